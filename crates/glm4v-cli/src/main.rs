@@ -1,0 +1,34 @@
+//! The program `glm4v`: pictures to GLM-V vision embeddings from the command line.
+
+mod args;
+mod atomic;
+mod commands;
+mod console;
+mod failure;
+mod layout;
+mod output;
+mod pictures;
+mod stages;
+mod values;
+mod weights;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::args::Cli;
+use crate::console::Console;
+
+fn main() -> ExitCode {
+    let Cli { command, output } = Cli::parse();
+    let console = Console::new(&output);
+    failure::catch_messages(output.verbose);
+    let failure = match catch_unwind(AssertUnwindSafe(|| commands::run(command, &console))) {
+        Ok(Ok(())) => return ExitCode::SUCCESS,
+        Ok(Err(error)) => failure::line(&error),
+        Err(_) => failure::panic_line(),
+    };
+    console.error(&failure);
+    ExitCode::FAILURE
+}

@@ -1,0 +1,113 @@
+//! Values of the command line that are more than a word.
+
+use std::path::PathBuf;
+
+use clap::ValueEnum;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use glm4v::{FloatDType, Preset, StoredDtype};
+
+/// A floating-point type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Dtype {
+    /// 32 bits
+    F32,
+    /// 16 bits
+    F16,
+    /// 16 bits with the range of f32
+    Bf16,
+}
+
+impl From<Dtype> for FloatDType {
+    fn from(dtype: Dtype) -> Self {
+        match dtype {
+            Dtype::F32 => Self::F32,
+            Dtype::F16 => Self::F16,
+            Dtype::Bf16 => Self::BF16,
+        }
+    }
+}
+
+impl From<Dtype> for StoredDtype {
+    fn from(dtype: Dtype) -> Self {
+        match dtype {
+            Dtype::F32 => Self::F32,
+            Dtype::F16 => Self::F16,
+            Dtype::Bf16 => Self::BF16,
+        }
+    }
+}
+
+impl std::fmt::Display for Dtype {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        StoredDtype::from(*self).fmt(f)
+    }
+}
+
+/// How tensors are laid down in a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Format {
+    /// Named tensors.
+    Safetensors,
+    /// One array of numpy.
+    Npy,
+    /// Text.
+    Json,
+}
+
+/// A file to be written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct OutputFile {
+    /// Its name.
+    pub(crate) path: PathBuf,
+    /// Its format, by the ending of the name.
+    pub(crate) format: Format,
+}
+
+/// A file for embeddings.
+pub(crate) fn embeddings_file(path: PathBuf) -> Result<OutputFile, &'static str> {
+    let format = match ending(&path).as_str() {
+        "safetensors" => Format::Safetensors,
+        "npy" => Format::Npy,
+        "json" => Format::Json,
+        _ => return Err("expected a name that ends in .safetensors, .npy or .json"),
+    };
+    Ok(OutputFile { path, format })
+}
+
+/// A file for patch rows.
+pub(crate) fn patches_file(path: PathBuf) -> Result<OutputFile, &'static str> {
+    match ending(&path).as_str() {
+        "safetensors" => Ok(OutputFile {
+            path,
+            format: Format::Safetensors,
+        }),
+        _ => Err("expected a name that ends in .safetensors"),
+    }
+}
+
+fn ending(path: &std::path::Path) -> String {
+    let ending = path.extension().unwrap_or_default();
+    ending.to_string_lossy().to_lowercase()
+}
+
+/// A preset by its name; the help lists the names.
+pub(crate) fn preset() -> impl TypedValueParser<Value = Preset> {
+    PossibleValuesParser::new(Preset::ALL.map(Preset::name)).try_map(|name| name.parse::<Preset>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_ending_decides() {
+        let format = |name: &str| embeddings_file(name.into()).map(|file| file.format);
+        assert_eq!(format("a/b.safetensors"), Ok(Format::Safetensors));
+        assert_eq!(format("b.tar.NPY"), Ok(Format::Npy));
+        assert_eq!(format("b.json"), Ok(Format::Json));
+        for name in ["b", "b.txt", "json", ".npy", "b.json/", "b.json."] {
+            assert_eq!(format(name).is_err(), name != "b.json/", "{name}");
+        }
+        assert!(patches_file("b.npy".into()).is_err());
+    }
+}

@@ -1,0 +1,21 @@
+use serde::{Deserialize, Serialize};
+
+/// The activation of the gated MLPs (`hidden_act`), by its name in transformers' `ACT2FN`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum HiddenAct {
+    /// x · sigmoid(x)
+    #[default]
+    #[serde(alias = "swish")]
+    Silu,
+    /// x · Φ(x), exact (erf)
+    Gelu,
+    /// The tanh approximation of GELU
+    #[serde(alias = "gelu_new")]
+    GeluPytorchTanh,
+    /// x · sigmoid(1.702 x)
+    QuickGelu,
+    /// max(x, 0)
+    Relu,
+}

@@ -1,0 +1,35 @@
+//! What a GLM-V checkpoint says about its vision side.
+//!
+//! [`VisionConfig`] is the `vision_config` of `config.json`, [`ImageProcessorConfig`] and [`VideoProcessorConfig`] are
+//! the two preprocessor files, [`Preset`] holds configurations that need no file, and [`GridThw`] is the patch grid of
+//! one image or clip. Field names are those of the files. Every configuration read from a file is validated: a value
+//! that the tower cannot honour is a [`ConfigError`] that names its field.
+//!
+//! ```
+//! use glm4v_config::{GridThw, Preset, VisionConfig};
+//!
+//! let config = VisionConfig::from_json(r#"{"model_type": "glm4v", "vision_config": {"depth": 2}}"#)?;
+//! assert_eq!((config.depth, config.hidden_size), (2, 1536));
+//! assert_eq!(Preset::Glm41V9B.vision().num_parameters(), 892_498_432);
+//! assert_eq!(GridThw::new(1, 24, 36).num_tokens(config.spatial_merge_size), 216);
+//! # Ok::<(), glm4v_config::ConfigError>(())
+//! ```
+
+mod activation;
+mod error;
+mod grid;
+mod json;
+mod parameter;
+mod preset;
+mod processor;
+mod vision;
+
+pub use activation::HiddenAct;
+pub use error::ConfigError;
+pub use grid::GridThw;
+pub use parameter::Parameter;
+pub use preset::Preset;
+pub use processor::{
+    FrameSampling, ImageProcessorConfig, Resample, SizeLimits, VideoProcessorConfig,
+};
+pub use vision::{RopeParameters, VisionConfig};

@@ -1,0 +1,132 @@
+use crate::VisionConfig;
+
+/// One parameter of the tower: its key in a checkpoint, without prefix, and its shape there.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Parameter {
+    /// The key, such as `blocks.0.attn.qkv.weight`.
+    pub key: String,
+    /// The shape, as stored.
+    pub shape: Vec<usize>,
+}
+
+impl Parameter {
+    /// Values of the parameter.
+    #[must_use]
+    pub fn num_elements(&self) -> u64 {
+        self.shape.iter().map(|&size| size as u64).product()
+    }
+}
+
+impl VisionConfig {
+    /// Every parameter of the tower, in execution order: 181 for GLM-4.1V.
+    #[must_use]
+    pub fn parameters(&self) -> Vec<Parameter> {
+        let mut list = List::default();
+        self.stem(&mut list);
+        for index in 0..self.depth {
+            self.block(&mut list, &format!("blocks.{index}"));
+        }
+        self.head(&mut list);
+        list.0
+    }
+
+    /// Values of all parameters together.
+    #[must_use]
+    pub fn num_parameters(&self) -> u64 {
+        self.parameters().iter().map(Parameter::num_elements).sum()
+    }
+
+    fn stem(&self, list: &mut List) {
+        let hidden = self.hidden_size;
+        let kernel = [
+            hidden,
+            self.in_channels,
+            self.temporal_patch_size,
+            self.patch_size,
+            self.patch_size,
+        ];
+        let positions = self.position_side() * self.position_side();
+        list.push("patch_embed.proj.weight", &kernel);
+        list.push("patch_embed.proj.bias", &[hidden]);
+        list.push("post_conv_layernorm.weight", &[hidden]);
+        list.push("embeddings.position_embedding.weight", &[positions, hidden]);
+    }
+
+    fn block(&self, list: &mut List, block: &str) {
+        let (hidden, out) = (self.hidden_size, self.out_hidden_size);
+        list.push(format!("{block}.norm1.weight"), &[hidden]);
+        list.push(format!("{block}.attn.qkv.weight"), &[3 * hidden, hidden]);
+        if self.attention_bias {
+            list.push(format!("{block}.attn.qkv.bias"), &[3 * hidden]);
+        }
+        list.push(format!("{block}.attn.proj.weight"), &[hidden, hidden]);
+        list.push(format!("{block}.norm2.weight"), &[hidden]);
+        list.push(format!("{block}.mlp.gate_proj.weight"), &[out, hidden]);
+        list.push(format!("{block}.mlp.up_proj.weight"), &[out, hidden]);
+        list.push(format!("{block}.mlp.down_proj.weight"), &[hidden, out]);
+    }
+
+    fn head(&self, list: &mut List) {
+        let (hidden, out, inner) = (
+            self.hidden_size,
+            self.out_hidden_size,
+            self.intermediate_size,
+        );
+        let merge = self.spatial_merge_size;
+        list.push("post_layernorm.weight", &[hidden]);
+        list.push("downsample.weight", &[out, hidden, merge, merge]);
+        list.push("downsample.bias", &[out]);
+        list.push("merger.proj.weight", &[out, out]);
+        list.push("merger.post_projection_norm.weight", &[out]);
+        list.push("merger.post_projection_norm.bias", &[out]);
+        list.push("merger.gate_proj.weight", &[inner, out]);
+        list.push("merger.up_proj.weight", &[inner, out]);
+        list.push("merger.down_proj.weight", &[out, inner]);
+    }
+}
+
+#[derive(Default)]
+struct List(Vec<Parameter>);
+
+impl List {
+    fn push(&mut self, key: impl Into<String>, shape: &[usize]) {
+        self.0.push(Parameter {
+            key: key.into(),
+            shape: shape.to_vec(),
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Preset;
+
+    #[test]
+    fn the_published_tower_has_181_tensors() {
+        let parameters = Preset::Glm41V9B.vision().parameters();
+        assert_eq!(parameters.len(), 181);
+        assert_eq!(parameters[0].shape, [1536, 3, 2, 14, 14]);
+    }
+
+    /// Counted in transformers 5.23: `sum(p.numel() for p in Glm4vVisionModel(config).parameters())`.
+    #[test]
+    fn parameter_counts_are_the_references() {
+        let counts = Preset::ALL.map(|preset| preset.vision().num_parameters());
+        assert_eq!(counts, [1_175_936, 23_357_056, 134_541_568, 892_498_432]);
+    }
+
+    #[test]
+    fn a_bias_where_the_config_asks_for_one() {
+        let config = VisionConfig {
+            depth: 2,
+            attention_bias: true,
+            ..VisionConfig::default()
+        };
+        let biases = config
+            .parameters()
+            .into_iter()
+            .filter(|parameter| parameter.key.ends_with("qkv.bias"));
+        assert_eq!(biases.count(), 2);
+    }
+}

@@ -1,0 +1,108 @@
+use std::fmt;
+use std::str::FromStr;
+
+use crate::{ConfigError, ImageProcessorConfig, SizeLimits, VideoProcessorConfig, VisionConfig};
+
+/// A configuration that needs no file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Preset {
+    /// 1 block of width 128: for trying things out.
+    Tiny,
+    /// 6 blocks of width 384.
+    Small,
+    /// 12 blocks of width 768.
+    Medium,
+    /// The published GLM-4.1V-9B tower: 24 blocks of width 1536.
+    Glm41V9B,
+}
+
+impl Preset {
+    /// Every preset, smallest first.
+    pub const ALL: [Self; 4] = [Self::Tiny, Self::Small, Self::Medium, Self::Glm41V9B];
+
+    /// The name used on the command line.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Tiny => "tiny",
+            Self::Small => "small",
+            Self::Medium => "medium",
+            Self::Glm41V9B => "glm-4.1v-9b",
+        }
+    }
+
+    /// The vision tower's configuration.
+    #[must_use]
+    pub fn vision(self) -> VisionConfig {
+        let (depth, hidden_size, num_heads, out_hidden_size, intermediate_size) = match self {
+            Self::Tiny => (1, 128, 2, 256, 768),
+            Self::Small => (6, 384, 6, 1024, 3072),
+            Self::Medium => (12, 768, 12, 2048, 6144),
+            Self::Glm41V9B => (24, 1536, 12, 4096, 13696),
+        };
+        VisionConfig {
+            depth,
+            hidden_size,
+            num_heads,
+            out_hidden_size,
+            intermediate_size,
+            ..VisionConfig::default()
+        }
+    }
+
+    /// The image processor's configuration: that of the published checkpoint.
+    #[must_use]
+    pub fn image_processor(self) -> ImageProcessorConfig {
+        ImageProcessorConfig {
+            size: SizeLimits {
+                shortest_edge: 112 * 112,
+                longest_edge: 28 * 28 * 2 * 6144,
+            },
+            ..ImageProcessorConfig::default()
+        }
+    }
+
+    /// The video processor's configuration: that of the published checkpoint.
+    #[must_use]
+    pub fn video_processor(self) -> VideoProcessorConfig {
+        VideoProcessorConfig::default()
+    }
+}
+
+impl fmt::Display for Preset {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Preset {
+    type Err = ConfigError;
+
+    fn from_str(name: &str) -> Result<Self, ConfigError> {
+        Self::ALL
+            .into_iter()
+            .find(|preset| preset.name() == name)
+            .ok_or_else(|| ConfigError::UnknownPreset {
+                found: name.to_owned(),
+                known: Self::ALL.map(Self::name).join(", "),
+            })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn presets_are_valid_and_found_by_name() {
+        for preset in Preset::ALL {
+            preset.vision().validate().unwrap();
+            preset.image_processor().validate().unwrap();
+            preset.video_processor().validate().unwrap();
+            assert_eq!(preset.name().parse::<Preset>().unwrap(), preset);
+        }
+        let error = "huge".parse::<Preset>().unwrap_err().to_string();
+        assert!(error.contains("`huge`") && error.contains("glm-4.1v-9b"));
+    }
+}

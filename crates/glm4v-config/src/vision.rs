@@ -1,0 +1,305 @@
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::{ConfigError, HiddenAct, json};
+
+/// The values of `model_type` at the top of a `config.json` whose vision tower is this one.
+const MODEL_TYPES: [&str; 3] = ["glm4v", "glm4v_moe", "glm46v"];
+/// The same for a vision configuration, nested or on its own; it may also be absent.
+const VISION_MODEL_TYPES: [&str; 3] = ["glm4v_vision", "glm4v_moe_vision", "glm4v_moe"];
+/// Sizes above this are refused, so that no product of a few of them overflows.
+const MAX_SIZE: usize = 1 << 20;
+
+/// The vision tower's shape: `vision_config` of `config.json` (`Glm4vVisionConfig` of transformers 5.23, whose defaults
+/// stand for absent fields).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct VisionConfig {
+    /// Number of transformer blocks.
+    pub depth: usize,
+    /// Width of the blocks.
+    pub hidden_size: usize,
+    /// Attention heads; divides `hidden_size`.
+    pub num_heads: usize,
+    /// Colour channels of a pixel.
+    pub in_channels: usize,
+    /// Side, in pixels, of the square picture that the position table covers.
+    pub image_size: usize,
+    /// Side of a patch in pixels.
+    pub patch_size: usize,
+    /// Frames in a patch.
+    pub temporal_patch_size: usize,
+    /// Side, in patches, of the square that becomes one token.
+    pub spatial_merge_size: usize,
+    /// Width of the embeddings, and of the blocks' MLP.
+    pub out_hidden_size: usize,
+    /// Width of the merger's MLP.
+    pub intermediate_size: usize,
+    /// Activation of the gated MLPs.
+    pub hidden_act: HiddenAct,
+    /// Whether `attn.qkv` has a bias.
+    pub attention_bias: bool,
+    /// Epsilon of every RMSNorm.
+    pub rms_norm_eps: f64,
+    /// Rotary embedding; the default where the file says nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rope_parameters: Option<RopeParameters>,
+}
+
+/// The rotary embedding's parameters (`rope_parameters`).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RopeParameters {
+    /// Only `axial` exists for this tower.
+    pub rope_type: String,
+    /// Base of the inverse frequencies.
+    pub rope_theta: f64,
+}
+
+impl Default for RopeParameters {
+    fn default() -> Self {
+        Self {
+            rope_type: "axial".into(),
+            rope_theta: 10_000.0,
+        }
+    }
+}
+
+impl Default for VisionConfig {
+    fn default() -> Self {
+        Self {
+            depth: 24,
+            hidden_size: 1536,
+            num_heads: 12,
+            in_channels: 3,
+            image_size: 336,
+            patch_size: 14,
+            temporal_patch_size: 2,
+            spatial_merge_size: 2,
+            out_hidden_size: 4096,
+            intermediate_size: 13696,
+            hidden_act: HiddenAct::Silu,
+            attention_bias: false,
+            rms_norm_eps: 1e-5,
+            rope_parameters: None,
+        }
+    }
+}
+
+impl VisionConfig {
+    /// Reads and validates a `config.json`; see [`VisionConfig::from_json`].
+    ///
+    /// # Errors
+    /// [`ConfigError`], naming the file.
+    pub fn from_file(path: impl AsRef<Path>) -> Result<Self, ConfigError> {
+        json::read_file(path.as_ref(), Self::from_json)
+    }
+
+    /// Parses and validates the text of a `config.json`: a model's, with a nested `vision_config`, or a vision
+    /// configuration on its own.
+    ///
+    /// # Errors
+    /// [`ConfigError`] for text that is not JSON, an unknown `model_type`, or a field that cannot be honoured.
+    pub fn from_json(text: &str) -> Result<Self, ConfigError> {
+        let mut value = json::object(text)?;
+        let nested = value.get_mut("vision_config").map(Value::take);
+        let config: Self = match nested {
+            Some(vision) => {
+                check_model_type(&value, &MODEL_TYPES)?;
+                check_model_type(&vision, &VISION_MODEL_TYPES)?;
+                json::fields(vision, "vision_config")?
+            }
+            None => {
+                check_model_type(&value, &VISION_MODEL_TYPES)?;
+                json::fields(value, "")?
+            }
+        };
+        config.validate()?;
+        Ok(config)
+    }
+
+    /// Checks that the values fit together.
+    ///
+    /// # Errors
+    /// [`ConfigError::Invalid`] for the first field that does not.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        for (field, size) in self.sizes() {
+            if size == 0 || size > MAX_SIZE {
+                let expected = format!("a size from 1 to {MAX_SIZE}");
+                return Err(ConfigError::invalid(field, expected, size));
+            }
+        }
+        divides("hidden_size", self.hidden_size, "num_heads", self.num_heads)?;
+        divides("image_size", self.image_size, "patch_size", self.patch_size)?;
+        if !self.head_dim().is_multiple_of(4) {
+            return Err(ConfigError::invalid(
+                "num_heads",
+                "hidden_size / num_heads to be a multiple of 4 (two rotated axes)",
+                self.head_dim(),
+            ));
+        }
+        if !(self.rms_norm_eps > 0.0 && self.rms_norm_eps.is_finite()) {
+            return Err(ConfigError::invalid(
+                "rms_norm_eps",
+                "a positive number",
+                self.rms_norm_eps,
+            ));
+        }
+        self.validate_rope()
+    }
+
+    /// Values of one attention head.
+    #[must_use]
+    pub const fn head_dim(&self) -> usize {
+        self.hidden_size / self.num_heads
+    }
+
+    /// Values of one patch row: in_channels · temporal_patch_size · patch_size².
+    #[must_use]
+    pub const fn patch_dim(&self) -> usize {
+        self.in_channels * self.temporal_patch_size * self.patch_size * self.patch_size
+    }
+
+    /// Side of the square position table, in patches.
+    #[must_use]
+    pub const fn position_side(&self) -> usize {
+        self.image_size / self.patch_size
+    }
+
+    /// Base of the rotary embedding's inverse frequencies.
+    #[must_use]
+    pub fn rope_theta(&self) -> f64 {
+        let default = RopeParameters::default().rope_theta;
+        self.rope_parameters
+            .as_ref()
+            .map_or(default, |rope| rope.rope_theta)
+    }
+
+    fn sizes(&self) -> [(&'static str, usize); 10] {
+        [
+            ("depth", self.depth),
+            ("hidden_size", self.hidden_size),
+            ("num_heads", self.num_heads),
+            ("in_channels", self.in_channels),
+            ("image_size", self.image_size),
+            ("patch_size", self.patch_size),
+            ("temporal_patch_size", self.temporal_patch_size),
+            ("spatial_merge_size", self.spatial_merge_size),
+            ("out_hidden_size", self.out_hidden_size),
+            ("intermediate_size", self.intermediate_size),
+        ]
+    }
+
+    fn validate_rope(&self) -> Result<(), ConfigError> {
+        let Some(rope) = &self.rope_parameters else {
+            return Ok(());
+        };
+        if rope.rope_type != "axial" {
+            return Err(ConfigError::invalid(
+                "rope_type",
+                "`axial`",
+                &rope.rope_type,
+            ));
+        }
+        if !(rope.rope_theta > 0.0 && rope.rope_theta.is_finite()) {
+            return Err(ConfigError::invalid(
+                "rope_theta",
+                "a positive number",
+                rope.rope_theta,
+            ));
+        }
+        Ok(())
+    }
+}
+
+fn check_model_type(config: &Value, known: &[&str]) -> Result<(), ConfigError> {
+    match config.get("model_type").and_then(Value::as_str) {
+        Some(found) if !known.contains(&found) => Err(ConfigError::UnknownModelType {
+            found: found.to_owned(),
+            known: known.join(", "),
+        }),
+        _ => Ok(()),
+    }
+}
+
+fn divides(
+    field: &'static str,
+    size: usize,
+    divisor_field: &str,
+    divisor: usize,
+) -> Result<(), ConfigError> {
+    if size.is_multiple_of(divisor) {
+        return Ok(());
+    }
+    let expected = format!("a multiple of {divisor_field} ({divisor})");
+    Err(ConfigError::invalid(field, expected, size))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(json: &str) -> String {
+        VisionConfig::from_json(json).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn nested_and_bare_read_alike() {
+        let bare = r#"{"model_type": "glm4v_vision", "depth": 3, "hidden_act": "gelu", "rms_norm_eps": 1e-6}"#;
+        let nested = format!(r#"{{"model_type": "glm4v", "vision_config": {bare}}}"#);
+        let config = VisionConfig::from_json(bare).unwrap();
+        assert_eq!((config.depth, config.hidden_act), (3, HiddenAct::Gelu));
+        assert_eq!(VisionConfig::from_json(&nested).unwrap(), config);
+    }
+
+    #[test]
+    fn a_config_survives_its_own_json() {
+        let config = VisionConfig {
+            attention_bias: true,
+            rope_parameters: Some(RopeParameters::default()),
+            ..VisionConfig::default()
+        };
+        let json = serde_json::to_string(&config).unwrap();
+        assert_eq!(VisionConfig::from_json(&json).unwrap(), config);
+    }
+
+    #[test]
+    fn refusals_name_the_field() {
+        for (json, field) in [
+            (r#"{"num_heads": 7}"#, "hidden_size"),
+            (r#"{"num_heads": 256}"#, "num_heads"),
+            (r#"{"num_heads": 0}"#, "num_heads"),
+            (r#"{"depth": 99999999999}"#, "depth"),
+            (r#"{"patch_size": 15}"#, "image_size"),
+            (r#"{"patch_size": [14, 14]}"#, "patch_size"),
+            (r#"{"rms_norm_eps": -1}"#, "rms_norm_eps"),
+            (r#"{"rope_parameters": {"rope_type": "yarn"}}"#, "rope_type"),
+            (
+                r#"{"vision_config": {"hidden_act": "mish"}}"#,
+                "vision_config.hidden_act",
+            ),
+            (r#"{"vision_config": []}"#, "vision_config"),
+            (r#"{"vision_config": null}"#, "vision_config"),
+        ] {
+            let message = refused(json);
+            assert!(message.contains(&format!("`{field}`")), "{json}: {message}");
+        }
+    }
+
+    #[test]
+    fn refusals_that_have_no_field() {
+        assert!(refused("{").contains("not valid JSON"));
+        assert!(refused("[]").contains("expected a JSON object, found an array"));
+        let message = refused(r#"{"model_type": "llava", "vision_config": {}}"#);
+        assert!(message.contains("`llava`") && message.contains("glm4v_moe"));
+        assert!(refused(r#"{"model_type": "qwen2_vl"}"#).contains("`qwen2_vl`"));
+    }
+
+    #[test]
+    fn a_file_that_is_not_there_is_named() {
+        let error = VisionConfig::from_file("no/such/config.json").unwrap_err();
+        assert!(error.to_string().starts_with("no/such/config.json: "));
+    }
+}

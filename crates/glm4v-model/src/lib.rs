@@ -1,0 +1,33 @@
+//! The GLM-V vision tower on [burn](burn), independent of any backend.
+//!
+//! [`VisionModel`] is transformers' `Glm4vVisionModel` (5.23): patch rows go in, one embedding a token comes out. Its
+//! modules and their fields are named as the checkpoint's keys. The crate reads no file and enables no backend: the
+//! caller's [`ParameterSource`] gives the parameters, and every tensor lives on the device where those are.
+//!
+//! What depends on the grids of a batch alone (order of the patches, position taps, rotary angles, attention segments)
+//! is worked out once a call, on the host, by [`Walk`].
+
+mod attention;
+mod block;
+mod embeddings;
+mod linear;
+mod merger;
+mod mlp;
+mod model;
+mod norm;
+mod rotary;
+mod source;
+mod stage;
+mod walk;
+
+pub use attention::Attention;
+pub use block::Block;
+pub use embeddings::Embeddings;
+pub use linear::Linear;
+pub use merger::Merger;
+pub use mlp::Mlp;
+pub use model::{PatchEmbed, VisionModel, VisionOutput};
+pub use norm::{LayerNorm, RmsNorm};
+pub use source::ParameterSource;
+pub use stage::Stage;
+pub use walk::{Run, Walk};

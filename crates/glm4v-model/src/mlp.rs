@@ -1,0 +1,52 @@
+use burn::module::Module;
+use burn::tensor::{Tensor, activation};
+use glm4v_config::{HiddenAct, VisionConfig};
+
+use crate::Linear;
+use crate::source::{ParameterSource, Scope};
+
+/// The gated MLP of a block (`Glm4VisionMlp`); its width is the configuration's `out_hidden_size`.
+#[derive(Module, Debug)]
+pub struct Mlp {
+    /// hidden → width, activated
+    pub gate_proj: Linear,
+    /// hidden → width
+    pub up_proj: Linear,
+    /// width → hidden
+    pub down_proj: Linear,
+    #[module(skip)]
+    hidden_act: HiddenAct,
+}
+
+impl Mlp {
+    pub(crate) fn load<S: ParameterSource>(
+        config: &VisionConfig,
+        mut scope: Scope<'_, S>,
+    ) -> Result<Self, S::Error> {
+        Ok(Self {
+            gate_proj: Linear::load(scope.child("gate_proj"), false)?,
+            up_proj: Linear::load(scope.child("up_proj"), false)?,
+            down_proj: Linear::load(scope.child("down_proj"), false)?,
+            hidden_act: config.hidden_act,
+        })
+    }
+
+    /// down(act(gate(x)) · up(x)).
+    ///
+    /// # Shapes
+    /// - x, output: `[rows, width]`
+    pub fn forward(&self, x: Tensor<2>) -> Tensor<2> {
+        let gate = activate(self.hidden_act, self.gate_proj.forward(x.clone()));
+        self.down_proj.forward(gate * self.up_proj.forward(x))
+    }
+}
+
+fn activate(act: HiddenAct, x: Tensor<2>) -> Tensor<2> {
+    match act {
+        HiddenAct::Gelu => activation::gelu(x),
+        HiddenAct::GeluPytorchTanh => activation::gelu_approximate(x),
+        HiddenAct::QuickGelu => x.clone() * activation::sigmoid(x * 1.702),
+        HiddenAct::Relu => activation::relu(x),
+        _ => activation::silu(x),
+    }
+}

@@ -1,0 +1,180 @@
+use burn::module::Module;
+use burn::tensor::{Device, Int, Tensor, TensorData};
+use glm4v_config::{GridThw, VisionConfig};
+
+use crate::rotary::Rotary;
+use crate::source::{ParameterSource, Scope};
+use crate::{Block, Embeddings, Linear, Merger, RmsNorm, Stage, Walk};
+
+/// The vision tower (`Glm4vVisionModel` of transformers 5.23).
+#[derive(Module, Debug)]
+pub struct VisionModel {
+    /// Patch rows → hidden width
+    pub patch_embed: PatchEmbed,
+    /// The norm after it
+    pub post_conv_layernorm: RmsNorm,
+    /// The position table
+    pub embeddings: Embeddings,
+    /// The transformer blocks
+    pub blocks: Vec<Block>,
+    /// The norm after them
+    pub post_layernorm: RmsNorm,
+    /// Merge blocks of patches → one row each; the convolution's kernel flattened to `[out, hidden·merge²]`
+    pub downsample: Linear,
+    /// Rows → embeddings
+    pub merger: Merger,
+    #[module(skip)]
+    config: VisionConfig,
+}
+
+/// The patch projection (`Glm4vVisionPatchEmbed`): a convolution that never overlaps.
+#[derive(Module, Debug)]
+pub struct PatchEmbed {
+    /// The convolution's kernel, flattened to `[hidden, in_channels·temporal_patch_size·patch_size²]`
+    pub proj: Linear,
+}
+
+/// What the tower gives for a batch: rows of all items, one after another.
+#[derive(Clone, Debug)]
+pub struct VisionOutput {
+    /// The embeddings (transformers' `pooler_output`), `[tokens, out_hidden_size]`.
+    pub embeddings: Tensor<2>,
+    /// What the merger reads (transformers' `last_hidden_state`), `[tokens, out_hidden_size]`.
+    pub last_hidden_state: Tensor<2>,
+}
+
+impl VisionModel {
+    /// Builds the tower that `config` describes from the parameters of `source`.
+    ///
+    /// # Errors
+    /// Those of the source.
+    pub fn new<S: ParameterSource>(
+        config: &VisionConfig,
+        source: &mut S,
+    ) -> Result<Self, S::Error> {
+        let mut scope = Scope::root(source);
+        let blocks = (0..config.depth)
+            .map(|index| Block::load(config, scope.child(&format!("blocks.{index}"))))
+            .collect::<Result<_, _>>()?;
+        let eps = config.rms_norm_eps;
+        Ok(Self {
+            patch_embed: PatchEmbed {
+                proj: Linear::load_convolution::<5, S>(scope.child("patch_embed.proj"))?,
+            },
+            post_conv_layernorm: RmsNorm::load(scope.child("post_conv_layernorm"), eps)?,
+            embeddings: Embeddings::load(scope.child("embeddings"))?,
+            blocks,
+            post_layernorm: RmsNorm::load(scope.child("post_layernorm"), eps)?,
+            downsample: Linear::load_convolution::<4, S>(scope.child("downsample"))?,
+            merger: Merger::load(config, scope.child("merger"))?,
+            config: config.clone(),
+        })
+    }
+
+    /// The configuration that the tower was built from.
+    #[must_use]
+    pub fn config(&self) -> &VisionConfig {
+        &self.config
+    }
+
+    /// Where the parameters are, and where the tower runs.
+    #[must_use]
+    pub fn device(&self) -> Device {
+        self.post_layernorm.weight.device()
+    }
+
+    /// Runs the tower over a packed batch.
+    ///
+    /// # Shapes
+    /// - pixel_values: `[patches, in_channels·temporal_patch_size·patch_size²]`, rows in merge-block order, one item
+    ///   after another; cast to the parameters' type
+    /// - output: see [`VisionOutput`]
+    ///
+    /// # Panics
+    /// If the rows are not those of `grids`, or a grid is no whole number of merge blocks.
+    #[must_use]
+    pub fn forward(&self, pixel_values: Tensor<2>, grids: &[GridThw]) -> VisionOutput {
+        self.forward_observed(pixel_values, grids, None)
+    }
+
+    /// [`VisionModel::forward`], showing `observer` each stage's output with its rows in the batch's order.
+    ///
+    /// # Panics
+    /// As [`VisionModel::forward`].
+    pub fn forward_observed(
+        &self,
+        pixel_values: Tensor<2>,
+        grids: &[GridThw],
+        mut observer: Option<&mut dyn FnMut(Stage, Tensor<2>)>,
+    ) -> VisionOutput {
+        let device = pixel_values.device();
+        let walk = Walk::new(
+            grids,
+            self.config.spatial_merge_size,
+            self.config.position_side(),
+        );
+        assert_eq!(
+            pixel_values.dims(),
+            [walk.num_patches(), self.config.patch_dim()],
+            "pixel_values must be [patches, patch_dim] of the grids {grids:?}"
+        );
+        let mut show = |stage, x: &Tensor<2>, order: Option<&[i32]>| {
+            if let Some(observer) = observer.as_mut() {
+                observer(stage, arrange(x.clone(), order));
+            }
+        };
+        let order = walk.to_batch_order();
+        let rotary = Rotary::new(
+            &walk,
+            self.config.head_dim(),
+            self.config.rope_theta(),
+            &device,
+        );
+
+        let x = pixel_values.cast(self.post_layernorm.weight.dtype());
+        let x = self
+            .patch_embed
+            .proj
+            .forward(arrange(x, walk.from_batch_order()));
+        show(Stage::PatchEmbed, &x, order);
+        let x = self.post_conv_layernorm.forward(x);
+        show(Stage::PostConvLayernorm, &x, order);
+        let mut x = self.embeddings.forward(x, &walk);
+        show(Stage::Embeddings, &x, order);
+        for (index, block) in self.blocks.iter().enumerate() {
+            x = block.forward(x, &rotary, walk.runs());
+            show(Stage::Block(index), &x, order);
+        }
+        let x = self.post_layernorm.forward(x);
+        show(Stage::PostLayernorm, &x, order);
+        let x = self.downsample.forward(self.merge_blocks(x));
+        let last_hidden_state = arrange(x, walk.tokens_to_batch_order());
+        show(Stage::Downsample, &last_hidden_state, None);
+        let embeddings = self.merger.forward(last_hidden_state.clone());
+        show(Stage::Merger, &embeddings, None);
+        VisionOutput {
+            embeddings,
+            last_hidden_state,
+        }
+    }
+
+    /// Puts the patches of a merge block beside one another, as the kernel of `downsample` wants them: channel first.
+    ///
+    /// # Shapes
+    /// - x: `[patches, hidden_size]`
+    /// - output: `[tokens, hidden_size·merge²]`
+    fn merge_blocks(&self, x: Tensor<2>) -> Tensor<2> {
+        let [rows, hidden] = x.dims();
+        let merge = self.config.spatial_merge_size * self.config.spatial_merge_size;
+        x.reshape([rows / merge, merge, hidden])
+            .swap_dims(1, 2)
+            .reshape([rows / merge, hidden * merge])
+    }
+}
+
+fn arrange(x: Tensor<2>, order: Option<&[i32]>) -> Tensor<2> {
+    let Some(order) = order else { return x };
+    let indices = TensorData::new(order.to_vec(), [order.len()]);
+    let indices = Tensor::<1, Int>::from_data(indices, &x.device());
+    x.select(0, indices)
+}

@@ -1,0 +1,71 @@
+use burn::module::{Module, Param};
+use burn::tensor::{FloatDType, Tensor};
+
+use crate::source::{ParameterSource, Scope};
+
+/// Epsilon of the merger's LayerNorm: torch's default, which no configuration changes.
+const LAYER_NORM_EPS: f64 = 1e-5;
+
+/// Root-mean-square norm over a row, computed in f32 and scaled in the row's own type (`Glm4vRMSNorm`).
+#[derive(Module, Debug)]
+pub struct RmsNorm {
+    /// `[width]`
+    pub weight: Param<Tensor<1>>,
+    /// Added to the mean square.
+    pub eps: f64,
+}
+
+impl RmsNorm {
+    pub(crate) fn load<S: ParameterSource>(
+        mut scope: Scope<'_, S>,
+        eps: f64,
+    ) -> Result<Self, S::Error> {
+        let weight = scope.param("weight")?;
+        Ok(Self { weight, eps })
+    }
+
+    /// x / √(mean(x²) + eps) · weight.
+    ///
+    /// # Shapes
+    /// - x, output: `[rows, width]`
+    pub fn forward(&self, x: Tensor<2>) -> Tensor<2> {
+        let dtype = x.dtype();
+        let x = x.cast(FloatDType::F32);
+        let scale = (x.clone().square().mean_dim(1) + self.eps).sqrt().recip();
+        (x * scale).cast(dtype) * self.weight.val().unsqueeze()
+    }
+}
+
+/// Layer norm over a row, computed in f32 (torch's `LayerNorm`).
+#[derive(Module, Debug)]
+pub struct LayerNorm {
+    /// `[width]`
+    pub weight: Param<Tensor<1>>,
+    /// `[width]`
+    pub bias: Param<Tensor<1>>,
+}
+
+impl LayerNorm {
+    pub(crate) fn load<S: ParameterSource>(mut scope: Scope<'_, S>) -> Result<Self, S::Error> {
+        Ok(Self {
+            weight: scope.param("weight")?,
+            bias: scope.param("bias")?,
+        })
+    }
+
+    /// (x − mean(x)) / √(var(x) + 1e-5) · weight + bias, with the biased variance.
+    ///
+    /// # Shapes
+    /// - x, output: `[rows, width]`
+    pub fn forward(&self, x: Tensor<2>) -> Tensor<2> {
+        let dtype = x.dtype();
+        let x = x.cast(FloatDType::F32);
+        let centred = x.clone() - x.mean_dim(1);
+        let scale = (centred.clone().square().mean_dim(1) + LAYER_NORM_EPS)
+            .sqrt()
+            .recip();
+        let weight = self.weight.val().cast(FloatDType::F32).unsqueeze();
+        let bias = self.bias.val().cast(FloatDType::F32).unsqueeze();
+        (centred * scale * weight + bias).cast(dtype)
+    }
+}

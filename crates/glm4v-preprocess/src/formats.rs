@@ -1,0 +1,87 @@
+use std::io::Cursor;
+
+use image::metadata::Orientation;
+use image::{
+    DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits, Rgb, RgbImage,
+};
+
+use crate::orientation::orientation;
+use crate::png_key::color_key;
+use crate::rgb::{Alpha, into_rgb, whiten};
+use crate::{OpenOptions, PreprocessError};
+
+/// The name of a format that is read.
+pub(crate) fn name(format: ImageFormat) -> Option<&'static str> {
+    Some(match format {
+        ImageFormat::Bmp => "BMP",
+        ImageFormat::Gif => "GIF",
+        ImageFormat::Jpeg => "JPEG",
+        ImageFormat::Png => "PNG",
+        ImageFormat::Tiff => "TIFF",
+        ImageFormat::WebP => "WebP",
+        _ => return None,
+    })
+}
+
+/// Decodes one of the formats that have a [`name`]; the orientation is for the caller to apply.
+pub(crate) fn decode(
+    bytes: &[u8],
+    format: ImageFormat,
+    options: &OpenOptions,
+) -> Result<(RgbImage, Orientation), PreprocessError> {
+    let name = name(format).expect("the caller looked at the format");
+    let failed = |error: ImageError| PreprocessError::decode(name, error);
+    let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
+    let mut limits = Limits::no_limits();
+    limits.max_alloc = Some(options.max_bytes);
+    reader.limits(limits);
+    let mut decoder = reader.into_decoder().map_err(failed)?;
+
+    let (width, height) = decoder.dimensions();
+    check_size(width, height, decoder.total_bytes(), options)?;
+    let orientation = orientation_of(&mut decoder, format);
+    let picture = DynamicImage::from_decoder(decoder).map_err(failed)?;
+    let mut rgb = into_rgb(picture, Alpha::Dropped)?;
+    if let (ImageFormat::Png, Some(key)) = (format, color_key(bytes)) {
+        whiten(&mut rgb, Rgb(key));
+    }
+    Ok((rgb, orientation))
+}
+
+/// Refuses by the header alone.
+pub(crate) fn check_size(
+    width: u32,
+    height: u32,
+    bytes: u64,
+    options: &OpenOptions,
+) -> Result<(), PreprocessError> {
+    let found = format!("{width}×{height}");
+    let too_large = |what, limit| PreprocessError::TooLarge {
+        what,
+        limit,
+        found: found.clone(),
+    };
+    if width == 0 || height == 0 {
+        return Err(PreprocessError::size("sides of at least 1 pixel", found));
+    }
+    if u64::from(width) * u64::from(height) > options.max_pixels {
+        return Err(too_large("pixels", options.max_pixels));
+    }
+    if bytes > options.max_bytes {
+        return Err(too_large("bytes decoded", options.max_bytes));
+    }
+    Ok(())
+}
+
+/// Metadata that cannot be read turns nothing: the pixels are there all the same.
+fn orientation_of(decoder: &mut impl ImageDecoder, format: ImageFormat) -> Orientation {
+    if format == ImageFormat::Tiff {
+        let tagged = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+        if tagged != Orientation::NoTransforms {
+            return tagged;
+        }
+    }
+    let exif = decoder.exif_metadata().ok().flatten();
+    let xmp = decoder.xmp_metadata().ok().flatten();
+    orientation(exif.as_deref(), xmp.as_deref())
+}

@@ -1,0 +1,125 @@
+//! JPEG through libjpeg, whose pixels are those of Pillow.
+
+use std::any::Any;
+use std::io::{self, BufRead, Read};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use image::RgbImage;
+use image::metadata::Orientation;
+use mozjpeg::{ColorSpace, Decompress, Marker};
+
+use crate::formats::check_size;
+use crate::orientation::orientation;
+use crate::{OpenOptions, PreprocessError};
+
+const EXIF_PREFIX: &[u8] = b"Exif\0\0";
+const XMP_PREFIX: &[u8] = b"http://ns.adobe.com/xap/1.0/\0";
+
+/// Decodes a JPEG; the orientation is for the caller to apply.
+pub(crate) fn decode(
+    bytes: &[u8],
+    options: &OpenOptions,
+) -> Result<(RgbImage, Orientation), PreprocessError> {
+    // The crate reports libjpeg's errors by unwinding, without a message on the way.
+    catch_unwind(AssertUnwindSafe(|| decompress(bytes, options)))
+        .unwrap_or_else(|panic| Err(PreprocessError::decode("JPEG", message(&*panic))))
+}
+
+fn decompress(
+    bytes: &[u8],
+    options: &OpenOptions,
+) -> Result<(RgbImage, Orientation), PreprocessError> {
+    let failed = |error: io::Error| PreprocessError::decode("JPEG", error);
+    let header = Decompress::builder()
+        .with_markers(&[Marker::APP(1)])
+        .from_reader(Whole(bytes))
+        .map_err(failed)?;
+    let (width, height) = (header.width() as u32, header.height() as u32);
+    let inks = matches!(
+        header.color_space(),
+        ColorSpace::JCS_CMYK | ColorSpace::JCS_YCCK
+    );
+    let channels = if inks { 4 } else { 3 };
+    check_size(
+        width,
+        height,
+        u64::from(width) * u64::from(height) * channels,
+        options,
+    )?;
+    let orientation = metadata_orientation(&header);
+
+    let pixels = if inks {
+        let mut started = header.to_colorspace(ColorSpace::JCS_CMYK).map_err(failed)?;
+        let pixels: Vec<[u8; 4]> = started.read_scanlines().map_err(failed)?;
+        pixels.into_iter().flat_map(inks_to_rgb).collect()
+    } else {
+        header
+            .rgb()
+            .and_then(|mut started| started.read_scanlines())
+            .map_err(failed)?
+    };
+    let picture = RgbImage::from_raw(width, height, pixels);
+    Ok((picture.expect("every line was read"), orientation))
+}
+
+fn metadata_orientation<R>(header: &Decompress<R>) -> Orientation {
+    let all = |prefix| {
+        let found: Vec<&[u8]> = header
+            .markers()
+            .filter_map(|marker| marker.data.strip_prefix(prefix))
+            .collect();
+        found.concat()
+    };
+    orientation(Some(&all(EXIF_PREFIX)), Some(&all(XMP_PREFIX)))
+}
+
+/// Adobe's inverted inks, which Pillow assumes of every such JPEG: a level is what the ink lets through.
+fn inks_to_rgb([cyan, magenta, yellow, black]: [u8; 4]) -> [u8; 3] {
+    let through = u32::from(black);
+    [cyan, magenta, yellow].map(|ink| {
+        let absorbed = (u32::from(255 - ink) * through + 127) / 255;
+        (through - absorbed) as u8
+    })
+}
+
+fn message(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+    text.unwrap_or("libjpeg failed").to_owned()
+}
+
+/// A file that says so when it is read past its end; libjpeg would make up the rest of the picture.
+struct Whole<'a>(&'a [u8]);
+
+impl Read for Whole<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.read(buffer)
+    }
+}
+
+impl BufRead for Whole<'_> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        if self.0.is_empty() {
+            return Err(io::Error::other("the end of the file inside the picture"));
+        }
+        Ok(self.0)
+    }
+
+    fn consume(&mut self, amount: usize) {
+        self.0.consume(amount);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn inverted_inks() {
+        // No ink at all is white, full black is black, and black dims the rest.
+        assert_eq!(inks_to_rgb([255, 255, 255, 255]), [255, 255, 255]);
+        assert_eq!(inks_to_rgb([255, 255, 255, 0]), [0, 0, 0]);
+        assert_eq!(inks_to_rgb([0, 255, 51, 255]), [0, 255, 51]);
+        assert_eq!(inks_to_rgb([0, 255, 51, 100]), [0, 100, 20]);
+    }
+}

@@ -1,0 +1,44 @@
+//! Pixels to patch rows for the GLM-V vision encoder, equal to those of transformers' `Glm4vImageProcessor`.
+//!
+//! [`open`] and [`decode`] read a picture as transformers' `load_image` does; [`ImageProcessor`] resizes it, normalizes
+//! it and cuts it into the rows of [`Patches`], any number of pictures of any sizes in one batch. All of it runs on the
+//! host. How many tokens a picture will take is known from its size alone ([`ImageProcessor::grid`]).
+//!
+//! ```
+//! use glm4v_config::{GridThw, Preset};
+//! use glm4v_preprocess::ImageProcessor;
+//! use image::DynamicImage;
+//!
+//! let processor = ImageProcessor::new(Preset::Glm41V9B.image_processor());
+//! assert_eq!(processor.grid(480, 640)?.num_tokens(2), 17 * 23);
+//!
+//! let patches = processor.images(&[DynamicImage::new_rgb8(640, 480), DynamicImage::new_rgb8(90, 62)])?;
+//! assert_eq!(patches.grids(), [GridThw::new(1, 34, 46), GridThw::new(1, 8, 10)]);
+//! assert_eq!(patches.pixel_values().shape(), [34 * 46 + 8 * 10, 3 * 2 * 14 * 14]);
+//! # Ok::<(), glm4v_preprocess::PreprocessError>(())
+//! ```
+//!
+//! With the feature `libjpeg`, on by default, JPEG is decoded by libjpeg, in C, to exactly Pillow's pixels. Without it
+//! the decoder is Rust, and differs from Pillow by up to 5 levels in some per cent of the values.
+
+mod error;
+mod formats;
+mod gif;
+#[cfg(feature = "libjpeg")]
+mod jpeg;
+mod normalize;
+mod open;
+mod orientation;
+mod patches;
+mod patchify;
+mod png_key;
+mod processor;
+mod resize;
+mod rgb;
+mod smart_resize;
+
+pub use error::PreprocessError;
+pub use open::{OpenOptions, decode, open};
+pub use patches::Patches;
+pub use processor::ImageProcessor;
+pub use smart_resize::smart_resize;

@@ -1,0 +1,100 @@
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use image::metadata::Orientation;
+use image::{DynamicImage, ImageFormat};
+
+use crate::{PreprocessError, formats};
+
+/// What a picture file may need, and whether it is turned.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenOptions {
+    /// Whether the orientation in the file's metadata is applied.
+    pub exif_orientation: bool,
+    /// Most pixels; checked from the header, before anything of the picture's size is allocated.
+    pub max_pixels: u64,
+    /// Most bytes of the file, and of the decoded picture.
+    pub max_bytes: u64,
+}
+
+impl Default for OpenOptions {
+    /// Turned; 178,956,970 pixels, beyond which Pillow refuses a picture too; 2 GiB.
+    fn default() -> Self {
+        Self {
+            exif_orientation: true,
+            max_pixels: 178_956_970,
+            max_bytes: 1 << 31,
+        }
+    }
+}
+
+/// Reads a picture as RGB of 8 bits, as transformers' `load_image` does: PNG, JPEG, WebP, GIF (its first frame), BMP or
+/// TIFF (its first page), recognized by content whatever the name, turned as its metadata says, transparency dropped.
+/// Of 16-bit samples the high byte is kept.
+///
+/// # Errors
+/// [`PreprocessError::Io`] for a file that cannot be read; [`PreprocessError::File`], with the reasons of [`decode`],
+/// for one that is refused.
+pub fn open(
+    path: impl AsRef<Path>,
+    options: &OpenOptions,
+) -> Result<DynamicImage, PreprocessError> {
+    let path = path.as_ref();
+    let mut bytes = Vec::new();
+    // One byte more than allowed, so that a longer file shows.
+    File::open(path)
+        .and_then(|file| {
+            file.take(options.max_bytes.saturating_add(1))
+                .read_to_end(&mut bytes)
+        })
+        .map_err(|source| PreprocessError::Io {
+            path: path.to_owned(),
+            source,
+        })?;
+    decode(&bytes, options).map_err(|error| error.in_file(path))
+}
+
+/// [`open`] for a file that is already in memory.
+///
+/// # Errors
+/// [`PreprocessError::UnknownFormat`] for bytes that are no picture, [`PreprocessError::TooLarge`] where a limit of
+/// `options` is exceeded, [`PreprocessError::Decode`] for a picture that is damaged or cut off,
+/// [`PreprocessError::PixelType`] for floating-point pixels.
+pub fn decode(bytes: &[u8], options: &OpenOptions) -> Result<DynamicImage, PreprocessError> {
+    if bytes.len() as u64 > options.max_bytes {
+        return Err(PreprocessError::TooLarge {
+            what: "bytes",
+            limit: options.max_bytes,
+            found: "a larger file".into(),
+        });
+    }
+    let format = match image::guess_format(bytes) {
+        Ok(format) if formats::name(format).is_some() => format,
+        _ => return Err(unknown(bytes)),
+    };
+    let (rgb, orientation) = match format {
+        #[cfg(feature = "libjpeg")]
+        ImageFormat::Jpeg => crate::jpeg::decode(bytes, options)?,
+        ImageFormat::Gif => (
+            crate::gif::decode(bytes, options)?,
+            Orientation::NoTransforms,
+        ),
+        _ => formats::decode(bytes, format, options)?,
+    };
+    let mut picture = DynamicImage::ImageRgb8(rgb);
+    if options.exif_orientation {
+        picture.apply_orientation(orientation);
+    }
+    Ok(picture)
+}
+
+fn unknown(bytes: &[u8]) -> PreprocessError {
+    let first = &bytes[..bytes.len().min(8)];
+    PreprocessError::UnknownFormat {
+        found: match first {
+            [] => "an empty file".into(),
+            _ => format!("a file that starts with \"{}\"", first.escape_ascii()),
+        },
+    }
+}

@@ -1,0 +1,216 @@
+use glm4v_config::{GridThw, ImageProcessorConfig};
+use image::{DynamicImage, RgbImage};
+use ndarray::Array2;
+use rayon::prelude::*;
+
+use crate::patches::checked_patches;
+use crate::patchify::Patchifier;
+use crate::resize::resize;
+use crate::rgb::{Alpha, to_rgb};
+use crate::{Patches, PreprocessError, smart_resize};
+
+/// Makes patch rows of stills, as `Glm4vImageProcessor` of transformers does.
+pub struct ImageProcessor {
+    config: ImageProcessorConfig,
+    patchifier: Patchifier,
+}
+
+impl ImageProcessor {
+    /// A processor that follows `config`.
+    #[must_use]
+    pub fn new(config: ImageProcessorConfig) -> Self {
+        Self {
+            patchifier: Patchifier::new(&config),
+            config,
+        }
+    }
+
+    /// What this processor follows.
+    #[must_use]
+    pub fn config(&self) -> &ImageProcessorConfig {
+        &self.config
+    }
+
+    /// The grid of a still of `height` × `width` pixels, known from its size alone; its
+    /// [`GridThw::num_tokens`] of [`ImageProcessorConfig::merge_size`] are the tokens it will take.
+    ///
+    /// # Errors
+    /// Those of [`smart_resize`]; without resizing, [`PreprocessError::Size`] for a side that is not a multiple of
+    /// [`ImageProcessorConfig::factor`].
+    pub fn grid(&self, height: usize, width: usize) -> Result<GridThw, PreprocessError> {
+        let (height, width) = self.resized(height, width)?;
+        let patch = self.config.patch_size;
+        Ok(GridThw::new(1, height / patch, width / patch))
+    }
+
+    /// The patch rows of `pictures`, in their order, whatever their sizes. Other pixels than RGB of 8 bits are
+    /// converted first: gray is spread, 16-bit samples keep their high byte, and transparency is laid over white, as
+    /// transformers' processor does with a picture ([`crate::open`] instead drops it, as transformers does with a
+    /// file).
+    ///
+    /// # Errors
+    /// Those of [`ImageProcessor::grid`]; [`PreprocessError::PixelType`] for floating-point pixels, and for any but
+    /// RGB of 8 bits where `do_convert_rgb` is false; [`PreprocessError::TooLarge`] for rows beyond any memory.
+    pub fn images(&self, pictures: &[DynamicImage]) -> Result<Patches, PreprocessError> {
+        let size =
+            |picture: &DynamicImage| self.grid(picture.height() as usize, picture.width() as usize);
+        let grids = pictures.iter().map(size).collect::<Result<Vec<_>, _>>()?;
+        let width = self.patchifier.row_width();
+        let mut values = zeros(&grids, width)?;
+        let rows = values.len() / width;
+
+        let mut rest = values.as_mut_slice();
+        let mut work = Vec::with_capacity(pictures.len());
+        for (picture, &grid) in pictures.iter().zip(&grids) {
+            let (own, others) = rest.split_at_mut(grid.num_patches() * width);
+            work.push((picture, grid, own));
+            rest = others;
+        }
+        work.into_par_iter()
+            .try_for_each(|(picture, grid, rows)| self.write(picture, grid, rows))?;
+        let values = Array2::from_shape_vec((rows, width), values);
+        Patches::new(values.expect("the rows fill the array"), grids)
+    }
+
+    fn write(
+        &self,
+        picture: &DynamicImage,
+        grid: GridThw,
+        rows: &mut [f32],
+    ) -> Result<(), PreprocessError> {
+        let rgb = match picture {
+            DynamicImage::ImageRgb8(_) => to_rgb(picture, Alpha::OverWhite)?,
+            _ if self.config.do_convert_rgb => to_rgb(picture, Alpha::OverWhite)?,
+            other => {
+                return Err(PreprocessError::PixelType {
+                    expected: "Rgb8 (do_convert_rgb is false)",
+                    found: format!("{:?}", other.color()),
+                });
+            }
+        };
+        let side = |patches: usize| {
+            u32::try_from(patches * self.config.patch_size).expect("the rows were allocated")
+        };
+        let resized = resize(rgb, side(grid.h), side(grid.w));
+        let frame: &RgbImage = &resized;
+        self.patchifier.write(&[frame], grid, rows);
+        Ok(())
+    }
+
+    fn resized(&self, height: usize, width: usize) -> Result<(usize, usize), PreprocessError> {
+        let (config, factor) = (&self.config, self.config.factor());
+        if config.do_resize {
+            let frames = config.temporal_patch_size;
+            let (min, max) = (config.size.shortest_edge, config.size.longest_edge);
+            return smart_resize(frames, height, width, frames, factor, min, max);
+        }
+        let fits = |side: usize| side > 0 && side.is_multiple_of(factor);
+        if fits(height) && fits(width) {
+            return Ok((height, width));
+        }
+        let expected = format!(
+            "sides that are multiples of patch_size · merge_size ({factor}), as do_resize is false"
+        );
+        Err(PreprocessError::size(
+            expected,
+            format!("{width}×{height} pixels"),
+        ))
+    }
+}
+
+fn zeros(grids: &[GridThw], width: usize) -> Result<Vec<f32>, PreprocessError> {
+    const MOST: usize = isize::MAX as usize / size_of::<f32>();
+    match checked_patches(grids).and_then(|rows| rows.checked_mul(width)) {
+        Some(values) if values <= MOST => Ok(vec![0.0; values]),
+        _ => Err(PreprocessError::TooLarge {
+            what: "values",
+            limit: MOST as u64,
+            found: format!("rows of {width} values for {grids:?}"),
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use image::{GrayAlphaImage, LumaA, Rgb};
+
+    use super::*;
+
+    fn tiny(do_resize: bool, do_convert_rgb: bool) -> ImageProcessor {
+        ImageProcessor::new(ImageProcessorConfig {
+            do_resize,
+            do_rescale: false,
+            do_normalize: false,
+            do_convert_rgb,
+            patch_size: 1,
+            temporal_patch_size: 1,
+            merge_size: 2,
+            ..ImageProcessorConfig::default()
+        })
+    }
+
+    #[test]
+    fn the_published_grids() {
+        let processor = ImageProcessor::new(glm4v_config::Preset::Glm41V9B.image_processor());
+        for (width, height, h, w) in [
+            (6000, 4000, 128, 192),
+            (4000, 3000, 134, 180),
+            (3000, 3000, 156, 156),
+            (5000, 4000, 140, 174),
+            (1700, 2200, 158, 122),
+            (100, 100, 8, 8),
+        ] {
+            assert_eq!(
+                processor.grid(height, width).unwrap(),
+                GridThw::new(1, h, w)
+            );
+        }
+    }
+
+    #[test]
+    fn pictures_of_different_sizes_are_packed() {
+        let level = |width, height, level| RgbImage::from_pixel(width, height, Rgb([level; 3]));
+        let pictures = [level(2, 2, 1).into(), level(4, 2, 2).into()];
+        let patches = tiny(false, true).images(&pictures).unwrap();
+        assert_eq!(
+            patches.grids(),
+            [GridThw::new(1, 2, 2), GridThw::new(1, 2, 4)]
+        );
+        let firsts: Vec<f32> = patches.pixel_values().column(0).to_vec();
+        assert_eq!(
+            firsts,
+            [1.0, 1.0, 1.0, 1.0, 2.0, 2.0, 2.0, 2.0, 2.0, 2.0, 2.0, 2.0]
+        );
+    }
+
+    #[test]
+    fn no_pictures_are_no_patches() {
+        let patches = tiny(true, true).images(&[]).unwrap();
+        assert_eq!(patches.pixel_values().shape(), [0, 3]);
+    }
+
+    #[test]
+    fn without_resizing_the_sides_must_fit() {
+        let error = tiny(false, true)
+            .images(&[DynamicImage::new_rgb8(4, 3)])
+            .unwrap_err();
+        assert!(error.to_string().ends_with("found 4×3 pixels"), "{error}");
+    }
+
+    #[test]
+    fn without_conversion_only_rgb_is_taken() {
+        let gray = GrayAlphaImage::from_pixel(2, 2, LumaA([0, 0])).into();
+        let error = tiny(false, false)
+            .images(std::slice::from_ref(&gray))
+            .unwrap_err();
+        assert!(error.to_string().contains("found La8"), "{error}");
+        assert!(
+            tiny(false, false)
+                .images(&[DynamicImage::new_rgb8(2, 2)])
+                .is_ok()
+        );
+
+        let patches = tiny(false, true).images(&[gray]).unwrap();
+        assert_eq!(patches.pixel_values()[(0, 0)], 255.0);
+    }
+}

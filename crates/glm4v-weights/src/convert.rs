@@ -1,0 +1,143 @@
+use burn::tensor::{FloatDType, TensorData, bf16, f16};
+use safetensors::Dtype;
+
+/// The types in which a tower's tensors are stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum StoredDtype {
+    /// 32-bit float
+    F32,
+    /// 16-bit float
+    F16,
+    /// bfloat16
+    BF16,
+}
+
+impl StoredDtype {
+    pub(crate) fn new(dtype: Dtype) -> Option<Self> {
+        match dtype {
+            Dtype::F32 => Some(Self::F32),
+            Dtype::F16 => Some(Self::F16),
+            Dtype::BF16 => Some(Self::BF16),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn safetensors(self) -> Dtype {
+        match self {
+            Self::F32 => Dtype::F32,
+            Self::F16 => Dtype::F16,
+            Self::BF16 => Dtype::BF16,
+        }
+    }
+
+    /// Bytes of one value.
+    #[must_use]
+    pub const fn size(self) -> usize {
+        match self {
+            Self::F32 => 4,
+            Self::F16 | Self::BF16 => 2,
+        }
+    }
+}
+
+impl std::fmt::Display for StoredDtype {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::F32 => "f32",
+            Self::F16 => "f16",
+            Self::BF16 => "bf16",
+        })
+    }
+}
+
+/// Little-endian `bytes` of type `stored` as tensor data of type `dtype`.
+pub(crate) fn tensor_data(
+    bytes: &[u8],
+    stored: StoredDtype,
+    shape: &[usize],
+    dtype: FloatDType,
+) -> TensorData {
+    let shape = shape.to_vec();
+    match (stored, dtype) {
+        (StoredDtype::F16, FloatDType::F16) => TensorData::new(f16s(bytes), shape),
+        (StoredDtype::BF16, FloatDType::BF16) => TensorData::new(bf16s(bytes), shape),
+        (StoredDtype::F32, _) => from_f32(f32s(bytes), shape, dtype),
+        (StoredDtype::F16, _) => from_f32(
+            f16s(bytes).into_iter().map(f16::to_f32).collect(),
+            shape,
+            dtype,
+        ),
+        (StoredDtype::BF16, _) => from_f32(
+            bf16s(bytes).into_iter().map(bf16::to_f32).collect(),
+            shape,
+            dtype,
+        ),
+    }
+}
+
+/// `values` as tensor data of type `dtype`.
+pub(crate) fn from_f32(values: Vec<f32>, shape: Vec<usize>, dtype: FloatDType) -> TensorData {
+    match dtype {
+        FloatDType::F16 => TensorData::new(
+            values.into_iter().map(f16::from_f32).collect::<Vec<_>>(),
+            shape,
+        ),
+        FloatDType::BF16 => TensorData::new(
+            values.into_iter().map(bf16::from_f32).collect::<Vec<_>>(),
+            shape,
+        ),
+        _ => TensorData::new(values, shape),
+    }
+}
+
+/// Little-endian bytes of `values`, stored as `stored`.
+pub(crate) fn to_bytes(values: &[f32], stored: StoredDtype) -> Vec<u8> {
+    match stored {
+        StoredDtype::F32 => values
+            .iter()
+            .flat_map(|value| value.to_le_bytes())
+            .collect(),
+        StoredDtype::F16 => values
+            .iter()
+            .flat_map(|&value| f16::from_f32(value).to_le_bytes())
+            .collect(),
+        StoredDtype::BF16 => values
+            .iter()
+            .flat_map(|&value| bf16::from_f32(value).to_le_bytes())
+            .collect(),
+    }
+}
+
+fn f32s(bytes: &[u8]) -> Vec<f32> {
+    let (chunks, _) = bytes.as_chunks();
+    chunks.iter().copied().map(f32::from_le_bytes).collect()
+}
+
+fn f16s(bytes: &[u8]) -> Vec<f16> {
+    let (chunks, _) = bytes.as_chunks();
+    chunks.iter().copied().map(f16::from_le_bytes).collect()
+}
+
+fn bf16s(bytes: &[u8]) -> Vec<bf16> {
+    let (chunks, _) = bytes.as_chunks();
+    chunks.iter().copied().map(bf16::from_le_bytes).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_stored_type_becomes_every_other() {
+        let values = [1.0, -0.5, 3.0, 0.0];
+        for stored in [StoredDtype::F32, StoredDtype::F16, StoredDtype::BF16] {
+            let bytes = to_bytes(&values, stored);
+            assert_eq!(bytes.len(), 4 * stored.size());
+            for dtype in [FloatDType::F32, FloatDType::F16, FloatDType::BF16] {
+                let data = tensor_data(&bytes, stored, &[2, 2], dtype);
+                assert_eq!(data.dtype(), dtype.into());
+                assert_eq!(data.iter::<f32>().collect::<Vec<_>>(), values);
+            }
+        }
+    }
+}

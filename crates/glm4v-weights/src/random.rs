@@ -1,0 +1,116 @@
+use std::collections::HashMap;
+
+use burn::tensor::{Device, FloatDType, Tensor};
+use glm4v_config::{Parameter, VisionConfig};
+use glm4v_model::{ParameterSource, VisionModel};
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use rand_distr::{Distribution, Normal};
+
+use crate::convert;
+
+/// Builds a tower whose every parameter is random; the same `seed` gives the same values everywhere.
+#[must_use]
+pub fn random(config: &VisionConfig, seed: u64, device: &Device, dtype: FloatDType) -> VisionModel {
+    let parameters = config
+        .parameters()
+        .into_iter()
+        .map(|parameter| (parameter.key.clone(), parameter))
+        .collect();
+    let mut source = Source {
+        parameters,
+        seed,
+        device,
+        dtype,
+    };
+    match VisionModel::new(config, &mut source) {
+        Ok(model) => model,
+        Err(never) => match never {},
+    }
+}
+
+/// Values of one parameter, scaled so that activations keep their size through a deep tower. They depend on the seed
+/// and the key alone, so that one tensor can be made without the others.
+pub(crate) fn values(parameter: &Parameter, seed: u64) -> Vec<f32> {
+    let (mean, deviation) = distribution(parameter);
+    let normal = Normal::new(mean, deviation).expect("a finite deviation");
+    let mut generator = ChaCha8Rng::from_seed(key_seed(&parameter.key, seed));
+    (0..parameter.num_elements())
+        .map(|_| normal.sample(&mut generator))
+        .collect()
+}
+
+fn distribution(parameter: &Parameter) -> (f32, f32) {
+    let key = &parameter.key;
+    match &parameter.shape[..] {
+        [_] if key.ends_with("bias") => (0.0, 0.02),
+        [_] => (1.0, 0.1),
+        _ if key.ends_with("position_embedding.weight") => (0.0, 0.2),
+        [_, inputs @ ..] => (
+            0.0,
+            (inputs.iter().product::<usize>() as f32).sqrt().recip(),
+        ),
+        [] => unreachable!("no parameter is a scalar"),
+    }
+}
+
+/// The seed and, beside it, the key's 64-bit FNV-1a hash.
+fn key_seed(key: &str, seed: u64) -> [u8; 32] {
+    let hash = key.bytes().fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    });
+    let mut bytes = [0; 32];
+    bytes[..8].copy_from_slice(&seed.to_le_bytes());
+    bytes[8..16].copy_from_slice(&hash.to_le_bytes());
+    bytes
+}
+
+struct Source<'a> {
+    parameters: HashMap<String, Parameter>,
+    seed: u64,
+    device: &'a Device,
+    dtype: FloatDType,
+}
+
+impl ParameterSource for Source<'_> {
+    type Error = std::convert::Infallible;
+
+    fn tensor<const D: usize>(&mut self, key: &str) -> Result<Tensor<D>, Self::Error> {
+        let parameter = &self.parameters[key];
+        let values = values(parameter, self.seed);
+        let data = convert::from_f32(values, parameter.shape.clone(), self.dtype);
+        Ok(Tensor::from_data(data, (self.device, self.dtype.into())))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parameter(key: &str, shape: &[usize]) -> Parameter {
+        Parameter {
+            key: key.into(),
+            shape: shape.into(),
+        }
+    }
+
+    #[test]
+    fn values_depend_on_seed_and_key() {
+        let weight = parameter("blocks.0.attn.proj.weight", &[4, 4]);
+        let other = parameter("blocks.1.attn.proj.weight", &[4, 4]);
+        assert_eq!(values(&weight, 1), values(&weight, 1));
+        assert_ne!(values(&weight, 1), values(&weight, 2));
+        assert_ne!(values(&weight, 1), values(&other, 1));
+    }
+
+    #[test]
+    fn scales_follow_the_kind_of_parameter() {
+        let mean_square = |key, shape: &[usize]| {
+            let values = values(&parameter(key, shape), 7);
+            values.iter().map(|value| value * value).sum::<f32>() / values.len() as f32
+        };
+        assert!((mean_square("a.weight", &[100, 10, 10]) - 0.01).abs() < 0.001);
+        assert!((mean_square("norm1.weight", &[4000]) - 1.01).abs() < 0.02);
+        assert!((mean_square("downsample.bias", &[4000]) - 0.0004).abs() < 0.0001);
+    }
+}

@@ -1,0 +1,102 @@
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use burn::tensor::wgpu::{WgpuBackend, wgpu};
+use burn::tensor::{Device, DeviceKind as Selector};
+
+use super::{Backend, DeviceError, DeviceInfo, DeviceKind, DeviceSpec};
+
+/// Devices that were started: burn starts each only once in a program.
+static STARTED: Mutex<Option<HashMap<DeviceSpec, Device>>> = Mutex::new(None);
+
+/// The adapters that a backend can drive: hardware before software.
+pub(super) fn found(backend: Backend) -> Vec<DeviceInfo> {
+    let mut adapters: Vec<DeviceInfo> = adapters(backend)
+        .into_iter()
+        .map(|adapter| DeviceInfo {
+            spec: backend.into(),
+            name: format!("{} ({:?})", adapter.name, adapter.backend),
+            kind: match adapter.device_type {
+                wgpu::DeviceType::Cpu => DeviceKind::SoftwareGpu,
+                _ => DeviceKind::Gpu,
+            },
+        })
+        .collect();
+    for (index, adapter) in adapters.iter_mut().enumerate() {
+        adapter.spec.index = Some(index);
+    }
+    adapters
+}
+
+pub(super) fn open(spec: DeviceSpec) -> Result<Device, DeviceError> {
+    let mut started = STARTED.lock().unwrap_or_else(PoisonError::into_inner);
+    let started = started.get_or_insert_default();
+    if let Some(device) = started.get(&spec) {
+        return Ok(device.clone());
+    }
+    let device = start(spec).map_err(|reason| DeviceError::NotFound { spec, reason })?;
+    started.insert(spec, device.clone());
+    Ok(device)
+}
+
+fn start(spec: DeviceSpec) -> Result<Device, String> {
+    let backend = spec.backend.unwrap_or(Backend::Wgpu);
+    let adapters = adapters(backend);
+    let index = spec.index.unwrap_or(0);
+    let adapter = adapters.get(index).ok_or("the machine has none")?;
+    let alike = |other: &&wgpu::AdapterInfo| other.device_type == adapter.device_type;
+    let nth = adapters[..index].iter().filter(alike).count();
+    let kind = match adapter.device_type {
+        wgpu::DeviceType::DiscreteGpu => Selector::DiscreteGpu(nth),
+        wgpu::DeviceType::IntegratedGpu => Selector::IntegratedGpu(nth),
+        wgpu::DeviceType::VirtualGpu => Selector::VirtualGpu(nth),
+        wgpu::DeviceType::Cpu => Selector::Cpu,
+        wgpu::DeviceType::Other => Selector::DefaultDevice,
+    };
+    Device::wgpu_options()
+        .device_kind(kind)
+        .graphics_api(api(backend))
+        .init()
+        .map_err(|error| error.to_string())
+}
+
+/// The adapters of the first graphics API that has any, as burn chooses it; hardware before software.
+fn adapters(backend: Backend) -> Vec<wgpu::AdapterInfo> {
+    let candidates: &[wgpu::Backends] = match backend {
+        Backend::Vulkan => &[wgpu::Backends::VULKAN],
+        Backend::Metal => &[wgpu::Backends::METAL],
+        Backend::Webgpu => &[wgpu::Backends::BROWSER_WEBGPU],
+        _ if cfg!(target_vendor = "apple") => &[wgpu::Backends::METAL],
+        _ => &[wgpu::Backends::VULKAN, wgpu::Backends::DX12],
+    };
+    let instance = wgpu::Instance::default();
+    let list = |backends: &wgpu::Backends| {
+        let adapters = pollster::block_on(instance.enumerate_adapters(*backends));
+        adapters
+            .iter()
+            .map(wgpu::Adapter::get_info)
+            .collect::<Vec<_>>()
+    };
+    let mut adapters = candidates
+        .iter()
+        .map(list)
+        .find(|adapters| !adapters.is_empty())
+        .unwrap_or_default();
+    adapters.sort_by_key(|adapter| match adapter.device_type {
+        wgpu::DeviceType::DiscreteGpu => 0,
+        wgpu::DeviceType::IntegratedGpu => 1,
+        wgpu::DeviceType::VirtualGpu => 2,
+        wgpu::DeviceType::Other => 3,
+        wgpu::DeviceType::Cpu => 4,
+    });
+    adapters
+}
+
+fn api(backend: Backend) -> WgpuBackend {
+    match backend {
+        Backend::Vulkan => WgpuBackend::Vulkan,
+        Backend::Metal => WgpuBackend::Metal,
+        Backend::Webgpu => WgpuBackend::WebGpu,
+        _ => WgpuBackend::Auto,
+    }
+}

@@ -1,0 +1,159 @@
+use std::path::Path;
+
+use burn::tensor::{DType, Device, FloatDType, Tensor, TensorData};
+use glm4v_config::{Preset, VisionConfig};
+use glm4v_model::{Stage, VisionModel, VisionOutput};
+use glm4v_preprocess::Patches;
+use glm4v_weights::{Checkpoint, Inspection};
+
+use crate::{Embeddings, Error, Processor};
+
+/// The vision encoder: a tower on its device, and the processor that feeds it.
+pub struct VisionEncoder {
+    model: VisionModel,
+    processor: Processor,
+}
+
+impl VisionEncoder {
+    /// Loads a checkpoint's vision side in f32: `config.json`, `preprocessor_config.json` and the weights in `dir`.
+    ///
+    /// # Errors
+    /// [`Error`] for a file that is missing or damaged, or a tensor that does not fit.
+    pub fn from_dir(dir: impl AsRef<Path>, device: &Device) -> Result<Self, Error> {
+        let (encoder, _) = Self::from_dir_with(dir, device, FloatDType::F32)?;
+        Ok(encoder)
+    }
+
+    /// [`VisionEncoder::from_dir`] with the parameters cast to `dtype`, and a report of what was read.
+    ///
+    /// # Errors
+    /// As [`VisionEncoder::from_dir`]; [`Error::Dtype`] where the device cannot compute in `dtype`.
+    pub fn from_dir_with(
+        dir: impl AsRef<Path>,
+        device: &Device,
+        dtype: FloatDType,
+    ) -> Result<(Self, Inspection), Error> {
+        check_dtype(device, dtype)?;
+        let dir = dir.as_ref();
+        let config = VisionConfig::from_file(dir.join("config.json"))?;
+        let processor = Processor::from_dir(dir)?;
+        processor.check(&config)?;
+        let (model, inspection) = Checkpoint::open(dir)?.load(&config, device, dtype)?;
+        Ok((Self { model, processor }, inspection))
+    }
+
+    /// A preset with random f32 parameters, the same for the same `seed`.
+    ///
+    /// # Errors
+    /// None today; presets are valid.
+    pub fn random(preset: Preset, seed: u64, device: &Device) -> Result<Self, Error> {
+        Self::random_with(preset, seed, device, FloatDType::F32)
+    }
+
+    /// [`VisionEncoder::random`] with the parameters cast to `dtype`.
+    ///
+    /// # Errors
+    /// [`Error::Dtype`] where the device cannot compute in `dtype`.
+    pub fn random_with(
+        preset: Preset,
+        seed: u64,
+        device: &Device,
+        dtype: FloatDType,
+    ) -> Result<Self, Error> {
+        check_dtype(device, dtype)?;
+        let model = glm4v_weights::random(&preset.vision(), seed, device, dtype);
+        Self::new(model, Processor::new(preset.image_processor()))
+    }
+
+    /// An encoder of a tower and a processor made elsewhere.
+    ///
+    /// # Errors
+    /// [`Error::Disagreement`] where the two differ in patch or merge size.
+    pub fn new(model: VisionModel, processor: Processor) -> Result<Self, Error> {
+        processor.check(model.config())?;
+        Ok(Self { model, processor })
+    }
+
+    /// The tower's configuration.
+    #[must_use]
+    pub fn config(&self) -> &VisionConfig {
+        self.model.config()
+    }
+
+    /// The tower.
+    #[must_use]
+    pub fn model(&self) -> &VisionModel {
+        &self.model
+    }
+
+    /// The processor that makes patches for this tower.
+    #[must_use]
+    pub fn processor(&self) -> &Processor {
+        &self.processor
+    }
+
+    /// The embeddings of a packed batch. On a GPU this returns before the device is done; reading the values waits.
+    ///
+    /// # Errors
+    /// [`Error::Patches`] for patches that are not this tower's.
+    pub fn encode(&self, patches: &Patches) -> Result<Embeddings, Error> {
+        self.encode_observed(patches, None)
+    }
+
+    /// [`VisionEncoder::encode`], showing `observer` the output of each stage of the tower.
+    ///
+    /// # Errors
+    /// As [`VisionEncoder::encode`].
+    pub fn encode_observed(
+        &self,
+        patches: &Patches,
+        observer: Option<&mut dyn FnMut(Stage, Tensor<2>)>,
+    ) -> Result<Embeddings, Error> {
+        let pixel_values = self.upload(patches)?;
+        let VisionOutput {
+            embeddings,
+            last_hidden_state,
+        } = self
+            .model
+            .forward_observed(pixel_values, patches.grids(), observer);
+        Ok(Embeddings {
+            embeddings,
+            last_hidden_state,
+            grids: patches.grids().to_vec(),
+            spatial_merge_size: self.config().spatial_merge_size,
+        })
+    }
+
+    fn upload(&self, patches: &Patches) -> Result<Tensor<2>, Error> {
+        let config = self.config();
+        let rows = patches.pixel_values();
+        if rows.ncols() != config.patch_dim() {
+            return Err(Error::Patches {
+                expected: format!("rows of {} values", config.patch_dim()),
+                found: rows.ncols().to_string(),
+            });
+        }
+        let merge = config.spatial_merge_size;
+        let broken = patches
+            .grids()
+            .iter()
+            .find(|grid| grid.num_patches() == 0 || grid.h % merge != 0 || grid.w % merge != 0);
+        if patches.grids().is_empty() || broken.is_some() {
+            return Err(Error::Patches {
+                expected: format!("at least one grid, each of whole {merge}×{merge} blocks"),
+                found: broken.map_or("none".to_owned(), ToString::to_string),
+            });
+        }
+        let values = rows.iter().copied().collect::<Vec<f32>>();
+        let data = TensorData::new(values, [rows.nrows(), rows.ncols()]);
+        Ok(Tensor::from_data(data, (&self.model.device(), DType::F32)))
+    }
+}
+
+fn check_dtype(device: &Device, dtype: FloatDType) -> Result<(), Error> {
+    if device.supports_dtype(dtype) {
+        return Ok(());
+    }
+    let device = format!("{device:?}");
+    Err(Error::Dtype { device, dtype })
+}

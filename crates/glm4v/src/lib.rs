@@ -1,0 +1,44 @@
+//! The GLM-V vision encoder: pictures to the embeddings that GLM-4.1V, GLM-4.5V and GLM-4.6V feed to their language
+//! models, equal to those of transformers 5.23.
+//!
+//! ```
+//! use glm4v::{DeviceSpec, Preset, VisionEncoder};
+//!
+//! # fn main() -> Result<(), glm4v::Error> {
+//! let device = "auto".parse::<DeviceSpec>()?.open()?;
+//! let encoder = VisionEncoder::random(Preset::Tiny, 0, &device)?; // or from_dir("GLM-4.1V-9B-Thinking", &device)?
+//! let photo = image::DynamicImage::new_rgb8(640, 480); // or glm4v::open("cat.jpg", &Default::default())?
+//! let patches = encoder.processor().images(&[photo])?; // on the host; token counts are known here
+//! let output = encoder.encode(&patches)?; // on the device
+//! for item in output.items() {
+//!     assert_eq!(item.embeddings.dims(), [391, 256]); // [tokens, out_hidden_size]
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Backends are cargo features (`flex`, the default, `ndarray`, `wgpu`, `vulkan`, `webgpu`, `metal`, `cuda`); any
+//! number of them can be built in, and [`DeviceSpec`] chooses one at run time.
+
+mod device;
+mod encoder;
+mod error;
+mod output;
+mod processor;
+
+pub use burn;
+pub use burn::tensor::{Device, FloatDType, Tensor};
+pub use device::{Backend, DeviceError, DeviceInfo, DeviceKind, DeviceSpec, devices};
+pub use encoder::VisionEncoder;
+pub use error::Error;
+pub use glm4v_config::{
+    ConfigError, FrameSampling, GridThw, HiddenAct, ImageProcessorConfig, Parameter, Preset,
+    RopeParameters, SizeLimits, VideoProcessorConfig, VisionConfig,
+};
+pub use glm4v_model::{ParameterSource, Stage, VisionModel};
+pub use glm4v_preprocess::{OpenOptions, Patches, PreprocessError, decode, open};
+pub use glm4v_weights::{
+    Checkpoint, Inspection, Mismatch, StoredDtype, WeightsError, WriteOptions, write_checkpoint,
+};
+pub use output::{Embeddings, Item};
+pub use processor::Processor;

@@ -1,0 +1,47 @@
+"""Writing the golden files. Called by `reference.py make`."""
+
+import hashlib
+import json
+
+from pictures import IMAGES, make_pictures
+from preprocess_cases import preprocess_goldens, smart_resize_rows
+from reference import versions
+from tower_cases import CASES, make_case
+
+
+def make(folder):
+    make_pictures(IMAGES)
+    for name, case in CASES.items():
+        make_case(folder / name, case)
+    write_lines(folder / "preprocess.json", preprocess_goldens())
+    write_lines(folder / "smart_resize.json", {"rows": smart_resize_rows()})
+    write_lines(folder / "manifest.json", manifest(folder))
+
+
+def manifest(folder):
+    goldens = [path for path in folder.rglob("*") if path.suffix in {".json", ".safetensors"}]
+    goldens = [path for path in goldens if path.name != "manifest.json"]
+    digests = {path.relative_to(folder).as_posix(): digest(path) for path in sorted(goldens)}
+    images = {path.name: digest(path) for path in sorted(IMAGES.iterdir()) if path.suffix != ".md"}
+    return {"versions": versions(), "goldens": digests, "images": images}
+
+
+def digest(path):
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def write_lines(path, sections):
+    """An object of lists and objects, one element a line."""
+    written = ",\n".join(f"{json.dumps(name)}: {lines(value)}" for name, value in sections.items())
+    path.write_text("{\n" + written + "\n}\n")
+
+
+def lines(value):
+    if isinstance(value, dict):
+        entries = [f"{json.dumps(key)}: {compact(element)}" for key, element in value.items()]
+        return "{\n" + ",\n".join(entries) + "\n}"
+    return "[\n" + ",\n".join(compact(element) for element in value) + "\n]"
+
+
+def compact(value):
+    return json.dumps(value, separators=(",", ":"))

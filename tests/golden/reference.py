@@ -1,0 +1,200 @@
+"""The reference: transformers' own GLM-V image processor and vision tower, and the goldens made with it.
+
+    reference.py make DIR
+        Write every golden into DIR (tests/golden) and the synthetic images into tests/images. Needs no network;
+        the same versions (manifest.json) on the same kind of CPU give the same bytes.
+    reference.py run CHECKPOINT_DIR IMAGE... -o OUT.safetensors
+            [--dtype f32|bf16] [--attn sdpa|eager] [--threads N] [--repeat N] [--no-stages]
+        Encode the images as one batch with a checkpoint in the published layout. OUT gets every stage
+        (`stages` below names them); stdout gets one line of JSON with timings in seconds.
+
+Python with transformers, torch, torchvision, Pillow, safetensors and numpy; the committed files say in manifest.json
+which versions made them.
+"""
+
+import argparse
+import json
+import os
+import platform
+import re
+import resource
+import statistics
+import sys
+import time
+from pathlib import Path
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+import PIL
+import torch
+import torchvision
+import transformers
+from safetensors import safe_open
+from safetensors.torch import save_file
+from transformers import AutoConfig, AutoModel
+from transformers.image_utils import load_image
+from transformers.models.glm4v.image_processing_glm4v import Glm4vImageProcessor
+
+DTYPES = {"f32": torch.float32, "bf16": torch.bfloat16, "f16": torch.float16}
+PREFIX = re.compile(r"^(model\.)?visual\.")
+
+
+def main():
+    arguments = parse()
+    transformers.utils.logging.set_verbosity_error()
+    transformers.utils.logging.disable_progress_bar()
+    if arguments.command == "make":
+        sys.dont_write_bytecode = True
+        from goldens import make
+
+        torch.set_num_threads(1)
+        make(arguments.dir)
+    else:
+        print(json.dumps(run(arguments)))
+
+
+def parse():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(dest="command", required=True)
+    make = commands.add_parser("make")
+    make.add_argument("dir", type=Path)
+    run = commands.add_parser("run")
+    run.add_argument("checkpoint", type=Path)
+    run.add_argument("images", nargs="+")
+    run.add_argument("-o", "--out", type=Path, required=True)
+    run.add_argument("--dtype", choices=["f32", "bf16"], default="f32")
+    run.add_argument("--attn", choices=["sdpa", "eager"], default="sdpa")
+    run.add_argument("--threads", type=int, default=0, help="0: torch's default")
+    run.add_argument("--repeat", type=int, default=1, help="timed passes after the warm-up")
+    run.add_argument("--no-stages", action="store_true", help="write pixel_values, grid_thw and merger only")
+    return parser.parse_args()
+
+
+def run(arguments):
+    """Encode, write the stages, return the report."""
+    if arguments.threads:
+        torch.set_num_threads(arguments.threads)
+    tower, load = timed(lambda: load_tower(arguments.checkpoint, arguments.dtype, arguments.attn))
+    images, decode = timed(lambda: [load_image(path) for path in arguments.images])
+    inputs, preprocess = timed(lambda: preprocess_images(arguments.checkpoint, images))
+    found, warm_up = timed(lambda: stages(tower, inputs, every=not arguments.no_stages))
+    save(found, arguments.out)
+    passes = [timed(lambda: encode(tower, inputs))[1] for _ in range(arguments.repeat)]
+    return {
+        "checkpoint": str(arguments.checkpoint),
+        "dtype": arguments.dtype,
+        "attn": arguments.attn,
+        "threads": torch.get_num_threads(),
+        "grid_thw": inputs["image_grid_thw"].tolist(),
+        "seconds": {
+            "load": load,
+            "decode": decode,
+            "preprocess": preprocess,
+            "warm_up": warm_up,
+            "tower": spread(passes),
+        },
+        "peak_rss_mib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
+        "versions": versions(),
+    }
+
+
+def timed(work):
+    start = time.perf_counter()
+    result = work()
+    return result, round(time.perf_counter() - start, 6)
+
+
+def spread(passes):
+    if not passes:
+        return None
+    return {
+        "min": min(passes),
+        "median": round(statistics.median(passes), 6),
+        "max": max(passes),
+        "repeat": len(passes),
+    }
+
+
+def versions():
+    return {
+        "python": platform.python_version(),
+        "transformers": transformers.__version__,
+        "torch": torch.__version__,
+        "torchvision": torchvision.__version__,
+        "pillow": PIL.__version__,
+    }
+
+
+def preprocess_images(checkpoint, images):
+    processor = Glm4vImageProcessor.from_pretrained(checkpoint)
+    return processor(images=images, return_tensors="pt")
+
+
+def load_tower(checkpoint, dtype="f32", attn="sdpa"):
+    """The vision tower through from_pretrained; anything missing, left over or of another shape is an error."""
+    config = AutoConfig.from_pretrained(checkpoint).vision_config
+    tower, info = AutoModel.from_pretrained(
+        checkpoint,
+        config=config,
+        dtype=DTYPES[dtype],
+        attn_implementation=attn,
+        key_mapping={PREFIX.pattern: ""},
+        output_loading_info=True,
+    )
+    stored = {PREFIX.sub("", key) for key in stored_keys(checkpoint) if PREFIX.match(key)}
+    faults = {
+        "missing": sorted(set(info["missing_keys"]) | set(tower.state_dict()) - stored),
+        "unexpected": sorted(stored - set(tower.state_dict())),
+        "mismatched": sorted(map(str, info["mismatched_keys"])),
+        "errors": [str(error) for error in info["error_msgs"]],
+    }
+    if any(faults.values()):
+        raise SystemExit(f"{checkpoint} does not fit {type(tower).__name__}: {faults}")
+    return tower.eval()
+
+
+def stored_keys(checkpoint):
+    index = checkpoint / "model.safetensors.index.json"
+    if index.exists():
+        return list(json.loads(index.read_text())["weight_map"])
+    with safe_open(checkpoint / "model.safetensors", "pt") as file:
+        return list(file.keys())
+
+
+@torch.no_grad()
+def encode(tower, inputs):
+    return tower(inputs["pixel_values"], grid_thw=inputs["image_grid_thw"])
+
+
+def stages(tower, inputs, every=True):
+    """What each stage of the tower gives, in execution order, as f32 [rows, width]."""
+    found = {"pixel_values": inputs["pixel_values"], "grid_thw": inputs["image_grid_thw"]}
+    hooks = [watch(module, name, found) for name, module in watched(tower)] if every else []
+    output = encode(tower, inputs)
+    for hook in hooks:
+        hook.remove()
+    if every:
+        found["downsample"] = output.last_hidden_state
+    found["merger"] = output.pooler_output
+    return found
+
+
+def watched(tower):
+    names = ["patch_embed", "post_conv_layernorm", "embeddings", "post_layernorm"]
+    names += [f"blocks.{index}" for index in range(len(tower.blocks))]
+    modules = dict(tower.named_modules())
+    return [(name, modules[name]) for name in names if name in modules]
+
+
+def watch(module, name, found):
+    return module.register_forward_hook(lambda _module, _inputs, output: found.update({name: output.clone()}))
+
+
+def save(tensors, path):
+    """safetensors, floats widened to f32."""
+    stored = {key: value.float() if value.is_floating_point() else value for key, value in tensors.items()}
+    save_file({key: value.contiguous() for key, value in stored.items()}, path, metadata={"format": "pt"})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,121 @@
+//! The parity table: every stage of every golden case, on every backend asked for.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::Parser;
+use glm4v::{Device, DeviceSpec, FloatDType};
+use glm4v_tests::{Comparison, Expected, Golden, compare, time, tolerance};
+
+/// Compares the encoder with the reference, stage by stage.
+#[derive(Parser)]
+struct Args {
+    /// Devices to run on, as in `glm4v encode --device`
+    #[arg(long = "backend", default_values = ["flex", "ndarray", "wgpu"], value_delimiter = ',')]
+    backends: Vec<DeviceSpec>,
+    /// Type of the parameters
+    #[arg(long, default_value = "f32", value_parser = dtype)]
+    dtype: FloatDType,
+    /// Largest relative L2 of a stage [default: by --dtype]
+    #[arg(long)]
+    tolerance: Option<f64>,
+    /// Fail where a device is missing, instead of skipping it aloud
+    #[arg(long)]
+    require: bool,
+    /// Time the tower on each case this often, after a first run
+    #[arg(long, default_value_t = 0)]
+    repeat: usize,
+    /// A checkpoint to compare on, instead of the committed goldens
+    #[arg(long, requires = "expected", requires = "images")]
+    checkpoint: Option<PathBuf>,
+    /// What `reference.py run` wrote for that checkpoint
+    #[arg(long)]
+    expected: Option<PathBuf>,
+    /// The pictures that it was given
+    images: Vec<PathBuf>,
+}
+
+fn main() -> Result<ExitCode> {
+    let args = Args::parse();
+    let goldens = goldens(&args)?;
+    let limit = args.tolerance.unwrap_or_else(|| tolerance(args.dtype));
+    let (mut compared, mut diverged) = (0, 0);
+    for spec in &args.backends {
+        let (info, device) = match spec.find().and_then(|info| Ok((info, spec.open()?))) {
+            Ok(found) => found,
+            Err(error) if args.require => return Err(error.into()),
+            Err(error) => {
+                println!("SKIPPED {spec}: {error}\n");
+                continue;
+            }
+        };
+        println!("{spec}: {}, {:?}", info.name, args.dtype);
+        for golden in &goldens {
+            let comparison = compare(golden, &device, args.dtype, limit)?;
+            compared += 1;
+            diverged += usize::from(!print(&golden.name, &comparison));
+            print_times(golden, &device, args.dtype, args.repeat)?;
+        }
+    }
+    println!("{} passed, {diverged} failed", compared - diverged);
+    Ok(ExitCode::from(u8::from(diverged > 0 || compared == 0)))
+}
+
+fn goldens(args: &Args) -> Result<Vec<Golden>> {
+    let (Some(checkpoint), Some(expected)) = (&args.checkpoint, &args.expected) else {
+        return Golden::all();
+    };
+    Ok(vec![Golden {
+        name: checkpoint.display().to_string(),
+        checkpoint: checkpoint.clone(),
+        images: args.images.clone(),
+        expected: Expected::read(expected)?,
+    }])
+}
+
+fn print(name: &str, comparison: &Comparison) -> bool {
+    println!(
+        "  {name:<22} {:<20} {:>11} {:>11} {:>15}",
+        "stage", "relative L2", "max abs", "1 - cosine"
+    );
+    for row in &comparison.rows {
+        let difference = row.difference;
+        println!(
+            "  {:<22} {:<20} {:>11.2e} {:>11.2e} {:>15.2e}{}",
+            "",
+            row.stage,
+            difference.relative_l2,
+            difference.max_abs,
+            1.0 - difference.cosine,
+            if row.holds() { "" } else { "  <- too far" }
+        );
+    }
+    match comparison.first_divergence() {
+        None => println!("  {name}: equal to the reference\n"),
+        Some(row) => println!("  {name}: DIVERGES, first at {}\n", row.stage),
+    }
+    comparison.first_divergence().is_none()
+}
+
+fn print_times(golden: &Golden, device: &Device, dtype: FloatDType, repeat: usize) -> Result<()> {
+    let mut seconds = time(golden, device, dtype, repeat)?;
+    seconds.sort_by(f64::total_cmp);
+    if let [min, .., max] = seconds[..] {
+        let median = seconds[seconds.len() / 2];
+        println!(
+            "  {}: tower {median:.3} s (min {min:.3}, max {max:.3})\n",
+            golden.name
+        );
+    }
+    Ok(())
+}
+
+fn dtype(name: &str) -> Result<FloatDType, String> {
+    match name {
+        "f32" => Ok(FloatDType::F32),
+        "f16" => Ok(FloatDType::F16),
+        "bf16" => Ok(FloatDType::BF16),
+        _ => Err("expected f32, f16 or bf16".into()),
+    }
+}

@@ -1,0 +1,161 @@
+use std::time::Instant;
+
+use anyhow::{Context, Result, ensure};
+use glm4v::{Device, FloatDType, Patches, Processor, Stage, Tensor, VisionEncoder, open};
+
+use crate::{Difference, Golden};
+
+/// One stage compared with the reference's.
+#[derive(Clone, Debug)]
+pub struct Row {
+    /// The stage, by its module's key.
+    pub stage: String,
+    /// How far it is from the reference.
+    pub difference: Difference,
+    /// How far it may be, in relative L2.
+    pub tolerance: f64,
+}
+
+impl Row {
+    /// Whether the stage is near enough.
+    #[must_use]
+    pub fn holds(&self) -> bool {
+        self.difference.relative_l2 <= self.tolerance
+    }
+}
+
+/// All stages of one case, in the tower's order.
+#[derive(Clone, Debug)]
+pub struct Comparison {
+    /// The preprocessing first, then the tower's stages.
+    pub rows: Vec<Row>,
+}
+
+impl Comparison {
+    /// The first stage that is too far from the reference.
+    #[must_use]
+    pub fn first_divergence(&self) -> Option<&Row> {
+        self.rows.iter().find(|row| !row.holds())
+    }
+}
+
+/// How far a stage of the tower may be from the f32 reference, in relative L2: rounding, and no more.
+#[must_use]
+pub fn tolerance(dtype: FloatDType) -> f64 {
+    match dtype {
+        FloatDType::F16 => 4e-3,
+        FloatDType::BF16 => 3e-2,
+        _ => 5e-6,
+    }
+}
+
+/// Preprocesses and encodes the case on `device`, and compares every stage with the reference. The tower is fed the
+/// reference's own pixel values, so that its stages are compared on their own.
+///
+/// # Errors
+/// If the case cannot be encoded, or the stages are not those of the reference.
+pub fn compare(
+    golden: &Golden,
+    device: &Device,
+    dtype: FloatDType,
+    tolerance: f64,
+) -> Result<Comparison> {
+    let (encoder, _) = VisionEncoder::from_dir_with(&golden.checkpoint, device, dtype)?;
+    let patches = preprocess(golden, encoder.processor())?;
+    let expected = &golden.expected;
+    ensure!(
+        patches.grids() == expected.grids,
+        "grids differ: {:?}, expected {:?}",
+        patches.grids(),
+        expected.grids
+    );
+    let mut rows = vec![pixel_values(golden, &patches)?];
+
+    let reference = reference_patches(golden, patches.pixel_values().ncols())?;
+    let mut found = Vec::new();
+    let mut observe = |stage: Stage, x: Tensor<2>| found.push((stage, x.into_data()));
+    encoder.encode_observed(&reference, Some(&mut observe))?;
+    for (name, data) in found {
+        let values: Vec<f32> = data.iter().collect();
+        rows.push(Row {
+            difference: Difference::new(&values, stage(golden, &name.to_string())?),
+            stage: name.to_string(),
+            tolerance,
+        });
+    }
+    let seen = rows
+        .iter()
+        .filter(|row| row.stage != "pixel_values")
+        .count();
+    let stages = expected
+        .stages
+        .keys()
+        .filter(|name| !["pixel_values", "merger_bf16"].contains(&&name[..]));
+    ensure!(seen == stages.count(), "the reference has other stages");
+    Ok(Comparison { rows })
+}
+
+/// Seconds that the tower takes for the case, values read back, in each of `repeat` runs after a first one.
+///
+/// # Errors
+/// If the case cannot be encoded.
+pub fn time(
+    golden: &Golden,
+    device: &Device,
+    dtype: FloatDType,
+    repeat: usize,
+) -> Result<Vec<f64>> {
+    if repeat == 0 {
+        return Ok(Vec::new());
+    }
+    let (encoder, _) = VisionEncoder::from_dir_with(&golden.checkpoint, device, dtype)?;
+    let patches = reference_patches(golden, encoder.config().patch_dim())?;
+    let run = || -> Result<f64> {
+        let start = Instant::now();
+        let embeddings = encoder.encode(&patches)?.embeddings.into_data();
+        ensure!(
+            embeddings.iter::<f32>().all(f32::is_finite),
+            "not all values are finite"
+        );
+        Ok(start.elapsed().as_secs_f64())
+    };
+    run()?;
+    (0..repeat).map(|_| run()).collect()
+}
+
+fn reference_patches(golden: &Golden, width: usize) -> Result<Patches> {
+    let values = stage(golden, "pixel_values")?.to_vec();
+    let rows = values.len() / width;
+    let values = ndarray::Array2::from_shape_vec((rows, width), values)?;
+    Ok(Patches::new(values, golden.expected.grids.clone())?)
+}
+
+fn preprocess(golden: &Golden, processor: &Processor) -> Result<Patches> {
+    let pictures = golden
+        .images
+        .iter()
+        .map(|path| open(path, &Default::default()))
+        .collect::<Result<Vec<_>, _>>()?;
+    Ok(processor.images(&pictures)?)
+}
+
+fn pixel_values(golden: &Golden, patches: &Patches) -> Result<Row> {
+    let found: Vec<f32> = patches.pixel_values().iter().copied().collect();
+    let difference = Difference::new(&found, stage(golden, "pixel_values")?);
+    // Of pixels the largest difference counts, not the mean.
+    let tolerance = if difference.max_abs <= 1e-6 {
+        f64::INFINITY
+    } else {
+        0.0
+    };
+    Ok(Row {
+        stage: "pixel_values".into(),
+        difference,
+        tolerance,
+    })
+}
+
+fn stage<'a>(golden: &'a Golden, name: &str) -> Result<&'a [f32]> {
+    let values = golden.expected.stages.get(name);
+    Ok(values.with_context(|| format!("the reference of {} has no stage {name}", golden.name))?)
+}

@@ -1,0 +1,39 @@
+use anyhow::Result;
+
+use crate::{deps, parity, shell};
+
+/// Everything that must pass before a change lands, cheapest first.
+pub(crate) fn run() -> Result<()> {
+    shell::run(&mut shell::cargo(["fmt", "--all", "--check"]))?;
+    deps::check()?;
+    let clippy = [
+        "clippy",
+        "--quiet",
+        "--workspace",
+        "--all-targets",
+        "--",
+        "-D",
+        "warnings",
+    ];
+    shell::run(&mut shell::cargo(clippy))?;
+    let doc = [
+        "doc",
+        "--quiet",
+        "--workspace",
+        "--no-deps",
+        "--document-private-items",
+    ];
+    shell::run(shell::cargo(doc).env("RUSTDOCFLAGS", "-D warnings"))?;
+    parity::run(&parity::Args::default())?;
+    // burn's build script for cuda downloads a compiler unless it believes itself on docs.rs; types are checked anyway.
+    let cuda = [
+        "check",
+        "--quiet",
+        "--package",
+        "glm4v-cli",
+        "--features",
+        "cuda",
+    ];
+    shell::run(shell::cargo(cuda).env("DOCS_RS", "1"))?;
+    shell::run(&mut shell::cargo(["test", "--workspace"]))
+}

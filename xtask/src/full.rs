@@ -1,0 +1,117 @@
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result};
+use serde_json::Value;
+
+use crate::{parity, python, shell};
+
+const PHOTO: &str = "tests/images/chelsea-336.png";
+/// The goal for the whole tower in f32, in relative L2: twenty-four blocks of rounding.
+const TOLERANCE: &str = "1e-4";
+
+/// Compares the full-size tower with transformers, on the same random checkpoint and the same photo.
+pub(crate) fn run(args: &parity::Args) -> Result<()> {
+    let release = build(args)?;
+    let work = shell::target_dir()?.join("full");
+    std::fs::create_dir_all(&work)?;
+    let checkpoint = work.join("glm-4.1v-9b");
+    if !checkpoint.exists() {
+        let init = [
+            "init",
+            "--preset",
+            "glm-4.1v-9b",
+            "--seed",
+            "1",
+            "--dtype",
+            "bf16",
+            "-o",
+        ];
+        shell::run(
+            Command::new(release.join("glm4v"))
+                .args(init)
+                .arg(&checkpoint),
+        )?;
+    }
+    let photo = shell::root().join(PHOTO);
+    let expected = work.join("expected.safetensors");
+    let reference = run_reference(args, &checkpoint, &photo, &expected)?;
+
+    let mut command = Command::new(release.join("parity"));
+    args.apply(&mut command);
+    if args.dtype == "f32" {
+        command.args(["--tolerance", TOLERANCE]);
+    }
+    command.args(["--repeat", &args.repeat.to_string()]);
+    command.arg("--checkpoint").arg(checkpoint);
+    command.arg("--expected").arg(expected).arg(photo);
+    if let Some(threads) = args.threads {
+        command.env("RAYON_NUM_THREADS", threads.to_string());
+    }
+    println!("{}", reference_line(&reference)?);
+    shell::run(&mut command)
+}
+
+/// Builds the programs optimised, with the backends asked for and no others; gives their folder.
+fn build(args: &parity::Args) -> Result<PathBuf> {
+    let backends = args.backends();
+    let names = backends
+        .iter()
+        .filter_map(|backend| backend.split(':').next());
+    let features: Vec<String> = names
+        .flat_map(|name| [format!("glm4v-tests/{name}"), format!("glm4v-cli/{name}")])
+        .collect();
+    let mut command = shell::cargo(["build", "--release", "--quiet"]);
+    command.args([
+        "--package",
+        "glm4v-tests",
+        "--package",
+        "glm4v-cli",
+        "--bins",
+    ]);
+    command.args(["--no-default-features", "--features", &features.join(",")]);
+    shell::run(&mut command)?;
+    Ok(shell::target_dir()?.join("release"))
+}
+
+fn run_reference(
+    args: &parity::Args,
+    checkpoint: &Path,
+    photo: &Path,
+    expected: &Path,
+) -> Result<Value> {
+    let mut command = python::reference()?;
+    command
+        .arg("run")
+        .arg(checkpoint)
+        .arg(photo)
+        .arg("-o")
+        .arg(expected);
+    command.args(["--dtype", "f32", "--repeat", &args.repeat.to_string()]);
+    if let Some(threads) = args.threads {
+        command.args(["--threads", &threads.to_string()]);
+    }
+    let line = shell::output(&mut command)?;
+    serde_json::from_str(&line).with_context(|| format!("the reference printed {line}"))
+}
+
+fn reference_line(reference: &Value) -> Result<String> {
+    let tower = &reference["seconds"]["tower"];
+    let seconds = |name: &str| {
+        tower[name]
+            .as_f64()
+            .context("the reference printed no times")
+    };
+    Ok(format!(
+        "transformers {}, torch {}, f32, {} threads: tower {:.3} s (min {:.3}, max {:.3}), peak {} MiB",
+        reference["versions"]["transformers"]
+            .as_str()
+            .unwrap_or("?"),
+        reference["versions"]["torch"].as_str().unwrap_or("?"),
+        reference["threads"],
+        seconds("median")?,
+        seconds("min")?,
+        seconds("max")?,
+        reference["peak_rss_mib"],
+    ))
+}

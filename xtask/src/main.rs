@@ -1,0 +1,34 @@
+//! House chores of glm4v: `cargo xtask VERB`.
+
+mod ci;
+mod deps;
+mod full;
+mod parity;
+mod python;
+mod shell;
+
+use anyhow::Result;
+use clap::Parser;
+
+/// House chores of glm4v
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+enum Verb {
+    /// Compare the encoder with transformers, stage by stage
+    TestParity(parity::Args),
+    /// Make the goldens anew with transformers, in a venv of their own
+    Golden,
+    /// Check which crate depends on which
+    Deps,
+    /// Everything that must pass before a change lands
+    Ci,
+}
+
+fn main() -> Result<()> {
+    match Verb::parse() {
+        Verb::TestParity(args) => parity::run(&args),
+        Verb::Golden => python::golden(),
+        Verb::Deps => deps::check(),
+        Verb::Ci => ci::run(),
+    }
+}

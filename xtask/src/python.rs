@@ -1,0 +1,42 @@
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::Result;
+
+use crate::shell;
+
+/// A Python with transformers in it: that of `GLM4V_PYTHON`, or of a venv made on the first call.
+pub(crate) fn interpreter() -> Result<PathBuf> {
+    if let Some(python) = std::env::var_os("GLM4V_PYTHON") {
+        return Ok(python.into());
+    }
+    let venv = shell::target_dir()?.join("reference-venv");
+    let python = venv.join(if cfg!(windows) {
+        "Scripts/python.exe"
+    } else {
+        "bin/python"
+    });
+    let installed = venv.join("installed");
+    if !installed.exists() {
+        let system = if cfg!(windows) { "python" } else { "python3" };
+        shell::run(Command::new(system).args(["-m", "venv"]).arg(&venv))?;
+        let requirements = shell::root().join("tests/golden/requirements.txt");
+        let install = ["-m", "pip", "install", "--quiet", "--requirement"];
+        shell::run(Command::new(&python).args(install).arg(requirements))?;
+        std::fs::write(installed, "")?;
+    }
+    Ok(python)
+}
+
+/// The reference script, ready for its subcommand.
+pub(crate) fn reference() -> Result<Command> {
+    let mut command = Command::new(interpreter()?);
+    command.arg(shell::root().join("tests/golden/reference.py"));
+    Ok(command)
+}
+
+/// Makes the goldens anew.
+pub(crate) fn golden() -> Result<()> {
+    let golden = shell::root().join("tests/golden");
+    shell::run(reference()?.arg("make").arg(golden))
+}

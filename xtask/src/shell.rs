@@ -1,0 +1,64 @@
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
+
+/// The workspace's root.
+pub(crate) fn root() -> &'static Path {
+    let xtask = Path::new(env!("CARGO_MANIFEST_DIR"));
+    xtask.parent().unwrap_or(xtask)
+}
+
+/// The cargo that runs this program.
+pub(crate) fn cargo<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.args(arguments).current_dir(root());
+    command
+}
+
+/// Runs `command`, showing it first.
+pub(crate) fn run(command: &mut Command) -> Result<()> {
+    eprintln!("$ {}", display(command));
+    let status = command.status().with_context(|| display(command))?;
+    if !status.success() {
+        bail!("{}: {status}", display(command));
+    }
+    Ok(())
+}
+
+/// Runs `command`, showing it first, and gives what it prints on standard output.
+pub(crate) fn output(command: &mut Command) -> Result<String> {
+    eprintln!("$ {}", display(command));
+    let output = command
+        .stderr(Stdio::inherit())
+        .output()
+        .with_context(|| display(command))?;
+    if !output.status.success() {
+        bail!("{}: {}", display(command), output.status);
+    }
+    Ok(String::from_utf8(output.stdout)?)
+}
+
+/// What `cargo metadata` says of the workspace's own packages.
+pub(crate) fn metadata() -> Result<Value> {
+    let mut command = cargo(["metadata", "--no-deps", "--format-version=1"]);
+    let output = command.output().context("cargo metadata")?;
+    Ok(serde_json::from_slice(&output.stdout)?)
+}
+
+/// Where cargo puts what it builds.
+pub(crate) fn target_dir() -> Result<PathBuf> {
+    let metadata = metadata()?;
+    let dir = metadata["target_directory"].as_str();
+    Ok(dir
+        .context("cargo metadata names no target directory")?
+        .into())
+}
+
+fn display(command: &Command) -> String {
+    let parts = std::iter::once(command.get_program()).chain(command.get_args());
+    let parts: Vec<_> = parts.map(OsStr::to_string_lossy).collect();
+    parts.join(" ")
+}
