@@ -35,5 +35,5 @@ pub(crate) fn run() -> Result<()> {
         "cuda",
     ];
     shell::run(shell::cargo(cuda).env("DOCS_RS", "1"))?;
-    shell::run(&mut shell::cargo(["test", "--workspace"]))
+    shell::run(&mut shell::cargo(["test", "--quiet", "--workspace"]))
 }

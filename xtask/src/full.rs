@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::{parity, python, shell};
 
-const PHOTO: &str = "tests/images/chelsea-336.png";
+const PHOTO: &str = "tests/images/coffee-336.jpg";
 /// The goal for the whole tower in f32, in relative L2: twenty-four blocks of rounding.
 const TOLERANCE: &str = "1e-4";
 

@@ -28,6 +28,7 @@ pub(crate) fn write(
         // Some file systems only now say that they are full.
         Ok(unfinished.as_file().sync_all()?)
     });
+    drop(writer);
     let context = || format!("{}: cannot be written", path.display());
     written.with_context(context)?;
     let renamed = unfinished.persist(path).map_err(|error| error.error);

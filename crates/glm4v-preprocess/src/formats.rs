@@ -31,6 +31,9 @@ pub(crate) fn decode(
 ) -> Result<(RgbImage, Orientation), PreprocessError> {
     let name = name(format).expect("the caller looked at the format");
     let failed = |error: ImageError| PreprocessError::decode(name, error);
+    if format == ImageFormat::WebP {
+        check_riff(bytes)?;
+    }
     let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
     let mut limits = Limits::no_limits();
     limits.max_alloc = Some(options.max_bytes);
@@ -71,6 +74,17 @@ pub(crate) fn check_size(
         return Err(too_large("bytes decoded", options.max_bytes));
     }
     Ok(())
+}
+
+/// The pixels can be whole where what follows them, such as the orientation, is cut off.
+fn check_riff(bytes: &[u8]) -> Result<(), PreprocessError> {
+    let length = bytes.get(4..8).and_then(|field| field.first_chunk());
+    let promised = length.map_or(0, |&length| u64::from(u32::from_le_bytes(length)) + 8);
+    if promised <= bytes.len() as u64 {
+        return Ok(());
+    }
+    let found = format!("{} of {promised} bytes", bytes.len());
+    Err(PreprocessError::decode("WebP", found))
 }
 
 /// Metadata that cannot be read turns nothing: the pixels are there all the same.

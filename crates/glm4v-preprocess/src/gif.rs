@@ -37,12 +37,7 @@ pub(crate) fn decode(bytes: &[u8], options: &OpenOptions) -> Result<RgbImage, Pr
 
 fn draw(frame: &Frame, indices: &[u8], palette: &[u8], width: u32, height: u32) -> RgbImage {
     let (colors, _) = palette.as_chunks::<3>();
-    let color = |index: u8| {
-        Rgb(colors
-            .get(usize::from(index))
-            .copied()
-            .unwrap_or([index; 3]))
-    };
+    let color = |index: u8| Rgb(colors.get(usize::from(index)).copied().unwrap_or_default());
     let mut canvas = RgbImage::from_pixel(width, height, color(frame.transparent.unwrap_or(0)));
     let columns = usize::from(frame.width).max(1);
     for (y, line) in (u32::from(frame.top)..).zip(indices.chunks_exact(columns)) {

@@ -9,10 +9,9 @@ use image::metadata::Orientation;
 use mozjpeg::{ColorSpace, Decompress, Marker};
 
 use crate::formats::check_size;
-use crate::orientation::orientation;
+use crate::orientation::{EXIF_PREFIX, orientation};
 use crate::{OpenOptions, PreprocessError};
 
-const EXIF_PREFIX: &[u8] = b"Exif\0\0";
 const XMP_PREFIX: &[u8] = b"http://ns.adobe.com/xap/1.0/\0";
 
 /// Decodes a JPEG; the orientation is for the caller to apply.

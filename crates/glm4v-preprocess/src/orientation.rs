@@ -2,7 +2,8 @@ use image::metadata::Orientation;
 
 /// The attribute in XMP; what follows it is `="6"` or `>6<`.
 const XMP_NAME: &[u8] = b"tiff:Orientation";
-const EXIF_PREFIX: &[u8] = b"Exif\0\0";
+/// What precedes EXIF in a JPEG, and in some files of other formats.
+pub(crate) const EXIF_PREFIX: &[u8] = b"Exif\0\0";
 
 /// How a picture is to be turned before it is looked at, by its EXIF or, where that says nothing, its XMP metadata: the
 /// order in which Pillow's `exif_transpose` asks.

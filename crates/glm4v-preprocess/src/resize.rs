@@ -1,7 +1,8 @@
 use std::borrow::Cow;
 
-use fast_image_resize::images::{Image, ImageRef};
-use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
+use fast_image_resize::images::{TypedImage, TypedImageRef};
+use fast_image_resize::pixels::U8x3;
+use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
 use image::RgbImage;
 
 /// Bicubic with antialiasing, on the levels themselves, equal in every value to torchvision's.
@@ -19,14 +20,16 @@ fn resize_once(picture: Cow<'_, RgbImage>, height: u32, width: u32) -> Cow<'_, R
     let bicubic = ResizeAlg::Convolution(FilterType::CatmullRom);
     let options = ResizeOptions::new().resize_alg(bicubic);
     let (from_width, from_height) = picture.dimensions();
-    let source = ImageRef::new(from_width, from_height, picture.as_raw(), PixelType::U8x3)
+    let source = TypedImageRef::<U8x3>::from_buffer(from_width, from_height, picture.as_raw())
         .expect("an RgbImage holds three bytes a pixel");
-    let mut resized = Image::new(width, height, PixelType::U8x3);
+    let mut resized = RgbImage::new(width, height);
+    let mut target = TypedImage::<U8x3>::from_buffer(width, height, &mut resized)
+        .expect("an RgbImage holds three bytes a pixel");
+    // Typed: the untyped call compiles the filter for every pixel type there is, which takes minutes.
     Resizer::new()
-        .resize(&source, &mut resized, &options)
-        .expect("both pictures are U8x3");
-    let resized = RgbImage::from_raw(width, height, resized.into_vec());
-    Cow::Owned(resized.expect("the resized picture holds three bytes a pixel"))
+        .resize_typed(&source, &mut target, &options)
+        .expect("no part is cut out");
+    Cow::Owned(resized)
 }
 
 #[cfg(test)]

@@ -1,0 +1,171 @@
+//! `glm4v encode` and `glm4v preprocess`, from pictures to files.
+
+mod support;
+
+use std::path::Path;
+
+use ndarray::Array2;
+use ndarray_npy::ReadNpyExt;
+use support::{Run, Stored, entries, glm4v, image, read_safetensors};
+
+fn encode(pictures: &[&str], output: &Path, options: &[&str]) -> Run {
+    let mut args = vec!["encode".into()];
+    args.extend(pictures.iter().map(|name| image(name).into_os_string()));
+    args.extend(options.iter().map(Into::into));
+    args.extend(["-o".into(), output.into()]);
+    glm4v(args).ok()
+}
+
+fn read_json(path: &Path) -> Stored {
+    let json: serde_json::Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+    let rows: Vec<Vec<f32>> = serde_json::from_value(json["embeddings"].clone()).unwrap();
+    Stored {
+        shape: serde_json::from_value(json["shape"].clone()).unwrap(),
+        values: rows.concat(),
+        grids: serde_json::from_value(json["grid_thw"].clone()).unwrap(),
+    }
+}
+
+#[test]
+fn the_three_formats_agree() {
+    let dir = tempfile::tempdir().unwrap();
+    let files = ["a.safetensors", "a.npy", "a.json"].map(|name| dir.path().join(name));
+    for file in &files {
+        encode(&["chelsea.png", "rgb-60x83.png"], file, &[]);
+    }
+    let stored = read_safetensors(&files[0], "embeddings");
+    assert_eq!(stored.grids, [[1, 22, 32], [1, 12, 8]]);
+    assert_eq!(stored.shape, [(22 * 32 + 12 * 8) / 4, 256]);
+    assert!(stored.values.iter().all(|value| value.is_finite()));
+    assert_eq!(stored, read_json(&files[2]));
+
+    let array = Array2::<f32>::read_npy(std::fs::File::open(&files[1]).unwrap()).unwrap();
+    assert_eq!(array.shape(), stored.shape);
+    assert_eq!(array.into_raw_vec_and_offset().0, stored.values);
+    assert_eq!(entries(dir.path()), ["a.json", "a.npy", "a.safetensors"]);
+}
+
+#[test]
+fn an_older_file_is_replaced() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("a.json");
+    std::fs::write(&file, "old").unwrap();
+    encode(&["rgb-60x83.png"], &file, &["--seed", "1"]);
+    let first = read_json(&file);
+    encode(&["rgb-60x83.png"], &file, &["--seed", "2"]);
+    assert_ne!(read_json(&file), first);
+}
+
+#[test]
+fn the_output_is_as_readable_as_any_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let (written, usual) = (dir.path().join("a.npy"), dir.path().join("usual"));
+    encode(&["rgb-60x83.png"], &written, &[]);
+    std::fs::write(&usual, "").unwrap();
+    let permissions = |path: &Path| path.metadata().unwrap().permissions();
+    assert_eq!(permissions(&written), permissions(&usual));
+}
+
+#[test]
+fn sixteen_bits_come_close_to_thirty_two() {
+    let dir = tempfile::tempdir().unwrap();
+    let values = |dtype: &str| {
+        let file = dir.path().join(dtype).with_extension("safetensors");
+        let run = encode(
+            &["rgb-60x83.png"],
+            &file,
+            &["--dtype", dtype, "--device", "flex", "--json"],
+        );
+        assert_eq!(run.json()["dtype"], dtype);
+        read_safetensors(&file, "embeddings").values
+    };
+    let (exact, rounded) = (values("f32"), values("bf16"));
+    let distance = |a: &f32, b: &f32| (a - b) * (a - b);
+    let error: f32 = exact
+        .iter()
+        .zip(&rounded)
+        .map(|(a, b)| distance(a, b))
+        .sum();
+    let size: f32 = exact.iter().map(|a| a * a).sum();
+    assert!(error > 0.0 && error < 0.01 * size, "{error} of {size}");
+}
+
+#[test]
+fn without_a_file_the_summary_says_so() {
+    let run = glm4v(["encode".as_ref(), image("chelsea.png").as_os_str()]).ok();
+    for part in [
+        "chelsea.png",
+        "451×300",
+        "1×22×32",
+        "176 tokens",
+        "[176, 256]",
+        "-o FILE",
+    ] {
+        assert!(run.stdout.contains(part), "{part}: {}", run.stdout);
+    }
+    assert!(
+        run.stderr.contains("random (preset tiny, seed 0)"),
+        "{}",
+        run.stderr
+    );
+    assert!(run.stderr.contains("-m DIR"), "{}", run.stderr);
+}
+
+#[test]
+fn json_and_quiet_are_for_programs() {
+    let picture = image("exif-6.jpg");
+    let run = glm4v(["-q", "--json", "encode", picture.to_str().unwrap()]).ok();
+    assert_eq!(run.stderr, "");
+    let json = run.json();
+    assert_eq!(json["output"], serde_json::Value::Null);
+    assert_eq!(json["non_finite"], 0);
+    assert_eq!(json["weights"]["preset"], "tiny");
+    assert_eq!(json["inputs"][0]["tokens"], json["tokens"]);
+    for stage in ["read", "load", "preprocess", "encode"] {
+        assert!(json["seconds"][stage].as_f64().unwrap() > 0.0, "{stage}");
+    }
+    let quiet = glm4v(["encode", "-q", picture.to_str().unwrap()]).ok();
+    assert_eq!((quiet.stdout, quiet.stderr), (String::new(), String::new()));
+}
+
+#[test]
+fn no_exif_leaves_the_picture_as_it_lies() {
+    let size = |options: &[&str]| {
+        let picture = image("exif-6.jpg");
+        let run = glm4v([&["encode", "--json", picture.to_str().unwrap()], options].concat()).ok();
+        let input = &run.json()["inputs"][0];
+        (input["width"].as_u64(), input["height"].as_u64())
+    };
+    let (turned, stored) = (size(&[]), size(&["--no-exif"]));
+    assert_ne!(turned, stored);
+    assert_eq!(turned, (stored.1, stored.0));
+}
+
+#[test]
+fn preprocess_writes_patch_rows() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("rows.safetensors");
+    let picture = image("chelsea.png");
+    let args = [
+        "preprocess",
+        picture.to_str().unwrap(),
+        "-o",
+        file.to_str().unwrap(),
+        "--json",
+    ];
+    let json = glm4v(args).ok().json();
+    let stored = read_safetensors(&file, "pixel_values");
+    assert_eq!(stored.shape, [22 * 32, 3 * 2 * 14 * 14]);
+    assert_eq!(stored.grids, [[1, 22, 32]]);
+    assert_eq!(
+        (json["patches"].as_u64(), json["tokens"].as_u64()),
+        (Some(704), Some(176))
+    );
+    // Levels 0 to 255, normalized with CLIP's mean and deviation.
+    assert!(
+        stored
+            .values
+            .iter()
+            .all(|value| (-1.8..2.2).contains(value))
+    );
+}

@@ -1,0 +1,174 @@
+//! Bad input is one line and exit status 1, bad usage 2; neither leaves a file behind.
+
+mod support;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use support::{entries, glm4v, image, run};
+
+/// Encodes `inputs` into a file of an otherwise empty directory, and checks that nothing is left there.
+fn refused(inputs: &[&Path]) -> String {
+    let dir = tempfile::tempdir().unwrap();
+    let output = dir.path().join("out.npy");
+    let mut args = vec![Path::new("encode")];
+    args.extend(inputs);
+    args.extend([Path::new("-q"), Path::new("-o"), &output]);
+    let error = glm4v(args).fails();
+    assert_eq!(entries(dir.path()), [""; 0]);
+    error
+}
+
+fn encode_chelsea(options: &[&str]) -> support::Run {
+    let picture = image("chelsea.png");
+    glm4v([&["encode", "-q", picture.to_str().unwrap()], options].concat())
+}
+
+fn broken_picture(dir: &Path) -> PathBuf {
+    let bytes = std::fs::read(image("chelsea.png")).unwrap();
+    let path = dir.join("broken.png");
+    std::fs::write(&path, &bytes[..bytes.len() / 2]).unwrap();
+    path
+}
+
+#[test]
+fn inputs_that_are_no_pictures_are_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let broken = broken_picture(dir.path());
+    let [text, empty] = ["notes.txt", "empty.png"].map(|name| dir.path().join(name));
+    std::fs::write(&text, "no picture").unwrap();
+    std::fs::write(&empty, "").unwrap();
+    let slim = image("rgb-900x4.png");
+    for (input, reason) in [
+        (Path::new("no-such.png"), "cannot be read"),
+        (dir.path(), "is a directory"),
+        (&text, "no pictu"),
+        (&empty, "an empty file"),
+        (&broken, "expected a whole PNG picture"),
+        (&slim, "ratio of 200"),
+    ] {
+        let error = refused(&[input]);
+        let name = input.display().to_string();
+        assert!(
+            error.starts_with(&name) && error.contains(reason),
+            "{error}"
+        );
+        assert_eq!(error.matches(&name).count(), 1, "{error}");
+    }
+}
+
+#[test]
+fn one_bad_input_among_good_ones_is_enough() {
+    let dir = tempfile::tempdir().unwrap();
+    let broken = broken_picture(dir.path());
+    let error = refused(&[&image("chelsea.png"), &broken, Path::new("no-such.png")]);
+    assert!(error.contains("broken.png"), "{error}");
+}
+
+#[test]
+fn bad_usage_is_told_apart() {
+    for (options, part) in [
+        (&["-o", "out.txt"][..], ".safetensors, .npy or .json"),
+        (&["-o", "out"], ".safetensors, .npy or .json"),
+        (&["--preset", "huge"], "glm-4.1v-9b"),
+        (&["--dtype", "f64"], "bf16"),
+        (&["--device", "gpu"], "no device is called `gpu`"),
+        (&["-m", "x", "--preset", "tiny"], "cannot be used with"),
+        (&["-m", "x", "--seed", "1"], "cannot be used with"),
+        (&["--seed", "-1"], "--seed"),
+    ] {
+        let error = encode_chelsea(options).misused();
+        assert!(error.contains(part), "{error}");
+    }
+    assert!(glm4v(["encode"]).misused().contains("<INPUT>"));
+    let npy = glm4v(["preprocess", "a.png", "-o", "a.npy"]).misused();
+    assert!(npy.contains(".safetensors"), "{npy}");
+}
+
+#[test]
+fn a_backend_that_is_not_built_in_names_its_feature() {
+    let devices = glm4v(["devices", "--json"]).ok().json();
+    for backend in devices["not_built_in"].as_array().unwrap() {
+        let backend = backend.as_str().unwrap();
+        let error = encode_chelsea(&["--device", backend]).fails();
+        assert!(error.contains(&format!("--features {backend}")), "{error}");
+    }
+    assert_eq!(devices["auto"], devices["devices"][0]["spec"]);
+}
+
+#[test]
+fn a_directory_that_is_no_checkpoint_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let model = dir.path().to_str().unwrap();
+    for command in [
+        &["inspect", model][..],
+        &["encode", "-q", "a.png", "-m", model],
+    ] {
+        let error = glm4v(command).fails();
+        assert!(
+            error.contains(model) && error.contains("config.json"),
+            "{error}"
+        );
+    }
+    let error = encode_chelsea(&["-m", "no-such-dir"]).fails();
+    assert!(error.contains("no-such-dir: there is no such"), "{error}");
+}
+
+#[test]
+fn a_place_that_cannot_be_written_to_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let taken = dir.path().join("taken.npy");
+    std::fs::create_dir(&taken).unwrap();
+    let nowhere = dir.path().join("no/such/out.npy");
+    for (output, part) in [
+        (nowhere.to_str().unwrap(), "there is no directory"),
+        (taken.to_str().unwrap(), "is a directory"),
+        // Read-only even for the superuser.
+        #[cfg(target_os = "linux")]
+        ("/proc/out.npy", "cannot be written"),
+    ] {
+        let error = encode_chelsea(&["-o", output]).fails();
+        assert!(error.starts_with(output) && error.contains(part), "{error}");
+    }
+    assert_eq!(entries(dir.path()), ["taken.npy"]);
+}
+
+/// With a limit on file size in place of a full disk: the write fails half way.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_leaves_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    for ending in ["safetensors", "npy", "json"] {
+        let output = dir.path().join("out").with_extension(ending);
+        let mut shell = Command::new("bash");
+        shell.args(["-c", r#"trap "" XFSZ; ulimit -f 64; exec "$@""#, "-"]);
+        shell
+            .arg(env!("CARGO_BIN_EXE_glm4v"))
+            .args(["encode", "-q"]);
+        shell.arg(image("chelsea.png")).arg("-o").arg(&output);
+        let error = run(&mut shell).fails();
+        assert!(
+            error.contains("cannot be written: File too large"),
+            "{error}"
+        );
+        assert_eq!(entries(dir.path()), [""; 0]);
+    }
+}
+
+#[test]
+fn a_reader_that_leaves_is_no_failure() {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_glm4v"))
+        .arg("devices")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success());
+    assert!(
+        output.stderr.is_empty(),
+        "{:?}",
+        output.stderr.escape_ascii().to_string()
+    );
+}

@@ -1,0 +1,121 @@
+//! Running the program, and reading what it wrote.
+#![allow(dead_code, unreachable_pub)] // Each test file uses its part.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use safetensors::{Dtype, SafeTensors};
+
+/// What a run left behind.
+#[derive(Debug)]
+pub struct Run {
+    /// Exit status.
+    pub code: Option<i32>,
+    /// Standard output.
+    pub stdout: String,
+    /// Standard error.
+    pub stderr: String,
+}
+
+/// Runs the program.
+pub fn glm4v(args: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Run {
+    run(Command::new(env!("CARGO_BIN_EXE_glm4v")).args(args))
+}
+
+/// Runs a command.
+pub fn run(command: &mut Command) -> Run {
+    let output = command.output().unwrap();
+    Run {
+        code: output.status.code(),
+        stdout: String::from_utf8(output.stdout).unwrap(),
+        stderr: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+impl Run {
+    /// Checks that all went well.
+    pub fn ok(self) -> Self {
+        assert_eq!(self.code, Some(0), "{self:#?}");
+        self
+    }
+
+    /// Checks for failure in one line of stderr, and returns it.
+    pub fn fails(self) -> String {
+        assert_eq!(self.code, Some(1), "{self:#?}");
+        let errors: Vec<&str> = self.stderr.lines().collect();
+        let [error] = errors[..] else {
+            panic!("{self:#?}")
+        };
+        error
+            .strip_prefix("glm4v: error: ")
+            .expect(error)
+            .to_owned()
+    }
+
+    /// Checks that the command line was refused, and returns why.
+    pub fn misused(self) -> String {
+        assert_eq!(self.code, Some(2), "{self:#?}");
+        assert!(self.stdout.is_empty(), "{self:#?}");
+        self.stderr
+    }
+
+    /// Standard output as JSON.
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.stdout).unwrap()
+    }
+}
+
+/// A picture of the repository's test data.
+pub fn image(name: &str) -> PathBuf {
+    let images = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/images");
+    images.join(name)
+}
+
+/// Names of the entries of `dir`, hidden ones too.
+pub fn entries(dir: &Path) -> Vec<String> {
+    let names = std::fs::read_dir(dir).unwrap();
+    let mut names: Vec<String> = names
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    names
+}
+
+/// A file's two tensors: the shape and values of `name`, and `grid_thw`.
+#[derive(Debug, PartialEq)]
+pub struct Stored {
+    /// Shape of the values.
+    pub shape: Vec<usize>,
+    /// The values.
+    pub values: Vec<f32>,
+    /// Rows of three.
+    pub grids: Vec<[i64; 3]>,
+}
+
+/// Reads a safetensors file.
+pub fn read_safetensors(path: &Path, name: &str) -> Stored {
+    let bytes = std::fs::read(path).unwrap();
+    let file = SafeTensors::deserialize(&bytes).unwrap();
+    assert_eq!(file.len(), 2);
+    let (values, grids) = (file.tensor(name).unwrap(), file.tensor("grid_thw").unwrap());
+    assert_eq!((values.dtype(), grids.dtype()), (Dtype::F32, Dtype::I64));
+    assert_eq!(grids.shape()[1..], [3]);
+    let numbers: Vec<i64> = grids
+        .data()
+        .chunks_exact(8)
+        .map(|bytes| i64::from_le_bytes(bytes.try_into().unwrap()))
+        .collect();
+    Stored {
+        shape: values.shape().to_vec(),
+        values: values
+            .data()
+            .chunks_exact(4)
+            .map(|bytes| f32::from_le_bytes(bytes.try_into().unwrap()))
+            .collect(),
+        grids: numbers
+            .chunks_exact(3)
+            .map(|grid| grid.try_into().unwrap())
+            .collect(),
+    }
+}

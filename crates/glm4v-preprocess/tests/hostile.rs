@@ -1,0 +1,156 @@
+//! Files that lie, stop early or are something else: one clear error each, and nothing of the claimed size allocated.
+
+use std::fs;
+use std::path::Path;
+
+use glm4v_preprocess::{OpenOptions, PreprocessError, decode, open};
+
+fn image(name: &str) -> Vec<u8> {
+    fs::read(
+        Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("../../tests/images")
+            .join(name),
+    )
+    .unwrap()
+}
+
+fn refusal(bytes: &[u8]) -> PreprocessError {
+    decode(bytes, &OpenOptions::default()).unwrap_err()
+}
+
+/// `bytes` with `patch` written at `offset`.
+fn patched(mut bytes: Vec<u8>, offset: usize, patch: &[u8]) -> Vec<u8> {
+    bytes[offset..offset + patch.len()].copy_from_slice(patch);
+    bytes
+}
+
+fn position(bytes: &[u8], wanted: &[u8]) -> usize {
+    bytes
+        .windows(wanted.len())
+        .position(|window| window == wanted)
+        .unwrap()
+}
+
+#[test]
+fn a_file_that_is_cut_off_is_refused_wherever_it_is_cut() {
+    for name in [
+        "gray.png",
+        "palette.png",
+        "jpeg-420.jpg",
+        "jpeg-progressive-420.jpg",
+        "jpeg-cmyk.jpg",
+        "plain.gif",
+        "rgb.bmp",
+        "lzw.tiff",
+        "lossless.webp",
+        "lossy.webp",
+        "exif-6.webp",
+    ] {
+        let whole = image(name);
+        decode(&whole, &OpenOptions::default()).unwrap();
+        for length in (0..whole.len() - 24).step_by(97).chain([whole.len() - 24]) {
+            let cut = decode(&whole[..length], &OpenOptions::default());
+            assert!(
+                cut.is_err() || cfg!(not(feature = "libjpeg")),
+                "{name}: {length} of {}",
+                whole.len()
+            );
+        }
+    }
+}
+
+#[test]
+fn claimed_sizes_are_refused_by_the_header() {
+    let side = 100_000_u32;
+    let sides = |bytes: fn(u32) -> [u8; 4]| [bytes(side), bytes(side)].concat();
+    let checksum_fixed = |png: Vec<u8>| {
+        let checksum = crc32fast::hash(&png[12..29]).to_be_bytes();
+        patched(png, 29, &checksum)
+    };
+    let jpeg = image("jpeg-420.jpg");
+    let frame_header = position(&jpeg, &[0xff, 0xc0]);
+    for bytes in [
+        checksum_fixed(patched(image("gray.png"), 16, &sides(u32::to_be_bytes))),
+        patched(jpeg, frame_header + 5, &[0xea; 4]),
+        patched(image("plain.gif"), 6, &[0xff; 4]),
+        patched(image("rgb.bmp"), 18, &[0xff, 0xff, 0, 0, 0xff, 0xff, 0, 0]),
+    ] {
+        let error = refusal(&bytes);
+        assert!(
+            matches!(error, PreprocessError::TooLarge { .. }),
+            "{error:?}"
+        );
+        assert!(
+            error
+                .to_string()
+                .starts_with("expected at most 178956970 pixels"),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn limits_are_the_callers() {
+    let bytes = image("gray.png");
+    let with = |max_pixels, max_bytes| OpenOptions {
+        max_pixels,
+        max_bytes,
+        ..OpenOptions::default()
+    };
+    decode(&bytes, &with(90 * 62, 1 << 20)).unwrap();
+    let message = |options| decode(&bytes, &options).unwrap_err().to_string();
+    assert_eq!(
+        message(with(90 * 62 - 1, 1 << 20)),
+        "expected at most 5579 pixels, found 90×62"
+    );
+    assert!(message(with(1 << 20, 100)).starts_with("expected at most 100 bytes"));
+}
+
+#[test]
+fn what_is_no_picture_is_named_with_what_was_found() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("text.png");
+    let message = |bytes: &[u8]| {
+        fs::write(&path, bytes).unwrap();
+        open(&path, &OpenOptions::default())
+            .unwrap_err()
+            .to_string()
+    };
+    assert!(message(b"hello, world").ends_with("found a file that starts with \"hello, w\""));
+    assert!(message(b"").contains("text.png: ") && message(b"").ends_with("found an empty file"));
+    assert!(message(&image("gray.png")[..100]).contains("text.png: expected a whole PNG picture"));
+
+    let error = open(folder.path().join("absent.png"), &OpenOptions::default()).unwrap_err();
+    assert!(matches!(error, PreprocessError::Io { .. }), "{error}");
+}
+
+#[test]
+fn the_format_is_that_of_the_content() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("picture.png");
+    fs::write(&path, image("jpeg-gray.jpg")).unwrap();
+    assert_eq!(open(&path, &OpenOptions::default()).unwrap().width(), 75);
+}
+
+#[test]
+fn the_orientation_can_be_left_alone() {
+    let size = |exif_orientation| {
+        let options = OpenOptions {
+            exif_orientation,
+            ..OpenOptions::default()
+        };
+        let picture = decode(&image("exif-6.jpg"), &options).unwrap();
+        (picture.width(), picture.height())
+    };
+    assert_eq!((size(true), size(false)), ((38, 64), (64, 38)));
+}
+
+#[cfg(feature = "libjpeg")]
+#[test]
+fn damage_inside_a_jpeg_neither_panics_nor_prints() {
+    let whole = image("jpeg-progressive-420.jpg");
+    for offset in 0..whole.len() {
+        let damaged = patched(whole.clone(), offset, &[whole[offset] ^ 0xff]);
+        let _ = decode(&damaged, &OpenOptions::default());
+    }
+}
