@@ -39,15 +39,12 @@ impl Comparison {
     }
 }
 
-/// How far a stage of the tower may be from the f32 reference, in relative L2: rounding, and no more.
-#[must_use]
-pub fn tolerance(dtype: FloatDType) -> f64 {
-    match dtype {
-        FloatDType::F16 => 4e-3,
-        FloatDType::BF16 => 3e-2,
-        _ => 5e-6,
-    }
-}
+/// How far a stage of an f32 tower may be from the f32 reference, in relative L2: rounding, and no more.
+pub const F32_TOLERANCE: f64 = 5e-6;
+/// How far a 16-bit tower's embeddings may be from the f32 reference, as a multiple of how far the reference's own
+/// 16-bit embeddings are. Not 1: burn rounds a product before it adds the bias, where torch rounds once after it, and on
+/// as few as seven tokens chance decides the rest (measured: 0.77 to 1.25).
+const REDUCED_FACTOR: f64 = 1.4;
 
 /// Preprocesses and encodes the case on `device`, and compares every stage with the reference. The tower is fed the
 /// reference's own pixel values, so that its stages are compared on their own.
@@ -58,7 +55,7 @@ pub fn compare(
     golden: &Golden,
     device: &Device,
     dtype: FloatDType,
-    tolerance: f64,
+    f32_tolerance: f64,
 ) -> Result<Comparison> {
     let (encoder, _) = VisionEncoder::from_dir_with(&golden.checkpoint, device, dtype)?;
     let patches = preprocess(golden, encoder.processor())?;
@@ -73,14 +70,16 @@ pub fn compare(
 
     let reference = reference_patches(golden, patches.pixel_values().ncols())?;
     let mut found = Vec::new();
-    let mut observe = |stage: Stage, x: Tensor<2>| found.push((stage, x.into_data()));
+    // The values are read at once: burn's data are lazy on a GPU, and a later operation may reuse their buffer.
+    let mut observe = |stage: Stage, x: Tensor<2>| {
+        found.push((stage, x.into_data().iter().collect::<Vec<f32>>()));
+    };
     encoder.encode_observed(&reference, Some(&mut observe))?;
-    for (name, data) in found {
-        let values: Vec<f32> = data.iter().collect();
+    for (name, values) in found {
         rows.push(Row {
             difference: Difference::new(&values, stage(golden, &name.to_string())?),
             stage: name.to_string(),
-            tolerance,
+            tolerance: tolerance(name, golden, dtype, f32_tolerance)?,
         });
     }
     let seen = rows
@@ -90,7 +89,7 @@ pub fn compare(
     let stages = expected
         .stages
         .keys()
-        .filter(|name| !["pixel_values", "merger_bf16"].contains(&&name[..]));
+        .filter(|name| !["pixel_values", "merger_bf16", "merger_f16"].contains(&&name[..]));
     ensure!(seen == stages.count(), "the reference has other stages");
     Ok(Comparison { rows })
 }
@@ -128,6 +127,22 @@ fn reference_patches(golden: &Golden, width: usize) -> Result<Patches> {
     let rows = values.len() / width;
     let values = ndarray::Array2::from_shape_vec((rows, width), values)?;
     Ok(Patches::new(values, golden.expected.grids.clone())?)
+}
+
+/// What holds for one stage. In 16 bits only the embeddings are judged, and by the reference's own, where it has them.
+fn tolerance(stage: Stage, golden: &Golden, dtype: FloatDType, f32_tolerance: f64) -> Result<f64> {
+    let own = match dtype {
+        FloatDType::F16 => "merger_f16",
+        FloatDType::BF16 => "merger_bf16",
+        _ => return Ok(f32_tolerance),
+    };
+    let stages = &golden.expected.stages;
+    Ok(match (stage, stages.get(own)) {
+        (Stage::Merger, Some(own)) => {
+            REDUCED_FACTOR * Difference::new(own, self::stage(golden, "merger")?).relative_l2
+        }
+        _ => f64::INFINITY,
+    })
 }
 
 fn preprocess(golden: &Golden, processor: &Processor) -> Result<Patches> {

@@ -40,7 +40,7 @@ pub(crate) struct OutputArgs {
     /// Say on stderr what is being done; list everything
     #[arg(short, long, global = true, conflicts_with = "quiet")]
     pub(crate) verbose: bool,
-    /// Print the summary on stdout as JSON
+    /// Print the summary on stdout as one line of JSON
     #[arg(long, global = true)]
     pub(crate) json: bool,
 }
@@ -87,7 +87,7 @@ pub(crate) struct EncodeArgs {
     #[arg(long, value_enum, default_value_t = Dtype::F32)]
     pub(crate) dtype: Dtype,
     /// Where to write the embeddings: a name in .safetensors, .npy or .json
-    #[arg(short, long, value_name = "FILE", value_parser = PathBufValueParser::new().try_map(embeddings_file))]
+    #[arg(short, long, value_name = "FILE", value_parser = path().try_map(embeddings_file))]
     pub(crate) output: Option<OutputFile>,
 }
 
@@ -120,13 +120,13 @@ pub(crate) struct PreprocessArgs {
     #[arg(long, value_parser = preset(), conflicts_with = "model")]
     pub(crate) preset: Option<Preset>,
     /// Where to write the patch rows: a name in .safetensors
-    #[arg(short, long, value_name = "FILE", value_parser = PathBufValueParser::new().try_map(patches_file))]
+    #[arg(short, long, value_name = "FILE", value_parser = path().try_map(patches_file))]
     pub(crate) output: OutputFile,
 }
 
 const PREPROCESS: &str = "\
-The file holds pixel_values f32 [patches, channels·temporal_patch_size·patch_size²] and grid_thw i64 [pictures, 3], as
-transformers' Glm4vImageProcessor returns them. The presets all have the settings of the published GLM-4.1V-9B.
+The file holds pixel_values f32 [patches, channels·temporal_patch_size·patch_size²] and grid_thw i64 [pictures, 3],
+as transformers' Glm4vImageProcessor returns them. The presets all have the settings of the published GLM-4.1V-9B.
 
 Examples:
   glm4v preprocess cat.jpg -o cat.safetensors
@@ -139,7 +139,7 @@ pub(crate) struct PictureArgs {
     #[arg(value_name = "INPUT", required = true)]
     pub(crate) inputs: Vec<PathBuf>,
     /// Leave pictures as stored, whatever turn their metadata asks for
-    #[arg(long)]
+    #[arg(long, display_order = 50)]
     pub(crate) no_exif: bool,
 }
 
@@ -190,3 +190,7 @@ The first column is what `encode --device` takes. Backends are built in by cargo
 Examples:
   glm4v devices
   glm4v devices --json | jq -r .auto";
+
+fn path() -> PathBufValueParser {
+    PathBufValueParser::new()
+}

@@ -63,7 +63,9 @@ impl Console {
 
     /// A bar for `length` steps, or a spinner for work that has none; gone when dropped.
     pub(crate) fn progress(&self, message: &'static str, length: Option<usize>) -> ProgressBar {
-        let target = if self.quiet || !io::stderr().is_terminal() {
+        // What -v says would be written across it.
+        let hidden = self.quiet || self.verbose || !io::stderr().is_terminal();
+        let target = if hidden {
             ProgressDrawTarget::hidden()
         } else {
             ProgressDrawTarget::stderr()
@@ -84,7 +86,7 @@ impl Console {
     /// Prints the command's result; a reader that has gone away is no failure.
     pub(crate) fn report(&self, report: &Report) -> anyhow::Result<()> {
         let text = match (self.json, self.quiet) {
-            (true, _) => format!("{:#}", report.json),
+            (true, _) => report.json.to_string(),
             (false, true) => return Ok(()),
             (false, false) => report.text.trim_end().to_owned(),
         };

@@ -46,6 +46,12 @@ pub(crate) fn panic_line() -> String {
     )
 }
 
+/// What burn's long account of a device's failure comes to: the line after its last `Caused by:`.
+pub(crate) fn root(account: &str) -> &str {
+    let last = account.rsplit("Caused by:").next().unwrap_or(account);
+    last.trim().lines().next().unwrap_or(account)
+}
+
 fn payload<'a>(info: &'a panic::PanicHookInfo<'_>) -> &'a str {
     info.payload_as_str().unwrap_or("a panic without a message")
 }
@@ -64,5 +70,11 @@ mod tests {
     fn causes_are_said_once() {
         let error = anyhow!("disk\nfull").context("b: disk full").context("a");
         assert_eq!(line(&error), "a: b: disk full");
+    }
+
+    #[test]
+    fn the_root_is_the_last_cause() {
+        assert_eq!(root("a\nCaused by:\n  b\nCaused by: c d\n  e"), "c d");
+        assert_eq!(root("a"), "a");
     }
 }

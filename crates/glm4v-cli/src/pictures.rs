@@ -142,6 +142,5 @@ mod tests {
         };
         assert_eq!(batches(&[4, 6, 1]), [0..2, 2..3]);
         assert_eq!(batches(&[99, 1, 99]), [0..1, 1..2, 2..3]);
-        assert_eq!(batches(&[1]), [0..1]);
     }
 }

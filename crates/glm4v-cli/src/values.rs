@@ -6,14 +6,11 @@ use clap::ValueEnum;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use glm4v::{FloatDType, Preset, StoredDtype};
 
-/// A floating-point type.
+/// A floating-point type. Its variants stay undocumented, as clap would print a paragraph for each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Dtype {
-    /// 32 bits
     F32,
-    /// 16 bits
     F16,
-    /// 16 bits with the range of f32
     Bf16,
 }
 

@@ -1,7 +1,7 @@
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, bail};
-use glm4v::{Device, Preset, Processor, VisionConfig, VisionEncoder};
+use anyhow::{Result, anyhow, bail};
+use glm4v::{DeviceInfo, Error, Preset, Processor, VisionConfig, VisionEncoder};
 use serde_json::{Value, json};
 
 use crate::console::Console;
@@ -53,12 +53,24 @@ impl Weights {
     }
 
     /// The encoder, on `device`.
-    pub(crate) fn load(&self, device: &Device, dtype: Dtype) -> Result<VisionEncoder> {
-        Ok(match self {
-            Self::Checkpoint(dir) => VisionEncoder::from_dir_with(dir, device, dtype.into())?.0,
-            Self::Random { preset, seed } => {
-                VisionEncoder::random_with(*preset, *seed, device, dtype.into())?
+    pub(crate) fn load(&self, device: &DeviceInfo, dtype: Dtype) -> Result<VisionEncoder> {
+        let opened = device.spec.open()?;
+        let encoder = match self {
+            Self::Checkpoint(dir) => {
+                VisionEncoder::from_dir_with(dir, &opened, dtype.into()).map(|(encoder, _)| encoder)
             }
+            Self::Random { preset, seed } => {
+                VisionEncoder::random_with(*preset, *seed, &opened, dtype.into())
+            }
+        };
+        encoder.map_err(|error| match error {
+            // The library knows the device by burn's name only.
+            Error::Dtype { .. } => anyhow!(
+                "{} ({}) does not compute in {dtype}; --dtype f32 always works",
+                device.spec,
+                device.name
+            ),
+            error => error.into(),
         })
     }
 

@@ -93,7 +93,7 @@ fn inspect_shows_what_does_not_fit_before_it_fails() {
     );
     let run = glm4v(["inspect", path(&model)]);
     for part in [
-        "8 tensors missing",
+        "7 tensors missing",
         "model.visual.blocks.1.norm1.weight",
         "[769, 256]",
     ] {
@@ -101,7 +101,7 @@ fn inspect_shows_what_does_not_fit_before_it_fails() {
     }
     let error = run.fails();
     assert!(
-        error.contains("8 tensors missing, 3 tensors of the wrong shape"),
+        error.contains("7 tensors missing, 3 tensors of the wrong shape"),
         "{error}"
     );
 
@@ -155,4 +155,32 @@ fn a_truncated_shard_is_named() {
         error.contains("model-00002-of-00002.safetensors"),
         "{error}"
     );
+}
+
+#[test]
+fn values_that_are_no_numbers_are_counted() {
+    let (dir, model) = init("f32");
+    let shard = model.join("model-00002-of-00002.safetensors");
+    let mut bytes = std::fs::read(&shard).unwrap();
+    let last = bytes.len() - 4;
+    bytes[last..].copy_from_slice(&f32::NAN.to_le_bytes());
+    std::fs::write(&shard, bytes).unwrap();
+    let (picture, output) = (image("rgb-60x83.png"), dir.path().join("out.json"));
+    let run = glm4v([
+        "encode",
+        "--json",
+        path(&picture),
+        "-m",
+        path(&model),
+        "-o",
+        path(&output),
+    ])
+    .ok();
+    let count = run.json()["non_finite"].as_u64().unwrap();
+    assert!(
+        count > 0 && run.stderr.contains(&format!("warning: {count} of 3072")),
+        "{run:?}"
+    );
+    let written = std::fs::read_to_string(output).unwrap();
+    assert_eq!(written.matches("null").count() as u64, count);
 }

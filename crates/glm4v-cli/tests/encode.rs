@@ -34,8 +34,8 @@ fn the_three_formats_agree() {
         encode(&["chelsea.png", "rgb-60x83.png"], file, &[]);
     }
     let stored = read_safetensors(&files[0], "embeddings");
-    assert_eq!(stored.grids, [[1, 22, 32], [1, 12, 8]]);
-    assert_eq!(stored.shape, [(22 * 32 + 12 * 8) / 4, 256]);
+    assert_eq!(stored.grids, [[1, 22, 32], [1, 8, 6]]);
+    assert_eq!(stored.shape, [(22 * 32 + 8 * 6) / 4, 256]);
     assert!(stored.values.iter().all(|value| value.is_finite()));
     assert_eq!(stored, read_json(&files[2]));
 

@@ -1,7 +1,8 @@
 use burn::module::Module;
-use burn::tensor::{Tensor, activation};
-use glm4v_config::VisionConfig;
+use burn::tensor::Tensor;
+use glm4v_config::{HiddenAct, VisionConfig};
 
+use crate::mlp::activate;
 use crate::source::{ParameterSource, Scope};
 use crate::{LayerNorm, Linear, Mlp};
 
@@ -32,6 +33,6 @@ impl Merger {
     /// - x, output: `[tokens, out_hidden_size]`
     pub fn forward(&self, x: Tensor<2>) -> Tensor<2> {
         let x = self.post_projection_norm.forward(self.proj.forward(x));
-        self.mlp.forward(activation::gelu(x))
+        self.mlp.forward(activate(HiddenAct::Gelu, x))
     }
 }

@@ -1,5 +1,5 @@
 use burn::module::Module;
-use burn::tensor::{Tensor, activation};
+use burn::tensor::{FloatDType, Tensor, activation};
 use glm4v_config::{HiddenAct, VisionConfig};
 
 use crate::Linear;
@@ -41,12 +41,16 @@ impl Mlp {
     }
 }
 
-fn activate(act: HiddenAct, x: Tensor<2>) -> Tensor<2> {
-    match act {
+/// The activation in f32, rounded once: in parts and in 16 bits it would be rounded several times.
+pub(crate) fn activate(act: HiddenAct, x: Tensor<2>) -> Tensor<2> {
+    let dtype = x.dtype();
+    let x = x.cast(FloatDType::F32);
+    let activated = match act {
         HiddenAct::Gelu => activation::gelu(x),
         HiddenAct::GeluPytorchTanh => activation::gelu_approximate(x),
         HiddenAct::QuickGelu => x.clone() * activation::sigmoid(x * 1.702),
         HiddenAct::Relu => activation::relu(x),
         _ => activation::silu(x),
-    }
+    };
+    activated.cast(dtype)
 }

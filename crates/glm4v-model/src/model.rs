@@ -99,6 +99,9 @@ impl VisionModel {
 
     /// [`VisionModel::forward`], showing `observer` each stage's output with its rows in the batch's order.
     ///
+    /// An observer that wants the values must read them before it returns (`x.into_data().iter()`): on a GPU burn reads
+    /// lazily, and the tower's next operation may reuse the buffer.
+    ///
     /// # Panics
     /// As [`VisionModel::forward`].
     pub fn forward_observed(

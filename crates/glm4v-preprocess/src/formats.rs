@@ -26,10 +26,9 @@ pub(crate) fn name(format: ImageFormat) -> Option<&'static str> {
 /// Decodes one of the formats that have a [`name`]; the orientation is for the caller to apply.
 pub(crate) fn decode(
     bytes: &[u8],
-    format: ImageFormat,
+    (format, name): (ImageFormat, &'static str),
     options: &OpenOptions,
 ) -> Result<(RgbImage, Orientation), PreprocessError> {
-    let name = name(format).expect("the caller looked at the format");
     let failed = |error: ImageError| PreprocessError::decode(name, error);
     if format == ImageFormat::WebP {
         check_riff(bytes)?;

@@ -1,8 +1,6 @@
 //! JPEG through libjpeg, whose pixels are those of Pillow.
 
-use std::any::Any;
 use std::io::{self, BufRead, Read};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use image::RgbImage;
 use image::metadata::Orientation;
@@ -14,17 +12,8 @@ use crate::{OpenOptions, PreprocessError};
 
 const XMP_PREFIX: &[u8] = b"http://ns.adobe.com/xap/1.0/\0";
 
-/// Decodes a JPEG; the orientation is for the caller to apply.
+/// Decodes a JPEG, reporting libjpeg's errors by unwinding; the orientation is for the caller to apply.
 pub(crate) fn decode(
-    bytes: &[u8],
-    options: &OpenOptions,
-) -> Result<(RgbImage, Orientation), PreprocessError> {
-    // The crate reports libjpeg's errors by unwinding, without a message on the way.
-    catch_unwind(AssertUnwindSafe(|| decompress(bytes, options)))
-        .unwrap_or_else(|panic| Err(PreprocessError::decode("JPEG", message(&*panic))))
-}
-
-fn decompress(
     bytes: &[u8],
     options: &OpenOptions,
 ) -> Result<(RgbImage, Orientation), PreprocessError> {
@@ -79,12 +68,6 @@ fn inks_to_rgb([cyan, magenta, yellow, black]: [u8; 4]) -> [u8; 3] {
         let absorbed = (u32::from(255 - ink) * through + 127) / 255;
         (through - absorbed) as u8
     })
-}
-
-fn message(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<String>().map(String::as_str);
-    let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
-    text.unwrap_or("libjpeg failed").to_owned()
 }
 
 /// A file that says so when it is read past its end; libjpeg would make up the rest of the picture.

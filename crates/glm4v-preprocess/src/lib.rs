@@ -22,6 +22,7 @@
 //! the decoder is Rust, and differs from Pillow by up to 5 levels in some per cent of the values. libjpeg's errors
 //! unwind: built with `panic = "abort"`, a program ends at a damaged JPEG.
 
+mod contain;
 mod error;
 mod formats;
 mod gif;

@@ -5,7 +5,8 @@ use std::path::Path;
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageFormat};
 
-use crate::{PreprocessError, formats};
+use crate::contain::contain;
+use crate::{PreprocessError, formats, gif};
 
 /// What a picture file may need, and whether it is turned.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,8 +31,9 @@ impl Default for OpenOptions {
 }
 
 /// Reads a picture as RGB of 8 bits, as transformers' `load_image` does: PNG, JPEG, WebP, GIF (its first frame), BMP or
-/// TIFF (its first page), recognized by content whatever the name, turned as its metadata says, transparency dropped.
-/// Of 16-bit samples the high byte is kept.
+/// TIFF (its first page), recognized by content whatever the name, turned as its metadata says. Of 16-bit samples the high byte is
+/// kept. Transparency is dropped, but where it is one colour (a PNG's or a GIF's), that colour becomes white, as it does
+/// on its way through transformers.
 ///
 /// # Errors
 /// [`PreprocessError::Io`] for a file that cannot be read; [`PreprocessError::File`], with the reasons of [`decode`],
@@ -69,19 +71,16 @@ pub fn decode(bytes: &[u8], options: &OpenOptions) -> Result<DynamicImage, Prepr
             found: "a larger file".into(),
         });
     }
-    let format = match image::guess_format(bytes) {
-        Ok(format) if formats::name(format).is_some() => format,
-        _ => return Err(unknown(bytes)),
-    };
-    let (rgb, orientation) = match format {
+    let format = image::guess_format(bytes).ok();
+    let (format, name) = format
+        .and_then(|format| Some((format, formats::name(format)?)))
+        .ok_or_else(|| unknown(bytes))?;
+    let (rgb, orientation) = contain(name, || match format {
         #[cfg(feature = "libjpeg")]
-        ImageFormat::Jpeg => crate::jpeg::decode(bytes, options)?,
-        ImageFormat::Gif => (
-            crate::gif::decode(bytes, options)?,
-            Orientation::NoTransforms,
-        ),
-        _ => formats::decode(bytes, format, options)?,
-    };
+        ImageFormat::Jpeg => crate::jpeg::decode(bytes, options),
+        ImageFormat::Gif => Ok((gif::decode(bytes, options)?, Orientation::NoTransforms)),
+        _ => formats::decode(bytes, (format, name), options),
+    })?;
     let mut picture = DynamicImage::ImageRgb8(rgb);
     if options.exif_orientation {
         picture.apply_orientation(orientation);

@@ -50,8 +50,10 @@ fn a_file_that_is_cut_off_is_refused_wherever_it_is_cut() {
         decode(&whole, &OpenOptions::default()).unwrap();
         for length in (0..whole.len() - 24).step_by(97).chain([whole.len() - 24]) {
             let cut = decode(&whole[..length], &OpenOptions::default());
+            // Without libjpeg, what is missing of a JPEG is made up.
+            let made_up = cfg!(not(feature = "libjpeg")) && name.ends_with(".jpg");
             assert!(
-                cut.is_err() || cfg!(not(feature = "libjpeg")),
+                cut.is_err() || made_up,
                 "{name}: {length} of {}",
                 whole.len()
             );

@@ -6,55 +6,84 @@ use crate::console::{Console, Report};
 use crate::layout;
 
 /// The devices there are, and the backends that could find more.
-pub(crate) fn run(console: &Console) -> Result<()> {
-    let devices = {
-        let _spinner = console.progress("looking for devices", None);
-        glm4v::devices()
-    };
-    let auto = devices.first().map(|device| device.spec.to_string());
-    let (built_in, others): (Vec<Backend>, Vec<Backend>) = Backend::ALL
-        .into_iter()
-        .partition(|backend| backend.is_compiled());
-    let found = |backend: &&Backend| {
-        devices
-            .iter()
-            .any(|device| device.spec.backend == Some(**backend))
-    };
-    let idle: Vec<(Backend, String)> = built_in
-        .iter()
-        .filter(|backend| !found(backend))
-        .filter_map(|&backend| Some((backend, DeviceSpec::from(backend).find().err()?.to_string())))
-        .collect();
+struct Findings {
+    devices: Vec<DeviceInfo>,
+    built_in: Vec<Backend>,
+    /// Backends that are built in and find no device, and why.
+    idle: Vec<(Backend, String)>,
+    not_built_in: Vec<Backend>,
+}
 
-    let mut text = devices_table(&devices);
-    text += &format!(
-        "\nauto chooses {}\n",
-        auto.as_deref().unwrap_or("nothing: no backend is built in")
-    );
-    text += &format!("\nbackends built in: {}\n", names(&built_in));
-    for (_, reason) in &idle {
-        text += &format!("  {reason}\n");
-    }
-    if !others.is_empty() {
-        text += "\nbackends not built in:\n";
-        let row = |backend: &Backend| {
-            [
-                format!("  {backend}"),
-                format!("build with --features {backend}"),
-            ]
-        };
-        text += &layout::table(&others.iter().map(row).collect::<Vec<_>>());
-    }
+/// Lists what there is.
+pub(crate) fn run(console: &Console) -> Result<()> {
+    let findings = {
+        let _spinner = console.progress("looking for devices", None);
+        Findings::new()
+    };
     console.report(&Report {
-        text,
-        json: json!({
-            "devices": devices.iter().map(device_json).collect::<Vec<_>>(),
-            "auto": auto,
-            "built_in": built_in.iter().map(|backend| backend.name()).collect::<Vec<_>>(),
-            "without_device": idle.iter().map(|(backend, reason)| json!({"backend": backend.name(), "reason": reason})).collect::<Vec<_>>(),
-            "not_built_in": others.iter().map(|backend| backend.name()).collect::<Vec<_>>(),
-        }),
+        text: findings.text(),
+        json: findings.json(),
     })
+}
+
+impl Findings {
+    fn new() -> Self {
+        let devices = glm4v::devices();
+        let (built_in, not_built_in): (Vec<Backend>, Vec<Backend>) = Backend::ALL
+            .into_iter()
+            .partition(|backend| backend.is_compiled());
+        let has_device = |&backend: &Backend| {
+            let mut backends = devices.iter().map(|device| device.spec.backend);
+            backends.any(|other| other == Some(backend))
+        };
+        let reason = |backend| {
+            let reason = DeviceSpec::from(backend).find().err()?;
+            Some((backend, reason.to_string()))
+        };
+        let without = built_in.iter().copied().filter(|one| !has_device(one));
+        Self {
+            idle: without.filter_map(reason).collect(),
+            devices,
+            built_in,
+            not_built_in,
+        }
+    }
+
+    fn auto(&self) -> Option<String> {
+        self.devices.first().map(|device| device.spec.to_string())
+    }
+
+    fn text(&self) -> String {
+        let auto = self.auto();
+        let auto = auto.as_deref().unwrap_or("nothing: there is no device");
+        let mut text = format!("{}\nauto chooses {auto}\n", devices_table(&self.devices));
+        text += &format!(
+            "\nbackends built in: {}\n",
+            names(&self.built_in).join(", ")
+        );
+        for (_, reason) in &self.idle {
+            text += &format!("  {reason}\n");
+        }
+        if !self.not_built_in.is_empty() {
+            let row = |name: &&str| [format!("  {name}"), format!("build with --features {name}")];
+            let rows: Vec<[String; 2]> = names(&self.not_built_in).iter().map(row).collect();
+            text += &format!("\nbackends not built in:\n{}", layout::table(&rows));
+        }
+        text
+    }
+
+    fn json(&self) -> Value {
+        let idle = self.idle.iter();
+        let idle =
+            idle.map(|(backend, reason)| json!({"backend": backend.name(), "reason": reason}));
+        json!({
+            "devices": self.devices.iter().map(device_json).collect::<Value>(),
+            "auto": self.auto(),
+            "built_in": names(&self.built_in),
+            "without_device": idle.collect::<Value>(),
+            "not_built_in": names(&self.not_built_in),
+        })
+    }
 }
 
 fn devices_table(devices: &[DeviceInfo]) -> String {
@@ -81,7 +110,6 @@ fn kind(device: &DeviceInfo) -> &'static str {
     }
 }
 
-fn names(backends: &[Backend]) -> String {
-    let names: Vec<&str> = backends.iter().map(|backend| backend.name()).collect();
-    names.join(", ")
+fn names(backends: &[Backend]) -> Vec<&'static str> {
+    backends.iter().map(|backend| backend.name()).collect()
 }

@@ -20,7 +20,15 @@ pub struct Run {
 
 /// Runs the program.
 pub fn glm4v(args: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Run {
-    run(Command::new(env!("CARGO_BIN_EXE_glm4v")).args(args))
+    run(program().args(args))
+}
+
+/// The program, to be run.
+pub fn program() -> Command {
+    let mut program = Command::new(env!("CARGO_BIN_EXE_glm4v"));
+    // Without it, Mesa's Vulkan drivers write lines of their own on stderr.
+    program.env("XDG_RUNTIME_DIR", std::env::temp_dir());
+    program
 }
 
 /// Runs a command.

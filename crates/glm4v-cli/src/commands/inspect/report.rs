@@ -162,6 +162,8 @@ fn tower_json(tower: &Inspection) -> Value {
         })
     });
     let left_over = tower.left_over.iter();
+    let left_over =
+        left_over.map(|(key, file)| json!({"key": key, "file": file.to_string_lossy()}));
     json!({
         "complete": tower.is_complete(),
         "prefix": tower.prefix,
@@ -171,7 +173,7 @@ fn tower_json(tower: &Inspection) -> Value {
         "bytes": Value::Object(bytes.collect()),
         "other_tensors": tower.other_tensors,
         "missing": tower.missing,
-        "mismatched": mismatched.collect::<Vec<_>>(),
-        "left_over": left_over.map(|(key, file)| json!({"key": key, "file": file.to_string_lossy()})).collect::<Vec<_>>(),
+        "mismatched": mismatched.collect::<Value>(),
+        "left_over": left_over.collect::<Value>(),
     })
 }

@@ -1,0 +1,67 @@
+use glm4v::DeviceInfo;
+use serde_json::{Value, json};
+
+use crate::console::Report;
+use crate::layout;
+use crate::pictures::Pictures;
+use crate::stages::Stages;
+use crate::values::{Dtype, OutputFile};
+use crate::weights::Weights;
+
+/// What was done, and how long it took.
+pub(super) struct Summary<'a> {
+    pub(super) pictures: &'a Pictures,
+    pub(super) weights: &'a Weights,
+    pub(super) device: &'a DeviceInfo,
+    pub(super) dtype: Dtype,
+    /// Tokens, and the width of each.
+    pub(super) shape: (usize, usize),
+    pub(super) non_finite: usize,
+    pub(super) stages: &'a Stages,
+    pub(super) output: Option<&'a OutputFile>,
+}
+
+impl Summary<'_> {
+    pub(super) fn report(&self) -> Report {
+        Report {
+            text: self.text(),
+            json: self.json(),
+        }
+    }
+
+    fn text(&self) -> String {
+        let (tokens, width) = self.shape;
+        let pictures = layout::count(self.pictures.pixels.len(), "picture");
+        let tokens_said = layout::count(tokens, "token");
+        let (device, dtype) = (self.device, self.dtype);
+        let computed = format!("in {dtype} on {} ({})", device.spec, device.name);
+        let written = match self.output {
+            Some(file) => file.path.display().to_string(),
+            None => "nothing; keep the embeddings with -o FILE".to_owned(),
+        };
+        let about = layout::pairs(&[
+            ("total", format!("{pictures}, {tokens_said}")),
+            ("embeddings", format!("[{tokens}, {width}] f32")),
+            ("weights", self.weights.to_string()),
+            ("computed", computed),
+            ("time", self.stages.to_string()),
+            ("written", written),
+        ]);
+        format!("{}\n{about}", self.pictures.table())
+    }
+
+    fn json(&self) -> Value {
+        let (tokens, width) = self.shape;
+        json!({
+            "inputs": self.pictures.json(),
+            "tokens": tokens,
+            "shape": [tokens, width],
+            "weights": self.weights.json(),
+            "dtype": self.dtype.to_string(),
+            "device": {"spec": self.device.spec.to_string(), "name": self.device.name},
+            "non_finite": self.non_finite,
+            "seconds": self.stages.json(),
+            "output": self.output.map(|file| file.path.to_string_lossy()),
+        })
+    }
+}
