@@ -48,7 +48,6 @@ EVERY_IMAGE = ["published", "small"]
 SHAPES = ["chelsea.png", "rgb-20x47.png", "rgb-56x84.png", "rgb-90x62.png", "rgb-200x44.png", "rgb-100x190.png"]
 DIFFERS = {
     "gray16.png": "Pillow clips 16-bit gray to 255, we scale it",
-    "xmp-6.png": "Pillow obeys an orientation in XMP, we read EXIF only",
 }
 
 

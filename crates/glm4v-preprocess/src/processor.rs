@@ -119,15 +119,20 @@ impl ImageProcessor {
 }
 
 fn zeros(grids: &[GridThw], width: usize) -> Result<Vec<f32>, PreprocessError> {
-    const MOST: usize = isize::MAX as usize / size_of::<f32>();
-    match checked_patches(grids).and_then(|rows| rows.checked_mul(width)) {
-        Some(values) if values <= MOST => Ok(vec![0.0; values]),
-        _ => Err(PreprocessError::TooLarge {
-            what: "values",
-            limit: MOST as u64,
-            found: format!("rows of {width} values for {grids:?}"),
-        }),
-    }
+    let too_large = || PreprocessError::TooLarge {
+        what: "values",
+        limit: (isize::MAX as usize / size_of::<f32>()) as u64,
+        found: format!("rows of {width} values for {grids:?}, more than can be allocated"),
+    };
+    let values = checked_patches(grids)
+        .and_then(|rows| rows.checked_mul(width))
+        .ok_or_else(too_large)?;
+    // Asked for and given back: what cannot be had is an error here, and would end the program in the next line, which
+    // unlike a reserved vector gets its zeros from the system.
+    let mut probe = Vec::<f32>::new();
+    probe.try_reserve_exact(values).map_err(|_| too_large())?;
+    drop(std::hint::black_box(probe));
+    Ok(vec![0.0; values])
 }
 
 #[cfg(test)]

@@ -147,16 +147,24 @@ fn write_json(path: &Path, value: &Value) -> Result<(), WeightsError> {
     std::fs::write(path, text).map_err(WeightsError::io(path))
 }
 
-/// Temporary directories are private to their owner; a checkpoint is as readable as any other directory.
+/// Temporary files are private to their owner; a checkpoint is as readable as any other directory.
 fn make_readable(dir: &Path) -> Result<(), WeightsError> {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        let permissions = std::fs::Permissions::from_mode(0o755);
-        std::fs::set_permissions(dir, permissions).map_err(WeightsError::io(dir))?;
+    set_mode(dir, 0o755)?;
+    for entry in dir.read_dir().map_err(WeightsError::io(dir))? {
+        set_mode(&entry.map_err(WeightsError::io(dir))?.path(), 0o644)?;
     }
-    #[cfg(not(unix))]
-    let _ = dir;
+    Ok(())
+}
+
+#[cfg(unix)]
+fn set_mode(path: &Path, mode: u32) -> Result<(), WeightsError> {
+    use std::os::unix::fs::PermissionsExt;
+    let permissions = std::fs::Permissions::from_mode(mode);
+    std::fs::set_permissions(path, permissions).map_err(WeightsError::io(path))
+}
+
+#[cfg(not(unix))]
+fn set_mode(_: &Path, _: u32) -> Result<(), WeightsError> {
     Ok(())
 }
 

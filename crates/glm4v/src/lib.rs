@@ -7,7 +7,7 @@
 //! # fn main() -> Result<(), glm4v::Error> {
 //! let device = "auto".parse::<DeviceSpec>()?.open()?;
 //! let encoder = VisionEncoder::random(Preset::Tiny, 0, &device)?; // or from_dir("GLM-4.1V-9B-Thinking", &device)?
-//! let photo = image::DynamicImage::new_rgb8(640, 480); // or glm4v::open("cat.jpg", &Default::default())?
+//! let photo = glm4v::image::DynamicImage::new_rgb8(640, 480); // or glm4v::open("cat.jpg", &Default::default())?
 //! let patches = encoder.processor().images(&[photo])?; // on the host; token counts are known here
 //! let output = encoder.encode(&patches)?; // on the device
 //! for item in output.items() {
@@ -40,5 +40,6 @@ pub use glm4v_preprocess::{OpenOptions, Patches, PreprocessError, decode, open};
 pub use glm4v_weights::{
     Checkpoint, Inspection, Mismatch, StoredDtype, WeightsError, WriteOptions, write_checkpoint,
 };
+pub use image;
 pub use output::{Embeddings, Item};
 pub use processor::Processor;

@@ -1,0 +1,151 @@
+//! The facade: batches, devices, and what it refuses.
+
+use glm4v::{
+    Backend, Device, DeviceKind, DeviceSpec, FloatDType, GridThw, Patches, Preset, Processor,
+    VisionEncoder, devices,
+};
+use glm4v_tests::{Difference, image_path};
+use ndarray::Array2;
+
+fn flex() -> Device {
+    "flex".parse::<DeviceSpec>().unwrap().open().unwrap()
+}
+
+fn tiny() -> VisionEncoder {
+    VisionEncoder::random(Preset::Tiny, 1, &flex()).unwrap()
+}
+
+/// A picture's embeddings do not depend on what else is in the batch.
+#[test]
+fn a_batch_is_its_pictures() {
+    let encoder = tiny();
+    let names = [
+        "rgb-90x62.png",
+        "rgb-20x47.png",
+        "rgb-56x84.png",
+        "rgb-90x62.png",
+        "rgb-60x83.png",
+    ];
+    let pictures = names.map(|name| glm4v::open(image_path(name), &Default::default()).unwrap());
+    let batch = encoder
+        .encode(&encoder.processor().images(&pictures).unwrap())
+        .unwrap();
+    assert_eq!(batch.num_tokens(), batch.embeddings.dims()[0]);
+    let items: Vec<_> = batch.items().collect();
+    assert_eq!(items.len(), names.len());
+    for (picture, item) in pictures.iter().zip(items) {
+        let alone = encoder
+            .processor()
+            .images(std::slice::from_ref(picture))
+            .unwrap();
+        let alone = encoder.encode(&alone).unwrap();
+        assert_eq!(item.grid, alone.grids[0]);
+        let found: Vec<f32> = item.embeddings.into_data().iter().collect();
+        let expected: Vec<f32> = alone.embeddings.into_data().iter().collect();
+        assert!(Difference::new(&found, &expected).relative_l2 < 2e-6);
+    }
+}
+
+#[test]
+fn patches_of_another_tower_are_refused() {
+    let encoder = tiny();
+    let patches = |rows, width, grids: Vec<GridThw>| {
+        Patches::new(Array2::zeros((rows, width)), grids).unwrap()
+    };
+    let width = encoder.config().patch_dim();
+    for (patches, what) in [
+        (
+            patches(4, 10, vec![GridThw::new(1, 2, 2)]),
+            "rows of 1176 values, found 10",
+        ),
+        (
+            patches(6, width, vec![GridThw::new(1, 2, 3)]),
+            "found 1×2×3",
+        ),
+        (
+            patches(0, width, vec![GridThw::new(0, 2, 2)]),
+            "found 0×2×2",
+        ),
+        (patches(0, width, vec![]), "found none"),
+    ] {
+        let error = encoder.encode(&patches).unwrap_err().to_string();
+        assert!(error.contains(what), "{error}");
+    }
+}
+
+#[test]
+fn a_processor_of_another_tower_is_refused() {
+    let mut config = Preset::Tiny.image_processor();
+    config.patch_size = 16;
+    let model = tiny().model().clone();
+    let Err(error) = VisionEncoder::new(model, Processor::new(config)) else {
+        panic!("not refused");
+    };
+    assert!(
+        error
+            .to_string()
+            .contains("patch_size 16, config.json says 14"),
+        "{error}"
+    );
+}
+
+#[test]
+fn auto_never_takes_a_software_gpu_before_the_cpu() {
+    let devices = devices();
+    assert!(
+        devices
+            .iter()
+            .any(|device| device.spec == Backend::Flex.into())
+    );
+    let auto = DeviceSpec::default().find().unwrap();
+    assert_eq!(auto, devices[0]);
+    assert_ne!(auto.kind, DeviceKind::SoftwareGpu);
+}
+
+#[test]
+fn devices_that_cannot_be_had_say_why() {
+    let error = |spec: &str| {
+        spec.parse::<DeviceSpec>()
+            .unwrap()
+            .open()
+            .unwrap_err()
+            .to_string()
+    };
+    assert!(
+        error("cuda").contains("rebuild with --features cuda"),
+        "{}",
+        error("cuda")
+    );
+    assert!(
+        error("wgpu:99").contains("no device wgpu:99"),
+        "{}",
+        error("wgpu:99")
+    );
+}
+
+#[test]
+fn the_same_gpu_can_be_opened_twice() {
+    let spec = DeviceSpec::from(Backend::Wgpu);
+    match spec.open() {
+        Ok(first) => assert_eq!(format!("{first:?}"), format!("{:?}", spec.open().unwrap())),
+        Err(error) => eprintln!("SKIPPED wgpu: {error}"),
+    }
+}
+
+#[test]
+fn a_type_that_the_device_lacks_is_refused() {
+    match DeviceSpec::from(Backend::Wgpu).open() {
+        Ok(device) if !device.supports_dtype(FloatDType::BF16) => {
+            let Err(error) = VisionEncoder::random_with(Preset::Tiny, 0, &device, FloatDType::BF16)
+            else {
+                panic!("not refused");
+            };
+            assert!(
+                error.to_string().contains("does not compute in bf16"),
+                "{error}"
+            );
+        }
+        Ok(_) => eprintln!("SKIPPED: this GPU computes in bf16"),
+        Err(error) => eprintln!("SKIPPED wgpu: {error}"),
+    }
+}

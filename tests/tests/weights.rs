@@ -1,0 +1,287 @@
+//! Checkpoints: what is written is what is read, and files that lie are refused by name.
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use glm4v::{
+    Checkpoint, Device, DeviceSpec, FloatDType, Preset, StoredDtype, VisionConfig, VisionEncoder,
+    WriteOptions, write_checkpoint,
+};
+use glm4v_tests::{Golden, golden_dir, image_path};
+use safetensors::{Dtype, SafeTensors, tensor::TensorView};
+use tempfile::TempDir;
+
+fn flex() -> Device {
+    "flex".parse::<DeviceSpec>().unwrap().open().unwrap()
+}
+
+fn write(dir: &Path, dtype: StoredDtype, seed: u64) {
+    let options = WriteOptions {
+        vision: &Preset::Tiny.vision(),
+        image_processor: &Preset::Tiny.image_processor(),
+        video_processor: &Preset::Tiny.video_processor(),
+        seed,
+        dtype,
+    };
+    write_checkpoint(dir, &options).unwrap();
+}
+
+fn embeddings(encoder: &VisionEncoder) -> Vec<f32> {
+    let picture = glm4v::open(image_path("rgb-90x62.png"), &Default::default()).unwrap();
+    let patches = encoder.processor().images(&[picture]).unwrap();
+    encoder
+        .encode(&patches)
+        .unwrap()
+        .embeddings
+        .into_data()
+        .iter()
+        .collect()
+}
+
+/// A copy of the f32 golden's checkpoint whose tensors `change` may alter.
+fn altered(change: impl FnOnce(&mut HashMap<String, (Dtype, Vec<usize>, Vec<u8>)>)) -> TempDir {
+    let golden = golden_dir().join("patch14-f32");
+    let dir = TempDir::new().unwrap();
+    for name in ["config.json", "preprocessor_config.json"] {
+        fs::copy(golden.join(name), dir.path().join(name)).unwrap();
+    }
+    let bytes = fs::read(golden.join("model.safetensors")).unwrap();
+    let tensors = SafeTensors::deserialize(&bytes).unwrap();
+    let mut tensors = tensors
+        .iter()
+        .map(|(key, view)| {
+            (
+                key.to_owned(),
+                (view.dtype(), view.shape().to_vec(), view.data().to_vec()),
+            )
+        })
+        .collect();
+    change(&mut tensors);
+    let views = tensors.iter().map(|(key, (dtype, shape, data))| {
+        (
+            key.clone(),
+            TensorView::new(*dtype, shape.clone(), data).unwrap(),
+        )
+    });
+    safetensors::serialize_to_file(views, None, &dir.path().join("model.safetensors")).unwrap();
+    dir
+}
+
+/// The message with which a directory is refused; it must name `file`.
+fn refused(dir: &Path, file: &str) -> String {
+    let message = match VisionEncoder::from_dir(dir, &flex()) {
+        Ok(_) => panic!("{} was not refused", dir.display()),
+        Err(error) => error.to_string(),
+    };
+    assert!(message.contains(file), "{message} does not name {file}");
+    message
+}
+
+#[test]
+fn what_is_written_is_what_is_read() {
+    let dir = TempDir::new().unwrap();
+    let checkpoint = dir.path().join("new/tiny");
+    write(&checkpoint, StoredDtype::F32, 3);
+    let read = VisionEncoder::from_dir(&checkpoint, &flex()).unwrap();
+    let made = VisionEncoder::random(Preset::Tiny, 3, &flex()).unwrap();
+    assert_eq!(embeddings(&read), embeddings(&made));
+    let other = VisionEncoder::random(Preset::Tiny, 4, &flex()).unwrap();
+    assert_ne!(embeddings(&read), embeddings(&other));
+}
+
+#[test]
+fn the_report_counts_what_was_read() {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("tiny");
+    write(&path, StoredDtype::BF16, 0);
+    let config = VisionConfig::from_file(path.join("config.json")).unwrap();
+    let (_, report) = Checkpoint::open(&path)
+        .unwrap()
+        .load(&config, &flex(), FloatDType::F32)
+        .unwrap();
+    assert!(report.is_complete());
+    assert_eq!((report.tensors, report.files.len()), (20, 2));
+    assert_eq!(report.parameters, config.num_parameters());
+    assert_eq!(
+        report.bytes,
+        [(StoredDtype::BF16, 2 * config.num_parameters())].into()
+    );
+    assert_eq!(report.prefix, "model.visual.");
+}
+
+#[test]
+fn a_checkpoint_is_not_written_over_another() {
+    let dir = TempDir::new().unwrap();
+    let options = WriteOptions {
+        vision: &Preset::Tiny.vision(),
+        image_processor: &Preset::Tiny.image_processor(),
+        video_processor: &Preset::Tiny.video_processor(),
+        seed: 0,
+        dtype: StoredDtype::F32,
+    };
+    let error = write_checkpoint(dir.path(), &options)
+        .unwrap_err()
+        .to_string();
+    assert!(error.contains("exists already"), "{error}");
+    assert_eq!(dir.path().read_dir().unwrap().count(), 0);
+}
+
+#[test]
+fn language_tensors_are_counted_and_left_unread() {
+    let goldens = Golden::all().unwrap();
+    let golden = goldens
+        .iter()
+        .find(|golden| golden.name == "patch14-bf16-sharded")
+        .unwrap();
+    let config = VisionConfig::from_file(golden.checkpoint.join("config.json")).unwrap();
+    let report = Checkpoint::open(&golden.checkpoint)
+        .unwrap()
+        .inspect(&config);
+    assert!(report.is_complete());
+    assert!(report.other_tensors > 0);
+}
+
+#[test]
+fn a_tower_without_prefix_is_read() {
+    let dir = altered(|tensors| {
+        *tensors = tensors
+            .drain()
+            .map(|(key, tensor)| (key.trim_start_matches("model.visual.").to_owned(), tensor))
+            .collect();
+    });
+    VisionEncoder::from_dir(dir.path(), &flex()).unwrap();
+}
+
+#[test]
+fn tensors_that_do_not_fit_are_named() {
+    let key = "model.visual.blocks.1.norm2.weight";
+    let dir = altered(|tensors| drop(tensors.remove(key)));
+    assert!(refused(dir.path(), key).contains("is missing"));
+
+    let dir = altered(|tensors| tensors.get_mut(key).unwrap().1 = vec![8, 8]);
+    assert!(refused(dir.path(), key).contains("expected shape [64], found [8, 8]"));
+
+    let dir = altered(|tensors| tensors.get_mut(key).unwrap().0 = Dtype::I32);
+    assert!(refused(dir.path(), key).contains("expected F32, F16 or BF16, found I32"));
+
+    let extra = "model.visual.blocks.9.norm1.weight";
+    let dir = altered(|tensors| {
+        let tensor = tensors[key].clone();
+        tensors.insert(extra.into(), tensor);
+    });
+    assert!(refused(dir.path(), extra).contains("left over"));
+
+    let dir = altered(|tensors| tensors.retain(|key, _| !key.contains("visual")));
+    assert!(refused(dir.path(), "model.visual.").contains("no vision tower"));
+}
+
+/// The f32 golden's directory with `model.safetensors` replaced by `bytes`.
+fn with_weights(bytes: &[u8]) -> TempDir {
+    let dir = altered(|_| ());
+    fs::write(dir.path().join("model.safetensors"), bytes).unwrap();
+    dir
+}
+
+fn file(header: &str, data: &[u8]) -> Vec<u8> {
+    let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
+    bytes.extend(header.as_bytes());
+    bytes.extend(data);
+    bytes
+}
+
+#[test]
+fn damaged_and_hostile_files_are_refused() {
+    let whole = fs::read(golden_dir().join("patch14-f32/model.safetensors")).unwrap();
+    let key = "model.visual.merger.proj.weight";
+    let tensor = |dtype: &str, shape: &str, offsets: &str| {
+        format!(r#"{{"{key}":{{"dtype":"{dtype}","shape":{shape},"data_offsets":{offsets}}}}}"#)
+    };
+    let overlapping = r#"{"model.visual.blocks.0.norm1.weight":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},
+        "model.visual.blocks.0.norm2.weight":{"dtype":"F32","shape":[2],"data_offsets":[4,12]}}"#;
+    let huge = (u64::MAX / 2).to_le_bytes();
+    for (what, bytes) in [
+        ("cut off", &whole[..whole.len() - 1]),
+        ("cut off in the header", &whole[..40]),
+        ("empty", &[][..]),
+        ("a header past the end", &huge[..]),
+        ("no JSON", &file("{", &[])),
+        ("overlapping offsets", &file(overlapping, &[0; 12])),
+        (
+            "a wrong size",
+            &file(&tensor("F32", "[3]", "[0,8]"), &[0; 8]),
+        ),
+        (
+            "a product that overflows",
+            &file(
+                &tensor("F32", "[4294967296,4294967296,4294967296]", "[0,8]"),
+                &[0; 8],
+            ),
+        ),
+        (
+            "offsets backwards",
+            &file(&tensor("F32", "[2]", "[8,0]"), &[0; 8]),
+        ),
+        (
+            "an unknown type",
+            &file(&tensor("F99", "[2]", "[0,8]"), &[0; 8]),
+        ),
+    ] {
+        let dir = with_weights(bytes);
+        let message = refused(dir.path(), "model.safetensors");
+        assert!(
+            message.contains("not a valid safetensors file"),
+            "{what}: {message}"
+        );
+    }
+}
+
+/// The sharded golden's directory with its index replaced by `index`.
+fn with_index(index: &str) -> TempDir {
+    let dir = TempDir::new().unwrap();
+    for entry in golden_dir()
+        .join("patch14-bf16-sharded")
+        .read_dir()
+        .unwrap()
+    {
+        let path: PathBuf = entry.unwrap().path();
+        fs::copy(&path, dir.path().join(path.file_name().unwrap())).unwrap();
+    }
+    fs::write(dir.path().join("model.safetensors.index.json"), index).unwrap();
+    dir
+}
+
+#[test]
+fn an_index_that_lies_is_refused() {
+    let index =
+        fs::read_to_string(golden_dir().join("patch14-bf16-sharded/model.safetensors.index.json"));
+    let index = index.unwrap();
+    let name = "model.safetensors.index.json";
+    refused(with_index("{").path(), name);
+    refused(with_index("{}").path(), name);
+    let message = refused(
+        with_index(&index.replace("model-00002", "../model-00002")).path(),
+        name,
+    );
+    assert!(message.contains("beside the index"), "{message}");
+    refused(
+        with_index(&index.replace("model-00002", "model-00009")).path(),
+        "model-00009",
+    );
+    // A shard that has not the tensor which the index promises.
+    let message = refused(
+        with_index(&index.replace("blocks.0.norm1", "blocks.7.norm1")).path(),
+        "blocks.7.norm1",
+    );
+    assert!(message.contains("is missing"), "{message}");
+}
+
+#[test]
+fn directories_without_weights_are_refused() {
+    let dir = altered(|_| ());
+    fs::remove_file(dir.path().join("model.safetensors")).unwrap();
+    assert!(refused(dir.path(), "model.safetensors.index.json").contains("found neither"));
+    fs::remove_file(dir.path().join("preprocessor_config.json")).unwrap();
+    refused(dir.path(), "preprocessor_config.json");
+    refused(Path::new("no/such/directory"), "no/such/directory");
+}
