@@ -73,6 +73,18 @@ mod tests {
     }
 
     #[test]
+    fn a_panic_is_one_line_that_asks_for_a_report() {
+        let hook = panic::take_hook();
+        catch_messages(false);
+        let caught = panic::catch_unwind(|| panic!("out of\nluck"));
+        panic::set_hook(hook);
+        assert!(caught.is_err());
+        let line = panic_line();
+        assert!(line.starts_with("internal error: out of luck ("), "{line}");
+        assert!(line.contains("please report it"), "{line}");
+    }
+
+    #[test]
     fn the_root_is_the_last_cause() {
         assert_eq!(root("a\nCaused by:\n  b\nCaused by: c d\n  e"), "c d");
         assert_eq!(root("a"), "a");

@@ -43,3 +43,8 @@ pub use glm4v_weights::{
 pub use image;
 pub use output::{Embeddings, Item};
 pub use processor::Processor;
+
+/// The README's example, compiled and run with the tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;
