@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::ValueEnum;
-use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use glm4v::{FloatDType, Preset, StoredDtype};
 
 /// A floating-point type. Its variants stay undocumented, as clap would print a paragraph for each.
@@ -87,9 +87,18 @@ fn ending(path: &std::path::Path) -> String {
     ending.to_string_lossy().to_lowercase()
 }
 
-/// A preset by its name; the help lists the names.
+/// A preset by its name; the help lists the names and what they stand for.
 pub(crate) fn preset() -> impl TypedValueParser<Value = Preset> {
-    PossibleValuesParser::new(Preset::ALL.map(Preset::name)).try_map(|name| name.parse::<Preset>())
+    let values = Preset::ALL.map(|preset| {
+        let config = preset.vision();
+        PossibleValue::new(preset.name()).help(format!(
+            "{} blocks of width {}, {:.1} million parameters",
+            config.depth,
+            config.hidden_size,
+            config.num_parameters() as f64 / 1e6
+        ))
+    });
+    PossibleValuesParser::new(values).try_map(|name| name.parse::<Preset>())
 }
 
 #[cfg(test)]

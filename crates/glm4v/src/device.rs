@@ -77,13 +77,15 @@ pub fn devices() -> Vec<DeviceInfo> {
 }
 
 impl DeviceSpec {
-    /// What this names, without opening it: for `auto`, the first of [`devices`].
+    /// What this names; for `auto`, the first of [`devices`] that starts.
     ///
     /// # Errors
     /// [`DeviceError`] for a backend that is not built in, and a device that is not there.
     pub fn find(&self) -> Result<DeviceInfo, DeviceError> {
         let Some(backend) = self.backend else {
-            return devices().into_iter().next().ok_or(DeviceError::NoBackend);
+            let mut devices = devices().into_iter();
+            let starts = |device: &DeviceInfo| open(device.spec).is_ok();
+            return devices.find(starts).ok_or(DeviceError::NoBackend);
         };
         if !backend.is_compiled() {
             return Err(DeviceError::NotCompiled { backend });
@@ -97,7 +99,7 @@ impl DeviceSpec {
         let index = self.index.unwrap_or(0);
         devices.into_iter().nth(index).ok_or_else(|| {
             not_found(match count {
-                0 => "the machine has none".to_owned(),
+                0 => "none was found; is its driver installed?".to_owned(),
                 _ => format!("the machine has {count}, counted from 0"),
             })
         })

@@ -144,8 +144,8 @@ impl VisionEncoder {
                 found: broken.map_or("none".to_owned(), ToString::to_string),
             });
         }
-        let values = rows.iter().copied().collect::<Vec<f32>>();
-        let data = TensorData::new(values, [rows.nrows(), rows.ncols()]);
+        let values = rows.as_slice().expect("patch rows are contiguous");
+        let data = TensorData::new(values.to_vec(), [rows.nrows(), rows.ncols()]);
         Ok(Tensor::from_data(data, (&self.model.device(), DType::F32)))
     }
 }

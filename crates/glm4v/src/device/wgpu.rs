@@ -43,7 +43,7 @@ fn start(spec: DeviceSpec) -> Result<Device, String> {
     let backend = spec.backend.unwrap_or(Backend::Wgpu);
     let adapters = adapters(backend);
     let index = spec.index.unwrap_or(0);
-    let adapter = adapters.get(index).ok_or("the machine has none")?;
+    let adapter = adapters.get(index).ok_or("none was found")?;
     let alike = |other: &&wgpu::AdapterInfo| other.device_type == adapter.device_type;
     let nth = adapters[..index].iter().filter(alike).count();
     let kind = match adapter.device_type {
