@@ -1,4 +1,4 @@
-//! The GLM-V vision tower on [burn](burn), independent of any backend.
+//! The GLM-V vision tower on [burn], independent of any backend.
 //!
 //! [`VisionModel`] is transformers' `Glm4vVisionModel` (5.23): patch rows go in, one embedding a token comes out. Its
 //! modules and their fields are named as the checkpoint's keys. The crate reads no file and enables no backend: the
