@@ -7,6 +7,7 @@ from pictures import IMAGES, make_pictures
 from preprocess_cases import preprocess_goldens, smart_resize_rows
 from reference import versions
 from tower_cases import CASES, make_case
+from video_cases import clip_goldens, sample_goldens
 
 
 def make(folder):
@@ -15,6 +16,8 @@ def make(folder):
         make_case(folder / name, case)
     write_lines(folder / "preprocess.json", preprocess_goldens())
     write_lines(folder / "smart_resize.json", {"rows": smart_resize_rows()})
+    write_lines(folder / "sample_frames.json", sample_goldens())
+    write_lines(folder / "clips.json", clip_goldens())
     write_lines(folder / "manifest.json", manifest(folder))
 
 

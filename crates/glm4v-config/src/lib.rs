@@ -22,6 +22,7 @@ mod json;
 mod parameter;
 mod preset;
 mod processor;
+mod sampling;
 mod vision;
 
 pub use activation::HiddenAct;
@@ -29,7 +30,6 @@ pub use error::ConfigError;
 pub use grid::GridThw;
 pub use parameter::Parameter;
 pub use preset::Preset;
-pub use processor::{
-    FrameSampling, ImageProcessorConfig, Resample, SizeLimits, VideoProcessorConfig,
-};
+pub use processor::{ImageProcessorConfig, Resample, SizeLimits, VideoProcessorConfig};
+pub use sampling::{FrameSampling, SamplingRule};
 pub use vision::{RopeParameters, VisionConfig};

@@ -2,7 +2,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ConfigError, json};
+use crate::{ConfigError, FrameSampling, json};
 
 /// Mean of CLIP's training pixels, per channel, in 0..1 (`OPENAI_CLIP_MEAN`).
 const CLIP_MEAN: [f32; 3] = [0.481_454_66, 0.457_827_5, 0.408_210_73];
@@ -138,8 +138,9 @@ impl ImageProcessorConfig {
     }
 }
 
-/// How a clip becomes patch rows: `video_preprocessor_config.json` (`Glm4vVideoProcessor` of transformers 5.23, whose
-/// defaults stand for absent fields). In the file, both parts lie side by side.
+/// How a clip becomes patch rows: `video_preprocessor_config.json` (`Glm4vVideoProcessor` and `Glm46VVideoProcessor` of
+/// transformers 5.23, whose defaults, the same in both, stand for absent fields). In the file, both parts lie side by
+/// side.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct VideoProcessorConfig {
     /// How the sampled frames become patch rows; the limits of `size` hold over all frames together.
@@ -148,28 +149,6 @@ pub struct VideoProcessorConfig {
     /// Which frames are taken.
     #[serde(flatten)]
     pub sampling: FrameSampling,
-}
-
-/// Which frames of a clip are taken.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct FrameSampling {
-    /// Whether to sample frames rather than take them all.
-    pub do_sample_frames: bool,
-    /// Sampled frames a second.
-    pub fps: f64,
-    /// Longest clip, in seconds, that is sampled at `fps`.
-    pub max_duration: f64,
-}
-
-impl Default for FrameSampling {
-    fn default() -> Self {
-        Self {
-            do_sample_frames: true,
-            fps: 2.0,
-            max_duration: 300.0,
-        }
-    }
 }
 
 impl Default for VideoProcessorConfig {
@@ -223,8 +202,7 @@ impl VideoProcessorConfig {
     /// [`ConfigError::Invalid`] for the first field that does not.
     pub fn validate(&self) -> Result<(), ConfigError> {
         self.frames.validate()?;
-        check_positive("fps", self.sampling.fps)?;
-        check_positive("max_duration", self.sampling.max_duration)
+        self.sampling.validate()
     }
 }
 
@@ -268,7 +246,7 @@ fn check_normalization(factor: f64, mean: [f32; 3], std: [f32; 3]) -> Result<(),
     }
 }
 
-fn check_positive(field: &'static str, value: f64) -> Result<(), ConfigError> {
+pub(crate) fn check_positive(field: &'static str, value: f64) -> Result<(), ConfigError> {
     if value > 0.0 && value.is_finite() {
         return Ok(());
     }
@@ -278,6 +256,7 @@ fn check_positive(field: &'static str, value: f64) -> Result<(), ConfigError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::SamplingRule;
 
     #[test]
     fn absent_fields_are_the_references_defaults() {
@@ -320,5 +299,27 @@ mod tests {
         }
         let message = VideoProcessorConfig::from_json(r#"{"fps": 0}"#).unwrap_err();
         assert!(message.to_string().contains("`fps`"));
+        let message = VideoProcessorConfig::from_json(r#"{"video_processor_type": "Other"}"#)
+            .unwrap_err()
+            .to_string();
+        for part in [
+            "`video_processor_type`",
+            "`Other`",
+            "`Glm4vVideoProcessor`",
+            "`Glm46VVideoProcessor`",
+        ] {
+            assert!(message.contains(part), "{message}");
+        }
+    }
+
+    #[test]
+    fn a_clips_configuration_is_read_as_it_was_written() {
+        let mut config = VideoProcessorConfig::default();
+        config.sampling.video_processor_type = SamplingRule::Glm46v;
+        config.sampling.fps = 0.5;
+        config.frames.temporal_patch_size = 4;
+        let text = serde_json::to_string(&config).unwrap();
+        assert!(text.contains(r#""video_processor_type":"Glm46VVideoProcessor""#));
+        assert_eq!(VideoProcessorConfig::from_json(&text).unwrap(), config);
     }
 }

@@ -1,7 +1,7 @@
 use std::error::Error;
 use std::path::{Path, PathBuf};
 
-/// A picture that cannot be read, or that the configuration refuses.
+/// A picture or clip that cannot be read, or that the configuration refuses.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PreprocessError {
@@ -67,6 +67,36 @@ pub enum PreprocessError {
         /// What would do.
         expected: &'static str,
         /// What there is.
+        found: String,
+    },
+    /// What is said of a clip cannot be, or is not enough to sample its frames.
+    #[error("expected a clip {expected}, found {found}")]
+    ClipInfo {
+        /// What would do.
+        expected: &'static str,
+        /// What there is.
+        found: String,
+    },
+    /// A clip ends before a frame that was sampled.
+    #[error(
+        "expected frame {index} of the clip, counted from 0, found an end after {found} frames"
+    )]
+    MissingFrame {
+        /// The frame.
+        index: usize,
+        /// How many frames there are.
+        found: usize,
+    },
+    /// A clip's frames differ in size.
+    #[error(
+        "expected frames of {expected}, as the first, found {found} in frame {index}, counted from 0"
+    )]
+    FrameSize {
+        /// The first frame that differs.
+        index: usize,
+        /// The size of the first frame.
+        expected: String,
+        /// The size of this one.
         found: String,
     },
     /// Patch rows and grids that do not belong together.

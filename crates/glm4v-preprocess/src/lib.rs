@@ -1,4 +1,5 @@
-//! Pixels to patch rows for the GLM-V vision encoder, equal to those of transformers' `Glm4vImageProcessor`.
+//! Pixels to patch rows for the GLM-V vision encoder, equal to those of transformers' `Glm4vImageProcessor` and its
+//! video processors.
 //!
 //! [`open`] and [`decode`] read a picture as transformers' `load_image` does; [`ImageProcessor`] resizes it, normalizes
 //! it and cuts it into the rows of [`Patches`], any number of pictures of any sizes in one batch. All of it runs on the
@@ -18,10 +19,28 @@
 //! # Ok::<(), glm4v_preprocess::PreprocessError>(())
 //! ```
 //!
+//! [`VideoProcessor`] does the same with clips, whose frames come from any iterator: it takes those that
+//! [`sample_frames`] names, and says when they are shown.
+//!
+//! ```
+//! use glm4v_config::{GridThw, VideoProcessorConfig};
+//! use glm4v_preprocess::{ClipInfo, VideoProcessor};
+//! use image::RgbImage;
+//!
+//! let processor = VideoProcessor::new(VideoProcessorConfig::default());
+//! let info = ClipInfo::new(48, 24.0); // frames, frames a second
+//! let clip = processor.clip((0..48).map(|_| RgbImage::new(640, 480)), &info)?;
+//! assert_eq!(clip.frames_indices, [0, 12, 24, 36, 47, 47]);
+//! assert_eq!(clip.timestamps, [0.0, 1.0, 47.0 / 24.0]);
+//! assert_eq!(clip.patches.grids(), [GridThw::new(3, 34, 46)]);
+//! # Ok::<(), glm4v_preprocess::PreprocessError>(())
+//! ```
+//!
 //! With the feature `libjpeg`, on by default, JPEG is decoded by libjpeg, in C, to exactly Pillow's pixels. Without it
 //! the decoder is Rust, and differs from Pillow by up to 5 levels in some per cent of the values. libjpeg's errors
 //! unwind: built with `panic = "abort"`, a program ends at a damaged JPEG.
 
+mod clip;
 mod contain;
 mod error;
 mod formats;
@@ -33,14 +52,21 @@ mod open;
 mod orientation;
 mod patches;
 mod patchify;
+mod pick;
 mod png_key;
 mod processor;
 mod resize;
 mod rgb;
+mod sampling;
 mod smart_resize;
+mod target;
+mod video;
 
+pub use clip::{Clip, ClipInfo};
 pub use error::PreprocessError;
 pub use open::{OpenOptions, decode, open};
 pub use patches::Patches;
 pub use processor::ImageProcessor;
+pub use sampling::sample_frames;
 pub use smart_resize::smart_resize;
+pub use video::VideoProcessor;

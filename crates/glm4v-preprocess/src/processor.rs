@@ -3,11 +3,11 @@ use image::{DynamicImage, RgbImage};
 use ndarray::Array2;
 use rayon::prelude::*;
 
-use crate::patches::checked_patches;
 use crate::patchify::Patchifier;
 use crate::resize::resize;
 use crate::rgb::{Alpha, to_rgb};
-use crate::{Patches, PreprocessError, smart_resize};
+use crate::target::{target_grid, target_size, zeros};
+use crate::{Patches, PreprocessError};
 
 /// Makes patch rows of stills, as `Glm4vImageProcessor` of transformers does.
 pub struct ImageProcessor {
@@ -35,12 +35,10 @@ impl ImageProcessor {
     /// [`GridThw::num_tokens`] of [`ImageProcessorConfig::merge_size`] are the tokens it will take.
     ///
     /// # Errors
-    /// Those of [`smart_resize`]; without resizing, [`PreprocessError::Size`] for a side that is not a multiple of
+    /// Those of [`crate::smart_resize`]; without resizing, [`PreprocessError::Size`] for a side that is not a multiple of
     /// [`ImageProcessorConfig::factor`].
     pub fn grid(&self, height: usize, width: usize) -> Result<GridThw, PreprocessError> {
-        let (height, width) = self.resized(height, width)?;
-        let patch = self.config.patch_size;
-        Ok(GridThw::new(1, height / patch, width / patch))
+        target_grid(&self.config, self.config.temporal_patch_size, height, width)
     }
 
     /// The patch rows of `pictures`, in their order, whatever their sizes. Other pixels than RGB of 8 bits are
@@ -88,51 +86,12 @@ impl ImageProcessor {
                 });
             }
         };
-        let side = |patches: usize| {
-            u32::try_from(patches * self.config.patch_size).expect("the rows were allocated")
-        };
-        let resized = resize(rgb, side(grid.h), side(grid.w));
+        let (height, width) = target_size(&self.config, grid);
+        let resized = resize(rgb, height, width);
         let frame: &RgbImage = &resized;
         self.patchifier.write(&[frame], grid, rows);
         Ok(())
     }
-
-    fn resized(&self, height: usize, width: usize) -> Result<(usize, usize), PreprocessError> {
-        let (config, factor) = (&self.config, self.config.factor());
-        if config.do_resize {
-            let frames = config.temporal_patch_size;
-            let (min, max) = (config.size.shortest_edge, config.size.longest_edge);
-            return smart_resize(frames, height, width, frames, factor, min, max);
-        }
-        let fits = |side: usize| side > 0 && side.is_multiple_of(factor);
-        if fits(height) && fits(width) {
-            return Ok((height, width));
-        }
-        let expected = format!(
-            "sides that are multiples of patch_size · merge_size ({factor}), as do_resize is false"
-        );
-        Err(PreprocessError::size(
-            expected,
-            format!("{width}×{height} pixels"),
-        ))
-    }
-}
-
-fn zeros(grids: &[GridThw], width: usize) -> Result<Vec<f32>, PreprocessError> {
-    let too_large = || PreprocessError::TooLarge {
-        what: "values",
-        limit: (isize::MAX as usize / size_of::<f32>()) as u64,
-        found: format!("rows of {width} values for {grids:?}, more than can be allocated"),
-    };
-    let values = checked_patches(grids)
-        .and_then(|rows| rows.checked_mul(width))
-        .ok_or_else(too_large)?;
-    // Asked for and given back: what cannot be had is an error here, and would end the program in the next line, which
-    // unlike a reserved vector gets its zeros from the system.
-    let mut probe = Vec::<f32>::new();
-    probe.try_reserve_exact(values).map_err(|_| too_large())?;
-    drop(std::hint::black_box(probe));
-    Ok(vec![0.0; values])
 }
 
 #[cfg(test)]

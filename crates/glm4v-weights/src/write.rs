@@ -77,7 +77,6 @@ fn write_configs(dir: &Path, options: &WriteOptions<'_>) -> Result<(), WeightsEr
     image["image_processor_type"] = json!("Glm4vImageProcessor");
     image["processor_class"] = json!("Glm4vProcessor");
     let mut video = json!(options.video_processor);
-    video["video_processor_type"] = json!("Glm4vVideoProcessor");
     video["processor_class"] = json!("Glm4vProcessor");
     write_json(&dir.join("config.json"), &config)?;
     write_json(&dir.join("preprocessor_config.json"), &image)?;

@@ -1,0 +1,247 @@
+use std::borrow::Cow;
+use std::iter;
+
+use glm4v_config::{GridThw, VideoProcessorConfig};
+use image::RgbImage;
+use ndarray::Array2;
+use rayon::prelude::*;
+
+use crate::patchify::Patchifier;
+use crate::pick::Picked;
+use crate::resize::resize;
+use crate::target::{target_grid, target_size, zeros};
+use crate::{Clip, ClipInfo, Patches, PreprocessError, sample_frames};
+
+/// As many frames wait in full size for the cores, whatever the number of these: a frame can be of 25 MB.
+const FRAMES_AT_ONCE: usize = 8;
+
+/// Makes patch rows of clips, as `Glm4vVideoProcessor` and `Glm46VVideoProcessor` of transformers 5.23 do.
+pub struct VideoProcessor {
+    config: VideoProcessorConfig,
+    patchifier: Patchifier,
+}
+
+impl VideoProcessor {
+    /// A processor that follows `config`.
+    #[must_use]
+    pub fn new(config: VideoProcessorConfig) -> Self {
+        Self {
+            patchifier: Patchifier::new(&config.frames),
+            config,
+        }
+    }
+
+    /// What this processor follows.
+    #[must_use]
+    pub fn config(&self) -> &VideoProcessorConfig {
+        &self.config
+    }
+
+    /// The frames of a clip that are taken: [`sample_frames`] of the configuration.
+    ///
+    /// # Errors
+    /// Those of [`sample_frames`].
+    pub fn sample_frames(&self, info: &ClipInfo) -> Result<Vec<usize>, PreprocessError> {
+        sample_frames(&self.config, info)
+    }
+
+    /// The grid of `num_frames` sampled frames ([`VideoProcessor::sample_frames`]) of `height` × `width` pixels.
+    ///
+    /// # Errors
+    /// Those of [`crate::smart_resize`], which takes no fewer frames than `temporal_patch_size`; without resizing,
+    /// [`PreprocessError::Size`] for a side that is not a multiple of patch_size · merge_size.
+    pub fn grid(
+        &self,
+        num_frames: usize,
+        height: usize,
+        width: usize,
+    ) -> Result<GridThw, PreprocessError> {
+        target_grid(&self.config.frames, num_frames, height, width)
+    }
+
+    /// The patch rows of the clip whose frames, all of them and in order, are `frames`. Frames that are not sampled are
+    /// dropped as they come, those after the last sampled one are not asked for, and about eight (or one temporal
+    /// patch, where that is more) are held in full size.
+    ///
+    /// # Errors
+    /// Those of [`VideoProcessor::sample_frames`] and [`VideoProcessor::grid`]; [`PreprocessError::MissingFrame`] where
+    /// there are fewer frames than `info` says and a sampled one is not among them, [`PreprocessError::FrameSize`]
+    /// where the sampled ones differ in size, [`PreprocessError::ClipInfo`] where none is sampled, and
+    /// [`PreprocessError::TooLarge`] for rows beyond any memory.
+    pub fn clip(
+        &self,
+        frames: impl IntoIterator<Item = RgbImage>,
+        info: &ClipInfo,
+    ) -> Result<Clip, PreprocessError> {
+        self.try_clip(frames.into_iter().map(Ok), info)
+    }
+
+    /// [`VideoProcessor::clip`] of frames from a source that can fail; its first error ends the work.
+    ///
+    /// # Errors
+    /// Those of [`VideoProcessor::clip`] and those of the source.
+    pub fn try_clip<E: From<PreprocessError>>(
+        &self,
+        frames: impl IntoIterator<Item = Result<RgbImage, E>>,
+        info: &ClipInfo,
+    ) -> Result<Clip, E> {
+        let frames_indices = self.sample_frames(info)?;
+        let mut sampled = Picked::new(frames.into_iter(), &frames_indices);
+        let Some(first) = sampled.next().transpose()? else {
+            return Err(none_sampled(info).into());
+        };
+        let (height, width) = (first.height() as usize, first.width() as usize);
+        let grid = self.grid(frames_indices.len(), height, width)?;
+        let patches = self.patches(iter::once(Ok(first)).chain(sampled), grid)?;
+        Ok(Clip {
+            patches,
+            frame_timestamps: info.frame_timestamps(&frames_indices),
+            timestamps: info.prompt_timestamps(&frames_indices, grid.t),
+            frames_indices,
+        })
+    }
+
+    /// Works through the clip in runs of temporal patches, so that only their frames are in memory.
+    fn patches<E: From<PreprocessError>>(
+        &self,
+        mut frames: impl Iterator<Item = Result<RgbImage, E>>,
+        grid: GridThw,
+    ) -> Result<Patches, E> {
+        let width = self.patchifier.row_width();
+        let temporal = self.config.frames.temporal_patch_size;
+        let slice = GridThw::new(1, grid.h, grid.w);
+        let mut values = zeros(&[grid], width)?;
+        let slices_at_once = (FRAMES_AT_ONCE / temporal).max(1);
+        for rows in values.chunks_mut(slices_at_once * slice.num_patches() * width) {
+            let frames: Vec<RgbImage> = frames
+                .by_ref()
+                .take(slices_at_once * temporal)
+                .collect::<Result<_, E>>()?;
+            rows.par_chunks_mut(slice.num_patches() * width)
+                .zip(frames.par_chunks(temporal))
+                .for_each(|(rows, frames)| self.write(frames, slice, rows));
+        }
+        let values = Array2::from_shape_vec((grid.num_patches(), width), values);
+        Ok(Patches::new(
+            values.expect("the rows fill the array"),
+            vec![grid],
+        )?)
+    }
+
+    fn write(&self, frames: &[RgbImage], slice: GridThw, rows: &mut [f32]) {
+        let (height, width) = target_size(&self.config.frames, slice);
+        let resized: Vec<Cow<'_, RgbImage>> = frames
+            .par_iter()
+            .map(|frame| resize(Cow::Borrowed(frame), height, width))
+            .collect();
+        let resized: Vec<&RgbImage> = resized.iter().map(AsRef::as_ref).collect();
+        self.patchifier.write(&resized, slice, rows);
+    }
+}
+
+fn none_sampled(info: &ClipInfo) -> PreprocessError {
+    PreprocessError::ClipInfo {
+        expected: "of which a frame is sampled",
+        found: format!("none of {info:?}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use glm4v_config::{FrameSampling, ImageProcessorConfig};
+    use image::Rgb;
+
+    use super::*;
+
+    fn processor(temporal_patch_size: usize, do_sample_frames: bool) -> VideoProcessor {
+        VideoProcessor::new(VideoProcessorConfig {
+            frames: ImageProcessorConfig {
+                do_resize: false,
+                do_rescale: false,
+                do_normalize: false,
+                patch_size: 1,
+                merge_size: 1,
+                temporal_patch_size,
+                ..ImageProcessorConfig::default()
+            },
+            sampling: FrameSampling {
+                do_sample_frames,
+                ..FrameSampling::default()
+            },
+        })
+    }
+
+    /// Frames of one pixel, as bright as their index.
+    fn frames(count: u8) -> impl Iterator<Item = RgbImage> {
+        (0..count).map(|level| RgbImage::from_pixel(1, 1, Rgb([level; 3])))
+    }
+
+    /// The red levels of a clip of frames one pixel large.
+    fn red(temporal: usize, sampled: bool, count: u8) -> Vec<f32> {
+        let info = ClipInfo::new(count.into(), 4.0);
+        let clip = processor(temporal, sampled)
+            .clip(frames(count), &info)
+            .unwrap();
+        let rows = clip.patches.pixel_values().rows().into_iter();
+        rows.flat_map(|row| row.to_vec().into_iter().take(temporal))
+            .collect()
+    }
+
+    #[test]
+    fn the_last_frame_fills_the_last_patch() {
+        assert_eq!(red(1, false, 3), [0.0, 1.0, 2.0]);
+        assert_eq!(red(2, false, 3), [0.0, 1.0, 2.0, 2.0]);
+        assert_eq!(red(4, false, 5), [0.0, 1.0, 2.0, 3.0, 4.0, 4.0, 4.0, 4.0]);
+    }
+
+    #[test]
+    fn an_odd_number_is_made_even_whatever_a_patch_takes() {
+        assert_eq!(red(1, true, 5), [0.0, 2.0, 4.0, 4.0]);
+        assert_eq!(red(3, true, 5), [0.0, 2.0, 4.0, 4.0, 4.0, 4.0]);
+    }
+
+    #[test]
+    fn clips_longer_than_one_run_stay_in_order() {
+        for temporal in [1, 2, 3, 4, 16] {
+            let levels = red(temporal, false, 48);
+            assert!(
+                levels
+                    .iter()
+                    .enumerate()
+                    .all(|(index, &level)| level == index as f32)
+            );
+        }
+    }
+
+    #[test]
+    fn a_clip_says_which_frames_and_when() {
+        let info = ClipInfo::new(5, 4.0);
+        let clip = processor(2, true).clip(frames(5), &info).unwrap();
+        assert_eq!(clip.patches.grids(), [GridThw::new(2, 1, 1)]);
+        assert_eq!(clip.frames_indices, [0, 2, 4, 4]);
+        assert_eq!(clip.frame_timestamps, [0.0, 0.5, 1.0, 1.0]);
+        assert_eq!(clip.timestamps, [0.0, 1.0]);
+    }
+
+    #[test]
+    fn more_frames_announced_than_there_are() {
+        let info = ClipInfo::new(9, 4.0);
+        let error = processor(2, true).clip(frames(8), &info).unwrap_err();
+        assert!(error.to_string().contains("after 8 frames"), "{error}");
+    }
+
+    #[test]
+    fn the_grid_is_known_before_the_frames() {
+        let published = VideoProcessor::new(VideoProcessorConfig::default());
+        assert_eq!(
+            published.grid(5, 480, 640).unwrap(),
+            GridThw::new(3, 34, 46)
+        );
+        assert!(published.grid(1, 480, 640).is_err());
+        // 47,040,000 pixels over 600 frames are 280 × 280 each.
+        assert_eq!(
+            published.grid(600, 999, 999).unwrap(),
+            GridThw::new(300, 20, 20)
+        );
+    }
+}
