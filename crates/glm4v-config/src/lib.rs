@@ -19,6 +19,7 @@ mod activation;
 mod error;
 mod grid;
 mod json;
+mod model_type;
 mod parameter;
 mod preset;
 mod processor;
@@ -27,6 +28,7 @@ mod vision;
 pub use activation::HiddenAct;
 pub use error::ConfigError;
 pub use grid::GridThw;
+pub use model_type::VisionModelType;
 pub use parameter::Parameter;
 pub use preset::Preset;
 pub use processor::{

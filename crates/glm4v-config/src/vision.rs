@@ -1,22 +1,20 @@
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::{ConfigError, HiddenAct, json};
+use crate::{ConfigError, HiddenAct, VisionModelType, json};
 
-/// The values of `model_type` at the top of a `config.json` whose vision tower is this one.
-const MODEL_TYPES: [&str; 3] = ["glm4v", "glm4v_moe", "glm46v"];
-/// The same for a vision configuration, nested or on its own; it may also be absent.
-const VISION_MODEL_TYPES: [&str; 3] = ["glm4v_vision", "glm4v_moe_vision", "glm4v_moe"];
 /// Sizes above this are refused, so that no product of a few of them overflows.
 const MAX_SIZE: usize = 1 << 20;
 
-/// The vision tower's shape: `vision_config` of `config.json` (`Glm4vVisionConfig` of transformers 5.23, whose defaults
-/// stand for absent fields).
+/// The vision tower's shape: `vision_config` of `config.json` (`Glm4vVisionConfig`, `Glm4vMoeVisionConfig` and
+/// `GlmOcrVisionConfig` of transformers 5.23, whose defaults stand for absent fields).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct VisionConfig {
+    /// Which of the family's towers this is.
+    pub model_type: VisionModelType,
     /// Number of transformer blocks.
     pub depth: usize,
     /// Width of the blocks.
@@ -33,13 +31,13 @@ pub struct VisionConfig {
     pub temporal_patch_size: usize,
     /// Side, in patches, of the square that becomes one token.
     pub spatial_merge_size: usize,
-    /// Width of the embeddings, and of the blocks' MLP.
+    /// Width of the embeddings; see also [`VisionConfig::mlp_size`].
     pub out_hidden_size: usize,
-    /// Width of the merger's MLP.
+    /// Width of the merger's MLP, in GLM-OCR of the blocks' MLP; see [`VisionConfig::merger_size`].
     pub intermediate_size: usize,
     /// Activation of the gated MLPs.
     pub hidden_act: HiddenAct,
-    /// Whether `attn.qkv` has a bias.
+    /// Whether `attn.qkv` has a bias; in GLM-OCR also `attn.proj` and the blocks' MLP.
     pub attention_bias: bool,
     /// Epsilon of every RMSNorm.
     pub rms_norm_eps: f64,
@@ -70,6 +68,7 @@ impl Default for RopeParameters {
 impl Default for VisionConfig {
     fn default() -> Self {
         Self {
+            model_type: VisionModelType::Glm4vVision,
             depth: 24,
             hidden_size: 1536,
             num_heads: 12,
@@ -107,14 +106,10 @@ impl VisionConfig {
         let nested = value.get_mut("vision_config").map(Value::take);
         let config: Self = match nested {
             Some(vision) => {
-                check_model_type(&value, &MODEL_TYPES)?;
-                check_model_type(&vision, &VISION_MODEL_TYPES)?;
-                json::fields(vision, "vision_config")?
+                let model_type = VisionModelType::of_model(&value)?;
+                with_defaults(vision, model_type, "vision_config")?
             }
-            None => {
-                check_model_type(&value, &VISION_MODEL_TYPES)?;
-                json::fields(value, "")?
-            }
+            None => with_defaults(value, VisionModelType::default(), "")?,
         };
         config.validate()?;
         Ok(config)
@@ -168,6 +163,42 @@ impl VisionConfig {
         self.image_size / self.patch_size
     }
 
+    /// Width of the blocks' MLP.
+    #[must_use]
+    pub const fn mlp_size(&self) -> usize {
+        match self.model_type {
+            VisionModelType::GlmOcrVision => self.intermediate_size,
+            _ => self.out_hidden_size,
+        }
+    }
+
+    /// Width of the merger's MLP.
+    #[must_use]
+    pub const fn merger_size(&self) -> usize {
+        match self.model_type {
+            VisionModelType::GlmOcrVision => self.out_hidden_size * self.in_channels,
+            _ => self.intermediate_size,
+        }
+    }
+
+    /// Whether `attn.proj` and the blocks' MLP have biases.
+    #[must_use]
+    pub const fn block_bias(&self) -> bool {
+        self.attention_bias && matches!(self.model_type, VisionModelType::GlmOcrVision)
+    }
+
+    /// Whether queries and keys are normed head by head (`q_norm`, `k_norm`).
+    #[must_use]
+    pub const fn has_head_norms(&self) -> bool {
+        matches!(self.model_type, VisionModelType::GlmOcrVision)
+    }
+
+    /// Whether there are a position table and a norm before it (`embeddings`, `post_conv_layernorm`).
+    #[must_use]
+    pub const fn has_position_table(&self) -> bool {
+        !matches!(self.model_type, VisionModelType::GlmOcrVision)
+    }
+
     /// Base of the rotary embedding's inverse frequencies.
     #[must_use]
     pub fn rope_theta(&self) -> f64 {
@@ -214,14 +245,20 @@ impl VisionConfig {
     }
 }
 
-fn check_model_type(config: &Value, known: &[&str]) -> Result<(), ConfigError> {
-    match config.get("model_type").and_then(Value::as_str) {
-        Some(found) if !known.contains(&found) => Err(ConfigError::UnknownModelType {
-            found: found.to_owned(),
-            known: known.join(", "),
-        }),
-        _ => Ok(()),
+/// Reads `vision`, with the defaults of its own `model_type` or else of `model_type`.
+fn with_defaults(
+    vision: Value,
+    model_type: VisionModelType,
+    parent: &str,
+) -> Result<VisionConfig, ConfigError> {
+    json::check_object(&vision, parent)?;
+    let model_type = VisionModelType::of_tower(&vision)?.unwrap_or(model_type);
+    let mut fields = json!(model_type.default_config());
+    if let (Value::Object(fields), Value::Object(given)) = (&mut fields, vision) {
+        fields.extend(given);
+        fields.insert("model_type".into(), json!(model_type));
     }
+    json::fields(fields, parent)
 }
 
 fn divides(
@@ -263,6 +300,23 @@ mod tests {
         };
         let json = serde_json::to_string(&config).unwrap();
         assert_eq!(VisionConfig::from_json(&json).unwrap(), config);
+    }
+
+    #[test]
+    fn the_model_type_decides_the_tower_and_its_defaults() {
+        let read = |json| VisionConfig::from_json(json).unwrap();
+        let ocr = read(r#"{"model_type": "glm_ocr", "vision_config": {"depth": 2}}"#);
+        assert_eq!((ocr.depth, ocr.hidden_size), (2, 1024));
+        assert_eq!((ocr.mlp_size(), ocr.merger_size()), (4096, 4608));
+        assert!(ocr.block_bias() && ocr.has_head_norms() && !ocr.has_position_table());
+        assert_eq!(read(r#"{"model_type": "glm_ocr_vision", "depth": 2}"#), ocr);
+
+        let moe =
+            read(r#"{"model_type": "glm4v_moe", "vision_config": {"intermediate_size": 10944}}"#);
+        assert_eq!((moe.mlp_size(), moe.merger_size()), (4096, 10944));
+        assert!(!moe.block_bias() && !moe.has_head_norms() && moe.has_position_table());
+        let flash = r#"{"model_type": "glm46v", "vision_config": {"model_type": "glm4v_vision"}}"#;
+        assert_eq!(read(flash), VisionConfig::default());
     }
 
     #[test]

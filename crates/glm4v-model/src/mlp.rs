@@ -5,7 +5,7 @@ use glm4v_config::{HiddenAct, VisionConfig};
 use crate::Linear;
 use crate::source::{ParameterSource, Scope};
 
-/// The gated MLP of a block (`Glm4VisionMlp`); its width is the configuration's `out_hidden_size`.
+/// The gated MLP of a block (`Glm4VisionMlp`, `GlmOcrVisionMlp`) and of the merger.
 #[derive(Module, Debug)]
 pub struct Mlp {
     /// hidden → width, activated
@@ -22,11 +22,12 @@ impl Mlp {
     pub(crate) fn load<S: ParameterSource>(
         config: &VisionConfig,
         mut scope: Scope<'_, S>,
+        bias: bool,
     ) -> Result<Self, S::Error> {
         Ok(Self {
-            gate_proj: Linear::load(scope.child("gate_proj"), false)?,
-            up_proj: Linear::load(scope.child("up_proj"), false)?,
-            down_proj: Linear::load(scope.child("down_proj"), false)?,
+            gate_proj: Linear::load(scope.child("gate_proj"), bias)?,
+            up_proj: Linear::load(scope.child("up_proj"), bias)?,
+            down_proj: Linear::load(scope.child("down_proj"), bias)?,
             hidden_act: config.hidden_act,
         })
     }

@@ -33,7 +33,7 @@ pub use encoder::VisionEncoder;
 pub use error::Error;
 pub use glm4v_config::{
     ConfigError, FrameSampling, GridThw, HiddenAct, ImageProcessorConfig, Parameter, Preset,
-    RopeParameters, SizeLimits, VideoProcessorConfig, VisionConfig,
+    RopeParameters, SizeLimits, VideoProcessorConfig, VisionConfig, VisionModelType,
 };
 pub use glm4v_model::{ParameterSource, Stage, VisionModel};
 pub use glm4v_preprocess::{OpenOptions, Patches, PreprocessError, decode, open};
