@@ -16,13 +16,7 @@ pub(crate) fn run() -> Result<()> {
         "warnings",
     ];
     shell::run(&mut shell::cargo(clippy))?;
-    let doc = [
-        "doc",
-        "--quiet",
-        "--workspace",
-        "--no-deps",
-        "--document-private-items",
-    ];
+    let doc = ["doc", "--quiet", "--workspace", "--no-deps"];
     shell::run(shell::cargo(doc).env("RUSTDOCFLAGS", "-D warnings"))?;
     parity::run(&parity::Args::default())?;
     // burn's build script for cuda downloads a compiler unless it believes itself on docs.rs; types are checked anyway.
