@@ -122,7 +122,14 @@ CASES = {
     },
     "glm46v": {
         "model_type": "glm46v",
-        "vision": vision(hidden_size=32, depth=2, patch_size=8, image_size=48),
+        "vision": vision(
+            hidden_size=32,
+            depth=2,
+            patch_size=8,
+            image_size=48,
+            hidden_act="gelu_pytorch_tanh",
+            rope_parameters={"rope_type": "axial", "rope_theta": 100.0},
+        ),
         "size": {"shortest_edge": 2048, "longest_edge": 8192},
         "images": ["rgb-90x62.png"],
     },

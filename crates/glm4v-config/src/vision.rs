@@ -1,12 +1,23 @@
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
-use crate::{ConfigError, HiddenAct, VisionModelType, json};
+use crate::{ConfigError, HiddenAct, Parameter, VisionModelType, json};
 
-/// Sizes above this are refused, so that no product of a few of them overflows.
+/// Sizes above this are refused, before anything is multiplied or allocated.
 const MAX_SIZE: usize = 1 << 20;
+/// The same for the number of blocks, each of which has a dozen parameters to list.
+const MAX_DEPTH: usize = 1 << 10;
+/// Towers above this are refused: a hundred times the largest known.
+const MAX_PARAMETERS: u64 = 1 << 37;
+/// The position table's entries are counted in 32 bits on the device.
+const MAX_POSITION_SIDE: usize = 1 << 15;
+/// Fields that transformers also reads by another name (`attribute_map` of `Glm4vVisionConfig`).
+const ALIASES: [(&str, &str); 2] = [
+    ("num_hidden_layers", "depth"),
+    ("num_attention_heads", "num_heads"),
+];
 
 /// The vision tower's shape: `vision_config` of `config.json` (`Glm4vVisionConfig`, `Glm4vMoeVisionConfig` and
 /// `GlmOcrVisionConfig` of transformers 5.23, whose defaults stand for absent fields).
@@ -51,6 +62,7 @@ pub struct VisionConfig {
 #[serde(default)]
 pub struct RopeParameters {
     /// Only `axial` exists for this tower.
+    #[serde(alias = "type")]
     pub rope_type: String,
     /// Base of the inverse frequencies.
     pub rope_theta: f64,
@@ -109,7 +121,10 @@ impl VisionConfig {
                 let model_type = VisionModelType::of_model(&value)?;
                 with_defaults(vision, model_type, "vision_config")?
             }
-            None => with_defaults(value, VisionModelType::default(), "")?,
+            None => {
+                check_bare(&value)?;
+                with_defaults(value, VisionModelType::default(), "")?
+            }
         };
         config.validate()?;
         Ok(config)
@@ -121,8 +136,13 @@ impl VisionConfig {
     /// [`ConfigError::Invalid`] for the first field that does not.
     pub fn validate(&self) -> Result<(), ConfigError> {
         for (field, size) in self.sizes() {
-            if size == 0 || size > MAX_SIZE {
-                let expected = format!("a size from 1 to {MAX_SIZE}");
+            let most = if field == "depth" {
+                MAX_DEPTH
+            } else {
+                MAX_SIZE
+            };
+            if size == 0 || size > most {
+                let expected = format!("a size from 1 to {most}");
                 return Err(ConfigError::invalid(field, expected, size));
             }
         }
@@ -142,7 +162,8 @@ impl VisionConfig {
                 self.rms_norm_eps,
             ));
         }
-        self.validate_rope()
+        self.validate_rope()?;
+        self.validate_total()
     }
 
     /// Values of one attention head.
@@ -223,11 +244,37 @@ impl VisionConfig {
         ]
     }
 
+    fn validate_total(&self) -> Result<(), ConfigError> {
+        if self.position_side() > MAX_POSITION_SIDE {
+            let expected = format!("at most {MAX_POSITION_SIDE} patches a side");
+            return Err(ConfigError::invalid(
+                "image_size",
+                expected,
+                self.image_size,
+            ));
+        }
+        let elements = |parameter: &Parameter| {
+            let sizes = parameter.shape.iter().map(|&size| size as u64);
+            sizes.fold(1, u64::saturating_mul)
+        };
+        let total = self
+            .parameters()
+            .iter()
+            .map(elements)
+            .fold(0, u64::saturating_add);
+        if total > MAX_PARAMETERS {
+            let expected = format!("sizes of at most {MAX_PARAMETERS} parameters in all");
+            return Err(ConfigError::invalid("hidden_size", expected, total));
+        }
+        Ok(())
+    }
+
     fn validate_rope(&self) -> Result<(), ConfigError> {
         let Some(rope) = &self.rope_parameters else {
             return Ok(());
         };
-        if rope.rope_type != "axial" {
+        // "default" is what older files call it, and what transformers takes for "axial".
+        if !["axial", "default"].contains(&&rope.rope_type[..]) {
             return Err(ConfigError::invalid(
                 "rope_type",
                 "`axial`",
@@ -245,6 +292,26 @@ impl VisionConfig {
     }
 }
 
+/// Refuses a model's configuration without its vision side, and an object that is no configuration at all.
+fn check_bare(config: &Value) -> Result<(), ConfigError> {
+    let is_model =
+        VisionModelType::of_tower(config).is_err() && VisionModelType::of_model(config).is_ok();
+    let fields = json!(VisionConfig::default());
+    let is_known = |name: &String| fields.get(name).is_some();
+    if !is_model
+        && config
+            .as_object()
+            .is_some_and(|config| config.keys().any(is_known))
+    {
+        return Ok(());
+    }
+    VisionModelType::of_any(config)?;
+    Err(ConfigError::Field {
+        field: "vision_config".into(),
+        message: "is missing, and the file is no vision configuration itself".into(),
+    })
+}
+
 /// Reads `vision`, with the defaults of its own `model_type` or else of `model_type`.
 fn with_defaults(
     vision: Value,
@@ -255,10 +322,30 @@ fn with_defaults(
     let model_type = VisionModelType::of_tower(&vision)?.unwrap_or(model_type);
     let mut fields = json!(model_type.default_config());
     if let (Value::Object(fields), Value::Object(given)) = (&mut fields, vision) {
-        fields.extend(given);
+        fields.extend(canonical(given));
         fields.insert("model_type".into(), json!(model_type));
     }
     json::fields(fields, parent)
+}
+
+/// Fields under the names that this crate knows.
+fn canonical(mut fields: Map<String, Value>) -> Map<String, Value> {
+    for (alias, name) in ALIASES {
+        if let Some(value) = fields.remove(alias) {
+            fields.entry(name).or_insert(value);
+        }
+    }
+    // Where older files have it; transformers moves it just so.
+    if let Some(theta) = fields.remove("rope_theta") {
+        let rope = fields.entry("rope_parameters").or_insert(Value::Null);
+        if rope.is_null() {
+            *rope = json!({});
+        }
+        if let Value::Object(rope) = rope {
+            rope.entry("rope_theta").or_insert(theta);
+        }
+    }
+    fields
 }
 
 fn divides(
@@ -320,16 +407,47 @@ mod tests {
     }
 
     #[test]
+    fn other_spellings_that_transformers_reads() {
+        let read = |json| VisionConfig::from_json(json).unwrap();
+        let config = read(r#"{"num_hidden_layers": 2, "num_attention_heads": 16, "depth": 3}"#);
+        assert_eq!((config.depth, config.num_heads), (3, 16));
+        assert_eq!(
+            read(r#"{"depth": 1, "rope_theta": 500}"#).rope_theta(),
+            500.0
+        );
+        let old = r#"{"depth": 1, "rope_parameters": {"type": "default", "rope_theta": 5}, "rope_theta": 500}"#;
+        assert_eq!(read(old).rope_theta(), 5.0);
+    }
+
+    #[test]
     fn refusals_name_the_field() {
         for (json, field) in [
             (r#"{"num_heads": 7}"#, "hidden_size"),
             (r#"{"num_heads": 256}"#, "num_heads"),
             (r#"{"num_heads": 0}"#, "num_heads"),
             (r#"{"depth": 99999999999}"#, "depth"),
+            (r#"{"depth": 2000}"#, "depth"),
+            (r#"{"patch_size": 1, "image_size": 1000000}"#, "image_size"),
+            (
+                r#"{"in_channels": 1000000, "hidden_size": 1000000, "num_heads": 1}"#,
+                "hidden_size",
+            ),
+            (
+                r#"{"in_channels": 1000000, "temporal_patch_size": 1000000, "patch_size": 1000000, "image_size": 1000000}"#,
+                "hidden_size",
+            ),
+            (r#"{}"#, "vision_config"),
+            (
+                r#"{"model_type": "glm4v", "hidden_size": 8}"#,
+                "vision_config",
+            ),
             (r#"{"patch_size": 15}"#, "image_size"),
             (r#"{"patch_size": [14, 14]}"#, "patch_size"),
             (r#"{"rms_norm_eps": -1}"#, "rms_norm_eps"),
-            (r#"{"rope_parameters": {"rope_type": "yarn"}}"#, "rope_type"),
+            (
+                r#"{"depth": 1, "rope_parameters": {"rope_type": "yarn"}}"#,
+                "rope_type",
+            ),
             (
                 r#"{"vision_config": {"hidden_act": "mish"}}"#,
                 "vision_config.hidden_act",

@@ -55,3 +55,31 @@ pub(crate) fn activate(act: HiddenAct, x: Tensor<2>) -> Tensor<2> {
     };
     activated.cast(dtype)
 }
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::Device;
+
+    use super::*;
+
+    /// Values of torch 2.15 at −1 and 2.
+    #[test]
+    fn activations_are_the_references() {
+        for (act, expected) in [
+            (HiddenAct::Silu, [-0.268_941_43, 1.761_594_2]),
+            (HiddenAct::Gelu, [-0.158_655_26, 1.954_499_8]),
+            (HiddenAct::GeluPytorchTanh, [-0.158_808, 1.954_597_7]),
+            (HiddenAct::QuickGelu, [-0.154_204_23, 1.935_658_6]),
+            (HiddenAct::Relu, [0.0, 2.0]),
+        ] {
+            let x = Tensor::from_floats([[-1.0, 2.0]], &Device::flex());
+            let found: Vec<f32> = activate(act, x).into_data().iter().collect();
+            for (found, expected) in found.into_iter().zip(expected) {
+                assert!(
+                    (found - expected).abs() < 1e-6,
+                    "{act:?}: {found}, expected {expected}"
+                );
+            }
+        }
+    }
+}

@@ -121,7 +121,7 @@ fn write_shards(dir: &Path, options: &WriteOptions<'_>) -> Result<(), WeightsErr
     write_json(&dir.join("model.safetensors.index.json"), &index)
 }
 
-/// `count` groups of consecutive parameters, of about equal size and none empty.
+/// `count` groups of consecutive parameters, of about equal size.
 fn split(parameters: &[Parameter], dtype: StoredDtype, count: u64) -> Vec<Vec<&Parameter>> {
     let total: u64 = parameters
         .iter()

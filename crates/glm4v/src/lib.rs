@@ -33,12 +33,13 @@ pub use encoder::VisionEncoder;
 pub use error::Error;
 pub use glm4v_config::{
     ConfigError, FrameSampling, GridThw, HiddenAct, ImageProcessorConfig, Parameter, Preset,
-    RopeParameters, SizeLimits, VideoProcessorConfig, VisionConfig, VisionModelType,
+    Resample, RopeParameters, SizeLimits, VideoProcessorConfig, VisionConfig, VisionModelType,
 };
-pub use glm4v_model::{ParameterSource, Stage, VisionModel};
+pub use glm4v_model::{ParameterSource, Stage, VisionModel, VisionOutput};
 pub use glm4v_preprocess::{OpenOptions, Patches, PreprocessError, decode, open};
 pub use glm4v_weights::{
-    Checkpoint, Inspection, Mismatch, StoredDtype, WeightsError, WriteOptions, write_checkpoint,
+    Checkpoint, Inspection, Mismatch, StoredDtype, WeightsError, WriteOptions,
+    random as random_model, write_checkpoint,
 };
 pub use image;
 pub use output::{Embeddings, Item};
