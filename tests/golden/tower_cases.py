@@ -10,6 +10,10 @@ from safetensors.torch import save_file
 from transformers.image_utils import load_image
 from transformers.models.glm4v.configuration_glm4v import Glm4vVisionConfig
 from transformers.models.glm4v.modeling_glm4v import Glm4vVisionModel
+from transformers.models.glm4v_moe.configuration_glm4v_moe import Glm4vMoeVisionConfig
+from transformers.models.glm4v_moe.modeling_glm4v_moe import Glm4vMoeVisionModel
+from transformers.models.glm_ocr.configuration_glm_ocr import GlmOcrVisionConfig
+from transformers.models.glm_ocr.modeling_glm_ocr import GlmOcrVisionModel
 
 from pictures import IMAGES
 from reference import DTYPES, encode, load_tower, preprocess_images, save, stages
@@ -42,6 +46,14 @@ def vision(**changes):
     }
     return common | changes
 
+
+# By the model_type of a config.json: architecture, model_type of the language model, and the tower.
+FAMILY = {
+    "glm4v": ("Glm4vForConditionalGeneration", "glm4v_text", Glm4vVisionConfig, Glm4vVisionModel),
+    "glm4v_moe": ("Glm4vMoeForConditionalGeneration", "glm4v_moe_text", Glm4vMoeVisionConfig, Glm4vMoeVisionModel),
+    "glm46v": ("Glm46VForConditionalGeneration", "glm4v_text", Glm4vVisionConfig, Glm4vVisionModel),
+    "glm_ocr": ("GlmOcrForConditionalGeneration", "glm_ocr_text", GlmOcrVisionConfig, GlmOcrVisionModel),
+}
 
 # size: limits of the preprocessor, counted as the reference does in frames × height × width.
 CASES = {
@@ -101,6 +113,40 @@ CASES = {
         "size": {"shortest_edge": 4096, "longest_edge": 12288},
         "images": ["rgb-60x83.png"],
     },
+    "glm4v-moe": {
+        "model_type": "glm4v_moe",
+        "vision": vision(model_type="glm4v_moe", hidden_size=32, depth=2, patch_size=8, image_size=48),
+        "size": {"shortest_edge": 2048, "longest_edge": 8192},
+        "images": ["rgb-60x83.png"],
+        "dtype": "bf16",
+    },
+    "glm46v": {
+        "model_type": "glm46v",
+        "vision": vision(
+            hidden_size=32,
+            depth=2,
+            patch_size=8,
+            image_size=48,
+            hidden_act="gelu_pytorch_tanh",
+            rope_parameters={"rope_type": "axial", "rope_theta": 100.0},
+        ),
+        "size": {"shortest_edge": 2048, "longest_edge": 8192},
+        "images": ["rgb-90x62.png"],
+    },
+    "glm-ocr": {
+        "model_type": "glm_ocr",
+        "vision": vision(
+            model_type="glm_ocr_vision",
+            hidden_size=48,
+            num_heads=3,
+            depth=2,
+            attention_bias=True,
+            intermediate_size=56,
+            out_hidden_size=40,
+        ),
+        "size": {"shortest_edge": 6272, "longest_edge": 10976},
+        "images": ["rgb-90x62.png", "rgb-200x44.png", "rgb-60x83.png", "rgb-90x62.png"],
+    },
 }
 
 
@@ -138,8 +184,10 @@ def write_configs(folder, case):
         "image_token_id": 151343,
         "video_token_id": 151344,
     }
+    model_type = case.get("model_type", "glm4v")
+    architecture, text_type, *_ = FAMILY[model_type]
     text = {
-        "model_type": "glm4v_text",
+        "model_type": text_type,
         "vocab_size": 64,
         "hidden_size": 8,
         "intermediate_size": 16,
@@ -149,7 +197,7 @@ def write_configs(folder, case):
         "max_position_embeddings": 64,
     }
     nested = {"tie_word_embeddings": False, "text_config": text, "vision_config": case["vision"]}
-    config = {"architectures": ["Glm4vForConditionalGeneration"], "model_type": "glm4v", **tokens, **nested}
+    config = {"architectures": [architecture], "model_type": model_type, **tokens, **nested}
     write_json(folder / "config.json", config)
     common = {
         "do_rescale": True,
@@ -169,7 +217,8 @@ def write_configs(folder, case):
 def write_weights(folder, case):
     dtype = DTYPES[case.get("dtype", "f32")]
     prefix = case.get("prefix", "model.visual.")
-    tower = Glm4vVisionModel(Glm4vVisionConfig(**case["vision"]))
+    *_, tower_config, tower_model = FAMILY[case.get("model_type", "glm4v")]
+    tower = tower_model(tower_config(**case["vision"]))
     weights = {
         prefix + name: torch.from_numpy(random_weight(folder.name, name, tuple(parameter.shape)))
         for name, parameter in tower.named_parameters()

@@ -20,7 +20,7 @@ impl Row {
     /// Whether the stage is near enough.
     #[must_use]
     pub fn holds(&self) -> bool {
-        self.difference.relative_l2 <= self.tolerance
+        self.difference.relative_l2.is_finite() && self.difference.relative_l2 <= self.tolerance
     }
 }
 

@@ -2,7 +2,7 @@
 
 use glm4v::{
     Backend, Device, DeviceKind, DeviceSpec, FloatDType, GridThw, Patches, Preset, Processor,
-    VisionEncoder, devices,
+    Stage, Tensor, VisionEncoder, devices, image::imageops::FilterType,
 };
 use glm4v_tests::{Difference, image_path};
 use ndarray::Array2;
@@ -46,6 +46,47 @@ fn a_batch_is_its_pictures() {
     }
 }
 
+/// A clip is its frames: attention never crosses them, and all have the same positions.
+#[test]
+fn a_clip_is_its_temporal_patches() {
+    let encoder = tiny();
+    let pictures = ["rgb-90x62.png", "rgb-56x84.png"]
+        .map(|name| glm4v::open(image_path(name), &Default::default()).unwrap())
+        .map(|picture| picture.resize_exact(168, 112, FilterType::Triangle));
+    let stills = encoder.processor().images(&pictures).unwrap();
+    let grid = stills.grids()[0];
+    assert_eq!(stills.grids(), [grid, grid]);
+    let clip = GridThw { t: 2, ..grid };
+    let clip = Patches::new(stills.pixel_values().clone(), vec![clip]).unwrap();
+    let stills = encoder.encode(&stills).unwrap().into_values().unwrap();
+    let clip = encoder.encode(&clip).unwrap().into_values().unwrap();
+    assert!(Difference::new(&clip, &stills).relative_l2 < 2e-6);
+}
+
+#[test]
+fn the_last_hidden_state_is_what_the_merger_reads() {
+    let encoder = tiny();
+    let picture = glm4v::open(image_path("rgb-90x62.png"), &Default::default()).unwrap();
+    let patches = encoder.processor().images(&[picture]).unwrap();
+    let mut downsampled = Vec::new();
+    let mut observe = |stage, x: Tensor<2>| {
+        if stage == Stage::Downsample {
+            downsampled = x.into_data().iter().collect::<Vec<f32>>();
+        }
+    };
+    let output = encoder
+        .encode_observed(&patches, Some(&mut observe))
+        .unwrap();
+    let found: Vec<f32> = output
+        .last_hidden_state
+        .clone()
+        .into_data()
+        .iter()
+        .collect();
+    assert_eq!(found, downsampled);
+    assert_ne!(found, output.into_values().unwrap());
+}
+
 #[test]
 fn patches_of_another_tower_are_refused() {
     let encoder = tiny();
@@ -78,13 +119,11 @@ fn a_processor_of_another_tower_is_refused() {
     let mut config = Preset::Tiny.image_processor();
     config.patch_size = 16;
     let model = tiny().model().clone();
-    let Err(error) = VisionEncoder::new(model, Processor::new(config)) else {
-        panic!("not refused");
-    };
+    let error = VisionEncoder::new(model, Processor::new(config).unwrap()).unwrap_err();
     assert!(
         error
             .to_string()
-            .contains("patch_size 16, config.json says 14"),
+            .contains("patch_size 16, the tower (config.json) 14"),
         "{error}"
     );
 }
@@ -136,10 +175,8 @@ fn the_same_gpu_can_be_opened_twice() {
 fn a_type_that_the_device_lacks_is_refused() {
     match DeviceSpec::from(Backend::Wgpu).open() {
         Ok(device) if !device.supports_dtype(FloatDType::BF16) => {
-            let Err(error) = VisionEncoder::random_with(Preset::Tiny, 0, &device, FloatDType::BF16)
-            else {
-                panic!("not refused");
-            };
+            let error =
+                VisionEncoder::random_with(Preset::Tiny, 0, &device, FloatDType::BF16).unwrap_err();
             assert!(
                 error.to_string().contains("does not compute in bf16"),
                 "{error}"

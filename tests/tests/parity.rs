@@ -16,7 +16,9 @@ fn check(backend: &str, dtype: FloatDType) {
         eprintln!("SKIPPED {backend}: it does not compute in {dtype:?}");
         return;
     }
-    for golden in Golden::all().unwrap() {
+    let goldens = Golden::all().unwrap();
+    assert_eq!(goldens.len(), 8);
+    for golden in goldens {
         let comparison = compare(&golden, &device, dtype, F32_TOLERANCE).unwrap();
         if let Some(row) = comparison.first_divergence() {
             panic!(

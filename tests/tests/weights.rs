@@ -70,10 +70,9 @@ fn altered(change: impl FnOnce(&mut HashMap<String, (Dtype, Vec<usize>, Vec<u8>)
 
 /// The message with which a directory is refused; it must name `file`.
 fn refused(dir: &Path, file: &str) -> String {
-    let message = match VisionEncoder::from_dir(dir, &flex()) {
-        Ok(_) => panic!("{} was not refused", dir.display()),
-        Err(error) => error.to_string(),
-    };
+    let message = VisionEncoder::from_dir(dir, &flex())
+        .unwrap_err()
+        .to_string();
     assert!(message.contains(file), "{message} does not name {file}");
     message
 }
@@ -139,7 +138,7 @@ fn language_tensors_are_counted_and_left_unread() {
         .unwrap()
         .inspect(&config);
     assert!(report.is_complete());
-    assert!(report.other_tensors > 0);
+    assert_eq!(report.other_tensors, 4);
 }
 
 #[test]
@@ -274,6 +273,47 @@ fn an_index_that_lies_is_refused() {
         "blocks.7.norm1",
     );
     assert!(message.contains("is missing"), "{message}");
+}
+
+/// Of a sharded checkpoint only the shards with vision tensors are opened: the others need not even be there.
+#[test]
+fn shards_of_the_language_model_are_not_opened() {
+    let index = golden_dir().join("patch14-bf16-sharded/model.safetensors.index.json");
+    let index = fs::read_to_string(index).unwrap();
+    let more = r#""weight_map": {"model.language_model.layers.1.norm.weight": "model-00099-of-00099.safetensors","#;
+    let dir = with_index(&index.replacen(r#""weight_map": {"#, more, 1));
+    let config = VisionConfig::from_file(dir.path().join("config.json")).unwrap();
+    let report = Checkpoint::open(dir.path()).unwrap().inspect(&config);
+    assert!(report.is_complete());
+    assert_eq!(report.other_tensors, 5);
+}
+
+#[test]
+fn a_tensor_in_two_shards_is_refused() {
+    let index = golden_dir().join("patch14-bf16-sharded/model.safetensors.index.json");
+    let dir = with_index(&fs::read_to_string(index).unwrap());
+    let shard = |number: u32| {
+        dir.path()
+            .join(format!("model-0000{number}-of-00003.safetensors"))
+    };
+    let both = [1, 2].map(|number| fs::read(shard(number)).unwrap());
+    let both = both
+        .each_ref()
+        .map(|bytes| SafeTensors::deserialize(bytes).unwrap());
+    let tensors = both
+        .iter()
+        .flat_map(SafeTensors::iter)
+        .collect::<HashMap<_, _>>();
+    safetensors::serialize_to_file(tensors, None, &shard(2)).unwrap();
+    assert!(refused(dir.path(), "model-00002").contains("model-00001"));
+}
+
+/// As in transformers, which looks for it first.
+#[test]
+fn a_single_file_goes_before_an_index() {
+    let dir = altered(|_| ());
+    fs::write(dir.path().join("model.safetensors.index.json"), "{").unwrap();
+    VisionEncoder::from_dir(dir.path(), &flex()).unwrap();
 }
 
 #[test]

@@ -2,7 +2,7 @@ use anyhow::Result;
 
 use crate::{deps, parity, shell};
 
-/// Everything that must pass before a change lands, cheapest first.
+/// All that must pass before a change lands but the tests, cheapest first.
 pub(crate) fn run() -> Result<()> {
     shell::run(&mut shell::cargo(["fmt", "--all", "--check"]))?;
     deps::check()?;
@@ -28,6 +28,5 @@ pub(crate) fn run() -> Result<()> {
         "--features",
         "cuda",
     ];
-    shell::run(shell::cargo(cuda).env("DOCS_RS", "1"))?;
-    shell::run(&mut shell::cargo(["test", "--quiet", "--workspace"]))
+    shell::run(shell::cargo(cuda).env("DOCS_RS", "1"))
 }

@@ -34,21 +34,23 @@ pub(crate) fn run(args: &parity::Args) -> Result<()> {
         )?;
     }
     let photo = shell::root().join(PHOTO);
-    let expected = work.join("expected.safetensors");
-    let reference = run_reference(args, &checkpoint, &photo, &expected)?;
+    let expected = work.join("expected-f32.safetensors");
+    reference(args, "f32", &checkpoint, &photo, &expected)?;
 
     let mut command = Command::new(release.join("parity"));
     args.apply(&mut command);
-    if args.dtype == "f32" {
-        command.args(["--tolerance", TOLERANCE]);
-    }
+    command.args(["--tolerance", TOLERANCE]);
     command.args(["--repeat", &args.repeat.to_string()]);
+    if args.dtype != "f32" {
+        let own = work.join(format!("expected-{}.safetensors", args.dtype));
+        reference(args, &args.dtype, &checkpoint, &photo, &own)?;
+        command.arg("--own").arg(own);
+    }
     command.arg("--checkpoint").arg(checkpoint);
     command.arg("--expected").arg(expected).arg(photo);
     if let Some(threads) = args.threads {
         command.env("RAYON_NUM_THREADS", threads.to_string());
     }
-    println!("{}", reference_line(&reference)?);
     shell::run(&mut command)
 }
 
@@ -74,12 +76,14 @@ fn build(args: &parity::Args) -> Result<PathBuf> {
     Ok(shell::target_dir()?.join("release"))
 }
 
-fn run_reference(
+/// Has transformers encode the photo, writes its stages, and prints its times.
+fn reference(
     args: &parity::Args,
+    dtype: &str,
     checkpoint: &Path,
     photo: &Path,
     expected: &Path,
-) -> Result<Value> {
+) -> Result<()> {
     let mut command = python::reference()?;
     command
         .arg("run")
@@ -87,31 +91,31 @@ fn run_reference(
         .arg(photo)
         .arg("-o")
         .arg(expected);
-    command.args(["--dtype", "f32", "--repeat", &args.repeat.to_string()]);
+    command.args(["--dtype", dtype, "--repeat", &args.repeat.to_string()]);
     if let Some(threads) = args.threads {
         command.args(["--threads", &threads.to_string()]);
     }
     let line = shell::output(&mut command)?;
-    serde_json::from_str(&line).with_context(|| format!("the reference printed {line}"))
+    let report = serde_json::from_str(&line);
+    let report: Value = report.with_context(|| format!("the reference printed {line}"))?;
+    println!(
+        "{}",
+        times(&report).context("the reference printed no times")?
+    );
+    Ok(())
 }
 
-fn reference_line(reference: &Value) -> Result<String> {
-    let tower = &reference["seconds"]["tower"];
-    let seconds = |name: &str| {
-        tower[name]
-            .as_f64()
-            .context("the reference printed no times")
-    };
-    Ok(format!(
-        "transformers {}, torch {}, f32, {} threads: tower {:.3} s (min {:.3}, max {:.3}), peak {} MiB",
-        reference["versions"]["transformers"]
-            .as_str()
-            .unwrap_or("?"),
-        reference["versions"]["torch"].as_str().unwrap_or("?"),
-        reference["threads"],
-        seconds("median")?,
-        seconds("min")?,
-        seconds("max")?,
-        reference["peak_rss_mib"],
+fn times(report: &Value) -> Option<String> {
+    let (versions, tower) = (&report["versions"], &report["seconds"]["tower"]);
+    Some(format!(
+        "transformers {}, torch {}, {}, {} threads: tower {:.3} s (min {:.3}, max {:.3}), peak {} MiB",
+        versions["transformers"].as_str()?,
+        versions["torch"].as_str()?,
+        report["dtype"].as_str()?,
+        report["threads"],
+        tower["median"].as_f64()?,
+        tower["min"].as_f64()?,
+        tower["max"].as_f64()?,
+        report["peak_rss_mib"],
     ))
 }

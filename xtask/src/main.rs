@@ -20,7 +20,7 @@ enum Verb {
     Golden,
     /// Check which crate depends on which
     Deps,
-    /// Everything that must pass before a change lands
+    /// All that must pass before a change lands but the tests: format, lints, documentation, parity
     Ci,
 }
 

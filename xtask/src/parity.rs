@@ -67,14 +67,17 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         return full::run(args);
     }
     let features = extra_features(&args.backends());
-    // The whole workspace, so that the same dependencies serve as for the tests.
-    let mut build = shell::cargo(["build", "--quiet", "--workspace", "--bins"]);
+    // The whole workspace and its tests, so that nothing is built twice.
+    let mut build = shell::cargo(["build", "--quiet", "--workspace", "--bins", "--tests"]);
     if !features.is_empty() {
         build.args(["--features", &features]);
     }
     shell::run(&mut build)?;
     let program = shell::target_dir()?.join("debug/parity");
-    shell::run(args.apply(&mut Command::new(program)))
+    shell::run(args.apply(&mut Command::new(program)))?;
+    // What comes before the tower, on every picture and option there is a golden of.
+    let preprocessing = ["test", "--quiet", "--workspace", "--test", "golden"];
+    shell::run(&mut shell::cargo(preprocessing))
 }
 
 /// Backends beyond those that the tests have built in.

@@ -16,15 +16,17 @@ pub(crate) fn interpreter() -> Result<PathBuf> {
     } else {
         "bin/python"
     });
-    let installed = venv.join("installed");
-    if !installed.exists() {
-        let system = if cfg!(windows) { "python" } else { "python3" };
-        shell::run(Command::new(system).args(["-m", "venv"]).arg(&venv))?;
-        let requirements = shell::root().join("tests/golden/requirements.txt");
-        let install = ["-m", "pip", "install", "--quiet", "--requirement"];
-        shell::run(Command::new(&python).args(install).arg(requirements))?;
-        std::fs::write(installed, "")?;
+    let requirements = shell::root().join("tests/golden/requirements.txt");
+    let wanted = std::fs::read_to_string(&requirements)?;
+    let installed = venv.join("installed.txt");
+    if std::fs::read_to_string(&installed).is_ok_and(|installed| installed == wanted) {
+        return Ok(python);
     }
+    let system = if cfg!(windows) { "python" } else { "python3" };
+    shell::run(Command::new(system).args(["-m", "venv"]).arg(&venv))?;
+    let install = ["-m", "pip", "install", "--quiet", "--requirement"];
+    shell::run(Command::new(&python).args(install).arg(requirements))?;
+    std::fs::write(installed, wanted)?;
     Ok(python)
 }
 

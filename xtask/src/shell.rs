@@ -44,7 +44,11 @@ pub(crate) fn output(command: &mut Command) -> Result<String> {
 /// What `cargo metadata` says of the workspace's own packages.
 pub(crate) fn metadata() -> Result<Value> {
     let mut command = cargo(["metadata", "--no-deps", "--format-version=1"]);
-    let output = command.output().context("cargo metadata")?;
+    let output = command.stderr(Stdio::inherit()).output();
+    let output = output.context("cargo metadata")?;
+    if !output.status.success() {
+        bail!("{}: {}", display(&command), output.status);
+    }
     Ok(serde_json::from_slice(&output.stdout)?)
 }
 

@@ -37,7 +37,7 @@ pub(crate) fn fields<T: DeserializeOwned>(value: Value, parent: &str) -> Result<
 }
 
 /// Refuses what serde would take for a structure of defaults: an empty array.
-fn check_object(value: &Value, field: &str) -> Result<(), ConfigError> {
+pub(crate) fn check_object(value: &Value, field: &str) -> Result<(), ConfigError> {
     if value.is_object() {
         return Ok(());
     }

@@ -48,30 +48,35 @@ impl VisionConfig {
         let positions = self.position_side() * self.position_side();
         list.push("patch_embed.proj.weight", &kernel);
         list.push("patch_embed.proj.bias", &[hidden]);
-        list.push("post_conv_layernorm.weight", &[hidden]);
-        list.push("embeddings.position_embedding.weight", &[positions, hidden]);
+        if self.has_position_table() {
+            list.push("post_conv_layernorm.weight", &[hidden]);
+            list.push("embeddings.position_embedding.weight", &[positions, hidden]);
+        }
     }
 
     fn block(&self, list: &mut List, block: &str) {
-        let (hidden, out) = (self.hidden_size, self.out_hidden_size);
+        let (hidden, mlp) = (self.hidden_size, self.mlp_size());
+        let (attention_bias, block_bias) = (self.attention_bias, self.block_bias());
         list.push(format!("{block}.norm1.weight"), &[hidden]);
-        list.push(format!("{block}.attn.qkv.weight"), &[3 * hidden, hidden]);
-        if self.attention_bias {
-            list.push(format!("{block}.attn.qkv.bias"), &[3 * hidden]);
+        list.linear(
+            &format!("{block}.attn.qkv"),
+            3 * hidden,
+            hidden,
+            attention_bias,
+        );
+        if self.has_head_norms() {
+            list.push(format!("{block}.attn.q_norm.weight"), &[self.head_dim()]);
+            list.push(format!("{block}.attn.k_norm.weight"), &[self.head_dim()]);
         }
-        list.push(format!("{block}.attn.proj.weight"), &[hidden, hidden]);
+        list.linear(&format!("{block}.attn.proj"), hidden, hidden, block_bias);
         list.push(format!("{block}.norm2.weight"), &[hidden]);
-        list.push(format!("{block}.mlp.gate_proj.weight"), &[out, hidden]);
-        list.push(format!("{block}.mlp.up_proj.weight"), &[out, hidden]);
-        list.push(format!("{block}.mlp.down_proj.weight"), &[hidden, out]);
+        list.linear(&format!("{block}.mlp.gate_proj"), mlp, hidden, block_bias);
+        list.linear(&format!("{block}.mlp.up_proj"), mlp, hidden, block_bias);
+        list.linear(&format!("{block}.mlp.down_proj"), hidden, mlp, block_bias);
     }
 
     fn head(&self, list: &mut List) {
-        let (hidden, out, inner) = (
-            self.hidden_size,
-            self.out_hidden_size,
-            self.intermediate_size,
-        );
+        let (hidden, out, inner) = (self.hidden_size, self.out_hidden_size, self.merger_size());
         let merge = self.spatial_merge_size;
         list.push("post_layernorm.weight", &[hidden]);
         list.push("downsample.weight", &[out, hidden, merge, merge]);
@@ -95,6 +100,13 @@ impl List {
             shape: shape.to_vec(),
         });
     }
+
+    fn linear(&mut self, module: &str, outputs: usize, inputs: usize, bias: bool) {
+        self.push(format!("{module}.weight"), &[outputs, inputs]);
+        if bias {
+            self.push(format!("{module}.bias"), &[outputs]);
+        }
+    }
 }
 
 #[cfg(test)]
@@ -113,7 +125,8 @@ mod tests {
     #[test]
     fn parameter_counts_are_the_references() {
         let counts = Preset::ALL.map(|preset| preset.vision().num_parameters());
-        assert_eq!(counts, [1_175_936, 23_357_056, 134_541_568, 892_498_432]);
+        assert_eq!(counts[..3], [1_175_936, 23_357_056, 134_541_568]);
+        assert_eq!(counts[3..], [434_120_192, 858_681_856, 892_498_432]);
     }
 
     #[test]

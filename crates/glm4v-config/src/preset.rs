@@ -1,7 +1,10 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::{ConfigError, ImageProcessorConfig, SizeLimits, VideoProcessorConfig, VisionConfig};
+use crate::{
+    ConfigError, ImageProcessorConfig, SizeLimits, VideoProcessorConfig, VisionConfig,
+    VisionModelType,
+};
 
 /// A configuration that needs no file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,13 +16,24 @@ pub enum Preset {
     Small,
     /// 12 blocks of width 768.
     Medium,
-    /// The published GLM-4.1V-9B tower: 24 blocks of width 1536.
+    /// The tower of GLM-OCR: 24 blocks of width 1024.
+    GlmOcr,
+    /// The tower of GLM-4.5V and GLM-4.6V: 24 blocks of width 1536.
+    Glm45V,
+    /// The tower of GLM-4.1V-9B and GLM-4.6V-Flash: 24 blocks of width 1536.
     Glm41V9B,
 }
 
 impl Preset {
     /// Every preset, smallest first.
-    pub const ALL: [Self; 4] = [Self::Tiny, Self::Small, Self::Medium, Self::Glm41V9B];
+    pub const ALL: [Self; 6] = [
+        Self::Tiny,
+        Self::Small,
+        Self::Medium,
+        Self::GlmOcr,
+        Self::Glm45V,
+        Self::Glm41V9B,
+    ];
 
     /// The name used on the command line.
     #[must_use]
@@ -28,6 +42,8 @@ impl Preset {
             Self::Tiny => "tiny",
             Self::Small => "small",
             Self::Medium => "medium",
+            Self::GlmOcr => "glm-ocr",
+            Self::Glm45V => "glm-4.5v",
             Self::Glm41V9B => "glm-4.1v-9b",
         }
     }
@@ -39,9 +55,16 @@ impl Preset {
             Self::Tiny => (1, 128, 2, 256, 768),
             Self::Small => (6, 384, 6, 1024, 3072),
             Self::Medium => (12, 768, 12, 2048, 6144),
+            Self::GlmOcr => return VisionModelType::GlmOcrVision.default_config(),
+            Self::Glm45V => (24, 1536, 12, 4096, 10944),
             Self::Glm41V9B => (24, 1536, 12, 4096, 13696),
         };
+        let model_type = match self {
+            Self::Glm45V => VisionModelType::Glm4vMoeVision,
+            _ => VisionModelType::Glm4vVision,
+        };
         VisionConfig {
+            model_type,
             depth,
             hidden_size,
             num_heads,

@@ -1,22 +1,31 @@
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 
-use crate::{ConfigError, HiddenAct, json};
+use crate::{ConfigError, HiddenAct, Parameter, VisionModelType, json};
 
-/// The values of `model_type` at the top of a `config.json` whose vision tower is this one.
-const MODEL_TYPES: [&str; 3] = ["glm4v", "glm4v_moe", "glm46v"];
-/// The same for a vision configuration, nested or on its own; it may also be absent.
-const VISION_MODEL_TYPES: [&str; 3] = ["glm4v_vision", "glm4v_moe_vision", "glm4v_moe"];
-/// Sizes above this are refused, so that no product of a few of them overflows.
+/// Sizes above this are refused, before anything is multiplied or allocated.
 const MAX_SIZE: usize = 1 << 20;
+/// The same for the number of blocks, each of which has a dozen parameters to list.
+const MAX_DEPTH: usize = 1 << 10;
+/// Towers above this are refused: a hundred times the largest known.
+const MAX_PARAMETERS: u64 = 1 << 37;
+/// The position table's entries are counted in 32 bits on the device.
+const MAX_POSITION_SIDE: usize = 1 << 15;
+/// Fields that transformers also reads by another name (`attribute_map` of `Glm4vVisionConfig`).
+const ALIASES: [(&str, &str); 2] = [
+    ("num_hidden_layers", "depth"),
+    ("num_attention_heads", "num_heads"),
+];
 
-/// The vision tower's shape: `vision_config` of `config.json` (`Glm4vVisionConfig` of transformers 5.23, whose defaults
-/// stand for absent fields).
+/// The vision tower's shape: `vision_config` of `config.json` (`Glm4vVisionConfig`, `Glm4vMoeVisionConfig` and
+/// `GlmOcrVisionConfig` of transformers 5.23, whose defaults stand for absent fields).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct VisionConfig {
+    /// Which of the family's towers this is.
+    pub model_type: VisionModelType,
     /// Number of transformer blocks.
     pub depth: usize,
     /// Width of the blocks.
@@ -33,13 +42,13 @@ pub struct VisionConfig {
     pub temporal_patch_size: usize,
     /// Side, in patches, of the square that becomes one token.
     pub spatial_merge_size: usize,
-    /// Width of the embeddings, and of the blocks' MLP.
+    /// Width of the embeddings; see also [`VisionConfig::mlp_size`].
     pub out_hidden_size: usize,
-    /// Width of the merger's MLP.
+    /// Width of the merger's MLP, in GLM-OCR of the blocks' MLP; see [`VisionConfig::merger_size`].
     pub intermediate_size: usize,
     /// Activation of the gated MLPs.
     pub hidden_act: HiddenAct,
-    /// Whether `attn.qkv` has a bias.
+    /// Whether `attn.qkv` has a bias; in GLM-OCR also `attn.proj` and the blocks' MLP.
     pub attention_bias: bool,
     /// Epsilon of every RMSNorm.
     pub rms_norm_eps: f64,
@@ -53,6 +62,7 @@ pub struct VisionConfig {
 #[serde(default)]
 pub struct RopeParameters {
     /// Only `axial` exists for this tower.
+    #[serde(alias = "type")]
     pub rope_type: String,
     /// Base of the inverse frequencies.
     pub rope_theta: f64,
@@ -70,6 +80,7 @@ impl Default for RopeParameters {
 impl Default for VisionConfig {
     fn default() -> Self {
         Self {
+            model_type: VisionModelType::Glm4vVision,
             depth: 24,
             hidden_size: 1536,
             num_heads: 12,
@@ -107,13 +118,12 @@ impl VisionConfig {
         let nested = value.get_mut("vision_config").map(Value::take);
         let config: Self = match nested {
             Some(vision) => {
-                check_model_type(&value, &MODEL_TYPES)?;
-                check_model_type(&vision, &VISION_MODEL_TYPES)?;
-                json::fields(vision, "vision_config")?
+                let model_type = VisionModelType::of_model(&value)?;
+                with_defaults(vision, model_type, "vision_config")?
             }
             None => {
-                check_model_type(&value, &VISION_MODEL_TYPES)?;
-                json::fields(value, "")?
+                check_bare(&value)?;
+                with_defaults(value, VisionModelType::default(), "")?
             }
         };
         config.validate()?;
@@ -126,8 +136,13 @@ impl VisionConfig {
     /// [`ConfigError::Invalid`] for the first field that does not.
     pub fn validate(&self) -> Result<(), ConfigError> {
         for (field, size) in self.sizes() {
-            if size == 0 || size > MAX_SIZE {
-                let expected = format!("a size from 1 to {MAX_SIZE}");
+            let most = if field == "depth" {
+                MAX_DEPTH
+            } else {
+                MAX_SIZE
+            };
+            if size == 0 || size > most {
+                let expected = format!("a size from 1 to {most}");
                 return Err(ConfigError::invalid(field, expected, size));
             }
         }
@@ -147,7 +162,8 @@ impl VisionConfig {
                 self.rms_norm_eps,
             ));
         }
-        self.validate_rope()
+        self.validate_rope()?;
+        self.validate_total()
     }
 
     /// Values of one attention head.
@@ -166,6 +182,42 @@ impl VisionConfig {
     #[must_use]
     pub const fn position_side(&self) -> usize {
         self.image_size / self.patch_size
+    }
+
+    /// Width of the blocks' MLP.
+    #[must_use]
+    pub const fn mlp_size(&self) -> usize {
+        match self.model_type {
+            VisionModelType::GlmOcrVision => self.intermediate_size,
+            _ => self.out_hidden_size,
+        }
+    }
+
+    /// Width of the merger's MLP.
+    #[must_use]
+    pub const fn merger_size(&self) -> usize {
+        match self.model_type {
+            VisionModelType::GlmOcrVision => self.out_hidden_size * self.in_channels,
+            _ => self.intermediate_size,
+        }
+    }
+
+    /// Whether `attn.proj` and the blocks' MLP have biases.
+    #[must_use]
+    pub const fn block_bias(&self) -> bool {
+        self.attention_bias && matches!(self.model_type, VisionModelType::GlmOcrVision)
+    }
+
+    /// Whether queries and keys are normed head by head (`q_norm`, `k_norm`).
+    #[must_use]
+    pub const fn has_head_norms(&self) -> bool {
+        matches!(self.model_type, VisionModelType::GlmOcrVision)
+    }
+
+    /// Whether there are a position table and a norm before it (`embeddings`, `post_conv_layernorm`).
+    #[must_use]
+    pub const fn has_position_table(&self) -> bool {
+        !matches!(self.model_type, VisionModelType::GlmOcrVision)
     }
 
     /// Base of the rotary embedding's inverse frequencies.
@@ -192,11 +244,37 @@ impl VisionConfig {
         ]
     }
 
+    fn validate_total(&self) -> Result<(), ConfigError> {
+        if self.position_side() > MAX_POSITION_SIDE {
+            let expected = format!("at most {MAX_POSITION_SIDE} patches a side");
+            return Err(ConfigError::invalid(
+                "image_size",
+                expected,
+                self.image_size,
+            ));
+        }
+        let elements = |parameter: &Parameter| {
+            let sizes = parameter.shape.iter().map(|&size| size as u64);
+            sizes.fold(1, u64::saturating_mul)
+        };
+        let total = self
+            .parameters()
+            .iter()
+            .map(elements)
+            .fold(0, u64::saturating_add);
+        if total > MAX_PARAMETERS {
+            let expected = format!("sizes of at most {MAX_PARAMETERS} parameters in all");
+            return Err(ConfigError::invalid("hidden_size", expected, total));
+        }
+        Ok(())
+    }
+
     fn validate_rope(&self) -> Result<(), ConfigError> {
         let Some(rope) = &self.rope_parameters else {
             return Ok(());
         };
-        if rope.rope_type != "axial" {
+        // "default" is what older files call it, and what transformers takes for "axial".
+        if !["axial", "default"].contains(&&rope.rope_type[..]) {
             return Err(ConfigError::invalid(
                 "rope_type",
                 "`axial`",
@@ -214,14 +292,60 @@ impl VisionConfig {
     }
 }
 
-fn check_model_type(config: &Value, known: &[&str]) -> Result<(), ConfigError> {
-    match config.get("model_type").and_then(Value::as_str) {
-        Some(found) if !known.contains(&found) => Err(ConfigError::UnknownModelType {
-            found: found.to_owned(),
-            known: known.join(", "),
-        }),
-        _ => Ok(()),
+/// Refuses a model's configuration without its vision side, and an object that is no configuration at all.
+fn check_bare(config: &Value) -> Result<(), ConfigError> {
+    let is_model =
+        VisionModelType::of_tower(config).is_err() && VisionModelType::of_model(config).is_ok();
+    let fields = json!(VisionConfig::default());
+    let is_known = |name: &String| fields.get(name).is_some();
+    if !is_model
+        && config
+            .as_object()
+            .is_some_and(|config| config.keys().any(is_known))
+    {
+        return Ok(());
     }
+    VisionModelType::of_any(config)?;
+    Err(ConfigError::Field {
+        field: "vision_config".into(),
+        message: "is missing, and the file is no vision configuration itself".into(),
+    })
+}
+
+/// Reads `vision`, with the defaults of its own `model_type` or else of `model_type`.
+fn with_defaults(
+    vision: Value,
+    model_type: VisionModelType,
+    parent: &str,
+) -> Result<VisionConfig, ConfigError> {
+    json::check_object(&vision, parent)?;
+    let model_type = VisionModelType::of_tower(&vision)?.unwrap_or(model_type);
+    let mut fields = json!(model_type.default_config());
+    if let (Value::Object(fields), Value::Object(given)) = (&mut fields, vision) {
+        fields.extend(canonical(given));
+        fields.insert("model_type".into(), json!(model_type));
+    }
+    json::fields(fields, parent)
+}
+
+/// Fields under the names that this crate knows.
+fn canonical(mut fields: Map<String, Value>) -> Map<String, Value> {
+    for (alias, name) in ALIASES {
+        if let Some(value) = fields.remove(alias) {
+            fields.entry(name).or_insert(value);
+        }
+    }
+    // Where older files have it; transformers moves it just so.
+    if let Some(theta) = fields.remove("rope_theta") {
+        let rope = fields.entry("rope_parameters").or_insert(Value::Null);
+        if rope.is_null() {
+            *rope = json!({});
+        }
+        if let Value::Object(rope) = rope {
+            rope.entry("rope_theta").or_insert(theta);
+        }
+    }
+    fields
 }
 
 fn divides(
@@ -266,16 +390,64 @@ mod tests {
     }
 
     #[test]
+    fn the_model_type_decides_the_tower_and_its_defaults() {
+        let read = |json| VisionConfig::from_json(json).unwrap();
+        let ocr = read(r#"{"model_type": "glm_ocr", "vision_config": {"depth": 2}}"#);
+        assert_eq!((ocr.depth, ocr.hidden_size), (2, 1024));
+        assert_eq!((ocr.mlp_size(), ocr.merger_size()), (4096, 4608));
+        assert!(ocr.block_bias() && ocr.has_head_norms() && !ocr.has_position_table());
+        assert_eq!(read(r#"{"model_type": "glm_ocr_vision", "depth": 2}"#), ocr);
+
+        let moe =
+            read(r#"{"model_type": "glm4v_moe", "vision_config": {"intermediate_size": 10944}}"#);
+        assert_eq!((moe.mlp_size(), moe.merger_size()), (4096, 10944));
+        assert!(!moe.block_bias() && !moe.has_head_norms() && moe.has_position_table());
+        let flash = r#"{"model_type": "glm46v", "vision_config": {"model_type": "glm4v_vision"}}"#;
+        assert_eq!(read(flash), VisionConfig::default());
+    }
+
+    #[test]
+    fn other_spellings_that_transformers_reads() {
+        let read = |json| VisionConfig::from_json(json).unwrap();
+        let config = read(r#"{"num_hidden_layers": 2, "num_attention_heads": 16, "depth": 3}"#);
+        assert_eq!((config.depth, config.num_heads), (3, 16));
+        assert_eq!(
+            read(r#"{"depth": 1, "rope_theta": 500}"#).rope_theta(),
+            500.0
+        );
+        let old = r#"{"depth": 1, "rope_parameters": {"type": "default", "rope_theta": 5}, "rope_theta": 500}"#;
+        assert_eq!(read(old).rope_theta(), 5.0);
+    }
+
+    #[test]
     fn refusals_name_the_field() {
         for (json, field) in [
             (r#"{"num_heads": 7}"#, "hidden_size"),
             (r#"{"num_heads": 256}"#, "num_heads"),
             (r#"{"num_heads": 0}"#, "num_heads"),
             (r#"{"depth": 99999999999}"#, "depth"),
+            (r#"{"depth": 2000}"#, "depth"),
+            (r#"{"patch_size": 1, "image_size": 1000000}"#, "image_size"),
+            (
+                r#"{"in_channels": 1000000, "hidden_size": 1000000, "num_heads": 1}"#,
+                "hidden_size",
+            ),
+            (
+                r#"{"in_channels": 1000000, "temporal_patch_size": 1000000, "patch_size": 1000000, "image_size": 1000000}"#,
+                "hidden_size",
+            ),
+            (r#"{}"#, "vision_config"),
+            (
+                r#"{"model_type": "glm4v", "hidden_size": 8}"#,
+                "vision_config",
+            ),
             (r#"{"patch_size": 15}"#, "image_size"),
             (r#"{"patch_size": [14, 14]}"#, "patch_size"),
             (r#"{"rms_norm_eps": -1}"#, "rms_norm_eps"),
-            (r#"{"rope_parameters": {"rope_type": "yarn"}}"#, "rope_type"),
+            (
+                r#"{"depth": 1, "rope_parameters": {"rope_type": "yarn"}}"#,
+                "rope_type",
+            ),
             (
                 r#"{"vision_config": {"hidden_act": "mish"}}"#,
                 "vision_config.hidden_act",

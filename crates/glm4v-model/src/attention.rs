@@ -4,13 +4,17 @@ use glm4v_config::VisionConfig;
 
 use crate::rotary::Rotary;
 use crate::source::{ParameterSource, Scope};
-use crate::{Linear, Run};
+use crate::{Linear, RmsNorm, Run};
 
-/// Multi-head attention, full within a segment and never across (`Glm4vVisionAttention`).
+/// Multi-head attention, full within a segment and never across (`Glm4vVisionAttention`, `GlmOcrVisionAttention`).
 #[derive(Module, Debug)]
 pub struct Attention {
     /// Queries, keys and values in this order, each split in heads
     pub qkv: Linear,
+    /// Norm of each query, in GLM-OCR
+    pub q_norm: Option<RmsNorm>,
+    /// Norm of each key, in GLM-OCR
+    pub k_norm: Option<RmsNorm>,
     /// The heads' outputs mixed
     pub proj: Linear,
     num_heads: usize,
@@ -21,9 +25,15 @@ impl Attention {
         config: &VisionConfig,
         mut scope: Scope<'_, S>,
     ) -> Result<Self, S::Error> {
+        let mut head_norm = |name| {
+            let load = || RmsNorm::load(scope.child(name), config.rms_norm_eps);
+            config.has_head_norms().then(load).transpose()
+        };
         Ok(Self {
+            q_norm: head_norm("q_norm")?,
+            k_norm: head_norm("k_norm")?,
             qkv: Linear::load(scope.child("qkv"), config.attention_bias)?,
-            proj: Linear::load(scope.child("proj"), false)?,
+            proj: Linear::load(scope.child("proj"), config.block_bias())?,
             num_heads: config.num_heads,
         })
     }
@@ -37,7 +47,7 @@ impl Attention {
             .qkv
             .forward(x)
             .reshape([rows, 3 * heads, hidden / heads]);
-        let query_key = rotary.rotate(qkv.clone().narrow(1, 0, 2 * heads));
+        let query_key = rotary.rotate(self.norm_heads(qkv.clone().narrow(1, 0, 2 * heads)));
         let value = qkv.narrow(1, 2 * heads, heads);
 
         let mut first = 0;
@@ -53,6 +63,18 @@ impl Attention {
             first += rows;
         }
         self.proj.forward(Tensor::cat(outputs, 0))
+    }
+
+    /// # Shapes
+    /// - query_key, output: `[patches, 2·heads, head_dim]`
+    fn norm_heads(&self, query_key: Tensor<3>) -> Tensor<3> {
+        let (Some(q_norm), Some(k_norm)) = (&self.q_norm, &self.k_norm) else {
+            return query_key;
+        };
+        let heads = self.num_heads;
+        let query = q_norm.forward(query_key.clone().narrow(1, 0, heads));
+        let key = k_norm.forward(query_key.narrow(1, heads, heads));
+        Tensor::cat(vec![query, key], 1)
     }
 }
 

@@ -28,7 +28,7 @@ impl Block {
             norm1: RmsNorm::load(scope.child("norm1"), config.rms_norm_eps)?,
             attn: Attention::load(config, scope.child("attn"))?,
             norm2: RmsNorm::load(scope.child("norm2"), config.rms_norm_eps)?,
-            mlp: Mlp::load(config, scope.child("mlp"))?,
+            mlp: Mlp::load(config, scope.child("mlp"), config.block_bias())?,
         })
     }
 

@@ -13,7 +13,7 @@ pub struct Merger {
     pub proj: Linear,
     /// Between `proj` and the exact GELU
     pub post_projection_norm: LayerNorm,
-    /// `merger.gate_proj`, `merger.up_proj` and `merger.down_proj`; its width is `intermediate_size`
+    /// `merger.gate_proj`, `merger.up_proj` and `merger.down_proj`
     pub mlp: Mlp,
 }
 
@@ -25,7 +25,7 @@ impl Merger {
         Ok(Self {
             proj: Linear::load(scope.child("proj"), false)?,
             post_projection_norm: LayerNorm::load(scope.child("post_projection_norm"))?,
-            mlp: Mlp::load(config, scope)?,
+            mlp: Mlp::load(config, scope, false)?,
         })
     }
 

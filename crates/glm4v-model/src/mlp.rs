@@ -5,7 +5,7 @@ use glm4v_config::{HiddenAct, VisionConfig};
 use crate::Linear;
 use crate::source::{ParameterSource, Scope};
 
-/// The gated MLP of a block (`Glm4VisionMlp`); its width is the configuration's `out_hidden_size`.
+/// The gated MLP of a block (`Glm4VisionMlp`, `GlmOcrVisionMlp`) and of the merger.
 #[derive(Module, Debug)]
 pub struct Mlp {
     /// hidden → width, activated
@@ -22,11 +22,12 @@ impl Mlp {
     pub(crate) fn load<S: ParameterSource>(
         config: &VisionConfig,
         mut scope: Scope<'_, S>,
+        bias: bool,
     ) -> Result<Self, S::Error> {
         Ok(Self {
-            gate_proj: Linear::load(scope.child("gate_proj"), false)?,
-            up_proj: Linear::load(scope.child("up_proj"), false)?,
-            down_proj: Linear::load(scope.child("down_proj"), false)?,
+            gate_proj: Linear::load(scope.child("gate_proj"), bias)?,
+            up_proj: Linear::load(scope.child("up_proj"), bias)?,
+            down_proj: Linear::load(scope.child("down_proj"), bias)?,
             hidden_act: config.hidden_act,
         })
     }
@@ -53,4 +54,32 @@ pub(crate) fn activate(act: HiddenAct, x: Tensor<2>) -> Tensor<2> {
         _ => activation::silu(x),
     };
     activated.cast(dtype)
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::Device;
+
+    use super::*;
+
+    /// Values of torch 2.15 at −1 and 2.
+    #[test]
+    fn activations_are_the_references() {
+        for (act, expected) in [
+            (HiddenAct::Silu, [-0.268_941_43, 1.761_594_2]),
+            (HiddenAct::Gelu, [-0.158_655_26, 1.954_499_8]),
+            (HiddenAct::GeluPytorchTanh, [-0.158_808, 1.954_597_7]),
+            (HiddenAct::QuickGelu, [-0.154_204_23, 1.935_658_6]),
+            (HiddenAct::Relu, [0.0, 2.0]),
+        ] {
+            let x = Tensor::from_floats([[-1.0, 2.0]], &Device::flex());
+            let found: Vec<f32> = activate(act, x).into_data().iter().collect();
+            for (found, expected) in found.into_iter().zip(expected) {
+                assert!(
+                    (found - expected).abs() < 1e-6,
+                    "{act:?}: {found}, expected {expected}"
+                );
+            }
+        }
+    }
 }

@@ -6,15 +6,15 @@ use crate::rotary::Rotary;
 use crate::source::{ParameterSource, Scope};
 use crate::{Block, Embeddings, Linear, Merger, RmsNorm, Stage, Walk};
 
-/// The vision tower (`Glm4vVisionModel` of transformers 5.23).
+/// The vision tower (`Glm4vVisionModel`, `Glm4vMoeVisionModel`, `GlmOcrVisionModel` of transformers 5.23).
 #[derive(Module, Debug)]
 pub struct VisionModel {
     /// Patch rows → hidden width
     pub patch_embed: PatchEmbed,
-    /// The norm after it
-    pub post_conv_layernorm: RmsNorm,
-    /// The position table
-    pub embeddings: Embeddings,
+    /// The norm after it, but in GLM-OCR
+    pub post_conv_layernorm: Option<RmsNorm>,
+    /// The position table, but in GLM-OCR
+    pub embeddings: Option<Embeddings>,
     /// The transformer blocks
     pub blocks: Vec<Block>,
     /// The norm after them
@@ -57,14 +57,21 @@ impl VisionModel {
             .map(|index| Block::load(config, scope.child(&format!("blocks.{index}"))))
             .collect::<Result<_, _>>()?;
         let eps = config.rms_norm_eps;
+        let mut norm = |name| RmsNorm::load(scope.child(name), eps);
+        let post_layernorm = norm("post_layernorm")?;
+        let table = config.has_position_table();
+        let post_conv_layernorm = table.then(|| norm("post_conv_layernorm")).transpose()?;
+        let embeddings = table
+            .then(|| Embeddings::load(scope.child("embeddings")))
+            .transpose()?;
         Ok(Self {
             patch_embed: PatchEmbed {
                 proj: Linear::load_convolution::<5, S>(scope.child("patch_embed.proj"))?,
             },
-            post_conv_layernorm: RmsNorm::load(scope.child("post_conv_layernorm"), eps)?,
-            embeddings: Embeddings::load(scope.child("embeddings"))?,
+            post_conv_layernorm,
+            embeddings,
             blocks,
-            post_layernorm: RmsNorm::load(scope.child("post_layernorm"), eps)?,
+            post_layernorm,
             downsample: Linear::load_convolution::<4, S>(scope.child("downsample"))?,
             merger: Merger::load(config, scope.child("merger"))?,
             config: config.clone(),
@@ -135,15 +142,17 @@ impl VisionModel {
         );
 
         let x = pixel_values.cast(self.post_layernorm.weight.dtype());
-        let x = self
-            .patch_embed
-            .proj
-            .forward(arrange(x, walk.from_batch_order()));
+        let x = arrange(x, walk.from_batch_order());
+        let mut x = self.patch_embed.proj.forward(x);
         show(Stage::PatchEmbed, &x, order);
-        let x = self.post_conv_layernorm.forward(x);
-        show(Stage::PostConvLayernorm, &x, order);
-        let mut x = self.embeddings.forward(x, &walk);
-        show(Stage::Embeddings, &x, order);
+        if let Some(norm) = &self.post_conv_layernorm {
+            x = norm.forward(x);
+            show(Stage::PostConvLayernorm, &x, order);
+        }
+        if let Some(embeddings) = &self.embeddings {
+            x = embeddings.forward(x, &walk);
+            show(Stage::Embeddings, &x, order);
+        }
         for (index, block) in self.blocks.iter().enumerate() {
             x = block.forward(x, &rotary, walk.runs());
             show(Stage::Block(index), &x, order);

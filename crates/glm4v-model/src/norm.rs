@@ -6,7 +6,7 @@ use crate::source::{ParameterSource, Scope};
 /// Epsilon of the merger's LayerNorm: torch's default, which no configuration changes.
 const LAYER_NORM_EPS: f64 = 1e-5;
 
-/// Root-mean-square norm over a row, computed in f32 and scaled in the row's own type (`Glm4vRMSNorm`).
+/// Root-mean-square norm, computed in f32 and scaled in the values' own type (`Glm4vRMSNorm`).
 #[derive(Module, Debug)]
 pub struct RmsNorm {
     /// `[width]`
@@ -24,14 +24,16 @@ impl RmsNorm {
         Ok(Self { weight, eps })
     }
 
-    /// x / √(mean(x²) + eps) · weight.
+    /// x / √(mean(x²) + eps) · weight, over the last dimension.
     ///
     /// # Shapes
-    /// - x, output: `[rows, width]`
-    pub fn forward(&self, x: Tensor<2>) -> Tensor<2> {
+    /// - x, output: `[…, width]`
+    pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
         let dtype = x.dtype();
         let x = x.cast(FloatDType::F32);
-        let scale = (x.clone().square().mean_dim(1) + self.eps).sqrt().recip();
+        let scale = (x.clone().square().mean_dim(D - 1) + self.eps)
+            .sqrt()
+            .recip();
         (x * scale).cast(dtype) * self.weight.val().unsqueeze()
     }
 }

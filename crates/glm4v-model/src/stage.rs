@@ -2,6 +2,7 @@ use std::fmt;
 
 /// A place in the tower whose output can be observed; displayed as the module's key in the checkpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Stage {
     /// Patch rows projected to the hidden width, `[patches, hidden_size]`.
     PatchEmbed,

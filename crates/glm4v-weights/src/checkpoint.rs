@@ -15,6 +15,7 @@ const INDEX_FILE: &str = "model.safetensors.index.json";
 const PREFIXES: [&str; 3] = ["model.visual.", "visual.", ""];
 
 /// The vision tower's tensors in a checkpoint, found but not yet read.
+#[derive(Debug)]
 pub struct Checkpoint {
     path: PathBuf,
     prefix: &'static str,
@@ -30,7 +31,7 @@ struct Index {
 }
 
 impl Checkpoint {
-    /// Opens a directory with `model.safetensors`, or with shards and `model.safetensors.index.json`, or one
+    /// Opens a directory with `model.safetensors`, or else with shards and `model.safetensors.index.json`, or one
     /// safetensors file. Of several shards, only those that hold the vision tower are opened.
     ///
     /// # Errors
@@ -42,10 +43,10 @@ impl Checkpoint {
         }
         let index = path.join(INDEX_FILE);
         let single = path.join(SINGLE_FILE);
-        if index.is_file() {
-            Self::open_shards(path, &index)
-        } else if single.is_file() {
+        if single.is_file() {
             Self::open_file(path, &single)
+        } else if index.is_file() {
+            Self::open_shards(path, &index)
         } else if path.is_dir() {
             Err(WeightsError::NoWeights {
                 dir: path.to_owned(),
@@ -91,6 +92,7 @@ impl Checkpoint {
         device: &Device,
         dtype: FloatDType,
     ) -> Result<(VisionModel, Inspection), WeightsError> {
+        config.validate()?;
         let inspection = self.inspect(config);
         inspection.check(&self.path)?;
         let mut source = Source {
@@ -111,30 +113,37 @@ impl Checkpoint {
     fn open_shards(dir: &Path, index_path: &Path) -> Result<Self, WeightsError> {
         let weight_map = read_index(index_path)?;
         let prefix = find_prefix(dir, weight_map.keys())?;
-        let mut files: Vec<&str> = weight_map
-            .iter()
-            .filter(|(key, _)| key.starts_with(prefix))
-            .map(|(_, file)| &file[..])
-            .collect();
-        files.sort_unstable();
-        files.dedup();
+        let vision = weight_map.iter().filter(|(key, _)| key.starts_with(prefix));
+        let files: BTreeSet<&str> = vision.clone().map(|(_, file)| &file[..]).collect();
         let shards = files
             .iter()
             .map(|file| Shard::open(&dir.join(file)))
             .collect::<Result<Vec<_>, _>>()?;
-        for (key, file) in weight_map.iter().filter(|(key, _)| key.starts_with(prefix)) {
-            let shard = &shards[files.binary_search(&&file[..]).unwrap_or_default()];
-            if shard.info(key).is_none() {
-                return Err(WeightsError::Missing {
+        let mut keys = BTreeMap::new();
+        for (index, shard) in shards.iter().enumerate() {
+            for key in shard.keys() {
+                let Some(other) = keys
+                    .insert(key.clone(), index)
+                    .filter(|_| key.starts_with(prefix))
+                else {
+                    continue;
+                };
+                return Err(WeightsError::Duplicate {
                     path: shard.path.clone(),
-                    key: key.clone(),
-                    count: 1,
+                    other: shards[other].path.clone(),
+                    key,
                 });
             }
         }
-        let mut keys = BTreeMap::new();
-        for (index, shard) in shards.iter().enumerate() {
-            keys.extend(shard.keys().into_iter().map(|key| (key, index)));
+        for (key, file) in vision {
+            let path = dir.join(file);
+            if keys
+                .get(key)
+                .is_none_or(|&index| shards[index].path != path)
+            {
+                let (key, count) = (key.clone(), 1);
+                return Err(WeightsError::Missing { path, key, count });
+            }
         }
         let unread = weight_map
             .keys()

@@ -53,6 +53,16 @@ pub enum WeightsError {
         /// How many are missing.
         count: usize,
     },
+    /// Two shards hold a tensor of the same name.
+    #[error("{}: tensor `{key}` is in {} as well", path.display(), other.display())]
+    Duplicate {
+        /// The one shard.
+        path: PathBuf,
+        /// The other shard.
+        other: PathBuf,
+        /// The tensor.
+        key: String,
+    },
     /// A tensor has another shape than the configuration asks for.
     #[error("{}: tensor `{key}`: expected shape {expected:?}, found {found:?}", path.display())]
     Shape {

@@ -1,7 +1,7 @@
 //! From safetensors checkpoints to the parameters of the GLM-V vision tower, and back.
 //!
 //! [`Checkpoint`] opens a directory in the published layout and finds the vision tower in it, whatever else the files
-//! hold; [`Checkpoint::load`] builds the [`glm4v_model::VisionModel`] and reports what it read. [`random`] builds one
+//! hold; [`Checkpoint::load`] builds the [`glm4v_model::VisionModel`] and reports what it read. [`random()`] builds one
 //! from a seed, and [`write_checkpoint`] writes that same tower as a checkpoint which transformers loads.
 //!
 //! Files are memory-mapped: only the headers and the vision tower's own bytes are touched.

@@ -1,7 +1,7 @@
 use std::collections::HashMap;
 
 use burn::tensor::{Device, FloatDType, Tensor};
-use glm4v_config::{Parameter, VisionConfig};
+use glm4v_config::{ConfigError, Parameter, VisionConfig};
 use glm4v_model::{ParameterSource, VisionModel};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -10,8 +10,16 @@ use rand_distr::{Distribution, Normal};
 use crate::convert;
 
 /// Builds a tower whose every parameter is random; the same `seed` gives the same values everywhere.
-#[must_use]
-pub fn random(config: &VisionConfig, seed: u64, device: &Device, dtype: FloatDType) -> VisionModel {
+///
+/// # Errors
+/// [`ConfigError`] for a configuration that is not valid.
+pub fn random(
+    config: &VisionConfig,
+    seed: u64,
+    device: &Device,
+    dtype: FloatDType,
+) -> Result<VisionModel, ConfigError> {
+    config.validate()?;
     let parameters = config
         .parameters()
         .into_iter()
@@ -24,7 +32,7 @@ pub fn random(config: &VisionConfig, seed: u64, device: &Device, dtype: FloatDTy
         dtype,
     };
     match VisionModel::new(config, &mut source) {
-        Ok(model) => model,
+        Ok(model) => Ok(model),
         Err(never) => match never {},
     }
 }

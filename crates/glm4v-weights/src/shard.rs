@@ -9,6 +9,7 @@ use crate::{WeightsError, mapped};
 const LENGTH_BYTES: usize = 8;
 
 /// One safetensors file, its header validated against its length.
+#[derive(Debug)]
 pub(crate) struct Shard {
     pub(crate) path: PathBuf,
     metadata: Metadata,

@@ -2,7 +2,9 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::path::Path;
 
-use glm4v_config::{ImageProcessorConfig, Parameter, VideoProcessorConfig, VisionConfig};
+use glm4v_config::{
+    ImageProcessorConfig, Parameter, VideoProcessorConfig, VisionConfig, VisionModelType,
+};
 use safetensors::{Dtype, View};
 use serde_json::{Value, json};
 
@@ -59,19 +61,19 @@ pub fn write_checkpoint(dir: &Path, options: &WriteOptions<'_>) -> Result<(), We
 }
 
 fn write_configs(dir: &Path, options: &WriteOptions<'_>) -> Result<(), WeightsError> {
-    let mut vision = json!(options.vision);
-    vision["model_type"] = json!("glm4v_vision");
+    let (model, architecture) = match options.vision.model_type {
+        VisionModelType::Glm4vMoeVision => ("glm4v_moe", "Glm4vMoeForConditionalGeneration"),
+        VisionModelType::GlmOcrVision => ("glm_ocr", "GlmOcrForConditionalGeneration"),
+        _ => ("glm4v", "Glm4vForConditionalGeneration"),
+    };
     let config = json!({
-        "architectures": ["Glm4vForConditionalGeneration"],
-        "model_type": "glm4v",
-        "image_start_token_id": 151339,
-        "image_end_token_id": 151340,
-        "video_start_token_id": 151341,
-        "video_end_token_id": 151342,
-        "image_token_id": 151343,
-        "video_token_id": 151344,
-        "text_config": {"model_type": "glm4v_text", "hidden_size": options.vision.out_hidden_size},
-        "vision_config": vision,
+        "architectures": [architecture],
+        "model_type": model,
+        "text_config": {
+            "model_type": format!("{model}_text"),
+            "hidden_size": options.vision.out_hidden_size,
+        },
+        "vision_config": options.vision,
     });
     let mut image = json!(options.image_processor);
     image["image_processor_type"] = json!("Glm4vImageProcessor");
@@ -118,7 +120,7 @@ fn write_shards(dir: &Path, options: &WriteOptions<'_>) -> Result<(), WeightsErr
     write_json(&dir.join("model.safetensors.index.json"), &index)
 }
 
-/// `count` groups of consecutive parameters, of about equal size and none empty.
+/// `count` groups of consecutive parameters, of about equal size.
 fn split(parameters: &[Parameter], dtype: StoredDtype, count: u64) -> Vec<Vec<&Parameter>> {
     let total: u64 = parameters
         .iter()

@@ -85,7 +85,14 @@ impl DeviceSpec {
         let Some(backend) = self.backend else {
             let mut devices = devices().into_iter();
             let starts = |device: &DeviceInfo| open(device.spec).is_ok();
-            return devices.find(starts).ok_or(DeviceError::NoBackend);
+            let none = match Backend::compiled()[..] {
+                [] => DeviceError::NoBackend,
+                [..] => DeviceError::NotFound {
+                    spec: *self,
+                    reason: "none of the backends built in finds one that starts".to_owned(),
+                },
+            };
+            return devices.find(starts).ok_or(none);
         };
         if !backend.is_compiled() {
             return Err(DeviceError::NotCompiled { backend });
@@ -148,7 +155,7 @@ fn open(spec: DeviceSpec) -> Result<Device, DeviceError> {
             wgpu::open(spec)
         }
         #[cfg(feature = "cuda")]
-        Some(Backend::Cuda) => Ok(Device::cuda(spec.index.unwrap_or(0))),
+        Some(Backend::Cuda) => cuda::open(spec),
         _ => Err(DeviceError::NoBackend),
     }
 }

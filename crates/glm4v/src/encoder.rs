@@ -1,3 +1,4 @@
+use std::fmt;
 use std::path::Path;
 
 use burn::tensor::{DType, Device, FloatDType, Tensor, TensorData};
@@ -44,8 +45,10 @@ impl VisionEncoder {
 
     /// A preset with random f32 parameters, the same for the same `seed`.
     ///
+    /// For a tower of one's own configuration see [`VisionEncoder::new`] and [`crate::random_model`].
+    ///
     /// # Errors
-    /// None today; presets are valid.
+    /// [`Error::Dtype`] where the device cannot compute in f32.
     pub fn random(preset: Preset, seed: u64, device: &Device) -> Result<Self, Error> {
         Self::random_with(preset, seed, device, FloatDType::F32)
     }
@@ -61,8 +64,8 @@ impl VisionEncoder {
         dtype: FloatDType,
     ) -> Result<Self, Error> {
         check_dtype(device, dtype)?;
-        let model = glm4v_weights::random(&preset.vision(), seed, device, dtype);
-        Self::new(model, Processor::new(preset.image_processor()))
+        let model = glm4v_weights::random(&preset.vision(), seed, device, dtype)?;
+        Self::new(model, Processor::new(preset.image_processor())?)
     }
 
     /// An encoder of a tower and a processor made elsewhere.
@@ -147,6 +150,16 @@ impl VisionEncoder {
         let values = rows.as_slice().expect("patch rows are contiguous");
         let data = TensorData::new(values.to_vec(), [rows.nrows(), rows.ncols()]);
         Ok(Tensor::from_data(data, (&self.model.device(), DType::F32)))
+    }
+}
+
+impl fmt::Debug for VisionEncoder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("VisionEncoder")
+            .field("config", self.config())
+            .field("processor", &self.processor)
+            .field("device", &self.model.device())
+            .finish()
     }
 }
 

@@ -21,8 +21,10 @@ pub enum Error {
     /// A device cannot be had.
     #[error(transparent)]
     Device(#[from] DeviceError),
-    /// The two configurations of a checkpoint contradict each other.
-    #[error("preprocessor_config.json says {field} {processor}, config.json says {tower}")]
+    /// The processor's patches are not such as the tower reads.
+    #[error(
+        "the processor (preprocessor_config.json) has {field} {processor}, the tower (config.json) {tower}"
+    )]
     Disagreement {
         /// The field, as the processor calls it.
         field: &'static str,

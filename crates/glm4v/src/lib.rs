@@ -17,6 +17,9 @@
 //! # }
 //! ```
 //!
+//! A clip's frames, from memory, become patches through [`VideoProcessor`], and go into [`VisionEncoder::encode`] like
+//! those of pictures; [`Patches::concat`] mixes both in one batch.
+//!
 //! Backends are cargo features (`flex`, the default, `ndarray`, `wgpu`, `vulkan`, `webgpu`, `metal`, `cuda`); any
 //! number of them can be built in, and [`DeviceSpec`] chooses one at run time.
 
@@ -33,12 +36,17 @@ pub use encoder::VisionEncoder;
 pub use error::Error;
 pub use glm4v_config::{
     ConfigError, FrameSampling, GridThw, HiddenAct, ImageProcessorConfig, Parameter, Preset,
-    RopeParameters, SizeLimits, VideoProcessorConfig, VisionConfig,
+    Resample, RopeParameters, SamplingRule, SizeLimits, VideoProcessorConfig, VisionConfig,
+    VisionModelType,
 };
-pub use glm4v_model::{ParameterSource, Stage, VisionModel};
-pub use glm4v_preprocess::{OpenOptions, Patches, PreprocessError, decode, open};
+pub use glm4v_model::{ParameterSource, Stage, VisionModel, VisionOutput};
+pub use glm4v_preprocess::{
+    Clip, ClipInfo, OpenOptions, Patches, PreprocessError, VideoProcessor, decode, open,
+    sample_frames,
+};
 pub use glm4v_weights::{
-    Checkpoint, Inspection, Mismatch, StoredDtype, WeightsError, WriteOptions, write_checkpoint,
+    Checkpoint, Inspection, Mismatch, StoredDtype, WeightsError, WriteOptions,
+    random as random_model, write_checkpoint,
 };
 pub use image;
 pub use output::{Embeddings, Item};

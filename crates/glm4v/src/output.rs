@@ -1,7 +1,13 @@
 use burn::tensor::Tensor;
 use glm4v_config::GridThw;
 
+use crate::Error;
+
 /// The embeddings of a batch, on the device.
+///
+/// To have the values on the host, call [`Embeddings::into_values`], or read a tensor's data
+/// (`tensor.into_data().iter()`) before anything else is computed: on a GPU burn reads lazily, and the next operation
+/// may reuse the buffer.
 #[derive(Clone, Debug)]
 pub struct Embeddings {
     /// The rows of all items, one after another: `[tokens, out_hidden_size]` (transformers' `pooler_output`).
@@ -32,6 +38,15 @@ impl Embeddings {
             first += tokens;
             Item { grid, embeddings }
         })
+    }
+
+    /// The values of [`Embeddings::embeddings`], row by row; waits for the device.
+    ///
+    /// # Errors
+    /// [`Error::Execution`] where the device failed on the way.
+    pub fn into_values(self) -> Result<Vec<f32>, Error> {
+        let values = self.embeddings.try_into_vec_as::<f32>();
+        values.map_err(|error| Error::Execution(error.to_string()))
     }
 
     /// Tokens of all items.

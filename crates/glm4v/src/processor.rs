@@ -1,12 +1,14 @@
+use std::fmt;
 use std::path::Path;
 
-use glm4v_config::{
-    ConfigError, GridThw, ImageProcessorConfig, VideoProcessorConfig, VisionConfig,
-};
+use glm4v_config::{ConfigError, GridThw, ImageProcessorConfig, VisionConfig};
 use glm4v_preprocess::{ImageProcessor, Patches};
 use image::DynamicImage;
 
 use crate::Error;
+
+/// Colour channels of a picture's patches.
+const RGB: usize = 3;
 
 /// Pictures to patch rows, on the host.
 pub struct Processor {
@@ -15,25 +17,22 @@ pub struct Processor {
 
 impl Processor {
     /// A processor that follows `config`.
-    #[must_use]
-    pub fn new(config: ImageProcessorConfig) -> Self {
-        let image = ImageProcessor::new(config);
-        Self { image }
-    }
-
-    /// The processor of a checkpoint: `preprocessor_config.json` in `dir`. A `video_preprocessor_config.json` beside it
-    /// is checked as well.
     ///
     /// # Errors
-    /// [`Error::Config`], naming the file.
+    /// [`ConfigError`] for a configuration that is not valid.
+    pub fn new(config: ImageProcessorConfig) -> Result<Self, ConfigError> {
+        config.validate()?;
+        let image = ImageProcessor::new(config);
+        Ok(Self { image })
+    }
+
+    /// The processor of a checkpoint: `preprocessor_config.json` in `dir`.
+    ///
+    /// # Errors
+    /// [`ConfigError`], naming the file.
     pub fn from_dir(dir: impl AsRef<Path>) -> Result<Self, ConfigError> {
-        let dir = dir.as_ref();
-        let image = ImageProcessorConfig::from_file(dir.join("preprocessor_config.json"))?;
-        let video = dir.join("video_preprocessor_config.json");
-        if video.exists() {
-            VideoProcessorConfig::from_file(video)?;
-        }
-        Ok(Self::new(image))
+        let file = dir.as_ref().join("preprocessor_config.json");
+        Self::new(ImageProcessorConfig::from_file(file)?)
     }
 
     /// What this processor follows.
@@ -65,6 +64,7 @@ impl Processor {
     pub fn check(&self, config: &VisionConfig) -> Result<(), Error> {
         let own = self.config();
         for (field, processor, tower) in [
+            ("in_channels", RGB, config.in_channels),
             ("patch_size", own.patch_size, config.patch_size),
             (
                 "temporal_patch_size",
@@ -82,5 +82,12 @@ impl Processor {
             }
         }
         Ok(())
+    }
+}
+
+impl fmt::Debug for Processor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut processor = f.debug_struct("Processor");
+        processor.field("config", self.config()).finish()
     }
 }

@@ -50,7 +50,8 @@ impl Findings {
     }
 
     fn auto(&self) -> Option<String> {
-        self.devices.first().map(|device| device.spec.to_string())
+        let device = DeviceSpec::default().find().ok()?;
+        Some(device.spec.to_string())
     }
 
     fn text(&self) -> String {

@@ -1,7 +1,7 @@
 mod summary;
 
-use anyhow::{Result, anyhow};
-use glm4v::VisionEncoder;
+use anyhow::Result;
+use glm4v::{Error, VisionEncoder};
 use ndarray::Array2;
 
 use self::summary::Summary;
@@ -73,14 +73,13 @@ fn encode(
         let pixels = &pictures.pixels[batch];
         let patches = stages.time("preprocess", || encoder.processor().images(pixels))?;
         // A GPU works until its values are read: only then is the time known, and whether it failed.
-        let read = stages.time("encode", || {
-            let output = encoder.encode(&patches)?;
-            let read = output.embeddings.try_into_vec_as::<f32>();
-            read.map_err(|error| {
-                let account = error.to_string();
+        let read = stages.time("encode", || encoder.encode(&patches)?.into_values());
+        let read = read.map_err(|error| match error {
+            Error::Execution(account) => {
                 console.detail(&account);
-                anyhow!("the device failed: {}", failure::root(&account))
-            })
+                Error::Execution(failure::root(&account).to_owned())
+            }
+            error => error,
         });
         values.extend(read?);
         bar.inc(count as u64);

@@ -1,26 +1,45 @@
-use cudarc::driver::{CudaContext, sys};
+use std::panic::catch_unwind;
 
-use super::{Backend, DeviceInfo, DeviceKind};
+use burn::tensor::{Device, Tensor};
+use cudarc::driver::{result, sys};
+
+use super::{Backend, DeviceError, DeviceInfo, DeviceKind, DeviceSpec};
 
 /// The CUDA devices; asking burn for one without a driver would panic.
 pub(super) fn found() -> Result<Vec<DeviceInfo>, String> {
     if !driver_is_present() {
         return Err("the NVIDIA driver (libcuda) is not installed".into());
     }
-    let count = CudaContext::device_count().map_err(|error| error.to_string())?;
-    (0..count as usize)
-        .map(|index| {
-            let context = CudaContext::new(index).map_err(|error| error.to_string())?;
-            Ok(DeviceInfo {
-                spec: super::DeviceSpec {
-                    backend: Some(Backend::Cuda),
-                    index: Some(index),
-                },
-                name: context.name().map_err(|error| error.to_string())?,
-                kind: DeviceKind::Gpu,
-            })
+    result::init().map_err(|error| error.to_string())?;
+    let count = result::device::get_count().map_err(|error| error.to_string())?;
+    let devices = (0..count).filter_map(|ordinal| {
+        let device = result::device::get(ordinal).ok()?;
+        Some(DeviceInfo {
+            spec: DeviceSpec {
+                backend: Some(Backend::Cuda),
+                index: usize::try_from(ordinal).ok(),
+            },
+            name: result::device::get_name(device).ok()?,
+            kind: DeviceKind::Gpu,
         })
-        .collect()
+    });
+    Ok(devices.collect())
+}
+
+/// Runs one small kernel: burn panics, and only at the first one, where the compiler (NVRTC) or memory is missing.
+pub(super) fn open(spec: DeviceSpec) -> Result<Device, DeviceError> {
+    let start = || {
+        let device = Device::cuda(spec.index.unwrap_or(0));
+        let sum = Tensor::<1>::from_floats([1.0, 2.0], &device) + 1.0;
+        sum.try_into_vec_as::<f32>().map(|_| device)
+    };
+    let failed = |reason| DeviceError::NotFound { spec, reason };
+    match catch_unwind(start) {
+        Ok(started) => started.map_err(|error| failed(error.to_string())),
+        Err(_) => Err(failed(
+            "it was found, but does not start; is CUDA's NVRTC installed?".into(),
+        )),
+    }
 }
 
 #[allow(unsafe_code)]
