@@ -23,7 +23,9 @@ mod model_type;
 mod parameter;
 mod preset;
 mod processor;
+mod read;
 mod sampling;
+mod validate;
 mod vision;
 
 pub use activation::HiddenAct;

@@ -1,0 +1,123 @@
+use crate::{ConfigError, Parameter, VisionConfig};
+
+/// Sizes above this are refused, before anything is multiplied or allocated.
+const MAX_SIZE: usize = 1 << 20;
+/// The same for the number of blocks, each of which has a dozen parameters to list.
+const MAX_DEPTH: usize = 1 << 10;
+/// Towers above this are refused: a hundred times the largest known.
+const MAX_PARAMETERS: u64 = 1 << 37;
+/// The position table's entries are counted in 32 bits on the device.
+const MAX_POSITION_SIDE: usize = 1 << 15;
+
+impl VisionConfig {
+    /// Checks that the values fit together.
+    ///
+    /// # Errors
+    /// [`ConfigError::Invalid`] for the first field that does not.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        for (field, size) in self.sizes() {
+            let most = if field == "depth" {
+                MAX_DEPTH
+            } else {
+                MAX_SIZE
+            };
+            if size == 0 || size > most {
+                let expected = format!("a size from 1 to {most}");
+                return Err(ConfigError::invalid(field, expected, size));
+            }
+        }
+        divides("hidden_size", self.hidden_size, "num_heads", self.num_heads)?;
+        divides("image_size", self.image_size, "patch_size", self.patch_size)?;
+        if !self.head_dim().is_multiple_of(4) {
+            return Err(ConfigError::invalid(
+                "num_heads",
+                "hidden_size / num_heads to be a multiple of 4 (two rotated axes)",
+                self.head_dim(),
+            ));
+        }
+        if !(self.rms_norm_eps > 0.0 && self.rms_norm_eps.is_finite()) {
+            return Err(ConfigError::invalid(
+                "rms_norm_eps",
+                "a positive number",
+                self.rms_norm_eps,
+            ));
+        }
+        self.validate_rope()?;
+        self.validate_total()
+    }
+
+    fn sizes(&self) -> [(&'static str, usize); 10] {
+        [
+            ("depth", self.depth),
+            ("hidden_size", self.hidden_size),
+            ("num_heads", self.num_heads),
+            ("in_channels", self.in_channels),
+            ("image_size", self.image_size),
+            ("patch_size", self.patch_size),
+            ("temporal_patch_size", self.temporal_patch_size),
+            ("spatial_merge_size", self.spatial_merge_size),
+            ("out_hidden_size", self.out_hidden_size),
+            ("intermediate_size", self.intermediate_size),
+        ]
+    }
+
+    fn validate_total(&self) -> Result<(), ConfigError> {
+        if self.position_side() > MAX_POSITION_SIDE {
+            let expected = format!("at most {MAX_POSITION_SIDE} patches a side");
+            return Err(ConfigError::invalid(
+                "image_size",
+                expected,
+                self.image_size,
+            ));
+        }
+        let elements = |parameter: &Parameter| {
+            let sizes = parameter.shape.iter().map(|&size| size as u64);
+            sizes.fold(1, u64::saturating_mul)
+        };
+        let total = self
+            .parameters()
+            .iter()
+            .map(elements)
+            .fold(0, u64::saturating_add);
+        if total > MAX_PARAMETERS {
+            let expected = format!("sizes of at most {MAX_PARAMETERS} parameters in all");
+            return Err(ConfigError::invalid("hidden_size", expected, total));
+        }
+        Ok(())
+    }
+
+    fn validate_rope(&self) -> Result<(), ConfigError> {
+        let Some(rope) = &self.rope_parameters else {
+            return Ok(());
+        };
+        // "default" is what older files call it, and what transformers takes for "axial".
+        if !["axial", "default"].contains(&&rope.rope_type[..]) {
+            return Err(ConfigError::invalid(
+                "rope_type",
+                "`axial`",
+                &rope.rope_type,
+            ));
+        }
+        if !(rope.rope_theta > 0.0 && rope.rope_theta.is_finite()) {
+            return Err(ConfigError::invalid(
+                "rope_theta",
+                "a positive number",
+                rope.rope_theta,
+            ));
+        }
+        Ok(())
+    }
+}
+
+fn divides(
+    field: &'static str,
+    size: usize,
+    divisor_field: &str,
+    divisor: usize,
+) -> Result<(), ConfigError> {
+    if size.is_multiple_of(divisor) {
+        return Ok(());
+    }
+    let expected = format!("a multiple of {divisor_field} ({divisor})");
+    Err(ConfigError::invalid(field, expected, size))
+}
