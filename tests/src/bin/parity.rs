@@ -102,7 +102,7 @@ fn print(name: &str, comparison: &Comparison) -> bool {
         );
     }
     match comparison.first_divergence() {
-        None => println!("  {name}: equal to the reference\n"),
+        None => println!("  {name}: agrees with the reference\n"),
         Some(row) => println!("  {name}: DIVERGES, first at {}\n", row.stage),
     }
     comparison.first_divergence().is_none()
@@ -111,7 +111,7 @@ fn print(name: &str, comparison: &Comparison) -> bool {
 fn print_times(golden: &Golden, device: &Device, dtype: FloatDType, repeat: usize) -> Result<()> {
     let mut seconds = time(golden, device, dtype, repeat)?;
     seconds.sort_by(f64::total_cmp);
-    if let [min, .., max] = seconds[..] {
+    if let (Some(min), Some(max)) = (seconds.first(), seconds.last()) {
         let median = seconds[seconds.len() / 2];
         println!(
             "  {}: tower {median:.3} s (min {min:.3}, max {max:.3})\n",
