@@ -6,4 +6,4 @@ mod parity;
 
 pub use difference::Difference;
 pub use golden::{Expected, Golden, golden_dir, image_path};
-pub use parity::{Comparison, F32_TOLERANCE, Row, compare, time};
+pub use parity::{Comparison, F32_TOLERANCE, Row, compare, own_stage, time};

@@ -129,12 +129,20 @@ fn reference_patches(golden: &Golden, width: usize) -> Result<Patches> {
     Ok(Patches::new(values, golden.expected.grids.clone())?)
 }
 
+/// The reference's embeddings computed in `dtype` itself, among the stages of a golden; none for f32.
+#[must_use]
+pub fn own_stage(dtype: FloatDType) -> Option<&'static str> {
+    match dtype {
+        FloatDType::F16 => Some("merger_f16"),
+        FloatDType::BF16 => Some("merger_bf16"),
+        _ => None,
+    }
+}
+
 /// What holds for one stage. In 16 bits only the embeddings are judged, and by the reference's own, where it has them.
 fn tolerance(stage: Stage, golden: &Golden, dtype: FloatDType, f32_tolerance: f64) -> Result<f64> {
-    let own = match dtype {
-        FloatDType::F16 => "merger_f16",
-        FloatDType::BF16 => "merger_bf16",
-        _ => return Ok(f32_tolerance),
+    let Some(own) = own_stage(dtype) else {
+        return Ok(f32_tolerance);
     };
     let stages = &golden.expected.stages;
     Ok(match (stage, stages.get(own)) {

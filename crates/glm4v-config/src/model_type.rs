@@ -43,14 +43,6 @@ impl VisionModelType {
         find(config, &TOWERS)
     }
 
-    /// Refuses a name that is neither a model's nor a tower's.
-    pub(crate) fn of_any(config: &Value) -> Result<(), ConfigError> {
-        if Self::of_tower(config).is_err() {
-            Self::of_model(config)?;
-        }
-        Ok(())
-    }
-
     /// What transformers 5.23 takes for absent fields.
     pub(crate) fn default_config(self) -> VisionConfig {
         let common = VisionConfig {

@@ -10,10 +10,11 @@ pub struct Parameter {
 }
 
 impl Parameter {
-    /// Values of the parameter.
+    /// Values of the parameter; `u64::MAX` for more, which no valid configuration has.
     #[must_use]
     pub fn num_elements(&self) -> u64 {
-        self.shape.iter().map(|&size| size as u64).product()
+        let sizes = self.shape.iter().map(|&size| size as u64);
+        sizes.fold(1, u64::saturating_mul)
     }
 }
 
@@ -30,10 +31,12 @@ impl VisionConfig {
         list.0
     }
 
-    /// Values of all parameters together.
+    /// Values of all parameters together; `u64::MAX` for more, which no valid configuration has.
     #[must_use]
     pub fn num_parameters(&self) -> u64 {
-        self.parameters().iter().map(Parameter::num_elements).sum()
+        let parameters = self.parameters();
+        let elements = parameters.iter().map(Parameter::num_elements);
+        elements.fold(0, u64::saturating_add)
     }
 
     fn stem(&self, list: &mut List) {

@@ -44,18 +44,16 @@ impl VisionConfig {
 
 /// Refuses a model's configuration without its vision side, and an object that is no configuration at all.
 fn check_bare(config: &Value) -> Result<(), ConfigError> {
-    let is_model =
-        VisionModelType::of_tower(config).is_err() && VisionModelType::of_model(config).is_ok();
+    let tower = VisionModelType::of_tower(config);
     let fields = json!(VisionConfig::default());
     let is_known = |name: &String| fields.get(name).is_some();
-    if !is_model
-        && config
-            .as_object()
-            .is_some_and(|config| config.keys().any(is_known))
-    {
+    let mut names = config.as_object().into_iter().flat_map(Map::keys);
+    if tower.is_ok() && names.any(is_known) {
         return Ok(());
     }
-    VisionModelType::of_any(config)?;
+    if tower.is_err() {
+        VisionModelType::of_model(config)?;
+    }
     Err(ConfigError::Field {
         field: "vision_config".into(),
         message: "is missing, and the file is no vision configuration itself".into(),

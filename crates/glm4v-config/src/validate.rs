@@ -1,4 +1,4 @@
-use crate::{ConfigError, Parameter, VisionConfig};
+use crate::{ConfigError, VisionConfig};
 
 /// Sizes above this are refused, before anything is multiplied or allocated.
 const MAX_SIZE: usize = 1 << 20;
@@ -70,15 +70,7 @@ impl VisionConfig {
                 self.image_size,
             ));
         }
-        let elements = |parameter: &Parameter| {
-            let sizes = parameter.shape.iter().map(|&size| size as u64);
-            sizes.fold(1, u64::saturating_mul)
-        };
-        let total = self
-            .parameters()
-            .iter()
-            .map(elements)
-            .fold(0, u64::saturating_add);
+        let total = self.num_parameters();
         if total > MAX_PARAMETERS {
             let expected = format!("sizes of at most {MAX_PARAMETERS} parameters in all");
             return Err(ConfigError::invalid("hidden_size", expected, total));

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use clap::Parser;
 use glm4v::{Device, DeviceSpec, FloatDType};
-use glm4v_tests::{Comparison, Expected, F32_TOLERANCE, Golden, compare, time};
+use glm4v_tests::{Comparison, Expected, F32_TOLERANCE, Golden, compare, own_stage, time};
 
 /// Compares the encoder with the reference, stage by stage.
 #[derive(Parser)]
@@ -70,11 +70,10 @@ fn goldens(args: &Args) -> Result<Vec<Golden>> {
     };
     let mut expected = Expected::read(expected)?;
     if let Some(own) = &args.own {
-        let own = Expected::read(own)?;
-        let merger = own.stages.into_iter().find(|(name, _)| name == "merger");
-        let (_, merger) = merger.context("--own has no embeddings")?;
-        let dtype = format!("{:?}", args.dtype).to_lowercase();
-        expected.stages.insert(format!("merger_{dtype}"), merger);
+        let merger = Expected::read(own)?.stages.remove("merger");
+        let merger = merger.context("--own has no embeddings")?;
+        let stage = own_stage(args.dtype).context("--own goes with --dtype f16 or bf16")?;
+        expected.stages.insert(stage.to_owned(), merger);
     }
     Ok(vec![Golden {
         name: checkpoint.display().to_string(),
