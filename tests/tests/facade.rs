@@ -2,7 +2,7 @@
 
 use glm4v::{
     Backend, Device, DeviceKind, DeviceSpec, FloatDType, GridThw, Patches, Preset, Processor,
-    Stage, Tensor, VisionEncoder, devices, image::imageops::FilterType,
+    VisionEncoder, devices, image::imageops::FilterType,
 };
 use glm4v_tests::{Difference, image_path};
 use ndarray::Array2;
@@ -64,30 +64,6 @@ fn a_clip_is_its_temporal_patches() {
 }
 
 #[test]
-fn the_last_hidden_state_is_what_the_merger_reads() {
-    let encoder = tiny();
-    let picture = glm4v::open(image_path("rgb-90x62.png"), &Default::default()).unwrap();
-    let patches = encoder.processor().images(&[picture]).unwrap();
-    let mut downsampled = Vec::new();
-    let mut observe = |stage, x: Tensor<2>| {
-        if stage == Stage::Downsample {
-            downsampled = x.into_data().iter().collect::<Vec<f32>>();
-        }
-    };
-    let output = encoder
-        .encode_observed(&patches, Some(&mut observe))
-        .unwrap();
-    let found: Vec<f32> = output
-        .last_hidden_state
-        .clone()
-        .into_data()
-        .iter()
-        .collect();
-    assert_eq!(found, downsampled);
-    assert_ne!(found, output.into_values().unwrap());
-}
-
-#[test]
 fn patches_of_another_tower_are_refused() {
     let encoder = tiny();
     let patches = |rows, width, grids: Vec<GridThw>| {
@@ -114,12 +90,41 @@ fn patches_of_another_tower_are_refused() {
     }
 }
 
+/// The pieces cut a clip, share a picture with one, and leave a frame larger than they are whole.
+#[test]
+fn pieces_make_no_difference() {
+    let encoder = tiny();
+    let rows = |patches: usize| {
+        let wave = |(row, column): (usize, usize)| ((row * 31 + column * 7) as f32).sin();
+        Array2::from_shape_fn((patches, encoder.config().patch_dim()), wave)
+    };
+    let grids = [(5, 2, 4), (1, 4, 4), (1, 6, 8), (2, 2, 2)].map(|(t, h, w)| GridThw::new(t, h, w));
+    let patches = Patches::new(rows(40 + 16 + 48 + 8), grids.to_vec()).unwrap();
+    let whole = encoder.encode(&patches).unwrap().into_values().unwrap();
+    let pieces = tiny().with_max_patches(20).encode(&patches).unwrap();
+    assert_eq!(pieces.grids, grids);
+    let pieces = pieces.into_values().unwrap();
+    assert!(Difference::new(&pieces, &whole).relative_l2 < 2e-6);
+}
+
 #[test]
 fn a_processor_of_another_tower_is_refused() {
-    let mut config = Preset::Tiny.image_processor();
-    config.patch_size = 16;
+    let (mut image, mut video) = (
+        Preset::Tiny.image_processor(),
+        Preset::Tiny.video_processor(),
+    );
+    image.patch_size = 16;
+    let disagreement = Processor::new(image.clone(), video.clone()).unwrap_err();
+    assert!(
+        disagreement
+            .to_string()
+            .contains("has patch_size 14, the processor (preprocessor_config.json) 16"),
+        "{disagreement}"
+    );
+    video.frames.patch_size = 16;
     let model = tiny().model().clone();
-    let error = VisionEncoder::new(model, Processor::new(config).unwrap()).unwrap_err();
+    let processor = Processor::new(image, video).unwrap();
+    let error = VisionEncoder::new(model, processor).unwrap_err();
     assert!(
         error
             .to_string()

@@ -5,8 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use glm4v::{
-    Checkpoint, Device, DeviceSpec, FloatDType, Preset, StoredDtype, VisionConfig, VisionEncoder,
-    WriteOptions, write_checkpoint,
+    Checkpoint, Device, DeviceSpec, FloatDType, ModelType, Preset, StoredDtype, VisionConfig,
+    VisionEncoder, WriteOptions, write_checkpoint,
 };
 use glm4v_tests::{Golden, golden_dir, image_path};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
@@ -18,6 +18,7 @@ fn flex() -> Device {
 
 fn write(dir: &Path, dtype: StoredDtype, seed: u64) {
     let options = WriteOptions {
+        model_type: ModelType::Glm4v,
         vision: &Preset::Tiny.vision(),
         image_processor: &Preset::Tiny.image_processor(),
         video_processor: &Preset::Tiny.video_processor(),
@@ -113,6 +114,7 @@ fn the_report_counts_what_was_read() {
 fn a_checkpoint_is_not_written_over_another() {
     let dir = TempDir::new().unwrap();
     let options = WriteOptions {
+        model_type: ModelType::Glm4v,
         vision: &Preset::Tiny.vision(),
         image_processor: &Preset::Tiny.image_processor(),
         video_processor: &Preset::Tiny.video_processor(),

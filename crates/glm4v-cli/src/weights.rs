@@ -39,7 +39,7 @@ impl Weights {
                 check_dir(dir)?;
                 Ok(Processor::from_dir(dir)?)
             }
-            Self::Random { preset, .. } => Ok(Processor::new(preset.image_processor())?),
+            Self::Random { preset, .. } => Ok(Processor::of_preset(*preset)?),
         }
     }
 

@@ -1,3 +1,5 @@
+use std::ops::Range;
+
 use serde::{Deserialize, Serialize};
 
 /// The patch grid of one image or clip: `t` temporal patches of `h` rows and `w` columns of patches.
@@ -30,6 +32,55 @@ impl GridThw {
     pub const fn num_tokens(self, spatial_merge_size: usize) -> usize {
         self.num_patches() / (spatial_merge_size * spatial_merge_size)
     }
+
+    /// The row of the patch at (t, y, x) among those of this grid, which lie in merge-block order: block after block
+    /// of `spatial_merge_size`² patches, row by row within one.
+    #[must_use]
+    pub const fn patch_row(
+        self,
+        (t, y, x): (usize, usize, usize),
+        spatial_merge_size: usize,
+    ) -> usize {
+        let merge = spatial_merge_size;
+        let block = (y / merge) * (self.w / merge) + x / merge;
+        let inner = (y % merge) * merge + x % merge;
+        t * self.h * self.w + block * merge * merge + inner
+    }
+
+    /// What the token in row `token` of this grid covers of a source of `height` × `width` pixels, whatever size it was
+    /// resized to on the way. `None` where there is no such token.
+    #[must_use]
+    pub fn token_box(
+        self,
+        token: usize,
+        spatial_merge_size: usize,
+        (height, width): (usize, usize),
+    ) -> Option<TokenBox> {
+        if token >= self.num_tokens(spatial_merge_size) {
+            return None;
+        }
+        let (rows, columns) = (self.h / spatial_merge_size, self.w / spatial_merge_size);
+        let span = |index: usize, count: usize, pixels: usize| {
+            let edge = |index: usize| index as f64 * pixels as f64 / count as f64;
+            edge(index)..edge(index + 1)
+        };
+        Some(TokenBox {
+            t: token / (rows * columns),
+            y: span(token / columns % rows, rows, height),
+            x: span(token % columns, columns, width),
+        })
+    }
+}
+
+/// The place of one token in its source.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TokenBox {
+    /// The temporal patch; 0 of a still.
+    pub t: usize,
+    /// Rows of the source, in pixels.
+    pub y: Range<f64>,
+    /// Columns of the source, in pixels.
+    pub x: Range<f64>,
 }
 
 impl From<[usize; 3]> for GridThw {
@@ -59,6 +110,27 @@ mod tests {
         let grid = GridThw::new(2, 6, 9);
         assert_eq!(grid.num_patches(), 108);
         assert_eq!(grid.num_tokens(3), 12);
+    }
+
+    #[test]
+    fn patches_lie_in_merge_block_order() {
+        let grid = GridThw::new(2, 4, 6);
+        assert_eq!(grid.patch_row((0, 0, 1), 2), 1);
+        assert_eq!(grid.patch_row((0, 1, 0), 2), 2);
+        assert_eq!(grid.patch_row((0, 0, 2), 2), 4);
+        assert_eq!(grid.patch_row((0, 2, 0), 2), 12);
+        assert_eq!(grid.patch_row((1, 3, 5), 2), 47);
+    }
+
+    #[test]
+    fn tokens_tile_their_source() {
+        let grid = GridThw::new(2, 4, 6);
+        let place = |token| grid.token_box(token, 2, (50, 90)).unwrap();
+        let found = place(4);
+        assert_eq!((found.t, found.y, found.x), (0, 25.0..50.0, 30.0..60.0));
+        assert_eq!(place(11).t, 1);
+        assert_eq!(place(11).x, 60.0..90.0);
+        assert_eq!(grid.token_box(12, 2, (50, 90)), None);
     }
 
     #[test]

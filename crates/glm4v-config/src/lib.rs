@@ -30,8 +30,8 @@ mod vision;
 
 pub use activation::HiddenAct;
 pub use error::ConfigError;
-pub use grid::GridThw;
-pub use model_type::VisionModelType;
+pub use grid::{GridThw, TokenBox};
+pub use model_type::{ModelType, VisionModelType};
 pub use parameter::Parameter;
 pub use preset::Preset;
 pub use processor::{ImageProcessorConfig, Resample, SizeLimits, VideoProcessorConfig};

@@ -17,12 +17,27 @@ pub enum VisionModelType {
     GlmOcrVision,
 }
 
-/// Values of `model_type` at the top of a `config.json`, and the tower beneath.
-const MODELS: [(&str, VisionModelType); 4] = [
-    ("glm4v", VisionModelType::Glm4vVision),
-    ("glm4v_moe", VisionModelType::Glm4vMoeVision),
-    ("glm46v", VisionModelType::Glm4vVision),
-    ("glm_ocr", VisionModelType::GlmOcrVision),
+/// Which model of the family: `model_type` at the top of a `config.json`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ModelType {
+    /// GLM-4.1V
+    #[default]
+    Glm4v,
+    /// GLM-4.5V
+    Glm4vMoe,
+    /// GLM-4.6V and GLM-4.6V-Flash: the tower of either of the two before, as `vision_config` says
+    Glm46v,
+    /// GLM-OCR
+    GlmOcr,
+}
+
+/// Values of `model_type` at the top of a `config.json`.
+const MODELS: [(&str, ModelType); 4] = [
+    (ModelType::Glm4v.name(), ModelType::Glm4v),
+    (ModelType::Glm4vMoe.name(), ModelType::Glm4vMoe),
+    (ModelType::Glm46v.name(), ModelType::Glm46v),
+    (ModelType::GlmOcr.name(), ModelType::GlmOcr),
 ];
 /// Values of `model_type` in a vision configuration; early files of GLM-4.5V have the third.
 const TOWERS: [(&str, VisionModelType); 4] = [
@@ -32,12 +47,35 @@ const TOWERS: [(&str, VisionModelType); 4] = [
     ("glm_ocr_vision", VisionModelType::GlmOcrVision),
 ];
 
-impl VisionModelType {
-    /// The tower of the model that `config` describes; the first where it does not say.
-    pub(crate) fn of_model(config: &Value) -> Result<Self, ConfigError> {
+impl ModelType {
+    /// The model that `config` describes; the first where it does not say.
+    pub(crate) fn of(config: &Value) -> Result<Self, ConfigError> {
         Ok(find(config, &MODELS)?.unwrap_or_default())
     }
 
+    /// The name in `config.json`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Glm4v => "glm4v",
+            Self::Glm4vMoe => "glm4v_moe",
+            Self::Glm46v => "glm46v",
+            Self::GlmOcr => "glm_ocr",
+        }
+    }
+
+    /// The tower, where `vision_config` does not say which.
+    #[must_use]
+    pub const fn tower(self) -> VisionModelType {
+        match self {
+            Self::Glm4v | Self::Glm46v => VisionModelType::Glm4vVision,
+            Self::Glm4vMoe => VisionModelType::Glm4vMoeVision,
+            Self::GlmOcr => VisionModelType::GlmOcrVision,
+        }
+    }
+}
+
+impl VisionModelType {
     /// The tower that a vision configuration says it is.
     pub(crate) fn of_tower(config: &Value) -> Result<Option<Self>, ConfigError> {
         find(config, &TOWERS)
@@ -63,10 +101,7 @@ impl VisionModelType {
     }
 }
 
-fn find(
-    config: &Value,
-    known: &[(&str, VisionModelType)],
-) -> Result<Option<VisionModelType>, ConfigError> {
+fn find<T: Copy>(config: &Value, known: &[(&str, T)]) -> Result<Option<T>, ConfigError> {
     let Some(name) = config.get("model_type").and_then(Value::as_str) else {
         return Ok(None);
     };

@@ -129,7 +129,8 @@ mod tests {
     fn parameter_counts_are_the_references() {
         let counts = Preset::ALL.map(|preset| preset.vision().num_parameters());
         assert_eq!(counts[..3], [1_175_936, 23_357_056, 134_541_568]);
-        assert_eq!(counts[3..], [434_120_192, 858_681_856, 892_498_432]);
+        let (moe, dense) = (858_681_856, 892_498_432);
+        assert_eq!(counts[3..], [434_120_192, moe, moe, dense, dense]);
     }
 
     #[test]

@@ -2,8 +2,8 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::{
-    ConfigError, ImageProcessorConfig, SizeLimits, VideoProcessorConfig, VisionConfig,
-    VisionModelType,
+    ConfigError, FrameSampling, ImageProcessorConfig, ModelType, SamplingRule, SizeLimits,
+    VideoProcessorConfig, VisionConfig, VisionModelType,
 };
 
 /// A configuration that needs no file.
@@ -18,21 +18,27 @@ pub enum Preset {
     Medium,
     /// The tower of GLM-OCR: 24 blocks of width 1024.
     GlmOcr,
-    /// The tower of GLM-4.5V and GLM-4.6V: 24 blocks of width 1536.
+    /// GLM-4.5V: 24 blocks of width 1536.
     Glm45V,
-    /// The tower of GLM-4.1V-9B and GLM-4.6V-Flash: 24 blocks of width 1536.
+    /// GLM-4.6V: the tower of GLM-4.5V; frames of a clip are sampled by another rule.
+    Glm46V,
+    /// GLM-4.1V-9B: 24 blocks of width 1536.
     Glm41V9B,
+    /// GLM-4.6V-Flash: the tower of GLM-4.1V-9B; frames of a clip are sampled by another rule.
+    Glm46VFlash,
 }
 
 impl Preset {
     /// Every preset, smallest first.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 8] = [
         Self::Tiny,
         Self::Small,
         Self::Medium,
         Self::GlmOcr,
         Self::Glm45V,
+        Self::Glm46V,
         Self::Glm41V9B,
+        Self::Glm46VFlash,
     ];
 
     /// The name used on the command line.
@@ -44,7 +50,20 @@ impl Preset {
             Self::Medium => "medium",
             Self::GlmOcr => "glm-ocr",
             Self::Glm45V => "glm-4.5v",
+            Self::Glm46V => "glm-4.6v",
             Self::Glm41V9B => "glm-4.1v-9b",
+            Self::Glm46VFlash => "glm-4.6v-flash",
+        }
+    }
+
+    /// The model whose `config.json` this is.
+    #[must_use]
+    pub const fn model_type(self) -> ModelType {
+        match self {
+            Self::Tiny | Self::Small | Self::Medium | Self::Glm41V9B => ModelType::Glm4v,
+            Self::Glm45V => ModelType::Glm4vMoe,
+            Self::Glm46V | Self::Glm46VFlash => ModelType::Glm46v,
+            Self::GlmOcr => ModelType::GlmOcr,
         }
     }
 
@@ -56,11 +75,11 @@ impl Preset {
             Self::Small => (6, 384, 6, 1024, 3072),
             Self::Medium => (12, 768, 12, 2048, 6144),
             Self::GlmOcr => return VisionModelType::GlmOcrVision.default_config(),
-            Self::Glm45V => (24, 1536, 12, 4096, 10944),
-            Self::Glm41V9B => (24, 1536, 12, 4096, 13696),
+            Self::Glm45V | Self::Glm46V => (24, 1536, 12, 4096, 10944),
+            Self::Glm41V9B | Self::Glm46VFlash => (24, 1536, 12, 4096, 13696),
         };
         let model_type = match self {
-            Self::Glm45V => VisionModelType::Glm4vMoeVision,
+            Self::Glm45V | Self::Glm46V => VisionModelType::Glm4vMoeVision,
             _ => VisionModelType::Glm4vVision,
         };
         VisionConfig {
@@ -89,7 +108,17 @@ impl Preset {
     /// The video processor's configuration: that of the published checkpoint.
     #[must_use]
     pub fn video_processor(self) -> VideoProcessorConfig {
-        VideoProcessorConfig::default()
+        let video_processor_type = match self.model_type() {
+            ModelType::Glm4v | ModelType::Glm4vMoe => SamplingRule::Glm4v,
+            ModelType::Glm46v | ModelType::GlmOcr => SamplingRule::Glm46v,
+        };
+        VideoProcessorConfig {
+            sampling: FrameSampling {
+                video_processor_type,
+                ..FrameSampling::default()
+            },
+            ..VideoProcessorConfig::default()
+        }
     }
 }
 

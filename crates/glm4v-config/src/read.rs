@@ -2,7 +2,7 @@ use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
-use crate::{ConfigError, VisionConfig, VisionModelType, json};
+use crate::{ConfigError, ModelType, VisionConfig, VisionModelType, json};
 
 /// Fields that transformers also reads by another name (`attribute_map` of `Glm4vVisionConfig`).
 const ALIASES: [(&str, &str); 2] = [
@@ -29,8 +29,8 @@ impl VisionConfig {
         let nested = value.get_mut("vision_config").map(Value::take);
         let config: Self = match nested {
             Some(vision) => {
-                let model_type = VisionModelType::of_model(&value)?;
-                with_defaults(vision, model_type, "vision_config")?
+                let tower = ModelType::of(&value)?.tower();
+                with_defaults(vision, tower, "vision_config")?
             }
             None => {
                 check_bare(&value)?;
@@ -52,7 +52,7 @@ fn check_bare(config: &Value) -> Result<(), ConfigError> {
         return Ok(());
     }
     if tower.is_err() {
-        VisionModelType::of_model(config)?;
+        ModelType::of(config)?;
     }
     Err(ConfigError::Field {
         field: "vision_config".into(),

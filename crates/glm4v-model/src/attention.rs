@@ -1,5 +1,5 @@
 use burn::module::Module;
-use burn::tensor::{Tensor, module};
+use burn::tensor::{FloatDType, Int, Tensor, activation, module};
 use glm4v_config::VisionConfig;
 
 use crate::rotary::Rotary;
@@ -41,14 +41,9 @@ impl Attention {
     /// # Shapes
     /// - x, output: `[patches, hidden_size]`, the patches in the walk's order
     pub(crate) fn forward(&self, x: Tensor<2>, rotary: &Rotary, runs: &[Run]) -> Tensor<2> {
-        let [rows, hidden] = x.dims();
+        let [_, hidden] = x.dims();
         let heads = self.num_heads;
-        let qkv = self
-            .qkv
-            .forward(x)
-            .reshape([rows, 3 * heads, hidden / heads]);
-        let query_key = rotary.rotate(self.norm_heads(qkv.clone().narrow(1, 0, 2 * heads)));
-        let value = qkv.narrow(1, 2 * heads, heads);
+        let (query_key, value) = self.query_key_value(x, rotary);
 
         let mut first = 0;
         let mut outputs = Vec::with_capacity(runs.len());
@@ -63,6 +58,36 @@ impl Attention {
             first += rows;
         }
         self.proj.forward(Tensor::cat(outputs, 0))
+    }
+
+    /// How much each of the patches `rows` attends to every patch of their segment, softmax in f32.
+    ///
+    /// # Shapes
+    /// - x: `[segment length, hidden_size]`, one segment
+    /// - output: `[heads, rows, segment length]`
+    pub(crate) fn weights(&self, x: Tensor<2>, rotary: &Rotary, rows: Tensor<1, Int>) -> Tensor<3> {
+        let heads = self.num_heads;
+        let (query_key, _) = self.query_key_value(x, rotary);
+        let query_key = query_key.cast(FloatDType::F32).swap_dims(0, 1);
+        let query = query_key.clone().narrow(0, 0, heads).select(1, rows);
+        let key = query_key.narrow(0, heads, heads);
+        let head_dim = key.dims()[2];
+        let scores = query.matmul(key.swap_dims(1, 2)) / (head_dim as f64).sqrt();
+        activation::softmax(scores, 2)
+    }
+
+    /// Queries and keys, normed and rotated, and values.
+    ///
+    /// # Shapes
+    /// - x: `[patches, hidden_size]`
+    /// - output: `[patches, 2·heads, head_dim]`, `[patches, heads, head_dim]`
+    fn query_key_value(&self, x: Tensor<2>, rotary: &Rotary) -> (Tensor<3>, Tensor<3>) {
+        let [rows, hidden] = x.dims();
+        let heads = self.num_heads;
+        let qkv = self.qkv.forward(x);
+        let qkv = qkv.reshape([rows, 3 * heads, hidden / heads]);
+        let query_key = rotary.rotate(self.norm_heads(qkv.clone().narrow(1, 0, 2 * heads)));
+        (query_key, qkv.narrow(1, 2 * heads, heads))
     }
 
     /// # Shapes

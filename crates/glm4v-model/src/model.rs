@@ -118,11 +118,7 @@ impl VisionModel {
         mut observer: Option<&mut dyn FnMut(Stage, Tensor<2>)>,
     ) -> VisionOutput {
         let device = pixel_values.device();
-        let walk = Walk::new(
-            grids,
-            self.config.spatial_merge_size,
-            self.config.position_side(),
-        );
+        let walk = self.walk(grids);
         assert_eq!(
             pixel_values.dims(),
             [walk.num_patches(), self.config.patch_dim()],
@@ -134,12 +130,7 @@ impl VisionModel {
             }
         };
         let order = walk.to_batch_order();
-        let rotary = Rotary::new(
-            &walk,
-            self.config.head_dim(),
-            self.config.rope_theta(),
-            &device,
-        );
+        let rotary = self.rotary(&walk, &device);
 
         let x = pixel_values.cast(self.post_layernorm.weight.dtype());
         let x = arrange(x, walk.from_batch_order());
@@ -170,6 +161,49 @@ impl VisionModel {
         }
     }
 
+    /// How much patches of one frame attend to all patches of it, in block `block`.
+    ///
+    /// # Shapes
+    /// - x: what the block reads of this frame, `[h·w, hidden_size]` in merge-block order: the output of the stage before
+    /// - rows: the patches whose attention is wanted, indices of rows of `x`
+    /// - output: `[num_heads, rows, h·w]` in f32; columns in merge-block order, each row adding up to 1
+    ///
+    /// # Panics
+    /// If there is no such block, or `x` is not a frame of `grid`.
+    #[must_use]
+    pub fn attention_weights(
+        &self,
+        block: usize,
+        x: Tensor<2>,
+        (h, w): (usize, usize),
+        rows: &[usize],
+    ) -> Tensor<3> {
+        let device = x.device();
+        let frame = GridThw::new(1, h, w);
+        let walk = self.walk(&[frame]);
+        assert_eq!(
+            x.dims()[0],
+            walk.num_patches(),
+            "x must be the patches of {frame}"
+        );
+        let rows: Vec<i32> = rows.iter().map(|&row| row as i32).collect();
+        let block = &self.blocks[block];
+        let x = block.norm1.forward(x);
+        block
+            .attn
+            .weights(x, &self.rotary(&walk, &device), indices(&rows, &device))
+    }
+
+    fn walk(&self, grids: &[GridThw]) -> Walk {
+        let config = &self.config;
+        Walk::new(grids, config.spatial_merge_size, config.position_side())
+    }
+
+    fn rotary(&self, walk: &Walk, device: &Device) -> Rotary {
+        let config = &self.config;
+        Rotary::new(walk, config.head_dim(), config.rope_theta(), device)
+    }
+
     /// Puts the patches of a merge block beside one another, as the kernel of `downsample` wants them: channel first.
     ///
     /// # Shapes
@@ -186,7 +220,11 @@ impl VisionModel {
 
 fn arrange(x: Tensor<2>, order: Option<&[i32]>) -> Tensor<2> {
     let Some(order) = order else { return x };
-    let indices = TensorData::new(order.to_vec(), [order.len()]);
-    let indices = Tensor::<1, Int>::from_data(indices, &x.device());
-    x.select(0, indices)
+    let order = indices(order, &x.device());
+    x.select(0, order)
+}
+
+fn indices(indices: &[i32], device: &Device) -> Tensor<1, Int> {
+    let data = TensorData::new(indices.to_vec(), [indices.len()]);
+    Tensor::from_data(data, device)
 }

@@ -60,6 +60,7 @@ mod rgb;
 mod sampling;
 mod smart_resize;
 mod target;
+mod unpatchify;
 mod video;
 
 pub use clip::{Clip, ClipInfo};
@@ -69,4 +70,5 @@ pub use patches::Patches;
 pub use processor::ImageProcessor;
 pub use sampling::sample_frames;
 pub use smart_resize::smart_resize;
+pub use unpatchify::unpatchify;
 pub use video::VideoProcessor;

@@ -3,7 +3,7 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use glm4v_config::{
-    ImageProcessorConfig, Parameter, VideoProcessorConfig, VisionConfig, VisionModelType,
+    ImageProcessorConfig, ModelType, Parameter, VideoProcessorConfig, VisionConfig, VisionModelType,
 };
 use safetensors::{Dtype, View};
 use serde_json::{Value, json};
@@ -16,6 +16,8 @@ const SHARD_BYTES: u64 = 1 << 30;
 /// What [`write_checkpoint`] writes.
 #[derive(Clone, Debug)]
 pub struct WriteOptions<'a> {
+    /// `model_type` of `config.json`.
+    pub model_type: ModelType,
     /// `vision_config` of `config.json`.
     pub vision: &'a VisionConfig,
     /// `preprocessor_config.json`.
@@ -61,28 +63,56 @@ pub fn write_checkpoint(dir: &Path, options: &WriteOptions<'_>) -> Result<(), We
 }
 
 fn write_configs(dir: &Path, options: &WriteOptions<'_>) -> Result<(), WeightsError> {
-    let (model, architecture) = match options.vision.model_type {
-        VisionModelType::Glm4vMoeVision => ("glm4v_moe", "Glm4vMoeForConditionalGeneration"),
-        VisionModelType::GlmOcrVision => ("glm_ocr", "GlmOcrForConditionalGeneration"),
-        _ => ("glm4v", "Glm4vForConditionalGeneration"),
-    };
+    let names = Names::of(options.model_type, options.vision.model_type);
     let config = json!({
-        "architectures": [architecture],
-        "model_type": model,
+        "architectures": [names.architecture],
+        "model_type": options.model_type.name(),
         "text_config": {
-            "model_type": format!("{model}_text"),
+            "model_type": names.text,
             "hidden_size": options.vision.out_hidden_size,
         },
         "vision_config": options.vision,
     });
     let mut image = json!(options.image_processor);
-    image["image_processor_type"] = json!("Glm4vImageProcessor");
-    image["processor_class"] = json!("Glm4vProcessor");
+    image["image_processor_type"] = json!(names.image_processor);
+    image["processor_class"] = json!(names.processor);
     let mut video = json!(options.video_processor);
-    video["processor_class"] = json!("Glm4vProcessor");
+    video["processor_class"] = json!(names.processor);
     write_json(&dir.join("config.json"), &config)?;
     write_json(&dir.join("preprocessor_config.json"), &image)?;
     write_json(&dir.join("video_preprocessor_config.json"), &video)
+}
+
+/// What transformers calls the parts of a model.
+struct Names {
+    architecture: &'static str,
+    text: &'static str,
+    image_processor: &'static str,
+    processor: &'static str,
+}
+
+impl Names {
+    fn of(model: ModelType, tower: VisionModelType) -> Self {
+        let (architecture, text) = match (model, tower) {
+            (ModelType::Glm4vMoe, _) => ("Glm4vMoeForConditionalGeneration", "glm4v_moe_text"),
+            (ModelType::Glm46v, VisionModelType::Glm4vMoeVision) => {
+                ("Glm46VForConditionalGeneration", "glm4v_moe_text")
+            }
+            (ModelType::Glm46v, _) => ("Glm46VForConditionalGeneration", "glm4v_text"),
+            (ModelType::GlmOcr, _) => ("GlmOcrForConditionalGeneration", "glm_ocr_text"),
+            _ => ("Glm4vForConditionalGeneration", "glm4v_text"),
+        };
+        let (image_processor, processor) = match model {
+            ModelType::Glm46v | ModelType::GlmOcr => ("Glm46VImageProcessor", "Glm46VProcessor"),
+            _ => ("Glm4vImageProcessor", "Glm4vProcessor"),
+        };
+        Self {
+            architecture,
+            text,
+            image_processor,
+            processor,
+        }
+    }
 }
 
 fn write_shards(dir: &Path, options: &WriteOptions<'_>) -> Result<(), WeightsError> {

@@ -1,18 +1,25 @@
 use std::fmt;
+use std::ops::Range;
 use std::path::Path;
 
 use burn::tensor::{DType, Device, FloatDType, Tensor, TensorData};
 use glm4v_config::{Preset, VisionConfig};
-use glm4v_model::{Stage, VisionModel, VisionOutput};
+use glm4v_model::{Stage, VisionModel};
 use glm4v_preprocess::Patches;
 use glm4v_weights::{Checkpoint, Inspection};
 
+use crate::pieces::pieces;
 use crate::{Embeddings, Error, Processor};
+
+/// More patches than this are not encoded at once, so that the device's memory depends on the largest frame and not on
+/// how many there are.
+const MAX_PATCHES: usize = 16_384;
 
 /// The vision encoder: a tower on its device, and the processor that feeds it.
 pub struct VisionEncoder {
     model: VisionModel,
     processor: Processor,
+    max_patches: usize,
 }
 
 impl VisionEncoder {
@@ -40,7 +47,7 @@ impl VisionEncoder {
         let processor = Processor::from_dir(dir)?;
         processor.check(&config)?;
         let (model, inspection) = Checkpoint::open(dir)?.load(&config, device, dtype)?;
-        Ok((Self { model, processor }, inspection))
+        Ok((Self::new(model, processor)?, inspection))
     }
 
     /// A preset with random f32 parameters, the same for the same `seed`.
@@ -65,7 +72,7 @@ impl VisionEncoder {
     ) -> Result<Self, Error> {
         check_dtype(device, dtype)?;
         let model = glm4v_weights::random(&preset.vision(), seed, device, dtype)?;
-        Self::new(model, Processor::new(preset.image_processor())?)
+        Self::new(model, Processor::of_preset(preset)?)
     }
 
     /// An encoder of a tower and a processor made elsewhere.
@@ -74,7 +81,21 @@ impl VisionEncoder {
     /// [`Error::Disagreement`] where the two differ in patch or merge size.
     pub fn new(model: VisionModel, processor: Processor) -> Result<Self, Error> {
         processor.check(model.config())?;
-        Ok(Self { model, processor })
+        Ok(Self {
+            model,
+            processor,
+            max_patches: MAX_PATCHES,
+        })
+    }
+
+    /// Encodes at most `patches` patches at once, of whole frames, in place of 16,384; a larger frame goes alone. The
+    /// fewer, the less memory the device needs for a large batch or a long clip. The result is the same up to rounding.
+    #[must_use]
+    pub fn with_max_patches(self, patches: usize) -> Self {
+        Self {
+            max_patches: patches,
+            ..self
+        }
     }
 
     /// The tower's configuration.
@@ -97,13 +118,23 @@ impl VisionEncoder {
 
     /// The embeddings of a packed batch. On a GPU this returns before the device is done; reading the values waits.
     ///
+    /// A large batch is encoded piece by piece ([`VisionEncoder::with_max_patches`]).
+    ///
     /// # Errors
     /// [`Error::Patches`] for patches that are not this tower's.
     pub fn encode(&self, patches: &Patches) -> Result<Embeddings, Error> {
-        self.encode_observed(patches, None)
+        self.check(patches)?;
+        let outputs = pieces(patches.grids(), self.max_patches)
+            .into_iter()
+            .map(|piece| {
+                let pixel_values = self.upload(patches, piece.rows);
+                self.model.forward(pixel_values, &piece.frames).embeddings
+            });
+        Ok(self.embeddings(Tensor::cat(outputs.collect(), 0), patches))
     }
 
-    /// [`VisionEncoder::encode`], showing `observer` the output of each stage of the tower.
+    /// The embeddings of a packed batch in one pass, however large it is, showing `observer` the output of each stage
+    /// of the tower.
     ///
     /// # Errors
     /// As [`VisionEncoder::encode`].
@@ -112,28 +143,21 @@ impl VisionEncoder {
         patches: &Patches,
         observer: Option<&mut dyn FnMut(Stage, Tensor<2>)>,
     ) -> Result<Embeddings, Error> {
-        let pixel_values = self.upload(patches)?;
-        let VisionOutput {
-            embeddings,
-            last_hidden_state,
-        } = self
+        self.check(patches)?;
+        let pixel_values = self.upload(patches, 0..patches.num_patches());
+        let output = self
             .model
             .forward_observed(pixel_values, patches.grids(), observer);
-        Ok(Embeddings {
-            embeddings,
-            last_hidden_state,
-            grids: patches.grids().to_vec(),
-            spatial_merge_size: self.config().spatial_merge_size,
-        })
+        Ok(self.embeddings(output.embeddings, patches))
     }
 
-    fn upload(&self, patches: &Patches) -> Result<Tensor<2>, Error> {
+    fn check(&self, patches: &Patches) -> Result<(), Error> {
         let config = self.config();
-        let rows = patches.pixel_values();
-        if rows.ncols() != config.patch_dim() {
+        let width = patches.pixel_values().ncols();
+        if width != config.patch_dim() {
             return Err(Error::Patches {
                 expected: format!("rows of {} values", config.patch_dim()),
-                found: rows.ncols().to_string(),
+                found: width.to_string(),
             });
         }
         let merge = config.spatial_merge_size;
@@ -147,9 +171,24 @@ impl VisionEncoder {
                 found: broken.map_or("none".to_owned(), ToString::to_string),
             });
         }
-        let values = rows.as_slice().expect("patch rows are contiguous");
-        let data = TensorData::new(values.to_vec(), [rows.nrows(), rows.ncols()]);
-        Ok(Tensor::from_data(data, (&self.model.device(), DType::F32)))
+        Ok(())
+    }
+
+    fn upload(&self, patches: &Patches, rows: Range<usize>) -> Tensor<2> {
+        let width = self.config().patch_dim();
+        let values = patches.pixel_values().as_slice();
+        let values =
+            &values.expect("patch rows are contiguous")[rows.start * width..rows.end * width];
+        let data = TensorData::new(values.to_vec(), [rows.len(), width]);
+        Tensor::from_data(data, (&self.model.device(), DType::F32))
+    }
+
+    fn embeddings(&self, embeddings: Tensor<2>, patches: &Patches) -> Embeddings {
+        Embeddings {
+            embeddings,
+            grids: patches.grids().to_vec(),
+            spatial_merge_size: self.config().spatial_merge_size,
+        }
     }
 }
 

@@ -1,3 +1,5 @@
+use std::path::PathBuf;
+
 use burn::tensor::FloatDType;
 use glm4v_config::ConfigError;
 use glm4v_preprocess::PreprocessError;
@@ -5,7 +7,7 @@ use glm4v_weights::WeightsError;
 
 use crate::DeviceError;
 
-/// Why pictures cannot be encoded.
+/// Why pictures or clips cannot be encoded.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -21,17 +23,19 @@ pub enum Error {
     /// A device cannot be had.
     #[error(transparent)]
     Device(#[from] DeviceError),
-    /// The processor's patches are not such as the tower reads.
-    #[error(
-        "the processor (preprocessor_config.json) has {field} {processor}, the tower (config.json) {tower}"
-    )]
+    /// Two configurations that belong together cut different patches.
+    #[error("{one} has {field} {one_has}, {other} {other_has}")]
     Disagreement {
-        /// The field, as the processor calls it.
+        /// The field, as the processors call it.
         field: &'static str,
-        /// The processor's value.
-        processor: usize,
-        /// The tower's value.
-        tower: usize,
+        /// The one, and its file.
+        one: &'static str,
+        /// Its value.
+        one_has: usize,
+        /// The other, and its file.
+        other: &'static str,
+        /// Its value.
+        other_has: usize,
     },
     /// The patches are not such as the tower reads.
     #[error("patches do not fit the tower: expected {expected}, found {found}")]
@@ -40,6 +44,47 @@ pub enum Error {
         expected: String,
         /// What was given.
         found: String,
+    },
+    /// Something is wanted of the tower, or of the batch, that there is not.
+    #[error("expected {what} from 0 to {}, found {found}", count - 1)]
+    Wanted {
+        /// What is wanted.
+        what: &'static str,
+        /// Which.
+        found: usize,
+        /// How many there are.
+        count: usize,
+    },
+    /// The checkpoint says nothing about clips.
+    #[error(
+        "{}: expected it for clips, found no such file; copy it from the published checkpoint",
+        file.display()
+    )]
+    NoVideoProcessor {
+        /// Where it should be.
+        file: PathBuf,
+    },
+    /// The embeddings are not as many as the placeholders in the prompt.
+    #[error(
+        "expected as many placeholders (token {placeholder}) in the prompt as there are embeddings, {embeddings}, found {found}"
+    )]
+    Placeholders {
+        /// The token that stands for an embedding.
+        placeholder: i64,
+        /// How many embeddings there are.
+        embeddings: usize,
+        /// How many placeholders there are.
+        found: usize,
+    },
+    /// A tensor has another shape than it must.
+    #[error("{what}: expected shape {expected}, found {found:?}")]
+    Shape {
+        /// The tensor.
+        what: &'static str,
+        /// What it must be.
+        expected: String,
+        /// What it is.
+        found: Vec<usize>,
     },
     /// The device cannot compute in this type.
     #[error("{device} does not compute in {}", name(*dtype))]

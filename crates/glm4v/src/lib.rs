@@ -23,32 +23,40 @@
 //! Backends are cargo features (`flex`, the default, `ndarray`, `wgpu`, `vulkan`, `webgpu`, `metal`, `cuda`); any
 //! number of them can be built in, and [`DeviceSpec`] chooses one at run time.
 
+mod components;
+mod details;
 mod device;
 mod encoder;
 mod error;
+mod language;
 mod output;
+mod pieces;
 mod processor;
+pub mod prompt;
 
 pub use burn;
 pub use burn::tensor::{Device, FloatDType, Tensor};
+pub use components::{colours, principal_components};
+pub use details::{AttentionQuery, Details, Wanted};
 pub use device::{Backend, DeviceError, DeviceInfo, DeviceKind, DeviceSpec, devices};
 pub use encoder::VisionEncoder;
 pub use error::Error;
 pub use glm4v_config::{
-    ConfigError, FrameSampling, GridThw, HiddenAct, ImageProcessorConfig, Parameter, Preset,
-    Resample, RopeParameters, SamplingRule, SizeLimits, VideoProcessorConfig, VisionConfig,
-    VisionModelType,
+    ConfigError, FrameSampling, GridThw, HiddenAct, ImageProcessorConfig, ModelType, Parameter,
+    Preset, Resample, RopeParameters, SamplingRule, SizeLimits, TokenBox, VideoProcessorConfig,
+    VisionConfig, VisionModelType,
 };
 pub use glm4v_model::{ParameterSource, Stage, VisionModel, VisionOutput};
 pub use glm4v_preprocess::{
     Clip, ClipInfo, OpenOptions, Patches, PreprocessError, VideoProcessor, decode, open,
-    sample_frames,
+    sample_frames, unpatchify,
 };
 pub use glm4v_weights::{
     Checkpoint, Inspection, Mismatch, StoredDtype, WeightsError, WriteOptions,
     random as random_model, write_checkpoint,
 };
 pub use image;
+pub use language::{Projection, scatter};
 pub use output::{Embeddings, Item};
 pub use processor::Processor;
 

@@ -13,6 +13,7 @@ use crate::stages::Stages;
 pub(crate) fn run(args: &InitArgs, console: &Console) -> Result<()> {
     let vision = args.preset.vision();
     let options = WriteOptions {
+        model_type: args.preset.model_type(),
         vision: &vision,
         image_processor: &args.preset.image_processor(),
         video_processor: &args.preset.video_processor(),

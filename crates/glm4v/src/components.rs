@@ -1,0 +1,148 @@
+use ndarray::{Array2, ArrayView1, ArrayView2, Axis};
+
+/// Turns of the iteration at most; well-parted components settle in a dozen.
+const TURNS: usize = 100;
+/// A turn that moves every direction less than this is the last.
+const SETTLED: f32 = 1e-5;
+
+/// The first `count` principal components of `rows`, `[rows, width]`: where each row lies along the `count` orthogonal
+/// directions in which the rows differ most, `[rows, count]`, the first direction first. The sign of a component, which
+/// is free, is such that its largest deviation is positive.
+///
+/// # Panics
+/// If there are fewer rows or columns than components, or a value is not finite.
+#[must_use]
+pub fn principal_components(rows: ArrayView2<'_, f32>, count: usize) -> Array2<f32> {
+    assert!(
+        rows.nrows() >= count && rows.ncols() >= count,
+        "{count} components of {:?}",
+        rows.shape()
+    );
+    assert!(
+        rows.iter().all(|value| value.is_finite()),
+        "rows must be finite"
+    );
+    let mean = rows.sum_axis(Axis(0)) / rows.nrows() as f32;
+    let centred = &rows - &mean;
+    // Any start will do that is orthogonal to no component.
+    let start = |(column, component): (usize, usize)| ((7 * column + component) as f32).sin();
+    let mut directions = Array2::from_shape_fn((rows.ncols(), count), start);
+    orthonormalize(&mut directions);
+    for _ in 0..TURNS {
+        let mut next = centred.t().dot(&centred.dot(&directions));
+        orthonormalize(&mut next);
+        let kept = (&next * &directions).sum_axis(Axis(0));
+        directions = next;
+        if kept.iter().all(|cosine| 1.0 - cosine.abs() < SETTLED) {
+            break;
+        }
+    }
+    let mut components = centred.dot(&directions);
+    for mut component in components.columns_mut() {
+        let extreme = component.iter().copied().fold(0.0_f32, |largest, value| {
+            if value.abs() > largest.abs() {
+                value
+            } else {
+                largest
+            }
+        });
+        component *= extreme.signum();
+    }
+    components
+}
+
+/// Three components, `[rows, 3]`, as red, green and blue. Of each component the one per cent of lowest and of highest
+/// values are cut, and what is between spans all levels.
+#[must_use]
+pub fn colours(components: ArrayView2<'_, f32>) -> Vec<[u8; 3]> {
+    let ranges: Vec<(f32, f32)> = components.columns().into_iter().map(range).collect();
+    let level = |value: f32, (low, high): (f32, f32)| {
+        let share = if high > low {
+            (value - low) / (high - low)
+        } else {
+            0.5
+        };
+        (share.clamp(0.0, 1.0) * 255.0).round() as u8
+    };
+    let rows = components.rows().into_iter();
+    rows.map(|row| std::array::from_fn(|index| level(row[index], ranges[index])))
+        .collect()
+}
+
+fn range(values: ArrayView1<'_, f32>) -> (f32, f32) {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f32::total_cmp);
+    let cut = sorted.len() / 100;
+    match sorted.get(cut..sorted.len() - cut) {
+        Some([low, .., high]) => (*low, *high),
+        _ => (0.0, 0.0),
+    }
+}
+
+/// Makes the columns orthogonal and of length 1, or 0 where nothing is left (Gram-Schmidt, twice for the rounding).
+fn orthonormalize(columns: &mut Array2<f32>) {
+    for index in 0..columns.ncols() {
+        let (before, mut rest) = columns.view_mut().split_at(Axis(1), index);
+        let mut column = rest.column_mut(0);
+        for _ in 0..2 {
+            for earlier in before.columns() {
+                let share = earlier.dot(&column);
+                column.scaled_add(-share, &earlier);
+            }
+        }
+        let length = column.dot(&column).sqrt();
+        if length > f32::MIN_POSITIVE {
+            column /= length;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::array;
+
+    use super::*;
+
+    /// Rows along three orthogonal directions of six, of very different lengths, off the origin.
+    fn cloud() -> (Array2<f32>, Array2<f32>) {
+        let directions = array![
+            [0.0, 0.6, 0.0, 0.8, 0.0, 0.0],
+            [1.0, 0.0, 0.0, 0.0, 0.0, 0.0],
+            [0.0, 0.0, 0.0, 0.0, -1.0, 0.0],
+        ];
+        let spread = |row: usize, component: usize| {
+            let wave = ((row * (component + 2)) as f32 * std::f32::consts::TAU / 40.0).cos();
+            wave * [9.0, 3.0, 0.5][component]
+        };
+        let shares = Array2::from_shape_fn((40, 3), |(row, component)| spread(row, component));
+        (shares.dot(&directions) + 5.0, shares)
+    }
+
+    #[test]
+    fn components_are_found_in_order_of_their_spread() {
+        let (rows, shares) = cloud();
+        let found = principal_components(rows.view(), 3);
+        for (found, share) in found.columns().into_iter().zip(shares.columns()) {
+            let same = found.iter().zip(share).all(|(a, b)| (a - b).abs() < 1e-3);
+            let turned = found.iter().zip(share).all(|(a, b)| (a + b).abs() < 1e-3);
+            assert!(same || turned, "{found} {share}");
+        }
+    }
+
+    #[test]
+    fn equal_rows_have_no_components_and_one_gray() {
+        let found = principal_components(Array2::from_elem((4, 5), 2.0).view(), 3);
+        assert_eq!(found, Array2::<f32>::zeros((4, 3)));
+        assert_eq!(colours(found.view()), [[128; 3]; 4]);
+    }
+
+    #[test]
+    fn colours_span_all_levels() {
+        let components = Array2::from_shape_fn((5, 3), |(row, _)| row as f32);
+        let levels: Vec<u8> = colours(components.view())
+            .iter()
+            .map(|rgb| rgb[0])
+            .collect();
+        assert_eq!(levels, [0, 64, 128, 191, 255]);
+    }
+}
