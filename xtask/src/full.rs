@@ -15,23 +15,12 @@ pub(crate) fn run(args: &parity::Args) -> Result<()> {
     let release = build(args)?;
     let work = shell::target_dir()?.join("full");
     std::fs::create_dir_all(&work)?;
-    let checkpoint = work.join("glm-4.1v-9b");
+    let checkpoint = work.join(&args.preset);
     if !checkpoint.exists() {
-        let init = [
-            "init",
-            "--preset",
-            "glm-4.1v-9b",
-            "--seed",
-            "1",
-            "--dtype",
-            "bf16",
-            "-o",
-        ];
-        shell::run(
-            Command::new(release.join("glm4v"))
-                .args(init)
-                .arg(&checkpoint),
-        )?;
+        let mut init = Command::new(release.join("glm4v"));
+        init.args(["init", "--preset", &args.preset, "--seed", "1"]);
+        init.args(["--dtype", "bf16", "-o"]).arg(&checkpoint);
+        shell::run(&mut init)?;
     }
     let photo = shell::root().join(PHOTO);
     let expected = work.join("expected-f32.safetensors");

@@ -4,6 +4,8 @@ use anyhow::Result;
 
 use crate::{full, shell};
 
+const PRESET: &str = "glm-4.1v-9b";
+
 /// Arguments of `test-parity`.
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -19,6 +21,9 @@ pub(crate) struct Args {
     /// Compare the full-size tower, random, on a real photo with transformers run beside it, and time both
     #[arg(long)]
     pub(crate) full: bool,
+    /// Which of the family, with --full: a preset of `glm4v init`
+    #[arg(long, default_value = PRESET)]
+    pub(crate) preset: String,
     /// Timed runs of each side, with --full
     #[arg(long, default_value_t = 3)]
     pub(crate) repeat: usize,
@@ -34,6 +39,7 @@ impl Default for Args {
             dtype: "f32".into(),
             allow_missing: false,
             full: false,
+            preset: PRESET.into(),
             repeat: 3,
             threads: None,
         }
