@@ -80,7 +80,7 @@ def run(arguments):
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
     tower, load = timed(lambda: load_tower(arguments.checkpoint, arguments.dtype, arguments.attn))
-    loaded, decode = timed(lambda: [load(path) for path in arguments.inputs])
+    loaded, decode = timed(lambda: [load_input(path) for path in arguments.inputs])
     inputs, rows = timed(lambda: preprocess(arguments.checkpoint, loaded))
     found, warm_up = timed(lambda: stages(tower, inputs, every=not arguments.no_stages))
     save(found, arguments.out)
@@ -131,7 +131,7 @@ def versions():
     }
 
 
-def load(path):
+def load_input(path):
     return read_video(path) if path.suffix.lower() in VIDEO_SUFFIXES else load_image(str(path))
 
 

@@ -96,9 +96,9 @@ fn rate(stream: &Value) -> Option<(f64, f64)> {
 
 impl Frames {
     fn start(path: &Path, height: u32, width: u32) -> Result<Self> {
-        // The reference does not turn frames by the file's rotation, and neither drops nor repeats any.
+        // Passed through: frames are neither dropped nor repeated to keep a rate.
         let mut ffmpeg = Command::new("ffmpeg")
-            .args(["-nostdin", "-v", "error", "-noautorotate", "-i"])
+            .args(["-nostdin", "-v", "error", "-i"])
             .arg(path)
             .args(["-map", "0:v:0", "-fps_mode", "passthrough"])
             .args(["-pix_fmt", "rgb24", "-f", "rawvideo", "-"])
