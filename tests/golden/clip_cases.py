@@ -58,7 +58,7 @@ CLIP_CASES = {
         "vision": SMALL,
         "size": IMAGE_SIZE,
         "video": video("Glm4vVideoProcessor", 6144, fps=3),
-        # The clips' frames are as large as the first picture, so that segments of several inputs go side by side.
+        # The first clip's frames are as large as the first picture: segments of two inputs go side by side.
         "inputs": ["rgb-90x62.png", clip(4, 3, 40, 52), "exif-6.jpg", clip(9, 8, 62, 90), "rgb-20x47.png"],
     },
     "glm-ocr-clip": {

@@ -63,12 +63,14 @@ pub fn compare(
     let expected = &golden.expected;
     ensure!(
         sampled == expected.sampled,
-        "other frames are taken: {sampled:?}, expected {:?}",
+        "{}: other frames are taken: {sampled:?}, expected {:?}",
+        golden.name,
         expected.sampled
     );
     ensure!(
         patches.grids() == expected.grids,
-        "grids differ: {:?}, expected {:?}",
+        "{}: grids differ: {:?}, expected {:?}",
+        golden.name,
         patches.grids(),
         expected.grids
     );
