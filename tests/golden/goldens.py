@@ -3,21 +3,24 @@
 import hashlib
 import json
 
+from clip_cases import CLIP_CASES
+from file_cases import file_goldens
 from pictures import IMAGES, make_pictures
 from preprocess_cases import preprocess_goldens, smart_resize_rows
 from reference import versions
-from tower_cases import CASES, make_case
+from tower_cases import CASES, VIDEOS, make_case
 from video_cases import clip_goldens, sample_goldens
 
 
 def make(folder):
     make_pictures(IMAGES)
-    for name, case in CASES.items():
+    for name, case in (CASES | CLIP_CASES).items():
         make_case(folder / name, case)
     write_lines(folder / "preprocess.json", preprocess_goldens())
     write_lines(folder / "smart_resize.json", {"rows": smart_resize_rows()})
     write_lines(folder / "sample_frames.json", sample_goldens())
     write_lines(folder / "clips.json", clip_goldens())
+    write_lines(folder / "videos.json", file_goldens())
     write_lines(folder / "manifest.json", manifest(folder))
 
 
@@ -25,8 +28,12 @@ def manifest(folder):
     goldens = [path for path in folder.rglob("*") if path.suffix in {".json", ".safetensors"}]
     goldens = [path for path in goldens if path.name != "manifest.json"]
     digests = {path.relative_to(folder).as_posix(): digest(path) for path in sorted(goldens)}
-    images = {path.name: digest(path) for path in sorted(IMAGES.iterdir()) if path.suffix != ".md"}
-    return {"versions": versions(), "goldens": digests, "images": images}
+    inputs = {folder.name: digests_of(folder) for folder in (IMAGES, VIDEOS)}
+    return {"versions": versions(), "goldens": digests, **inputs}
+
+
+def digests_of(folder):
+    return {path.name: digest(path) for path in sorted(folder.iterdir()) if path.suffix != ".md"}
 
 
 def digest(path):

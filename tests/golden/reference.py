@@ -1,15 +1,16 @@
-"""The reference: transformers' own GLM-V image processor and vision tower, and the goldens made with it.
+"""The reference: transformers' own GLM-V processors and vision tower, and the goldens made with them.
 
     reference.py make DIR
         Write every golden into DIR (tests/golden) and the synthetic images into tests/images. Needs no network;
         the same versions (manifest.json) on the same kind of CPU give the same bytes.
-    reference.py run CHECKPOINT_DIR IMAGE... -o OUT.safetensors
+    reference.py run CHECKPOINT_DIR INPUT... -o OUT.safetensors
             [--dtype f32|bf16] [--attn sdpa|eager] [--threads N] [--repeat N] [--no-stages]
-        Encode the images as one batch with a checkpoint in the published layout. OUT gets every stage
-        (`stages` below names them); stdout gets one line of JSON with timings in seconds.
+        Encode pictures and video files (those named *.mp4 and the like) as one batch with a checkpoint in the
+        published layout. OUT gets every stage (`stages` below names them), and of the clip at place N
+        `frames_indices.N` and `timestamps.N`; stdout gets one line of JSON with timings in seconds.
 
-Python with transformers, torch, torchvision, Pillow, safetensors and numpy; the committed files say in manifest.json
-which versions made them.
+Python with transformers, torch, torchvision, Pillow, PyAV, safetensors and numpy; the committed files say in
+manifest.json which versions made them.
 """
 
 import argparse
@@ -24,7 +25,9 @@ import time
 from pathlib import Path
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+sys.dont_write_bytecode = True
 
+import av
 import PIL
 import torch
 import torchvision
@@ -33,10 +36,13 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from transformers import AutoConfig, AutoModel
 from transformers.image_utils import load_image
-from transformers.models.glm4v.image_processing_glm4v import Glm4vImageProcessor
+
+from batch import preprocess
+from clips import read_video
 
 DTYPES = {"f32": torch.float32, "bf16": torch.bfloat16, "f16": torch.float16}
 PREFIX = re.compile(r"^(model\.)?visual\.")
+VIDEO_SUFFIXES = {".avi", ".m4v", ".mkv", ".mov", ".mp4", ".webm"}
 
 
 def main():
@@ -44,7 +50,6 @@ def main():
     transformers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
     if arguments.command == "make":
-        sys.dont_write_bytecode = True
         from goldens import make
 
         torch.set_num_threads(1)
@@ -60,7 +65,7 @@ def parse():
     make.add_argument("dir", type=Path)
     run = commands.add_parser("run")
     run.add_argument("checkpoint", type=Path)
-    run.add_argument("images", nargs="+")
+    run.add_argument("inputs", nargs="+", type=Path)
     run.add_argument("-o", "--out", type=Path, required=True)
     run.add_argument("--dtype", choices=["f32", "bf16"], default="f32")
     run.add_argument("--attn", choices=["sdpa", "eager"], default="sdpa")
@@ -75,8 +80,8 @@ def run(arguments):
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
     tower, load = timed(lambda: load_tower(arguments.checkpoint, arguments.dtype, arguments.attn))
-    images, decode = timed(lambda: [load_image(path) for path in arguments.images])
-    inputs, preprocess = timed(lambda: preprocess_images(arguments.checkpoint, images))
+    loaded, decode = timed(lambda: [load_input(path) for path in arguments.inputs])
+    inputs, rows = timed(lambda: preprocess(arguments.checkpoint, loaded))
     found, warm_up = timed(lambda: stages(tower, inputs, every=not arguments.no_stages))
     save(found, arguments.out)
     passes = [timed(lambda: encode(tower, inputs))[1] for _ in range(arguments.repeat)]
@@ -85,11 +90,11 @@ def run(arguments):
         "dtype": arguments.dtype,
         "attn": arguments.attn,
         "threads": torch.get_num_threads(),
-        "grid_thw": inputs["image_grid_thw"].tolist(),
+        "grid_thw": inputs["grid_thw"].tolist(),
         "seconds": {
             "load": load,
             "decode": decode,
-            "preprocess": preprocess,
+            "preprocess": rows,
             "warm_up": warm_up,
             "tower": spread(passes),
         },
@@ -122,12 +127,12 @@ def versions():
         "torch": torch.__version__,
         "torchvision": torchvision.__version__,
         "pillow": PIL.__version__,
+        "av": av.__version__,
     }
 
 
-def preprocess_images(checkpoint, images):
-    processor = Glm4vImageProcessor.from_pretrained(checkpoint)
-    return processor(images=images, return_tensors="pt")
+def load_input(path):
+    return read_video(path) if path.suffix.lower() in VIDEO_SUFFIXES else load_image(str(path))
 
 
 def load_tower(checkpoint, dtype="f32", attn="sdpa"):
@@ -163,12 +168,18 @@ def stored_keys(checkpoint):
 
 @torch.no_grad()
 def encode(tower, inputs):
-    return tower(inputs["pixel_values"], grid_thw=inputs["image_grid_thw"])
+    return tower(inputs["pixel_values"], grid_thw=flattened(inputs["grid_thw"]))
+
+
+def flattened(grids):
+    """Each clip [t, h, w] as t grids [1, h, w]: so transformers' own get_video_features calls the tower."""
+    frames = torch.repeat_interleave(grids[:, 1:], grids[:, 0], dim=0)
+    return torch.cat([frames.new_ones(len(frames), 1), frames], dim=1)
 
 
 def stages(tower, inputs, every=True):
     """What each stage of the tower gives, in execution order, as f32 [rows, width]."""
-    found = {"pixel_values": inputs["pixel_values"], "grid_thw": inputs["image_grid_thw"]}
+    found = dict(inputs)
     hooks = [watch(module, name, found) for name, module in watched(tower)] if every else []
     output = encode(tower, inputs)
     for hook in hooks:
@@ -191,8 +202,9 @@ def watch(module, name, found):
 
 
 def save(tensors, path):
-    """safetensors, floats widened to f32."""
-    stored = {key: value.float() if value.is_floating_point() else value for key, value in tensors.items()}
+    """safetensors, what is computed in 16 bits widened to f32."""
+    narrow = (torch.bfloat16, torch.float16)
+    stored = {key: value.float() if value.dtype in narrow else value for key, value in tensors.items()}
     save_file({key: value.contiguous() for key, value in stored.items()}, path, metadata={"format": "pt"})
 
 

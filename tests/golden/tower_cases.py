@@ -15,8 +15,12 @@ from transformers.models.glm4v_moe.modeling_glm4v_moe import Glm4vMoeVisionModel
 from transformers.models.glm_ocr.configuration_glm_ocr import GlmOcrVisionConfig
 from transformers.models.glm_ocr.modeling_glm_ocr import GlmOcrVisionModel
 
+from batch import preprocess
+from clips import read_video, synthetic
 from pictures import IMAGES
-from reference import DTYPES, encode, load_tower, preprocess_images, save, stages
+from reference import DTYPES, encode, load_tower, save, stages
+
+VIDEOS = IMAGES.parent / "videos"
 
 PUBLISHED_VIDEO = {"shortest_edge": 12544, "longest_edge": 47040000}
 CLIP = {
@@ -55,17 +59,18 @@ FAMILY = {
     "glm_ocr": ("GlmOcrForConditionalGeneration", "glm_ocr_text", GlmOcrVisionConfig, GlmOcrVisionModel),
 }
 
-# size: limits of the preprocessor, counted as the reference does in frames × height × width.
+# size: limits of the image processor, counted as the reference does in frames × height × width. video: what differs in
+# the video processor's file. inputs: pictures and clips in the order of the batch, as inputs.json holds them (`load`).
 CASES = {
     "patch14-f32": {
         "vision": vision(model_type="glm4v_vision"),
         "size": {"shortest_edge": 6272, "longest_edge": 56448},
-        "images": ["rgb-90x62.png"],
+        "inputs": ["rgb-90x62.png"],
     },
     "patch14-bf16-sharded": {
         "vision": vision(num_heads=2),
         "size": {"shortest_edge": 6272, "longest_edge": 18816},
-        "images": ["rgb-200x44.png"],
+        "inputs": ["rgb-200x44.png"],
         "dtype": "bf16",
         "shards": 3,
         "language_model": True,
@@ -89,13 +94,13 @@ CASES = {
             "image_std": [0.5, 0.25, 0.2],
             "rescale_factor": 0.005,
         },
-        "images": ["rgb-100x190.png"],
+        "inputs": ["rgb-100x190.png"],
         "prefix": "visual.",
     },
     "mixed-batch": {
         "vision": vision(hidden_size=48, num_heads=2, depth=2, out_hidden_size=40, image_size=84),
         "size": {"shortest_edge": 6272, "longest_edge": 10976},
-        "images": [
+        "inputs": [
             "rgb-90x62.png",
             "rgb-20x47.png",
             "gray.png",
@@ -111,13 +116,13 @@ CASES = {
     "tps4": {
         "vision": vision(hidden_size=32, depth=2, patch_size=8, temporal_patch_size=4, image_size=48),
         "size": {"shortest_edge": 4096, "longest_edge": 12288},
-        "images": ["rgb-60x83.png"],
+        "inputs": ["rgb-60x83.png"],
     },
     "glm4v-moe": {
         "model_type": "glm4v_moe",
         "vision": vision(model_type="glm4v_moe", hidden_size=32, depth=2, patch_size=8, image_size=48),
         "size": {"shortest_edge": 2048, "longest_edge": 8192},
-        "images": ["rgb-60x83.png"],
+        "inputs": ["rgb-60x83.png"],
         "dtype": "bf16",
     },
     "glm46v": {
@@ -131,7 +136,7 @@ CASES = {
             rope_parameters={"rope_type": "axial", "rope_theta": 100.0},
         ),
         "size": {"shortest_edge": 2048, "longest_edge": 8192},
-        "images": ["rgb-90x62.png"],
+        "inputs": ["rgb-90x62.png"],
     },
     "glm-ocr": {
         "model_type": "glm_ocr",
@@ -145,7 +150,7 @@ CASES = {
             out_hidden_size=40,
         ),
         "size": {"shortest_edge": 6272, "longest_edge": 10976},
-        "images": ["rgb-90x62.png", "rgb-200x44.png", "rgb-60x83.png", "rgb-90x62.png"],
+        "inputs": ["rgb-90x62.png", "rgb-200x44.png", "rgb-60x83.png", "rgb-90x62.png"],
     },
 }
 
@@ -155,8 +160,8 @@ def make_case(folder, case):
     folder.mkdir(parents=True)
     write_configs(folder, case)
     write_weights(folder, case)
-    write_json(folder / "images.json", case["images"])
-    inputs = preprocess_images(folder, [load_image(str(IMAGES / name)) for name in case["images"]])
+    write_json(folder / "inputs.json", case["inputs"])
+    inputs = preprocess(folder, [load(entry) for entry in case["inputs"]])
     expected = stages(load_tower(folder), inputs)
     # How near the reference's own reduced precision comes: no more is asked of ours.
     for dtype in ("bf16", "f16"):
@@ -165,13 +170,23 @@ def make_case(folder, case):
     save(expected, folder / "expected.safetensors")
 
 
+def load(entry):
+    """An entry of inputs.json: the name of a picture, that of a video file, or what makes a synthetic clip."""
+    if isinstance(entry, str):
+        return load_image(str(IMAGES / entry))
+    return read_video(VIDEOS / entry["video"]) if "video" in entry else synthetic(**entry)
+
+
 def check(expected, name):
     """No stage may be flat, unfinished or out of scale, or errors inside could hide."""
     print(name, expected["grid_thw"].tolist())
     for key, value in expected.items():
+        if key == "grid_thw" or key.startswith(("frames_indices.", "timestamps.")):
+            print(f"  {key:20} {value.tolist()}")
+            continue
         deviation = value.float().std().item()
         print(f"  {key:20} {list(value.shape)} std {deviation:.4f}")
-        if key != "grid_thw" and not (torch.isfinite(value).all() and 1e-3 < deviation < 20):
+        if not (torch.isfinite(value).all() and 1e-3 < deviation < 20):
             raise SystemExit(f"{name}: {key} has std {deviation}")
 
 
@@ -209,7 +224,7 @@ def write_configs(folder, case):
         "processor_class": "Glm4vProcessor",
     }
     image = {"size": case["size"], **common, "image_processor_type": "Glm4vImageProcessor"}
-    video = {"size": PUBLISHED_VIDEO, **common, "video_processor_type": "Glm4vVideoProcessor"}
+    video = {"size": PUBLISHED_VIDEO, **common, "video_processor_type": "Glm4vVideoProcessor", **case.get("video", {})}
     write_json(folder / "preprocessor_config.json", image)
     write_json(folder / "video_preprocessor_config.json", video)
 

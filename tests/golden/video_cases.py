@@ -3,19 +3,12 @@
 import zlib
 
 import numpy as np
-from transformers.models.glm4v.processing_glm4v import Glm4vProcessor
-from transformers.models.glm4v.video_processing_glm4v import Glm4vVideoProcessor
-from transformers.models.glm46v.processing_glm46v import Glm46VProcessor
-from transformers.models.glm46v.video_processing_glm46v import Glm46VVideoProcessor
 from transformers.video_utils import VideoMetadata
 
+from clips import RULES, process_clips, prompt_timestamps, synthetic
 from preprocess_cases import PUBLISHED
 from tower_cases import CLIP, PUBLISHED_VIDEO
 
-RULES = {
-    "Glm4vVideoProcessor": (Glm4vVideoProcessor, Glm4vProcessor),
-    "Glm46VVideoProcessor": (Glm46VVideoProcessor, Glm46VProcessor),
-}
 ROWS = 2000
 SOURCE_FPS = [1, 2, 10, 12.5, 15, 23.976, 24000 / 1001, 24, 25, 29.97, 30000 / 1001, 30, 50, 60, 120, 0.5, 0.1]
 
@@ -74,19 +67,6 @@ def sample_answer(rule, frames, fps, duration, wanted, longest, temporal):
     return len(indices), zlib.crc32(indices.astype("<u8").tobytes()), zlib.crc32(np.array(seconds, "<f8").tobytes())
 
 
-def prompt_timestamps(rule, metadata, temporal_patches):
-    """The seconds that the reference's processor names before each temporal patch."""
-    if temporal_patches == 0:
-        return []
-    processor = RULES[rule][1].__new__(RULES[rule][1])
-    processor.video_processor = RULES[rule][0](merge_size=1)
-    found = []
-    processor.replace_frame_token_id = lambda seconds, num_image_tokens: found.append(float(seconds)) or ""
-    grid = np.array([[temporal_patches, 1, 1]])
-    processor.replace_video_token({"video_grid_thw": grid, "video_metadata": [metadata]}, 0)
-    return found
-
-
 SMALL = {"shortest_edge": 3136, "longest_edge": 120_000}
 DEFAULTS = {
     "size": PUBLISHED_VIDEO,
@@ -98,7 +78,7 @@ DEFAULTS = {
     "max_duration": 300,
     **CLIP,
 }
-# num_frames, fps, duration, height, width, then changed options. Every frame is frame(index, height, width).
+# num_frames, fps, duration, height, width, then changed options.
 CLIPS = [
     (12, 6, None, 62, 90, {}),
     (13, 6, 2.1667, 62, 90, {"fps": 3}),
@@ -135,36 +115,31 @@ def clip_goldens():
 def clip_case(rule, frames, fps, duration, height, width, changes):
     options = DEFAULTS | changes | {"video_processor_type": rule}
     case = {"num_frames": frames, "fps": fps, "duration": duration, "height": height, "width": width}
-    case["options"] = options
-    levels = options | {"do_rescale": False, "do_normalize": False}
+    clip = synthetic(**case)
     try:
-        raw = process(rule, case, levels)
+        return case | {"options": options} | clip_answer(clip, options)
     except ValueError as error:
-        return case | {"error": str(error)}
+        return case | {"options": options, "error": str(error)}
+
+
+def clip_answer(clip, options):
+    """Which frames the reference takes, when they are shown, and checksums of the rows it makes of them."""
+    raw = process(clip, options | {"do_rescale": False, "do_normalize": False})
     values = raw["pixel_values_videos"].numpy()
     assert values.min() >= 0 and values.max() <= 255 and (values == np.round(values)).all()
-    pixels = process(rule, case, options)["pixel_values_videos"].numpy()
+    pixels = process(clip, options)["pixel_values_videos"].numpy()
     metadata = raw["video_metadata"][0]
     grid = raw["video_grid_thw"][0].tolist()
-    return case | {
+    return {
         "grid_thw": grid,
         "frames_indices": list(map(int, metadata.frames_indices)),
-        "timestamps": prompt_timestamps(rule, metadata, grid[0]),
+        "timestamps": prompt_timestamps(options["video_processor_type"], metadata, grid[0]),
         "crc32_u8": zlib.crc32(values.astype(np.uint8).tobytes()),
         "crc32_f32": zlib.crc32(pixels.astype("<f4").tobytes()),
     }
 
 
-def process(rule, case, options):
-    clip = np.stack([frame(index, case["height"], case["width"]) for index in range(case["num_frames"])])
-    count = case["num_frames"]
-    known = {"total_num_frames": count, "fps": case["fps"], "duration": case["duration"]}
-    known["frames_indices"] = list(range(count))
-    processor = RULES[rule][0](**{key: value for key, value in options.items() if key != "video_processor_type"})
-    return processor(videos=[clip], video_metadata=[known], return_metadata=True, return_tensors="pt")
-
-
-def frame(index, height, width):
-    """Ramps, edges where they wrap, and a grain that no filter leaves alone, [height, width, 3]."""
-    y, x, channel = np.mgrid[0:height, 0:width, 0:3]
-    return ((3 * x + 5 * y + 17 * index + 40 * channel + 3 * (x * y * (index + 1) % 61)) % 256).astype(np.uint8)
+def process(clip, options):
+    processor = RULES[options["video_processor_type"]][0]
+    options = {key: value for key, value in options.items() if key != "video_processor_type"}
+    return process_clips(processor(**options), [clip])

@@ -3,7 +3,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use glm4v::GridThw;
+use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
+
+use crate::{Input, Sampled, no_video_decoder};
 
 /// The folder of the goldens.
 #[must_use]
@@ -13,28 +16,38 @@ pub fn golden_dir() -> PathBuf {
 
 /// A picture of `tests/images`.
 #[must_use]
-pub fn image_path(name: &str) -> PathBuf {
+pub fn image_path(name: impl AsRef<Path>) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("images")
         .join(name)
 }
 
-/// A checkpoint, pictures, and what the reference makes of them.
+/// A video of `tests/videos`.
+#[must_use]
+pub fn video_path(name: impl AsRef<Path>) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("videos")
+        .join(name)
+}
+
+/// A checkpoint, pictures and clips, and what the reference makes of them.
 pub struct Golden {
     /// The name in the table.
     pub name: String,
     /// The checkpoint's directory.
     pub checkpoint: PathBuf,
-    /// The pictures of the batch.
-    pub images: Vec<PathBuf>,
+    /// The pictures and clips of the batch.
+    pub inputs: Vec<Input>,
     /// The reference's tensors.
     pub expected: Expected,
 }
 
 /// The reference's tensors for one batch.
 pub struct Expected {
-    /// The grid of each picture.
+    /// The grid of each picture or clip.
     pub grids: Vec<GridThw>,
+    /// What is taken of the clips, by their place among the inputs.
+    pub sampled: BTreeMap<usize, Sampled>,
     /// Values by stage, in row-major order; `pixel_values` among them.
     pub stages: BTreeMap<String, Vec<f32>>,
 }
@@ -57,8 +70,8 @@ impl Golden {
     }
 
     fn committed(dir: &Path) -> Result<Self> {
-        let images = std::fs::read(dir.join("images.json"))?;
-        let images: Vec<String> = serde_json::from_slice(&images)?;
+        let inputs = std::fs::read(dir.join("inputs.json"))?;
+        let inputs: Vec<Input> = serde_json::from_slice(&inputs)?;
         Ok(Self {
             name: dir
                 .file_name()
@@ -66,9 +79,16 @@ impl Golden {
                 .to_string_lossy()
                 .into_owned(),
             checkpoint: dir.to_owned(),
-            images: images.iter().map(|name| image_path(name)).collect(),
+            inputs: inputs.into_iter().map(Input::in_tests).collect(),
             expected: Expected::read(&dir.join("expected.safetensors"))?,
         })
+    }
+
+    /// Why the case cannot be run here, if it cannot: a video, and nothing to decode it.
+    #[must_use]
+    pub fn unreadable(&self) -> Option<String> {
+        let videos = self.inputs.iter().any(Input::is_video);
+        videos.then(no_video_decoder).flatten()
     }
 }
 
@@ -80,27 +100,53 @@ impl Expected {
     pub fn read(path: &Path) -> Result<Self> {
         let bytes = std::fs::read(path).with_context(|| format!("{}", path.display()))?;
         let tensors = SafeTensors::deserialize(&bytes)?;
-        let mut stages = BTreeMap::new();
-        let mut grids = Vec::new();
+        let mut expected = Self {
+            grids: Vec::new(),
+            sampled: BTreeMap::new(),
+            stages: BTreeMap::new(),
+        };
         for (name, tensor) in tensors.iter() {
-            match tensor.dtype() {
-                Dtype::F32 => {
-                    let (chunks, _) = tensor.data().as_chunks();
-                    let values = chunks.iter().copied().map(f32::from_le_bytes).collect();
-                    stages.insert(name.to_owned(), values);
-                }
-                Dtype::I64 if name == "grid_thw" => {
-                    let (chunks, _) = tensor.data().as_chunks();
-                    let values: Vec<usize> = chunks
-                        .iter()
-                        .map(|&chunk| i64::from_le_bytes(chunk) as usize)
-                        .collect();
-                    let (thw, _) = values.as_chunks::<3>();
-                    grids = thw.iter().copied().map(GridThw::from).collect();
-                }
-                other => bail!("{}: `{name}` is {other:?}", path.display()),
-            }
+            let taken = expected.take(name, &tensor);
+            taken.with_context(|| format!("{}: `{name}`", path.display()))?;
         }
-        Ok(Self { grids, stages })
+        Ok(expected)
     }
+
+    fn take(&mut self, name: &str, tensor: &TensorView<'_>) -> Result<()> {
+        let (kind, place) = name.split_once('.').unwrap_or((name, ""));
+        match (kind, tensor.dtype()) {
+            ("grid_thw", Dtype::I64) => {
+                let counts = counts(tensor);
+                let (thw, _) = counts.as_chunks::<3>();
+                self.grids = thw.iter().copied().map(GridThw::from).collect();
+            }
+            ("frames_indices", Dtype::I64) => {
+                self.clip(place)?.frames_indices = counts(tensor);
+            }
+            ("timestamps", Dtype::F64) => {
+                let (chunks, _) = tensor.data().as_chunks();
+                self.clip(place)?.timestamps =
+                    chunks.iter().copied().map(f64::from_le_bytes).collect();
+            }
+            (_, Dtype::F32) => {
+                let (chunks, _) = tensor.data().as_chunks();
+                let values = chunks.iter().copied().map(f32::from_le_bytes).collect();
+                self.stages.insert(name.to_owned(), values);
+            }
+            (_, other) => bail!("is {other:?}"),
+        }
+        Ok(())
+    }
+
+    fn clip(&mut self, place: &str) -> Result<&mut Sampled> {
+        Ok(self.sampled.entry(place.parse()?).or_default())
+    }
+}
+
+fn counts(tensor: &TensorView<'_>) -> Vec<usize> {
+    let (chunks, _) = tensor.data().as_chunks();
+    chunks
+        .iter()
+        .map(|&chunk| i64::from_le_bytes(chunk) as usize)
+        .collect()
 }

@@ -1,9 +1,9 @@
 use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
-use glm4v::{Device, FloatDType, Patches, Processor, Stage, Tensor, VisionEncoder, open};
+use glm4v::{Device, FloatDType, Patches, Stage, Tensor, VisionEncoder};
 
-use crate::{Difference, Golden};
+use crate::{Batch, Difference, Golden};
 
 /// One stage compared with the reference's.
 #[derive(Clone, Debug)]
@@ -58,11 +58,19 @@ pub fn compare(
     f32_tolerance: f64,
 ) -> Result<Comparison> {
     let (encoder, _) = VisionEncoder::from_dir_with(&golden.checkpoint, device, dtype)?;
-    let patches = preprocess(golden, encoder.processor())?;
+    let Batch { patches, sampled } =
+        Batch::new(&golden.inputs, encoder.processor(), &golden.checkpoint)?;
     let expected = &golden.expected;
     ensure!(
+        sampled == expected.sampled,
+        "{}: other frames are taken: {sampled:?}, expected {:?}",
+        golden.name,
+        expected.sampled
+    );
+    ensure!(
         patches.grids() == expected.grids,
-        "grids differ: {:?}, expected {:?}",
+        "{}: grids differ: {:?}, expected {:?}",
+        golden.name,
         patches.grids(),
         expected.grids
     );
@@ -151,15 +159,6 @@ fn tolerance(stage: Stage, golden: &Golden, dtype: FloatDType, f32_tolerance: f6
         }
         _ => f64::INFINITY,
     })
-}
-
-fn preprocess(golden: &Golden, processor: &Processor) -> Result<Patches> {
-    let pictures = golden
-        .images
-        .iter()
-        .map(|path| open(path, &Default::default()))
-        .collect::<Result<Vec<_>, _>>()?;
-    Ok(processor.images(&pictures)?)
 }
 
 fn pixel_values(golden: &Golden, patches: &Patches) -> Result<Row> {

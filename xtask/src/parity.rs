@@ -81,9 +81,12 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     shell::run(&mut build)?;
     let program = shell::target_dir()?.join("debug/parity");
     shell::run(args.apply(&mut Command::new(program)))?;
-    // What comes before the tower, on every picture and option there is a golden of.
-    let preprocessing = ["test", "--quiet", "--workspace", "--test", "golden"];
-    shell::run(&mut shell::cargo(preprocessing))
+    // What comes before the tower, on every picture, clip, video and option there is a golden of.
+    let mut preprocessing = shell::cargo(["test", "--quiet", "--workspace"]);
+    for test in ["golden", "clips", "videos"] {
+        preprocessing.args(["--test", test]);
+    }
+    shell::run(&mut preprocessing)
 }
 
 /// Backends beyond those that the tests have built in.

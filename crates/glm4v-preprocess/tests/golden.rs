@@ -112,10 +112,13 @@ fn batches_of_many_sizes_are_packed_as_the_reference_packs_them() {
     let mut batches = 0;
     for folder in fs::read_dir(tests_folder().join("golden")).unwrap() {
         let folder = folder.unwrap().path();
-        let Ok(images) = fs::read_to_string(folder.join("images.json")) else {
+        let Ok(inputs) = fs::read_to_string(folder.join("inputs.json")) else {
             continue;
         };
-        let images: Vec<String> = serde_json::from_str(&images).unwrap();
+        // Batches with clips in them are compared by the parity harness.
+        let Ok(images) = serde_json::from_str::<Vec<String>>(&inputs) else {
+            continue;
+        };
         let images: Vec<&str> = images.iter().map(String::as_str).collect();
         batches += 1;
         if !comparable(&images) {

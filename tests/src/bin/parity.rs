@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use clap::Parser;
 use glm4v::{Device, DeviceSpec, FloatDType};
-use glm4v_tests::{Comparison, Expected, F32_TOLERANCE, Golden, compare, own_stage, time};
+use glm4v_tests::{Comparison, Expected, F32_TOLERANCE, Golden, Input, compare, own_stage, time};
 
 /// Compares the encoder with the reference, stage by stage.
 #[derive(Parser)]
@@ -27,7 +27,7 @@ struct Args {
     #[arg(long, default_value_t = 0)]
     repeat: usize,
     /// A checkpoint to compare on, instead of the committed goldens
-    #[arg(long, requires = "expected", requires = "images")]
+    #[arg(long, requires = "expected", requires = "inputs")]
     checkpoint: Option<PathBuf>,
     /// What `reference.py run` wrote for that checkpoint
     #[arg(long)]
@@ -35,8 +35,8 @@ struct Args {
     /// What it wrote when it ran in --dtype itself: our embeddings are held to its own error
     #[arg(long, requires = "expected")]
     own: Option<PathBuf>,
-    /// The pictures that it was given
-    images: Vec<PathBuf>,
+    /// The pictures and videos that it was given
+    inputs: Vec<PathBuf>,
 }
 
 fn main() -> Result<ExitCode> {
@@ -54,6 +54,10 @@ fn main() -> Result<ExitCode> {
         };
         println!("{spec}: {}, {:?}", info.name, args.dtype);
         for golden in &goldens {
+            if let Some(reason) = golden.unreadable() {
+                println!("  SKIPPED {}: {reason}\n", golden.name);
+                continue;
+            }
             let comparison = compare(golden, &device, args.dtype, args.tolerance)?;
             compared += 1;
             diverged += usize::from(!print(&golden.name, &comparison));
@@ -78,7 +82,7 @@ fn goldens(args: &Args) -> Result<Vec<Golden>> {
     Ok(vec![Golden {
         name: checkpoint.display().to_string(),
         checkpoint: checkpoint.clone(),
-        images: args.images.clone(),
+        inputs: args.inputs.iter().cloned().map(Input::file).collect(),
         expected,
     }])
 }

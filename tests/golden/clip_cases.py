@@ -1,0 +1,84 @@
+"""The tower cases with clips, alone and among pictures, and those of video files."""
+
+from tower_cases import vision
+
+SMALL = vision(hidden_size=32, depth=2, num_heads=2, out_hidden_size=40, patch_size=8, image_size=48)
+IMAGE_SIZE = {"shortest_edge": 1024, "longest_edge": 4096}
+
+
+def clip(num_frames, fps, height, width, duration=None):
+    return {"num_frames": num_frames, "fps": fps, "duration": duration, "height": height, "width": width}
+
+
+def video(rule, longest_edge, **changes):
+    return {"size": {"shortest_edge": 1024, "longest_edge": longest_edge}, **changes, "video_processor_type": rule}
+
+
+CLIP_CASES = {
+    "glm4v-clips": {
+        "vision": SMALL,
+        "size": IMAGE_SIZE,
+        "video": video("Glm4vVideoProcessor", 4096, fps=2, max_duration=3),
+        "inputs": [
+            clip(8, 4, 62, 90, 2.0),  # every other frame
+            clip(5, 4, 47, 33, 1.5),  # an odd number sampled: the last one twice
+            clip(1, 25, 40, 30),
+            clip(20, 4, 40, 30),  # longer than max_duration: six frames over all of it
+            clip(3, 1, 31, 100),  # slower than 2 frames a second
+            clip(5, 1, 56, 84),  # longer and slower: all frames
+            clip(7, 24000 / 1001, 31, 33, 0.292),  # n = ⌊0.584⌋ and yet one frame
+        ],
+    },
+    "glm46v-clips": {
+        "model_type": "glm46v",
+        "vision": SMALL | {"model_type": "glm4v_vision"},
+        "size": IMAGE_SIZE,
+        # fps and max_duration are there to be ignored.
+        "video": video("Glm46VVideoProcessor", 4096, fps=2, max_duration=3),
+        "inputs": [
+            clip(14, 12, 62, 90, 1.0),  # faster than 6 frames a second: every other one
+            clip(13, 30, 37, 33, 0.43),  # the same, an odd number
+            clip(1, 25, 40, 30),
+            clip(4, 2, 31, 100),  # slower: all frames
+            clip(5, 4, 56, 84, 1.25),
+            clip(8, 0.2, 40, 30),  # over 30 seconds
+            clip(6, 0.01, 40, 52),  # over 300 seconds
+        ],
+    },
+    "glm46v-moe": {
+        # GLM-4.6V is GLM-4.5V's architecture with the sampling of GLM-4.6V-Flash.
+        "model_type": "glm4v_moe",
+        "vision": SMALL | {"model_type": "glm4v_moe_vision"},
+        "size": IMAGE_SIZE,
+        "video": video("Glm46VVideoProcessor", 4096),
+        "inputs": [clip(9, 4, 62, 90), "rgb-60x83.png", clip(12, 12, 40, 52, 1.0)],
+        "dtype": "bf16",
+    },
+    "pictures-and-clips": {
+        "vision": SMALL,
+        "size": IMAGE_SIZE,
+        "video": video("Glm4vVideoProcessor", 6144, fps=3),
+        # The first clip's frames are as large as the first picture: segments of two inputs go side by side.
+        "inputs": ["rgb-90x62.png", clip(4, 3, 40, 52), "exif-6.jpg", clip(9, 8, 62, 90), "rgb-20x47.png"],
+    },
+    "glm-ocr-clip": {
+        "model_type": "glm_ocr",
+        "vision": SMALL | {"model_type": "glm_ocr_vision", "attention_bias": True, "intermediate_size": 56},
+        "size": IMAGE_SIZE,
+        "video": video("Glm46VVideoProcessor", 4096),
+        "inputs": [clip(11, 10, 62, 90, 1.1), "rgb-200x44.png"],
+    },
+    "big-buck-bunny": {
+        "vision": SMALL,
+        "size": IMAGE_SIZE,
+        "video": video("Glm4vVideoProcessor", 18432),
+        "inputs": [{"video": "bigbuckbunny.mp4"}],
+    },
+    "b-frames": {
+        "model_type": "glm46v",
+        "vision": SMALL,
+        "size": IMAGE_SIZE,
+        "video": video("Glm46VVideoProcessor", 18432),
+        "inputs": [{"video": "b-frames.mp4"}],
+    },
+}

@@ -1,0 +1,117 @@
+//! Video files against PyAV's frames and the reference's rows, made by `tests/golden/file_cases.py`.
+
+use std::collections::BTreeMap;
+
+use glm4v::{GridThw, VideoProcessor, VideoProcessorConfig};
+use glm4v_tests::{golden_dir, no_video_decoder, open_video, read_video, video_path};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+#[derive(Deserialize)]
+struct Videos {
+    files: BTreeMap<String, Decoded>,
+    options: BTreeMap<String, Value>,
+    cases: Vec<Case>,
+}
+
+#[derive(Deserialize)]
+struct Decoded {
+    num_frames: usize,
+    fps: String,
+    duration: String,
+    height: u32,
+    width: u32,
+    crc32_frames: Vec<u32>,
+}
+
+#[derive(Deserialize)]
+struct Case {
+    video: String,
+    rule: String,
+    options: String,
+    grid_thw: GridThw,
+    frames_indices: Vec<usize>,
+    timestamps: Vec<f64>,
+    crc32_u8: u32,
+    crc32_f32: u32,
+}
+
+/// The goldens, unless nothing here decodes videos.
+fn videos() -> Option<Videos> {
+    if let Some(reason) = no_video_decoder() {
+        eprintln!("SKIPPED videos: {reason}");
+        return None;
+    }
+    let text = std::fs::read_to_string(golden_dir().join("videos.json")).unwrap();
+    Some(serde_json::from_str(&text).unwrap())
+}
+
+fn checksum<const N: usize>(values: impl Iterator<Item = [u8; N]>) -> u32 {
+    let mut hasher = crc32fast::Hasher::new();
+    let mut values = values.peekable();
+    while values.peek().is_some() {
+        // Rows of a large video fill hundreds of MB: their bytes need not be there all at once.
+        let bytes: Vec<u8> = values.by_ref().take(1 << 16).flatten().collect();
+        hasher.update(&bytes);
+    }
+    hasher.finalize()
+}
+
+#[test]
+fn every_frame_is_pyavs() {
+    let Some(Videos { files, .. }) = videos() else {
+        return;
+    };
+    assert_eq!(files.len(), 2);
+    for (name, expected) in files {
+        let video = open_video(&video_path(&name)).unwrap();
+        assert_eq!(video.info.num_frames, expected.num_frames, "{name}");
+        assert_eq!(video.info.fps, expected.fps.parse().ok(), "{name}");
+        let duration = expected.duration.parse().ok();
+        assert_eq!(video.info.duration, duration, "{name}");
+        let mut found = Vec::new();
+        for frame in video.frames {
+            let frame = frame.unwrap();
+            assert_eq!(frame.dimensions(), (expected.width, expected.height));
+            found.push(crc32fast::hash(frame.as_raw()));
+        }
+        assert_eq!(found, expected.crc32_frames, "{name}");
+    }
+}
+
+fn check_case(case: &Case, options: &Value) {
+    let what = format!("{}, {}, {}", case.video, case.rule, case.options);
+    let read = |levels: bool| {
+        let mut options = options.clone();
+        options["video_processor_type"] = json!(case.rule);
+        if levels {
+            options["do_rescale"] = json!(false);
+            options["do_normalize"] = json!(false);
+        }
+        let config = VideoProcessorConfig::from_json(&options.to_string()).unwrap();
+        read_video(&video_path(&case.video), &VideoProcessor::new(config)).unwrap()
+    };
+    let clip = read(false);
+    assert_eq!(clip.patches.grids(), [case.grid_thw], "{what}");
+    assert_eq!(clip.frames_indices, case.frames_indices, "{what}");
+    assert_eq!(clip.timestamps, case.timestamps, "{what}");
+    let values = clip.patches.pixel_values().iter();
+    let values = checksum(values.map(|value| value.to_le_bytes()));
+    assert_eq!(values, case.crc32_f32, "{what}: values");
+    drop(clip);
+    let levels = read(true);
+    let levels = levels.patches.pixel_values().iter();
+    let levels = checksum(levels.map(|&level| [level as u8]));
+    assert_eq!(levels, case.crc32_u8, "{what}: levels");
+}
+
+#[test]
+fn every_video_gives_the_references_rows_bit_for_bit() {
+    let Some(Videos { options, cases, .. }) = videos() else {
+        return;
+    };
+    assert_eq!(cases.len(), 8);
+    for case in &cases {
+        check_case(case, &options[&case.options]);
+    }
+}
