@@ -33,6 +33,7 @@ pub(crate) struct Part {
 }
 
 const REDIRECTS: usize = 5;
+const LONGEST_FAREWELL: u64 = 64 << 10;
 /// What a server says about an error is shown up to here.
 const LONGEST_REMARK: usize = 300;
 
@@ -175,6 +176,7 @@ impl Client {
                 return Ok(reply);
             }
             target = reply.target()?;
+            reply.finish();
         }
         Err(HubError::Redirect {
             url: url::shown(url),
@@ -253,6 +255,12 @@ impl Reply {
                 retry_after: self.retry_after(),
             }),
         }
+    }
+
+    /// Reads what a redirect says, so that its connection serves the next request too.
+    fn finish(self) {
+        let body = self.response.into_body().into_reader();
+        let _ = std::io::copy(&mut body.take(LONGEST_FAREWELL), &mut std::io::sink());
     }
 
     fn retry_after(&self) -> Option<Duration> {

@@ -4,11 +4,10 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
-use ureq::http::Uri;
-
 use crate::attempts::Attempts;
 use crate::client::{Client, Part};
 use crate::plan::{Chunk, Plan};
+use crate::remote::Source;
 use crate::unfinished::Unfinished;
 use crate::{HubError, Progress, Transfer};
 
@@ -16,8 +15,8 @@ use crate::{HubError, Progress, Transfer};
 pub(crate) struct Download<'a> {
     pub(crate) client: &'a Client,
     pub(crate) plan: &'a Plan,
-    /// Where the plan's shards are, and how long.
-    pub(crate) shards: &'a [(Uri, u64)],
+    /// Where the plan's shards are.
+    pub(crate) sources: &'a [Source],
     pub(crate) unfinished: &'a Unfinished,
     pub(crate) transfer: &'a Transfer,
     pub(crate) progress: &'a dyn Progress,
@@ -86,7 +85,7 @@ impl Download<'_> {
         file: &mut File,
         stop: &AtomicBool,
     ) -> Result<(), HubError> {
-        let (url, file_bytes) = &self.shards[chunk.shard];
+        let Source { url, file_bytes } = &self.sources[chunk.shard];
         let first = *position;
         let mut part = self.client.part(url, first..chunk.range.end, false)?;
         if part.file_bytes != *file_bytes {
@@ -141,7 +140,7 @@ impl Download<'_> {
 }
 
 /// As much as is there, and nothing at the end.
-pub(crate) fn read_some(part: &mut Part, buffer: &mut [u8]) -> Result<usize, HubError> {
+fn read_some(part: &mut Part, buffer: &mut [u8]) -> Result<usize, HubError> {
     part.body
         .read(buffer)
         .map_err(|source| HubError::Connection {

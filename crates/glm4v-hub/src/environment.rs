@@ -19,8 +19,8 @@ impl Settings {
     /// An empty variable counts as none. `~`, `$NAME` and `${NAME}` are replaced in paths.
     ///
     /// # Errors
-    /// [`HubError`] for an endpoint that is no URL, a token that cannot be sent or read, and where a cache would have to
-    /// be in the home directory and there is none.
+    /// [`HubError`] for an endpoint that is no URL, a token that cannot be sent or read, and where a cache would have
+    /// to be in the home directory and there is none.
     pub fn from_env() -> Result<Self, HubError> {
         Self::from_lookup(|name| Some(std::env::var_os(name)?.to_string_lossy().into_owned()))
     }
@@ -48,8 +48,8 @@ struct Environment<F> {
 impl<F: Fn(&str) -> Option<String>> Environment<F> {
     /// The first of `names` that is set, and not to nothing.
     fn text(&self, names: &[&str]) -> Option<String> {
-        let set = names.iter().filter_map(|name| (self.lookup)(name));
-        set.filter(|value| !value.is_empty()).next()
+        let mut set = names.iter().filter_map(|name| (self.lookup)(name));
+        set.find(|value| !value.is_empty())
     }
 
     fn is_true(&self, names: &[&str]) -> bool {

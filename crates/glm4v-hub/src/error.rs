@@ -65,7 +65,15 @@ pub enum HubError {
         /// The model.
         model: String,
     },
-    /// The server cannot be reached, or the connection broke.
+    /// Nothing can be heard from the hub.
+    #[error("{url}: the hub cannot be reached: {source}")]
+    Unreachable {
+        /// What was asked for.
+        url: String,
+        /// What went wrong.
+        source: io::Error,
+    },
+    /// A connection could not be made, or broke, after the hub had been reached.
     #[error("{url}: {source}")]
     Connection {
         /// What was asked for.
@@ -257,6 +265,14 @@ impl HubError {
             | io::ErrorKind::QuotaExceeded
             | io::ErrorKind::FileTooLarge => Self::NoSpace { path, needed },
             _ => Self::Io { path, source },
+        }
+    }
+
+    /// Without a network, the first request fails; there is no use in making it again and again.
+    pub(crate) fn at_first(self) -> Self {
+        match self {
+            Self::Connection { url, source } => Self::Unreachable { url, source },
+            error => error,
         }
     }
 

@@ -51,7 +51,8 @@ impl Hub {
                 root: settings.hf_cache.clone(),
             },
             ours: Own(Cache {
-                root: settings.cache.clone(),
+                // A folder of its own: even where both caches are in one place, none of theirs is taken for ours.
+                root: settings.cache.join("models"),
             }),
             settings,
         })
@@ -110,9 +111,9 @@ impl Hub {
     /// with it. Several processes may ask for the same model: one fetches, the others wait.
     ///
     /// # Errors
-    /// [`HubError::Offline`] where the network is off limits, and [`HubError`] for whatever can be wrong with a network,
-    /// a server, a checkpoint and a disk. A checkpoint that could not be loaded is refused before its tensors are
-    /// fetched.
+    /// [`HubError::Offline`] where the network is off limits, and [`HubError`] for whatever can be wrong with a
+    /// network, a server, a checkpoint and a disk. A checkpoint that could not be loaded is refused before its tensors
+    /// are fetched.
     pub fn fetch(
         &self,
         model: &ModelId,
@@ -129,7 +130,10 @@ impl Hub {
             progress,
             stop: &stop,
         };
-        let commit = attempts.run(|| commit::resolve(&self.client, model, &revision))?;
+        let commit = attempts.run(|| {
+            let commit = commit::resolve(&self.client, model, &revision);
+            commit.map_err(HubError::at_first)
+        })?;
         let _lock = self.ours.lock(model, progress)?;
         let dir = match self.search_commit(model, &commit).found {
             Some(dir) => dir,
@@ -142,13 +146,13 @@ impl Hub {
     /// What is in our own cache.
     ///
     /// # Errors
-    /// None yet: a cache that is not there is empty.
+    /// [`HubError::Io`] for a cache that cannot be read; one that is not there is empty.
     pub fn cached(&self) -> Result<Vec<Cached>, HubError> {
-        Ok(self.ours.list())
+        self.ours.list()
     }
 
-    /// Removes `model` from our own cache, or one revision of it, what is unfinished as well, and returns the bytes that
-    /// this freed. The Hugging Face cache is left alone.
+    /// Removes `model` from our own cache, or one revision of it, what is unfinished as well, and returns the bytes
+    /// that this freed. The Hugging Face cache is left alone.
     ///
     /// # Errors
     /// [`HubError::NotCached`] if there is nothing to remove, [`HubError::Busy`] while the model is being fetched.
@@ -174,7 +178,7 @@ impl Hub {
         let download = Download {
             client: &self.client,
             plan: &tower.plan,
-            shards: &tower.shards,
+            sources: &tower.sources,
             unfinished: &unfinished,
             transfer: attempts.transfer,
             progress: attempts.progress,

@@ -23,7 +23,7 @@ pub struct Cached {
     pub unfinished: bool,
 }
 
-/// Our own cache, which is in Hugging Face's layout. What is not finished is in `unfinished/COMMIT`, not in `snapshots`.
+/// Our own cache, in Hugging Face's layout; what is not finished is in `unfinished/COMMIT`, not in `snapshots`.
 #[derive(Clone, Debug)]
 pub(crate) struct Own(pub(crate) Cache);
 
@@ -87,10 +87,16 @@ impl Own {
         write_whole(&path, commit.as_bytes())
     }
 
-    pub(crate) fn list(&self) -> Vec<Cached> {
-        let models = entries(&self.0.root).into_iter();
+    pub(crate) fn list(&self) -> Result<Vec<Cached>, HubError> {
+        let root = &self.0.root;
+        match root.read_dir() {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(HubError::io(root)(error)),
+            Ok(_) => {}
+        }
+        let models = entries(root).into_iter();
         let models = models.filter_map(|path| ModelId::of_folder(path.file_name()?.to_str()?));
-        models.flat_map(|model| self.list_model(&model)).collect()
+        Ok(models.flat_map(|model| self.list_model(&model)).collect())
     }
 
     fn list_model(&self, model: &ModelId) -> Vec<Cached> {

@@ -1,7 +1,7 @@
 //! Which bytes of which files a vision tower is, and where they go: no network, no files.
 //!
-//! [`Index`] says which shards hold the tower, [`Header`] where in a shard its tensors lie, and [`Plan`] which ranges to
-//! ask for and where each byte of them belongs in one safetensors file.
+//! [`Index`] says which shards hold the tower, [`Header`] where in a shard its tensors lie, and [`Plan`] which ranges
+//! to ask for and where each byte of them belongs in one safetensors file.
 
 mod header;
 mod index;

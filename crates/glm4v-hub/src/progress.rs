@@ -2,7 +2,8 @@ use std::time::Duration;
 
 use crate::{HubError, ModelId};
 
-/// What a fetch tells while it runs, from several threads. Every method does nothing unless written; `()` hears nothing.
+/// What a fetch tells while it runs, from several threads. A method that is not written does nothing; `()` hears
+/// nothing.
 pub trait Progress: Sync {
     /// Another process is fetching `model`; this one waits for it.
     fn waiting(&self, model: &ModelId) {

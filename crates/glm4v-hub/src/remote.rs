@@ -23,8 +23,15 @@ pub(crate) struct Tower {
     /// Names and texts of the small files.
     pub(crate) texts: Vec<(&'static str, String)>,
     pub(crate) plan: Plan,
-    /// Where the plan's shards are, and how long.
-    pub(crate) shards: Vec<(Uri, u64)>,
+    /// Where the plan's shards are.
+    pub(crate) sources: Vec<Source>,
+}
+
+/// A file at the hub.
+pub(crate) struct Source {
+    pub(crate) url: Uri,
+    /// How long it is.
+    pub(crate) file_bytes: u64,
 }
 
 /// The largest published index has a fifth of it.
@@ -49,17 +56,17 @@ impl Remote<'_> {
             chunk_bytes: transfer.chunk_bytes,
             gap_bytes: transfer.gap_bytes,
         };
-        let (shards, lengths): (Vec<_>, Vec<_>) = shards.into_iter().unzip();
+        let (shards, sources): (Vec<_>, Vec<_>) = shards.into_iter().unzip();
         Ok(Tower {
             texts,
             plan: Plan::new(&vision, &shards, limits, &file)?,
-            shards: lengths,
+            sources,
         })
     }
 
-    /// The files that hold the tower, and what names them in messages. Where there are one file and shards, the one file
-    /// counts, as it does to transformers.
-    fn shards(&self) -> Result<(String, Vec<(Shard, (Uri, u64))>), HubError> {
+    /// The files that hold the tower, and what names them in messages. Where there are one file and shards, the one
+    /// file counts, as it does to transformers.
+    fn shards(&self) -> Result<(String, Vec<(Shard, Source)>), HubError> {
         if let Some(single) = published(self.shard(SINGLE))? {
             return Ok((self.shown(SINGLE), vec![single]));
         }
@@ -70,7 +77,7 @@ impl Remote<'_> {
         Ok((file, shards.collect::<Result<_, _>>()?))
     }
 
-    fn shard(&self, name: &str) -> Result<(Shard, (Uri, u64)), HubError> {
+    fn shard(&self, name: &str) -> Result<(Shard, Source), HubError> {
         let (url, file) = (self.url(name), self.shown(name));
         let first = self
             .attempts
@@ -94,11 +101,11 @@ impl Remote<'_> {
         head.truncate(data_start as usize);
         let header = Header::parse(&head, file_bytes, &file)?;
         // In a plan, which is compared when a fetch goes on, the name counts and not the mirror it came from.
-        let name = Shard {
+        let shard = Shard {
             file: name.to_owned(),
             header,
         };
-        Ok((name, (url, file_bytes)))
+        Ok((shard, Source { url, file_bytes }))
     }
 
     /// Bytes of a file, and how long the file is.
