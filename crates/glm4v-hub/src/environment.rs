@@ -1,0 +1,373 @@
+use std::path::{Path, PathBuf};
+
+use crate::settings::ENDPOINT;
+use crate::{HubError, Settings, Token, url};
+
+impl Settings {
+    /// The settings of the environment, whose variables mean what they mean to `huggingface_hub`:
+    ///
+    /// | Variable | Meaning |
+    /// |---|---|
+    /// | `HF_ENDPOINT` | the hub; default `https://huggingface.co` |
+    /// | `HF_TOKEN`, else `HUGGING_FACE_HUB_TOKEN` | the token; else the file `HF_TOKEN_PATH`, else `$HF_HOME/token` |
+    /// | `HF_HUB_DISABLE_IMPLICIT_TOKEN` | no token is sent |
+    /// | `HF_HUB_CACHE`, else `HUGGINGFACE_HUB_CACHE` | the Hugging Face cache; default `$HF_HOME/hub` |
+    /// | `HF_HOME` | default `$XDG_CACHE_HOME/huggingface`, else `~/.cache/huggingface` |
+    /// | `HF_HUB_OFFLINE`, else `TRANSFORMERS_OFFLINE` | `1`, `true`, `yes` or `on`: the network is not used |
+    /// | `GLM4V_CACHE` | our own cache; default `glm4v` in `$XDG_CACHE_HOME`, else in the user's cache directory |
+    ///
+    /// An empty variable counts as none. `~`, `$NAME` and `${NAME}` are replaced in paths.
+    ///
+    /// # Errors
+    /// [`HubError`] for an endpoint that is no URL, a token that cannot be sent or read, and where a cache would have
+    /// to be in the home directory and there is none.
+    pub fn from_env() -> Result<Self, HubError> {
+        Self::from_lookup(|name| Some(std::env::var_os(name)?.to_string_lossy().into_owned()))
+    }
+
+    /// [`Settings::from_env`] with variables from elsewhere.
+    ///
+    /// # Errors
+    /// As [`Settings::from_env`].
+    pub fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, HubError> {
+        let environment = Environment { lookup };
+        let hf_home = environment.hf_home();
+        let mut settings = Self::new(environment.hf_cache(&hf_home)?, environment.cache()?);
+        settings.endpoint = environment.endpoint()?;
+        settings.token = environment.token(&hf_home)?;
+        settings.offline = environment.is_true(&["HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"]);
+        settings.proxies = true;
+        Ok(settings)
+    }
+}
+
+struct Environment<F> {
+    lookup: F,
+}
+
+impl<F: Fn(&str) -> Option<String>> Environment<F> {
+    /// The first of `names` that is set, and not to nothing.
+    fn text(&self, names: &[&str]) -> Option<String> {
+        let mut set = names.iter().filter_map(|name| (self.lookup)(name));
+        set.find(|value| !value.is_empty())
+    }
+
+    fn is_true(&self, names: &[&str]) -> bool {
+        let value = self.text(names).unwrap_or_default().to_ascii_lowercase();
+        ["1", "on", "true", "yes"].contains(&value.as_str())
+    }
+
+    fn path(&self, names: &[&str]) -> Option<PathBuf> {
+        Some(self.expand(&self.text(names)?).into())
+    }
+
+    fn home(&self) -> Result<PathBuf, HubError> {
+        let names: &[&str] = if cfg!(windows) {
+            &["USERPROFILE"]
+        } else {
+            &["HOME"]
+        };
+        let home = self.text(names).ok_or(HubError::NoHome)?;
+        Ok(home.into())
+    }
+
+    /// Below the home directory on every platform, as Hugging Face's programs have it.
+    fn hf_home(&self) -> Result<PathBuf, HubError> {
+        if let Some(home) = self.path(&["HF_HOME"]) {
+            return Ok(home);
+        }
+        match self.path(&["XDG_CACHE_HOME"]) {
+            Some(cache) => Ok(cache.join("huggingface")),
+            None => Ok(self.home()?.join(".cache").join("huggingface")),
+        }
+    }
+
+    fn hf_cache(&self, hf_home: &Result<PathBuf, HubError>) -> Result<PathBuf, HubError> {
+        match (
+            self.path(&["HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE"]),
+            hf_home,
+        ) {
+            (Some(cache), _) => Ok(cache),
+            (None, Ok(home)) => Ok(home.join("hub")),
+            (None, Err(_)) => Err(HubError::NoHome),
+        }
+    }
+
+    fn cache(&self) -> Result<PathBuf, HubError> {
+        if let Some(cache) = self.path(&["GLM4V_CACHE"]) {
+            return Ok(cache);
+        }
+        let parent = match self.path(&["XDG_CACHE_HOME"]) {
+            Some(parent) => parent,
+            None if cfg!(target_os = "macos") => self.home()?.join("Library").join("Caches"),
+            None if cfg!(windows) => match self.path(&["LOCALAPPDATA"]) {
+                Some(parent) => parent,
+                None => self.home()?.join("AppData").join("Local"),
+            },
+            None => self.home()?.join(".cache"),
+        };
+        Ok(parent.join("glm4v"))
+    }
+
+    fn endpoint(&self) -> Result<String, HubError> {
+        let Some(endpoint) = self.text(&["HF_ENDPOINT"]) else {
+            return Ok(ENDPOINT.to_owned());
+        };
+        check_endpoint(&endpoint)?;
+        Ok(endpoint.trim_end_matches('/').to_owned())
+    }
+
+    fn token(&self, hf_home: &Result<PathBuf, HubError>) -> Result<Option<Token>, HubError> {
+        if self.is_true(&["HF_HUB_DISABLE_IMPLICIT_TOKEN"]) {
+            return Ok(None);
+        }
+        let variables = self.text(&["HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"]);
+        if let Some(token) = variables.and_then(|text| Token::new(&text)) {
+            return sendable(token, "HF_TOKEN").map(Some);
+        }
+        let file = match (self.path(&["HF_TOKEN_PATH"]), hf_home) {
+            (Some(file), _) => file,
+            (None, Ok(home)) => home.join("token"),
+            (None, Err(_)) => return Ok(None),
+        };
+        match read_token(&file)? {
+            Some(token) => sendable(token, "HF_TOKEN_PATH").map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// `~`, `$NAME` and `${NAME}` replaced; a variable that is not set stays as it is.
+    fn expand(&self, text: &str) -> String {
+        let mut text = text.to_owned();
+        if let (Some(rest), Ok(home)) = (text.strip_prefix('~'), self.home())
+            && (rest.is_empty() || rest.starts_with(['/', std::path::MAIN_SEPARATOR]))
+        {
+            text = format!("{}{rest}", home.display());
+        }
+        let mut pieces = text.split('$');
+        let mut expanded = pieces.next().unwrap_or_default().to_owned();
+        for piece in pieces {
+            expanded += &self.variable(piece).unwrap_or_else(|| format!("${piece}"));
+        }
+        expanded
+    }
+
+    /// The value of the variable at the beginning of `text`, and the rest of `text`.
+    fn variable(&self, text: &str) -> Option<String> {
+        let (name, rest) = match text.strip_prefix('{') {
+            Some(braced) => braced.split_once('}')?,
+            None => {
+                let inside = |c: char| c.is_ascii_alphanumeric() || c == '_';
+                text.split_at(text.find(|c| !inside(c)).unwrap_or(text.len()))
+            }
+        };
+        Some((self.lookup)(name)? + rest)
+    }
+}
+
+/// Refuses what is no hub's address. A name and password in it would not be kept from error messages of others.
+pub(crate) fn check_endpoint(endpoint: &str) -> Result<(), HubError> {
+    let uri = url::parse(endpoint);
+    let valid = uri.as_ref().is_some_and(|uri| {
+        uri.query().is_none()
+            && uri
+                .authority()
+                .is_some_and(|host| !host.as_str().contains('@'))
+    });
+    if valid {
+        return Ok(());
+    }
+    Err(HubError::Environment {
+        name: "HF_ENDPOINT",
+        expected: "a URL such as https://huggingface.co, without password and query",
+        found: uri.map_or_else(|| "no URL".to_owned(), |uri| url::shown(&uri)),
+    })
+}
+
+fn read_token(file: &Path) -> Result<Option<Token>, HubError> {
+    match std::fs::read_to_string(file) {
+        Ok(text) => Ok(Token::new(&text)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(HubError::io(file)(error)),
+    }
+}
+
+fn sendable(token: Token, name: &'static str) -> Result<Token, HubError> {
+    if token.is_sendable() {
+        return Ok(token);
+    }
+    Err(HubError::Environment {
+        name,
+        expected: "a token on one line",
+        found: "space or special characters in it".to_owned(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(variables: &[(&str, &str)]) -> Result<Settings, HubError> {
+        Settings::from_lookup(|name| {
+            let found = variables.iter().find(|(known, _)| *known == name);
+            found.map(|(_, value)| (*value).to_owned())
+        })
+    }
+
+    const HOME: (&str, &str) = if cfg!(windows) {
+        ("USERPROFILE", "/home/me")
+    } else {
+        ("HOME", "/home/me")
+    };
+
+    #[test]
+    fn a_bare_environment_has_the_usual_places() {
+        let settings = read(&[HOME]).unwrap();
+        assert_eq!(settings.endpoint, "https://huggingface.co");
+        assert_eq!(
+            settings.hf_cache,
+            Path::new("/home/me/.cache/huggingface/hub")
+        );
+        if cfg!(target_os = "linux") {
+            assert_eq!(settings.cache, Path::new("/home/me/.cache/glm4v"));
+        }
+        assert!(settings.token.is_none() && !settings.offline && settings.proxies);
+    }
+
+    #[test]
+    fn the_nearer_variable_wins() {
+        let hf_cache = |variables: &[_]| read(&[&[HOME], variables].concat()).unwrap().hf_cache;
+        let mut variables = vec![("XDG_CACHE_HOME", "/xdg")];
+        assert_eq!(hf_cache(&variables), Path::new("/xdg/huggingface/hub"));
+        variables.push(("HF_HOME", "/hf"));
+        assert_eq!(hf_cache(&variables), Path::new("/hf/hub"));
+        variables.push(("HUGGINGFACE_HUB_CACHE", "/old"));
+        assert_eq!(hf_cache(&variables), Path::new("/old"));
+        variables.push(("HF_HUB_CACHE", "/new"));
+        assert_eq!(hf_cache(&variables), Path::new("/new"));
+        assert_eq!(
+            hf_cache(&[("HF_HUB_CACHE", "")]),
+            Path::new("/home/me/.cache/huggingface/hub")
+        );
+    }
+
+    #[test]
+    fn our_own_cache_can_be_elsewhere() {
+        let cache = |variables: &[_]| read(&[&[HOME], variables].concat()).unwrap().cache;
+        assert_eq!(
+            cache(&[("XDG_CACHE_HOME", "/xdg")]),
+            Path::new("/xdg/glm4v")
+        );
+        assert_eq!(
+            cache(&[("XDG_CACHE_HOME", "/xdg"), ("GLM4V_CACHE", "/own")]),
+            Path::new("/own")
+        );
+    }
+
+    #[test]
+    fn paths_are_expanded() {
+        for (value, path) in [
+            ("~/hub", "/home/me/hub"),
+            ("~", "/home/me"),
+            ("~other/hub", "~other/hub"),
+            ("$DISK/hub", "/disk/hub"),
+            ("/a/${DISK}/hub", "/a//disk/hub"),
+            ("/a/$UNSET/${UNSET}/$", "/a/$UNSET/${UNSET}/$"),
+        ] {
+            let settings = read(&[HOME, ("DISK", "/disk"), ("HF_HUB_CACHE", value)]).unwrap();
+            assert_eq!(settings.hf_cache, Path::new(path), "{value}");
+        }
+    }
+
+    #[test]
+    fn offline_is_said_as_elsewhere() {
+        for (value, offline) in [
+            ("1", true),
+            ("ON", true),
+            ("Yes", true),
+            ("true", true),
+            ("0", false),
+            ("", false),
+            ("no", false),
+        ] {
+            for name in ["HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"] {
+                assert_eq!(
+                    read(&[HOME, (name, value)]).unwrap().offline,
+                    offline,
+                    "{name}={value}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn no_home_is_needed_where_everything_is_said() {
+        assert!(matches!(read(&[]), Err(HubError::NoHome)));
+        assert!(matches!(read(&[("HF_HOME", "/hf")]), Err(HubError::NoHome)));
+        assert!(read(&[("HF_HUB_CACHE", "/hf"), ("GLM4V_CACHE", "/own")]).is_ok());
+    }
+
+    #[test]
+    fn endpoints_are_checked() {
+        let endpoint = |value| read(&[HOME, ("HF_ENDPOINT", value)]);
+        assert_eq!(
+            endpoint("http://127.0.0.1:80/hub/").unwrap().endpoint,
+            "http://127.0.0.1:80/hub"
+        );
+        for value in [
+            "hf-mirror.com",
+            "ftp://hub.example",
+            "https://",
+            "https://me:secret@hub.example",
+            "https://hub.example/?key=secret",
+        ] {
+            let message = endpoint(value).unwrap_err().to_string();
+            assert!(
+                message.contains("HF_ENDPOINT") && !message.contains("secret"),
+                "{message}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_token_of_the_variable_before_that_of_the_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let home = dir.path().to_str().unwrap();
+        let hf_home = [HOME, ("HF_HOME", home)];
+        let token = |variables: &[_]| read(&[&hf_home, variables].concat()).unwrap().token;
+        assert_eq!(token(&[]), None);
+        std::fs::write(dir.path().join("token"), "hf_file\n").unwrap();
+        assert_eq!(token(&[]), Token::new("hf_file"));
+        let other = dir.path().join("other");
+        std::fs::write(&other, "hf_other").unwrap();
+        assert_eq!(
+            token(&[("HF_TOKEN_PATH", other.to_str().unwrap())]),
+            Token::new("hf_other")
+        );
+        assert_eq!(
+            token(&[("HUGGING_FACE_HUB_TOKEN", "hf_old")]),
+            Token::new("hf_old")
+        );
+        assert_eq!(
+            token(&[("HF_TOKEN", " hf_new\n"), ("HUGGING_FACE_HUB_TOKEN", "x")]),
+            Token::new("hf_new")
+        );
+        assert_eq!(
+            token(&[("HF_TOKEN", "x"), ("HF_HUB_DISABLE_IMPLICIT_TOKEN", "1")]),
+            None
+        );
+    }
+
+    #[test]
+    fn a_token_is_never_shown() {
+        let message = read(&[HOME, ("HF_TOKEN", "hf_secret\nhf_other")])
+            .unwrap_err()
+            .to_string();
+        assert!(
+            message.starts_with("HF_TOKEN") && !message.contains("hf_"),
+            "{message}"
+        );
+        let settings = read(&[HOME, ("HF_TOKEN", "hf_secret")]).unwrap();
+        assert!(!format!("{settings:?}").contains("hf_secret"));
+    }
+}

@@ -1,0 +1,247 @@
+use std::fs::{self, File, TryLockError};
+use std::path::{Path, PathBuf};
+
+use crate::cache::{Cache, entries, read_ref};
+use crate::revision::{Revision, is_commit};
+use crate::{HubError, ModelId, Progress};
+
+/// A checkpoint in our own cache.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Cached {
+    /// The model.
+    pub model: ModelId,
+    /// The commit.
+    pub commit: String,
+    /// The branches and tags that were this commit when they were last asked for.
+    pub revisions: Vec<String>,
+    /// The directory.
+    pub path: PathBuf,
+    /// Bytes on disk.
+    pub bytes: u64,
+    /// Whether the fetch was interrupted; fetching again goes on with it.
+    pub unfinished: bool,
+}
+
+/// Our own cache, in Hugging Face's layout; what is not finished is in `unfinished/COMMIT`, not in `snapshots`.
+#[derive(Clone, Debug)]
+pub(crate) struct Own(pub(crate) Cache);
+
+/// Held while a model's files change. Lock files stay, because one that is removed can be locked twice.
+pub(crate) struct Lock {
+    _file: File,
+}
+
+impl Own {
+    pub(crate) fn unfinished(&self, model: &ModelId, commit: &str) -> PathBuf {
+        self.0.model(model).join("unfinished").join(commit)
+    }
+
+    /// Waits for other processes that are busy with `model`.
+    pub(crate) fn lock(&self, model: &ModelId, progress: &dyn Progress) -> Result<Lock, HubError> {
+        let (path, file) = self.lock_file(model)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                progress.waiting(model);
+                file.lock().map_err(HubError::io(&path))?;
+            }
+            Err(TryLockError::Error(error)) => return Err(HubError::io(&path)(error)),
+        }
+        Ok(Lock { _file: file })
+    }
+
+    fn try_lock(&self, model: &ModelId) -> Result<Lock, HubError> {
+        let (path, file) = self.lock_file(model)?;
+        match file.try_lock() {
+            Ok(()) => Ok(Lock { _file: file }),
+            Err(TryLockError::WouldBlock) => Err(HubError::Busy {
+                model: model.to_string(),
+            }),
+            Err(TryLockError::Error(error)) => Err(HubError::io(&path)(error)),
+        }
+    }
+
+    fn lock_file(&self, model: &ModelId) -> Result<(PathBuf, File), HubError> {
+        let dir = self.0.root.join(".locks");
+        fs::create_dir_all(&dir).map_err(HubError::io(&dir))?;
+        let path = dir.join(format!("{}.lock", model.folder()));
+        let mut options = File::options();
+        let file = options.write(true).create(true).truncate(false).open(&path);
+        Ok((path.clone(), file.map_err(HubError::io(&path))?))
+    }
+
+    /// Notes that `revision` is `commit` now.
+    pub(crate) fn note(
+        &self,
+        model: &ModelId,
+        revision: &Revision,
+        commit: &str,
+    ) -> Result<(), HubError> {
+        if is_commit(revision.as_str()) {
+            return Ok(());
+        }
+        let path = self.0.ref_file(model, revision);
+        let dir = path.parent().expect("a folder of refs");
+        fs::create_dir_all(dir).map_err(HubError::io(dir))?;
+        write_whole(&path, commit.as_bytes())
+    }
+
+    pub(crate) fn list(&self) -> Result<Vec<Cached>, HubError> {
+        let root = &self.0.root;
+        match root.read_dir() {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(HubError::io(root)(error)),
+            Ok(_) => {}
+        }
+        let models = entries(root).into_iter();
+        let models = models.filter_map(|path| ModelId::of_folder(path.file_name()?.to_str()?));
+        Ok(models.flat_map(|model| self.list_model(&model)).collect())
+    }
+
+    fn list_model(&self, model: &ModelId) -> Vec<Cached> {
+        let refs = self.refs(model);
+        let cached = |commit: String, path: PathBuf, unfinished| Cached {
+            model: model.clone(),
+            revisions: refs
+                .iter()
+                .filter(|(_, other)| *other == commit)
+                .map(|(name, _)| name.clone())
+                .collect(),
+            bytes: bytes_of(&path),
+            commit,
+            path,
+            unfinished,
+        };
+        let finished = entries(&self.0.snapshots(model)).into_iter();
+        let finished = finished.filter_map(|path| Some(cached(commit_of(&path)?, path, false)));
+        let unfinished = entries(&self.0.model(model).join("unfinished")).into_iter();
+        let unfinished = unfinished.filter_map(|path| Some(cached(commit_of(&path)?, path, true)));
+        finished.chain(unfinished).collect()
+    }
+
+    /// Every noted revision, and its commit.
+    fn refs(&self, model: &ModelId) -> Vec<(String, String)> {
+        let (mut found, mut folders) = (Vec::new(), vec![(String::new(), self.0.refs(model))]);
+        while let Some((prefix, folder)) = folders.pop() {
+            for path in entries(&folder) {
+                let Some(name) = path.file_name().and_then(|name| name.to_str()) else {
+                    continue;
+                };
+                let name = format!("{prefix}{name}");
+                if path.is_dir() {
+                    folders.push((format!("{name}/"), path));
+                } else if let Some(commit) = read_ref(&path) {
+                    found.push((name, commit));
+                }
+            }
+        }
+        found.sort();
+        found
+    }
+
+    /// Removes what there is of `model`, or of one revision of it, and returns how many bytes that were.
+    pub(crate) fn remove(
+        &self,
+        model: &ModelId,
+        revision: Option<&Revision>,
+    ) -> Result<u64, HubError> {
+        let matches = |cached: &Cached| {
+            revision.is_none_or(|revision| {
+                let named = cached
+                    .revisions
+                    .iter()
+                    .any(|name| name == revision.as_str());
+                named || revision.is_abbreviation() && cached.commit.starts_with(revision.as_str())
+            })
+        };
+        let nothing = || HubError::NotCached {
+            cache: self.0.root.clone(),
+            model: model.to_string(),
+            revision: revision.map_or_else(String::new, |revision| format!(" ({revision})")),
+        };
+        if !self.0.model(model).is_dir() {
+            return Err(nothing());
+        }
+        let _lock = self.try_lock(model)?;
+        let all = self.list_model(model);
+        let (gone, kept): (Vec<_>, Vec<_>) = all.into_iter().partition(matches);
+        if gone.is_empty() && (revision.is_some() || !kept.is_empty()) {
+            return Err(nothing());
+        }
+        for cached in &gone {
+            remove_dir(&cached.path)?;
+        }
+        let dir = self.0.model(model);
+        if kept.is_empty() {
+            remove_dir(&dir)?;
+        } else {
+            self.forget(model, &kept)?;
+        }
+        Ok(gone.iter().map(|cached| cached.bytes).sum())
+    }
+
+    /// Removes the notes of commits that are not among `kept`.
+    fn forget(&self, model: &ModelId, kept: &[Cached]) -> Result<(), HubError> {
+        for (name, commit) in self.refs(model) {
+            if kept.iter().all(|cached| cached.commit != commit) {
+                let path = self.0.refs(model).join(name);
+                fs::remove_file(&path).map_err(HubError::io(&path))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Writes a small file under a temporary name and renames it.
+pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), HubError> {
+    let needed = bytes.len() as u64;
+    let dir = path.parent().expect("a file in a folder");
+    let mut file = tempfile::Builder::new()
+        .prefix(".tmp-")
+        .make_in(dir, |path| {
+            // Unlike a temporary file's own way: as readable as other files of a cache.
+            File::options().write(true).create_new(true).open(path)
+        });
+    let file = file
+        .as_mut()
+        .map_err(|error| HubError::writing(path, needed)(error.kind().into()))?;
+    std::io::Write::write_all(file.as_file_mut(), bytes)
+        .map_err(HubError::writing(path, needed))?;
+    fs::rename(file.path(), path).map_err(HubError::io(path))
+}
+
+/// Removes a folder, if it is there.
+pub(crate) fn remove_dir(dir: &Path) -> Result<(), HubError> {
+    match fs::remove_dir_all(dir) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(HubError::io(dir)(error)),
+        _ => Ok(()),
+    }
+}
+
+fn commit_of(path: &Path) -> Option<String> {
+    let name = path.file_name()?.to_str()?;
+    is_commit(name).then(|| name.to_owned())
+}
+
+/// Bytes that a folder takes on disk.
+fn bytes_of(dir: &Path) -> u64 {
+    let bytes = |path: PathBuf| match path.symlink_metadata() {
+        Ok(metadata) if metadata.is_dir() => bytes_of(&path),
+        Ok(metadata) => on_disk(&metadata),
+        Err(_) => 0,
+    };
+    entries(dir).into_iter().map(bytes).sum()
+}
+
+/// A file that is being fetched has its whole length from the beginning, and holes where nothing was written.
+#[cfg(unix)]
+fn on_disk(metadata: &fs::Metadata) -> u64 {
+    use std::os::unix::fs::MetadataExt;
+    metadata.len().min(metadata.blocks() * 512)
+}
+
+#[cfg(not(unix))]
+fn on_disk(metadata: &fs::Metadata) -> u64 {
+    metadata.len()
+}

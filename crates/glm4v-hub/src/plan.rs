@@ -1,0 +1,16 @@
+//! Which bytes of which files a vision tower is, and where they go: no network, no files.
+//!
+//! [`Index`] says which shards hold the tower, [`Header`] where in a shard its tensors lie, and [`Plan`] which ranges
+//! to ask for and where each byte of them belongs in one safetensors file.
+
+mod header;
+mod index;
+mod layout;
+mod ranges;
+mod tower;
+
+pub use header::{Header, Tensor};
+pub use index::Index;
+pub use layout::Plan;
+pub use ranges::{Chunk, Limits, Piece};
+pub use tower::Shard;

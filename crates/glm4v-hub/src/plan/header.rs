@@ -1,0 +1,169 @@
+use safetensors::Dtype;
+use safetensors::tensor::Metadata;
+
+use crate::HubError;
+
+/// Where the tensors of a safetensors file lie.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Header {
+    /// The tensors, in the order of the file.
+    pub tensors: Vec<Tensor>,
+}
+
+/// One tensor of a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tensor {
+    /// Its key, with prefix.
+    pub key: String,
+    /// Its type.
+    pub dtype: Dtype,
+    /// Its shape.
+    pub shape: Vec<usize>,
+    /// Its first byte in the file.
+    pub start: u64,
+    /// Its bytes.
+    pub bytes: u64,
+}
+
+/// What the format allows; no published header has a hundredth of it.
+const LONGEST_HEADER: u64 = 100_000_000;
+
+impl Header {
+    /// Bytes before the header, which say how long it is.
+    pub const LENGTH_BYTES: usize = 8;
+
+    /// Where the tensors begin in a file of `file_len` bytes, from its first eight.
+    ///
+    /// # Errors
+    /// [`HubError::Header`] for a header that the file cannot hold.
+    pub fn data_start(
+        first: [u8; Self::LENGTH_BYTES],
+        file_len: u64,
+        file: &str,
+    ) -> Result<u64, HubError> {
+        let length = u64::from_le_bytes(first);
+        let longest = LONGEST_HEADER.min(file_len.saturating_sub(Self::LENGTH_BYTES as u64));
+        if length > longest {
+            return Err(refuse(
+                file,
+                format!("expected a header of at most {longest} bytes, found one of {length}"),
+            ));
+        }
+        Ok(Self::LENGTH_BYTES as u64 + length)
+    }
+
+    /// Parses the first bytes of a file of `file_len` bytes, up to where its tensors begin.
+    ///
+    /// # Errors
+    /// [`HubError::Header`] for a header that is damaged, whose tensors have another extent than their shape, overlap,
+    /// leave holes, or are not as long together as the file.
+    pub fn parse(head: &[u8], file_len: u64, file: &str) -> Result<Self, HubError> {
+        let (first, json) = head.split_first_chunk().ok_or_else(|| {
+            refuse(
+                file,
+                format!(
+                    "expected {} bytes, found {}",
+                    Self::LENGTH_BYTES,
+                    head.len()
+                ),
+            )
+        })?;
+        let data_start = Self::data_start(*first, file_len, file)?;
+        if head.len() as u64 != data_start {
+            let message = format!(
+                "expected a header of {data_start} bytes, found {}",
+                head.len()
+            );
+            return Err(refuse(file, message));
+        }
+        // Checks each extent against type and shape, and that nothing overlaps or is left out.
+        let metadata: Metadata =
+            serde_json::from_slice(json).map_err(|error| refuse(file, error.to_string()))?;
+        let end = data_start.saturating_add(metadata.data_len() as u64);
+        if end != file_len {
+            return Err(refuse(
+                file,
+                format!("expected {end} bytes by its header, found {file_len}"),
+            ));
+        }
+        let tensor = |key: String| {
+            let info = metadata.info(&key).expect("a key of the header");
+            let (start, end) = info.data_offsets;
+            Tensor {
+                dtype: info.dtype,
+                shape: info.shape.clone(),
+                start: data_start + start as u64,
+                bytes: (end - start) as u64,
+                key,
+            }
+        };
+        Ok(Self {
+            tensors: metadata.offset_keys().into_iter().map(tensor).collect(),
+        })
+    }
+}
+
+fn refuse(file: &str, message: String) -> HubError {
+    HubError::Header {
+        file: file.to_owned(),
+        message,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(json: &str, data: u64) -> Result<Header, HubError> {
+        let head = [&(json.len() as u64).to_le_bytes(), json.as_bytes()].concat();
+        Header::parse(&head, head.len() as u64 + data, "file")
+    }
+
+    #[test]
+    fn extents_are_counted_from_the_beginning_of_the_file() {
+        let json = r#"{"b":{"dtype":"BF16","shape":[3],"data_offsets":[8,14]},"a":{"dtype":"F32","shape":[2,1],"data_offsets":[0,8]}}"#;
+        let header = parse(json, 14).unwrap();
+        let start = 8 + json.len() as u64;
+        let extents = header
+            .tensors
+            .iter()
+            .map(|tensor| (&tensor.key[..], tensor.start - start, tensor.bytes));
+        assert_eq!(extents.collect::<Vec<_>>(), [("a", 0, 8), ("b", 8, 6)]);
+    }
+
+    #[test]
+    fn hostile_headers_are_refused() {
+        let one = |rest: &str| format!(r#"{{"a":{{"dtype":"F32",{rest}}}}}"#);
+        for (json, data) in [
+            (one(r#""shape":[2],"data_offsets":[0,4]"#), 4),
+            (one(r#""shape":[1],"data_offsets":[4,8]"#), 8),
+            (one(r#""shape":[1],"data_offsets":[4,0]"#), 4),
+            (one(r#""shape":[1],"data_offsets":[0,4]"#), 5),
+            (one(r#""shape":[1],"data_offsets":[0,4]"#), 3),
+            (
+                one(r#""shape":[18446744073709551615,18446744073709551615],"data_offsets":[0,4]"#),
+                4,
+            ),
+            (one(r#""shape":[1],"data_offsets":[0,-4]"#), 4),
+            ("not json".to_owned(), 0),
+            ("[]".to_owned(), 0),
+        ] {
+            assert!(
+                matches!(parse(&json, data), Err(HubError::Header { .. })),
+                "{json}"
+            );
+        }
+        let overlap = r#"{"a":{"dtype":"U8","shape":[4],"data_offsets":[0,4]},"b":{"dtype":"U8","shape":[4],"data_offsets":[2,6]}}"#;
+        assert!(parse(overlap, 6).is_err());
+    }
+
+    #[test]
+    fn a_header_is_no_longer_than_its_file_and_the_format_allow() {
+        let start =
+            |length: u64, file_len| Header::data_start(length.to_le_bytes(), file_len, "file");
+        assert_eq!(start(10, 18).unwrap(), 18);
+        assert!(start(10, 17).is_err() && start(u64::MAX, u64::MAX).is_err());
+        assert!(start(100_000_000, u64::MAX).is_ok() && start(100_000_001, u64::MAX).is_err());
+        assert!(Header::parse(&[0; 7], 7, "file").is_err());
+    }
+}

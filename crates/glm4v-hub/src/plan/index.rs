@@ -1,0 +1,114 @@
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Component, Path};
+
+use serde::Deserialize;
+
+use super::tower::find_prefix;
+use crate::HubError;
+
+/// `model.safetensors.index.json`: which shard holds which tensor.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Index {
+    weight_map: BTreeMap<String, String>,
+}
+
+impl Index {
+    /// Parses the text of `file`, a path or URL for messages.
+    ///
+    /// # Errors
+    /// [`HubError::Index`] for text that is no index, and for a shard that would not lie beside it.
+    pub fn parse(text: &str, file: &str) -> Result<Self, HubError> {
+        let refuse = |message: String| HubError::Index {
+            file: file.to_owned(),
+            message,
+        };
+        let index: Self = serde_json::from_str(text).map_err(|error| refuse(error.to_string()))?;
+        let odd = index.weight_map.iter().find(|(_, shard)| !is_plain(shard));
+        if let Some((key, shard)) = odd {
+            return Err(refuse(format!(
+                "tensor `{key}`: expected the name of a safetensors file beside the index, found `{shard}`"
+            )));
+        }
+        Ok(index)
+    }
+
+    /// The shards that hold the vision tower, each with the tower's keys in it.
+    ///
+    /// # Errors
+    /// [`HubError::NoVisionTower`] where no key belongs to one.
+    pub fn shards(&self, file: &str) -> Result<BTreeMap<&str, BTreeSet<&str>>, HubError> {
+        let prefix = find_prefix(self.weight_map.keys(), file)?;
+        let mut shards: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+        for (key, shard) in &self.weight_map {
+            if key.starts_with(prefix) {
+                shards.entry(shard).or_default().insert(key);
+            }
+        }
+        Ok(shards)
+    }
+}
+
+/// A name that leads nowhere else, on no platform and in no URL.
+fn is_plain(name: &str) -> bool {
+    let mut components = Path::new(name).components();
+    let one = matches!(
+        (components.next(), components.next()),
+        (Some(Component::Normal(_)), None)
+    );
+    let odd = |c: char| c.is_control() || "/\\:?#%*\"<>|".contains(c);
+    one && name.ends_with(".safetensors") && !name.starts_with('.') && !name.contains(odd)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shards(map: &str) -> Result<Vec<String>, HubError> {
+        let index = Index::parse(&format!(r#"{{"weight_map": {map}}}"#), "index")?;
+        Ok(index
+            .shards("index")?
+            .keys()
+            .map(|&shard| shard.to_owned())
+            .collect())
+    }
+
+    #[test]
+    fn shards_without_vision_tensors_are_left_alone() {
+        let map = r#"{"model.visual.downsample.bias": "2.safetensors", "lm_head.weight": "1.safetensors",
+            "model.visual.merger.proj.weight": "3.safetensors", "model.visual.downsample.weight": "2.safetensors"}"#;
+        assert_eq!(shards(map).unwrap(), ["2.safetensors", "3.safetensors"]);
+        let old = r#"{"visual.downsample.bias": "1.safetensors", "visualizer": "2.safetensors"}"#;
+        assert_eq!(shards(old).unwrap(), ["1.safetensors"]);
+    }
+
+    #[test]
+    fn names_that_lead_elsewhere_are_refused() {
+        for name in [
+            "../x.safetensors",
+            "/etc/x.safetensors",
+            "a/x.safetensors",
+            "..",
+            ".x.safetensors",
+            "",
+            "C:x.safetensors",
+            "a\\\\x.safetensors",
+            "x.safetensors?y",
+            "%2e%2e.safetensors",
+            "x.bin",
+            "x.safetensors/",
+        ] {
+            let error = shards(&format!(r#"{{"visual.downsample.bias": "{name}"}}"#)).unwrap_err();
+            assert!(matches!(error, HubError::Index { .. }), "{name}: {error}");
+        }
+    }
+
+    #[test]
+    fn an_index_without_a_tower_is_refused() {
+        let error = shards(r#"{"lm_head.weight": "1.safetensors"}"#).unwrap_err();
+        assert!(matches!(error, HubError::NoVisionTower { .. }));
+        assert!(matches!(
+            Index::parse("[]", "index"),
+            Err(HubError::Index { .. })
+        ));
+    }
+}

@@ -1,0 +1,228 @@
+use glm4v_config::VisionConfig;
+use serde::Serialize;
+use serde_json::json;
+
+use super::{Chunk, Header, Limits, Piece, Shard, Tensor, ranges, tower};
+use crate::HubError;
+
+/// How one safetensors file is made of ranges of others.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Plan {
+    /// The header's JSON, padded; its length stands before it in the file.
+    pub header: String,
+    /// Bytes of the file.
+    pub file_bytes: u64,
+    /// The files that the ranges are of, by number.
+    pub shards: Vec<String>,
+    /// What to fetch; every byte after the header is in one of them.
+    pub chunks: Vec<Chunk>,
+}
+
+impl Plan {
+    /// Plans the tower of `config` in `shards`, which are of `file`.
+    ///
+    /// The tensors keep their keys. Wider types come first, so that every value is aligned; otherwise they keep their
+    /// order, so that most ranges stay whole.
+    ///
+    /// # Errors
+    /// [`HubError`] for the first tensor that is missing, has the wrong shape or type, or is left over.
+    pub fn new(
+        config: &VisionConfig,
+        shards: &[Shard],
+        limits: Limits,
+        file: &str,
+    ) -> Result<Self, HubError> {
+        let mut tensors = tower::tensors(config, shards, file)?;
+        tensors.sort_by_key(|(shard, tensor)| {
+            (
+                std::cmp::Reverse(tensor.dtype.bitsize()),
+                *shard,
+                tensor.start,
+            )
+        });
+        let header = header(&tensors);
+        let mut position = (Header::LENGTH_BYTES + header.len()) as u64;
+        let mut pieces = vec![Vec::new(); shards.len()];
+        for (shard, tensor) in tensors {
+            pieces[shard].push(Piece {
+                from: tensor.start..tensor.start + tensor.bytes,
+                to: position,
+            });
+            position += tensor.bytes;
+        }
+        let chunks = pieces.into_iter().enumerate();
+        Ok(Self {
+            header,
+            file_bytes: position,
+            shards: shards.iter().map(|shard| shard.file.clone()).collect(),
+            chunks: chunks
+                .flat_map(|(shard, pieces)| ranges::chunks(shard, pieces, limits))
+                .collect(),
+        })
+    }
+
+    /// The file's first bytes.
+    #[must_use]
+    pub fn head(&self) -> Vec<u8> {
+        let length = self.header.len() as u64;
+        [&length.to_le_bytes(), self.header.as_bytes()].concat()
+    }
+
+    /// Bytes of the tower.
+    #[must_use]
+    pub fn wanted(&self) -> u64 {
+        self.chunks.iter().map(Chunk::wanted).sum()
+    }
+}
+
+fn header(tensors: &[(usize, &Tensor)]) -> String {
+    let mut entries = vec![(String::from("__metadata__"), json!({"format": "pt"}))];
+    let mut position = 0;
+    for (_, tensor) in tensors {
+        let end = position + tensor.bytes;
+        let entry =
+            json!({"dtype": tensor.dtype, "shape": tensor.shape, "data_offsets": [position, end]});
+        entries.push((tensor.key.clone(), entry));
+        position = end;
+    }
+    let entries = entries
+        .iter()
+        .map(|(key, entry)| format!("{}:{entry}", json!(key)));
+    let mut text = format!("{{{}}}", entries.collect::<Vec<_>>().join(","));
+    // The format wants the tensors to begin at a multiple of eight.
+    let padding = text.len().next_multiple_of(8) - text.len();
+    text.extend(std::iter::repeat_n(' ', padding));
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use safetensors::{Dtype, SafeTensors};
+
+    use super::*;
+
+    const LIMITS: Limits = Limits {
+        chunk_bytes: 100,
+        gap_bytes: 10,
+    };
+
+    fn config() -> VisionConfig {
+        VisionConfig {
+            depth: 1,
+            hidden_size: 4,
+            num_heads: 1,
+            image_size: 2,
+            patch_size: 1,
+            temporal_patch_size: 1,
+            out_hidden_size: 4,
+            intermediate_size: 4,
+            ..VisionConfig::default()
+        }
+    }
+
+    /// Two shards with every second tensor each, norms in f32, and a tensor of the language model before them.
+    fn shards() -> Vec<Shard> {
+        let mut shards = ["a", "b"].map(|file| Shard {
+            file: file.to_owned(),
+            header: Header {
+                tensors: vec![tensor("lm_head.weight", Dtype::U8, vec![1000], 100)],
+            },
+        });
+        for (number, parameter) in config().parameters().into_iter().enumerate() {
+            let tensors = &mut shards[number % 2].header.tensors;
+            let start = tensors.last().map_or(100, |last| last.start + last.bytes);
+            let dtype = if parameter.key.contains("norm") {
+                Dtype::F32
+            } else {
+                Dtype::BF16
+            };
+            tensors.push(tensor(
+                &format!("model.visual.{}", parameter.key),
+                dtype,
+                parameter.shape,
+                start,
+            ));
+        }
+        shards.into()
+    }
+
+    fn tensor(key: &str, dtype: Dtype, shape: Vec<usize>, start: u64) -> Tensor {
+        let bytes = (shape.iter().product::<usize>() * dtype.bitsize() / 8) as u64;
+        Tensor {
+            key: key.to_owned(),
+            dtype,
+            shape,
+            start,
+            bytes,
+        }
+    }
+
+    fn refused(shards: &[Shard]) -> HubError {
+        Plan::new(&config(), shards, LIMITS, "index").unwrap_err()
+    }
+
+    #[test]
+    fn every_byte_of_the_file_comes_from_one_place() {
+        let shards = shards();
+        let plan = Plan::new(&config(), &shards, LIMITS, "index").unwrap();
+        let mut file = vec![None; plan.file_bytes as usize];
+        for piece in plan.chunks.iter().flat_map(|chunk| &chunk.pieces) {
+            for (offset, _) in piece.from.clone().enumerate() {
+                assert!(file[piece.to as usize + offset].replace(()).is_none());
+            }
+        }
+        assert!(file[plan.head().len()..].iter().all(Option::is_some));
+        assert!(file[..plan.head().len()].iter().all(Option::is_none));
+        assert_eq!(plan.wanted() as usize, file.len() - plan.head().len());
+    }
+
+    #[test]
+    fn the_header_is_one_that_safetensors_reads() {
+        let plan = Plan::new(&config(), &shards(), LIMITS, "index").unwrap();
+        let mut file = plan.head();
+        assert_eq!(file.len() % 8, 0);
+        file.resize(plan.file_bytes as usize, 0);
+        let read = SafeTensors::deserialize(&file).unwrap();
+        assert_eq!(read.len(), config().parameters().len());
+        let norm = read.tensor("model.visual.post_layernorm.weight").unwrap();
+        assert_eq!((norm.dtype(), norm.shape()), (Dtype::F32, &[4][..]));
+        let (_, metadata) = SafeTensors::read_metadata(&file).unwrap();
+        assert_eq!(metadata.metadata().as_ref().unwrap()["format"], "pt");
+    }
+
+    #[test]
+    fn a_tower_that_is_not_the_configurations_is_refused() {
+        let mut missing = shards();
+        let gone = missing[1].header.tensors.pop().unwrap();
+        assert!(
+            matches!(refused(&missing), HubError::Missing { key, count: 1, .. } if key == gone.key)
+        );
+
+        let mut shape = shards();
+        shape[0].header.tensors[1].shape.push(1);
+        assert!(matches!(refused(&shape), HubError::Shape { file, .. } if file == "a"));
+
+        let mut dtype = shards();
+        dtype[1].header.tensors[1].dtype = Dtype::F8_E4M3;
+        assert!(matches!(refused(&dtype), HubError::Dtype { file, .. } if file == "b"));
+
+        let mut left_over = shards();
+        let extra = tensor("model.visual.blocks.1.norm1.weight", Dtype::F32, vec![4], 0);
+        left_over[0].header.tensors.push(extra.clone());
+        assert!(matches!(refused(&left_over), HubError::LeftOver { key, .. } if key == extra.key));
+
+        let mut twice = shards();
+        let copy = twice[0].header.tensors[1].clone();
+        twice[1].header.tensors.push(copy);
+        assert!(matches!(refused(&twice), HubError::Header { .. }));
+
+        let none = shards().into_iter().map(|mut shard| {
+            shard.header.tensors.truncate(1);
+            shard
+        });
+        assert!(matches!(
+            refused(&none.collect::<Vec<_>>()),
+            HubError::NoVisionTower { .. }
+        ));
+    }
+}

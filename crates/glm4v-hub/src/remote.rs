@@ -1,0 +1,169 @@
+use std::io::Read;
+use std::ops::Range;
+
+use glm4v_config::{ConfigError, ImageProcessorConfig, VideoProcessorConfig, VisionConfig};
+use ureq::http::Uri;
+
+use crate::attempts::Attempts;
+use crate::cache::{CONFIG, INDEX, PREPROCESSOR, SINGLE, VIDEO_PREPROCESSOR};
+use crate::client::Client;
+use crate::plan::{Header, Index, Limits, Plan, Shard};
+use crate::{HubError, ModelId, url};
+
+/// One commit of a model at the hub.
+pub(crate) struct Remote<'a> {
+    pub(crate) client: &'a Client,
+    pub(crate) attempts: Attempts<'a>,
+    pub(crate) model: &'a ModelId,
+    pub(crate) commit: &'a str,
+}
+
+/// What is to be fetched of a commit, found to fit together.
+pub(crate) struct Tower {
+    /// Names and texts of the small files.
+    pub(crate) texts: Vec<(&'static str, String)>,
+    pub(crate) plan: Plan,
+    /// Where the plan's shards are.
+    pub(crate) sources: Vec<Source>,
+}
+
+/// A file at the hub.
+pub(crate) struct Source {
+    pub(crate) url: Uri,
+    /// How long it is.
+    pub(crate) file_bytes: u64,
+}
+
+/// The largest published index has a fifth of it.
+const LONGEST_TEXT: u64 = 32 << 20;
+
+impl Remote<'_> {
+    /// Reads everything but the tensors, and refuses what could not be loaded.
+    pub(crate) fn tower(&self) -> Result<Tower, HubError> {
+        let config = self.text(CONFIG)?;
+        let vision = self.checked(CONFIG, VisionConfig::from_json(&config))?;
+        let mut texts = vec![(CONFIG, config)];
+        let image = self.text(PREPROCESSOR)?;
+        self.checked(PREPROCESSOR, ImageProcessorConfig::from_json(&image))?;
+        texts.push((PREPROCESSOR, image));
+        if let Some(video) = published(self.text(VIDEO_PREPROCESSOR))? {
+            self.checked(VIDEO_PREPROCESSOR, VideoProcessorConfig::from_json(&video))?;
+            texts.push((VIDEO_PREPROCESSOR, video));
+        }
+        let (file, shards) = self.shards()?;
+        let transfer = self.attempts.transfer;
+        let limits = Limits {
+            chunk_bytes: transfer.chunk_bytes,
+            gap_bytes: transfer.gap_bytes,
+        };
+        let (shards, sources): (Vec<_>, Vec<_>) = shards.into_iter().unzip();
+        Ok(Tower {
+            texts,
+            plan: Plan::new(&vision, &shards, limits, &file)?,
+            sources,
+        })
+    }
+
+    /// The files that hold the tower, and what names them in messages. Where there are one file and shards, the one
+    /// file counts, as it does to transformers.
+    fn shards(&self) -> Result<(String, Vec<(Shard, Source)>), HubError> {
+        if let Some(single) = published(self.shard(SINGLE))? {
+            return Ok((self.shown(SINGLE), vec![single]));
+        }
+        let file = self.shown(INDEX);
+        let index = Index::parse(&self.text(INDEX)?, &file)?;
+        let names = index.shards(&file)?;
+        let shards = names.keys().map(|name| self.shard(name));
+        Ok((file, shards.collect::<Result<_, _>>()?))
+    }
+
+    fn shard(&self, name: &str) -> Result<(Shard, Source), HubError> {
+        let (url, file) = (self.url(name), self.shown(name));
+        let first = self
+            .attempts
+            .transfer
+            .header_bytes
+            .max(Header::LENGTH_BYTES as u64);
+        let (mut head, file_bytes) = self.attempts.run(|| self.bytes(&url, 0..first, true))?;
+        let short = || HubError::Header {
+            file: file.clone(),
+            message: format!("{file_bytes} bytes are too few"),
+        };
+        let length = *head.first_chunk().ok_or_else(short)?;
+        let data_start = Header::data_start(length, file_bytes, &file)?;
+        let found = head.len() as u64;
+        if found < data_start {
+            let (rest, _) = self
+                .attempts
+                .run(|| self.bytes(&url, found..data_start, false))?;
+            head.extend(rest);
+        }
+        head.truncate(data_start as usize);
+        let header = Header::parse(&head, file_bytes, &file)?;
+        // In a plan, which is compared when a fetch goes on, the name counts and not the mirror it came from.
+        let shard = Shard {
+            file: name.to_owned(),
+            header,
+        };
+        Ok((shard, Source { url, file_bytes }))
+    }
+
+    /// Bytes of a file, and how long the file is.
+    fn bytes(
+        &self,
+        url: &Uri,
+        range: Range<u64>,
+        may_end: bool,
+    ) -> Result<(Vec<u8>, u64), HubError> {
+        let mut part = self.client.part(url, range.clone(), may_end)?;
+        let expected = range.end.min(part.file_bytes) - range.start;
+        let mut bytes = Vec::new();
+        let read = part.body.by_ref().take(expected).read_to_end(&mut bytes);
+        let (url, found) = (part.url, bytes.len() as u64);
+        match read {
+            Ok(_) if found == expected => Ok((bytes, part.file_bytes)),
+            Ok(_) => Err(HubError::Cut {
+                url,
+                expected,
+                found,
+            }),
+            Err(source) => Err(HubError::Connection { url, source }),
+        }
+    }
+
+    fn text(&self, name: &str) -> Result<String, HubError> {
+        let url = self.url(name);
+        self.attempts.run(|| self.client.small(&url, LONGEST_TEXT))
+    }
+
+    fn checked<T>(&self, name: &str, config: Result<T, ConfigError>) -> Result<T, HubError> {
+        let file = || self.shown(name);
+        config.map_err(|source| HubError::Config {
+            file: file(),
+            source,
+        })
+    }
+
+    fn url(&self, name: &str) -> Uri {
+        let path = format!(
+            "{}/resolve/{}/{}",
+            self.model,
+            self.commit,
+            url::encode(name)
+        );
+        self.client.url(&path)
+    }
+
+    fn shown(&self, name: &str) -> String {
+        url::shown(&self.url(name))
+    }
+}
+
+/// A file that need not be there.
+fn published<T>(file: Result<T, HubError>) -> Result<Option<T>, HubError> {
+    match file {
+        Ok(file) => Ok(Some(file)),
+        Err(HubError::NotFound { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
+}

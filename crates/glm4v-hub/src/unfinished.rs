@@ -1,0 +1,107 @@
+use std::fs::{self, File};
+use std::io::{Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use crate::HubError;
+use crate::cache::SINGLE;
+use crate::own::{remove_dir, write_whole};
+use crate::plan::Plan;
+
+/// A checkpoint that is being fetched: `checkpoint/`, which is renamed when it is whole, and beside it which plan it
+/// follows and which of the plan's chunks it has.
+pub(crate) struct Unfinished {
+    dir: PathBuf,
+    /// One byte a chunk: a byte is written as a whole or not at all, whenever the program is stopped.
+    marks: Mutex<File>,
+    done: Vec<bool>,
+}
+
+const PLAN: &str = "plan.json";
+const MARKS: &str = "chunks";
+const CHECKPOINT: &str = "checkpoint";
+const DONE: u8 = b'1';
+const OPEN: u8 = b'0';
+
+impl Unfinished {
+    /// Goes on with what is in `dir` if it was begun by the same plan, or else begins anew.
+    pub(crate) fn open(dir: &Path, plan: &Plan) -> Result<Self, HubError> {
+        let text = serde_json::to_string(plan).expect("a plan is JSON");
+        if !continues(dir, plan, &text) {
+            begin(dir, plan, &text)?;
+        }
+        let path = dir.join(MARKS);
+        let marks = fs::read(&path).map_err(HubError::io(&path))?;
+        let file = File::options()
+            .write(true)
+            .open(&path)
+            .map_err(HubError::io(&path))?;
+        Ok(Self {
+            dir: dir.to_owned(),
+            marks: Mutex::new(file),
+            done: marks.into_iter().map(|mark| mark == DONE).collect(),
+        })
+    }
+
+    /// Whether chunk `number` was there when this was opened.
+    pub(crate) fn is_done(&self, number: usize) -> bool {
+        self.done[number]
+    }
+
+    /// Notes that chunk `number` is on disk.
+    pub(crate) fn mark(&self, number: usize) -> Result<(), HubError> {
+        let mut marks = self.marks.lock().unwrap_or_else(PoisonError::into_inner);
+        let seek = marks.seek(SeekFrom::Start(number as u64));
+        seek.and_then(|_| marks.write_all(&[DONE]))
+            .map_err(HubError::io(&self.dir.join(MARKS)))
+    }
+
+    pub(crate) fn weights(&self) -> PathBuf {
+        self.dir.join(CHECKPOINT).join(SINGLE)
+    }
+
+    /// Puts a small file beside the weights.
+    pub(crate) fn write(&self, name: &str, text: &str) -> Result<(), HubError> {
+        write_whole(&self.dir.join(CHECKPOINT).join(name), text.as_bytes())
+    }
+
+    /// Moves the checkpoint to `target`, whole.
+    pub(crate) fn finish(self, target: &Path) -> Result<(), HubError> {
+        let parent = target.parent().expect("a folder of snapshots");
+        fs::create_dir_all(parent).map_err(HubError::io(parent))?;
+        // An incomplete one, or this would not have been fetched.
+        remove_dir(target)?;
+        fs::rename(self.dir.join(CHECKPOINT), target).map_err(HubError::io(target))?;
+        drop(self.marks);
+        remove_dir(&self.dir)
+    }
+}
+
+fn continues(dir: &Path, plan: &Plan, text: &str) -> bool {
+    let file_bytes = dir
+        .join(CHECKPOINT)
+        .join(SINGLE)
+        .metadata()
+        .map(|metadata| metadata.len());
+    let marks = fs::read(dir.join(MARKS)).unwrap_or_default();
+    fs::read_to_string(dir.join(PLAN)).is_ok_and(|begun| begun == text)
+        && file_bytes.is_ok_and(|bytes| bytes == plan.file_bytes)
+        && marks.len() == plan.chunks.len()
+}
+
+/// The plan is written last: without it, what is there does not count.
+fn begin(dir: &Path, plan: &Plan, text: &str) -> Result<(), HubError> {
+    remove_dir(dir)?;
+    let checkpoint = dir.join(CHECKPOINT);
+    fs::create_dir_all(&checkpoint).map_err(HubError::io(&checkpoint))?;
+    let path = checkpoint.join(SINGLE);
+    let write = || {
+        let mut file = File::create_new(&path)?;
+        file.write_all(&plan.head())?;
+        file.set_len(plan.file_bytes)?;
+        file.sync_data()
+    };
+    write().map_err(HubError::writing(&path, plan.file_bytes))?;
+    write_whole(&dir.join(MARKS), &vec![OPEN; plan.chunks.len()])?;
+    write_whole(&dir.join(PLAN), text.as_bytes())
+}
