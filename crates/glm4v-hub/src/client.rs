@@ -6,7 +6,7 @@ use ureq::http::header::{AUTHORIZATION, HeaderMap};
 use ureq::http::{Method, Request, Response, Uri};
 use ureq::{Agent, Body, Proxy};
 
-use crate::{HubError, Settings, Token, Transfer, environment, url};
+use crate::{HubError, Settings, Token, Transfer, certificates, url};
 
 /// Requests to the hub, and to wherever it redirects.
 #[derive(Clone, Debug)]
@@ -39,7 +39,6 @@ const LONGEST_REMARK: usize = 300;
 
 impl Client {
     pub(crate) fn new(settings: &Settings) -> Result<Self, HubError> {
-        environment::check_endpoint(&settings.endpoint)?;
         let Transfer {
             connections,
             connect_timeout,
@@ -52,6 +51,7 @@ impl Client {
             .max_redirects(0)
             .accept_encoding("identity")
             .user_agent(concat!("glm4v/", env!("CARGO_PKG_VERSION")))
+            .tls_config(certificates::tls(settings.certificates.as_deref())?)
             .proxy(settings.proxies.then(Proxy::try_from_env).flatten())
             .timeout_resolve(Some(connect_timeout))
             .timeout_connect(Some(connect_timeout))

@@ -14,6 +14,8 @@ impl Settings {
     /// | `HF_HUB_CACHE`, else `HUGGINGFACE_HUB_CACHE` | the Hugging Face cache; default `$HF_HOME/hub` |
     /// | `HF_HOME` | default `$XDG_CACHE_HOME/huggingface`, else `~/.cache/huggingface` |
     /// | `HF_HUB_OFFLINE`, else `TRANSFORMERS_OFFLINE` | `1`, `true`, `yes` or `on`: the network is not used |
+    /// | `SSL_CERT_FILE`, else `REQUESTS_CA_BUNDLE` | certificates to trust in place of Mozilla's |
+    /// | `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`, `NO_PROXY` | proxies, read when the network is used |
     /// | `GLM4V_CACHE` | our own cache; default `glm4v` in `$XDG_CACHE_HOME`, else in the user's cache directory |
     ///
     /// An empty variable counts as none. `~`, `$NAME` and `${NAME}` are replaced in paths.
@@ -37,6 +39,7 @@ impl Settings {
         settings.token = environment.token(&hf_home)?;
         settings.offline = environment.is_true(&["HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"]);
         settings.proxies = true;
+        settings.certificates = environment.path(&["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"]);
         Ok(settings)
     }
 }

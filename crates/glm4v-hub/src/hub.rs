@@ -5,6 +5,7 @@ use crate::attempts::Attempts;
 use crate::cache::{Cache, lacking};
 use crate::client::Client;
 use crate::download::Download;
+use crate::environment::check_endpoint;
 use crate::own::{Cached, Own};
 use crate::remote::Remote;
 use crate::revision::Revision;
@@ -15,7 +16,6 @@ use crate::{HubError, ModelId, Progress, Settings, commit};
 #[derive(Clone, Debug)]
 pub struct Hub {
     settings: Settings,
-    client: Client,
     theirs: Cache,
     ours: Own,
 }
@@ -45,8 +45,8 @@ impl Hub {
     /// # Errors
     /// [`HubError::Environment`] for an endpoint that is no URL.
     pub fn new(settings: Settings) -> Result<Self, HubError> {
+        check_endpoint(&settings.endpoint)?;
         Ok(Self {
-            client: Client::new(&settings)?,
             theirs: Cache {
                 root: settings.hf_cache.clone(),
             },
@@ -130,14 +130,15 @@ impl Hub {
             progress,
             stop: &stop,
         };
+        let client = Client::new(&self.settings)?;
         let commit = attempts.run(|| {
-            let commit = commit::resolve(&self.client, model, &revision);
+            let commit = commit::resolve(&client, model, &revision);
             commit.map_err(HubError::at_first)
         })?;
         let _lock = self.ours.lock(model, progress)?;
         let dir = match self.search_commit(model, &commit).found {
             Some(dir) => dir,
-            None => self.fetch_commit(model, &commit, attempts)?,
+            None => self.fetch_commit(&client, model, &commit, attempts)?,
         };
         self.ours.note(model, &revision, &commit)?;
         Ok(dir)
@@ -163,12 +164,13 @@ impl Hub {
 
     fn fetch_commit(
         &self,
+        client: &Client,
         model: &ModelId,
         commit: &str,
         attempts: Attempts<'_>,
     ) -> Result<PathBuf, HubError> {
         let remote = Remote {
-            client: &self.client,
+            client,
             attempts,
             model,
             commit,
@@ -176,7 +178,7 @@ impl Hub {
         let tower = remote.tower()?;
         let unfinished = Unfinished::open(&self.ours.unfinished(model, commit), &tower.plan)?;
         let download = Download {
-            client: &self.client,
+            client,
             plan: &tower.plan,
             sources: &tower.sources,
             unfinished: &unfinished,

@@ -22,6 +22,7 @@
 
 mod attempts;
 mod cache;
+mod certificates;
 mod client;
 mod commit;
 mod download;

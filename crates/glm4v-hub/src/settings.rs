@@ -19,6 +19,8 @@ pub struct Settings {
     pub offline: bool,
     /// Whether the proxies of `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY` are used.
     pub proxies: bool,
+    /// Certificates to trust in place of Mozilla's, in PEM (`SSL_CERT_FILE`). Read when the network is used.
+    pub certificates: Option<PathBuf>,
     /// How files are fetched.
     pub transfer: Transfer,
 }
@@ -37,6 +39,7 @@ impl Settings {
             cache: cache.into(),
             offline: false,
             proxies: false,
+            certificates: None,
             transfer: Transfer::default(),
         }
     }

@@ -249,12 +249,14 @@ fn what_was_damaged_in_between_is_fetched_anew() {
             .join(COMMIT)
             .join(name);
         std::fs::write(file, "short").unwrap();
+        let heard = Heard::default();
         let second = Server::honest(golden(SHARDED));
         let dir = caches
             .hub(&second.url())
-            .fetch(&model(), None, &())
+            .fetch(&model(), None, &heard)
             .unwrap();
         assert_fetched(&dir, &golden(SHARDED));
+        assert_eq!(heard.before.into_inner(), 0, "{name}");
     }
 }
 

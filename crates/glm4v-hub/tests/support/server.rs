@@ -278,11 +278,11 @@ fn send(mut stream: &TcpStream, request: &Request, answer: &Answer) -> std::io::
     {
         head += &format!("Content-Length: {}\r\n", answer.body.len());
     }
-    stream.write_all(head.as_bytes())?;
-    stream.write_all(b"\r\n")?;
-    if request.method == "HEAD" {
-        return Ok(());
+    let mut bytes = (head + "\r\n").into_bytes();
+    if request.method != "HEAD" {
+        let end = answer.cut.unwrap_or(usize::MAX).min(answer.body.len());
+        bytes.extend(&answer.body[..end]);
     }
-    let end = answer.cut.unwrap_or(usize::MAX).min(answer.body.len());
-    stream.write_all(&answer.body[..end])
+    // At once: small writes one after another wait for each other's acknowledgement.
+    stream.write_all(&bytes)
 }
