@@ -6,7 +6,7 @@ pub(crate) const MAX_FRAMES: usize = 1 << 24;
 const ASSUMED_FPS: f64 = 24.0;
 
 /// What is known of a clip before its frames are: transformers' `VideoMetadata`.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct ClipInfo {
     /// Frames of the whole clip.
     pub num_frames: usize,
@@ -14,6 +14,9 @@ pub struct ClipInfo {
     pub fps: Option<f64>,
     /// Length in seconds; where it is absent or 0 the reference derives it from the other two.
     pub duration: Option<f64>,
+    /// When each frame is shown, in seconds, where that is known better than from `fps`: an animated picture says it
+    /// frame by frame. transformers has no such thing.
+    pub frame_times: Option<Vec<f64>>,
 }
 
 impl ClipInfo {
@@ -24,15 +27,18 @@ impl ClipInfo {
             num_frames,
             fps: Some(fps),
             duration: None,
+            frame_times: None,
         }
     }
 
-    /// When the frames at `indices` are shown, in seconds: index / fps (`VideoMetadata.timestamps` of transformers
-    /// 5.23), 24 frames a second assumed where they are not known.
+    /// When the frames at `indices` are shown, in seconds: their `frame_times`, or else index / fps
+    /// (`VideoMetadata.timestamps` of transformers 5.23), 24 frames a second assumed where they are not known.
     #[must_use]
     pub fn frame_timestamps(&self, indices: &[usize]) -> Vec<f64> {
+        let times = self.frame_times.as_deref().unwrap_or(&[]);
         let fps = self.fps.unwrap_or(ASSUMED_FPS);
-        indices.iter().map(|&index| index as f64 / fps).collect()
+        let time = |&index: &usize| times.get(index).copied().unwrap_or(index as f64 / fps);
+        indices.iter().map(time).collect()
     }
 
     /// The seconds that the prompt names, one for each of `temporal_patches`, as transformers 5.23 takes them
@@ -60,6 +66,12 @@ impl ClipInfo {
                 limit: MAX_FRAMES as u64,
                 found: self.num_frames.to_string(),
             });
+        }
+        if let Some(times) = self.frame_times.as_ref().map(Vec::len)
+            && times != self.num_frames
+        {
+            let found = format!("{times} of {}", self.num_frames);
+            return refuse("with a time for each frame", found);
         }
         match *self {
             Self { num_frames: 0, .. } => refuse("of at least 1 frame", "none".into()),
@@ -113,6 +125,22 @@ mod tests {
     }
 
     #[test]
+    fn known_times_are_told() {
+        let info = ClipInfo {
+            frame_times: Some(vec![0.0, 0.1, 0.7]),
+            ..ClipInfo::new(3, 4.0)
+        };
+        assert_eq!(info.frame_timestamps(&[0, 2, 2]), [0.0, 0.7, 0.7]);
+        assert_eq!(info.prompt_timestamps(&[0, 1, 2, 2], 2), [0.0, 0.7]);
+        let short = ClipInfo {
+            num_frames: 4,
+            ..info
+        };
+        let message = short.check().unwrap_err().to_string();
+        assert!(message.ends_with("found 3 of 4"), "{message}");
+    }
+
+    #[test]
     fn an_unknown_rate_is_24_frames_a_second() {
         let info = ClipInfo {
             fps: None,
@@ -125,9 +153,8 @@ mod tests {
     #[test]
     fn refusals_say_what_was_found() {
         let clip = |num_frames, fps, duration| ClipInfo {
-            num_frames,
-            fps: Some(fps),
             duration: Some(duration),
+            ..ClipInfo::new(num_frames, fps)
         };
         assert!(clip(1, 1.0, 0.0).check().is_ok());
         for (info, found) in [

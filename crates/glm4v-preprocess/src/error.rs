@@ -21,9 +21,11 @@ pub enum PreprocessError {
         /// Why it is refused.
         source: Box<PreprocessError>,
     },
-    /// The bytes are of no picture format that is read.
-    #[error("expected a PNG, JPEG, WebP, GIF, BMP or TIFF picture, found {found}")]
+    /// The bytes are of no format that is read.
+    #[error("expected {expected}, found {found}")]
     UnknownFormat {
+        /// The formats that would do.
+        expected: &'static str,
         /// The first bytes.
         found: String,
     },
@@ -99,6 +101,43 @@ pub enum PreprocessError {
         /// The size of this one.
         found: String,
     },
+    /// A folder of frames without any.
+    #[error("expected a folder of pictures (the frames of a clip), found none in it")]
+    NoFrames,
+    /// A video file without a video stream; the cover of an album is none.
+    #[error("expected a file with a video stream, found {found}")]
+    NoVideo {
+        /// The streams there are.
+        found: String,
+    },
+    /// A program that reads video files is not there.
+    #[error(
+        "expected the program {} to read a video file, found none: install ffmpeg, which brings ffprobe \
+         (apt install ffmpeg, brew install ffmpeg or winget install ffmpeg), and have both on PATH",
+        program.display()
+    )]
+    NoProgram {
+        /// The program.
+        program: PathBuf,
+    },
+    /// A program that reads video files gave up.
+    #[error("expected {} to read the video, found that it failed: {said}", program.display())]
+    Program {
+        /// The program.
+        program: PathBuf,
+        /// Its last line on stderr.
+        said: String,
+    },
+    /// Decoding a video file ended before a frame that was sampled.
+    #[error(
+        "expected frame {index} of the clip, counted from 0, found that ffmpeg ended before it: {said}"
+    )]
+    EndedEarly {
+        /// The frame.
+        index: usize,
+        /// ffmpeg's last line on stderr.
+        said: String,
+    },
     /// Patch rows and grids that do not belong together.
     #[error("expected patch rows of shape {expected}, found {found}")]
     Rows {
@@ -127,10 +166,14 @@ impl PreprocessError {
         }
     }
 
+    /// The same with the file's name, unless it names one already.
     pub(crate) fn in_file(self, path: &Path) -> Self {
-        Self::File {
-            path: path.to_owned(),
-            source: Box::new(self),
+        match self {
+            Self::Io { .. } | Self::File { .. } => self,
+            other => Self::File {
+                path: path.to_owned(),
+                source: Box::new(other),
+            },
         }
     }
 }

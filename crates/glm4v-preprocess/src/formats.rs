@@ -10,9 +10,10 @@ use crate::png_key::color_key;
 use crate::rgb::{Alpha, into_rgb, whiten};
 use crate::{OpenOptions, PreprocessError};
 
-/// The name of a format that is read.
-pub(crate) fn name(format: ImageFormat) -> Option<&'static str> {
-    Some(match format {
+/// The format of a picture that is read, by its first bytes, and its name.
+pub(crate) fn of(bytes: &[u8]) -> Option<(ImageFormat, &'static str)> {
+    let format = image::guess_format(bytes).ok()?;
+    let name = match format {
         ImageFormat::Bmp => "BMP",
         ImageFormat::Gif => "GIF",
         ImageFormat::Jpeg => "JPEG",
@@ -20,10 +21,11 @@ pub(crate) fn name(format: ImageFormat) -> Option<&'static str> {
         ImageFormat::Tiff => "TIFF",
         ImageFormat::WebP => "WebP",
         _ => return None,
-    })
+    };
+    Some((format, name))
 }
 
-/// Decodes one of the formats that have a [`name`]; the orientation is for the caller to apply.
+/// Decodes the formats of [`of`] but GIF; the orientation is for the caller to apply.
 pub(crate) fn decode(
     bytes: &[u8],
     (format, name): (ImageFormat, &'static str),

@@ -36,6 +36,21 @@
 //! # Ok::<(), glm4v_preprocess::PreprocessError>(())
 //! ```
 //!
+//! [`Media::open`] tells pictures from clips, and reads the latter from video files (by the programs ffmpeg and ffprobe),
+//! animated pictures and folders of frames; [`VideoProcessor::read`] then reads no frames but those that are sampled.
+//!
+//! ```no_run
+//! use glm4v_config::VideoProcessorConfig;
+//! use glm4v_preprocess::{Media, MediaOptions, VideoProcessor};
+//!
+//! let processor = VideoProcessor::new(VideoProcessorConfig::default());
+//! if let Media::Clip(source) = Media::open("cat.mp4", &MediaOptions::default())? {
+//!     let clip = processor.read(&source)?;
+//!     println!("{} of {} frames", clip.frames_indices.len(), source.info().num_frames);
+//! }
+//! # Ok::<(), glm4v_preprocess::PreprocessError>(())
+//! ```
+//!
 //! With the feature `libjpeg`, on by default, JPEG is decoded by libjpeg, in C, to exactly Pillow's pixels. Without it
 //! the decoder is Rust, and differs from Pillow by up to 5 levels in some per cent of the values. libjpeg's errors
 //! unwind: built with `panic = "abort"`, a program ends at a damaged JPEG.
@@ -47,6 +62,7 @@ mod formats;
 mod gif;
 #[cfg(feature = "libjpeg")]
 mod jpeg;
+mod media;
 mod normalize;
 mod open;
 mod orientation;
@@ -59,16 +75,19 @@ mod resize;
 mod rgb;
 mod sampling;
 mod smart_resize;
+mod source;
 mod target;
 mod unpatchify;
 mod video;
 
 pub use clip::{Clip, ClipInfo};
 pub use error::PreprocessError;
+pub use media::{Media, MediaOptions};
 pub use open::{OpenOptions, decode, open};
 pub use patches::Patches;
 pub use processor::ImageProcessor;
 pub use sampling::sample_frames;
 pub use smart_resize::smart_resize;
+pub use source::ClipSource;
 pub use unpatchify::unpatchify;
 pub use video::VideoProcessor;

@@ -8,6 +8,8 @@ use image::{DynamicImage, ImageFormat};
 use crate::contain::contain;
 use crate::{PreprocessError, formats, gif};
 
+const PICTURE: &str = "a PNG, JPEG, WebP, GIF, BMP or TIFF picture";
+
 /// What a picture file may need, and whether it is turned.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OpenOptions {
@@ -43,18 +45,21 @@ pub fn open(
     options: &OpenOptions,
 ) -> Result<DynamicImage, PreprocessError> {
     let path = path.as_ref();
-    let mut bytes = Vec::new();
     // One byte more than allowed, so that a longer file shows.
+    let bytes = first_bytes(path, options.max_bytes.saturating_add(1))?;
+    decode(&bytes, options).map_err(|error| error.in_file(path))
+}
+
+/// The file, or as much of it as is asked for.
+pub(crate) fn first_bytes(path: &Path, most: u64) -> Result<Vec<u8>, PreprocessError> {
+    let mut bytes = Vec::new();
     File::open(path)
-        .and_then(|file| {
-            file.take(options.max_bytes.saturating_add(1))
-                .read_to_end(&mut bytes)
-        })
+        .and_then(|file| file.take(most).read_to_end(&mut bytes))
         .map_err(|source| PreprocessError::Io {
             path: path.to_owned(),
             source,
         })?;
-    decode(&bytes, options).map_err(|error| error.in_file(path))
+    Ok(bytes)
 }
 
 /// [`open`] for a file that is already in memory.
@@ -71,10 +76,7 @@ pub fn decode(bytes: &[u8], options: &OpenOptions) -> Result<DynamicImage, Prepr
             found: "a larger file".into(),
         });
     }
-    let format = image::guess_format(bytes).ok();
-    let (format, name) = format
-        .and_then(|format| Some((format, formats::name(format)?)))
-        .ok_or_else(|| unknown(bytes))?;
+    let (format, name) = formats::of(bytes).ok_or_else(|| unknown(PICTURE, bytes))?;
     let (rgb, orientation) = contain(name, || match format {
         #[cfg(feature = "libjpeg")]
         ImageFormat::Jpeg => crate::jpeg::decode(bytes, options),
@@ -88,9 +90,11 @@ pub fn decode(bytes: &[u8], options: &OpenOptions) -> Result<DynamicImage, Prepr
     Ok(picture)
 }
 
-fn unknown(bytes: &[u8]) -> PreprocessError {
+/// The refusal of what is not `expected`, with its first bytes.
+pub(crate) fn unknown(expected: &'static str, bytes: &[u8]) -> PreprocessError {
     let first = &bytes[..bytes.len().min(8)];
     PreprocessError::UnknownFormat {
+        expected,
         found: match first {
             [] => "an empty file".into(),
             _ => format!("a file that starts with \"{}\"", first.escape_ascii()),

@@ -2,35 +2,72 @@ use image::RgbImage;
 
 use crate::PreprocessError;
 
-/// The frames at `indices`, which are in order and may repeat, out of all frames. Those between are dropped as they
-/// come; what follows the last is not asked for.
-pub(crate) struct Picked<'a, I> {
-    frames: I,
-    indices: &'a [usize],
-    read: usize,
-    size: Option<(u32, u32)>,
-    repeat: Option<RgbImage>,
+/// Gives frames of a clip, forwards only: no index is below the one before it.
+pub(crate) trait ReadFrame {
+    type Error: From<PreprocessError>;
+
+    fn frame(&mut self, index: usize) -> Result<RgbImage, Self::Error>;
 }
 
-impl<'a, I, E> Picked<'a, I>
+/// All frames of a clip, in order. Those between the ones asked for are dropped as they come; what follows the last is
+/// not asked for.
+pub(crate) struct Every<I> {
+    frames: I,
+    read: usize,
+}
+
+impl<I> Every<I> {
+    pub(crate) fn new(frames: I) -> Self {
+        Self { frames, read: 0 }
+    }
+}
+
+impl<I, E> ReadFrame for Every<I>
 where
     I: Iterator<Item = Result<RgbImage, E>>,
     E: From<PreprocessError>,
 {
-    pub(crate) fn new(frames: I, indices: &'a [usize]) -> Self {
+    type Error = E;
+
+    fn frame(&mut self, index: usize) -> Result<RgbImage, E> {
+        loop {
+            let found = self.read;
+            let frame = self.frames.next();
+            let frame = frame.ok_or(PreprocessError::MissingFrame { index, found })??;
+            self.read += 1;
+            if self.read > index {
+                return Ok(frame);
+            }
+        }
+    }
+}
+
+/// The frames at `indices`, which are in order and may repeat; each is read once. They must be of one size.
+pub(crate) struct Picked<'a, R> {
+    reader: R,
+    indices: &'a [usize],
+    size: Option<(u32, u32)>,
+    repeat: Option<RgbImage>,
+}
+
+impl<'a, R: ReadFrame> Picked<'a, R> {
+    pub(crate) fn new(reader: R, indices: &'a [usize]) -> Self {
         Self {
-            frames,
+            reader,
             indices,
-            read: 0,
             size: None,
             repeat: None,
         }
     }
 
-    fn frame(&mut self, index: usize) -> Result<RgbImage, E> {
+    fn frame(&mut self, index: usize) -> Result<RgbImage, R::Error> {
         let frame = match self.repeat.take() {
             Some(frame) => frame,
-            None => self.read_up_to(index)?,
+            None => {
+                let frame = self.reader.frame(index)?;
+                self.check(&frame, index)?;
+                frame
+            }
         };
         if self.indices.first() == Some(&index) {
             self.repeat = Some(frame.clone());
@@ -38,39 +75,31 @@ where
         Ok(frame)
     }
 
-    fn read_up_to(&mut self, index: usize) -> Result<RgbImage, E> {
-        loop {
-            let found = self.read;
-            let frame = self.frames.next();
-            let frame = frame.ok_or(PreprocessError::MissingFrame { index, found })??;
-            self.read += 1;
-            if self.read > index {
-                self.check(&frame, index)?;
-                return Ok(frame);
-            }
-        }
-    }
-
     fn check(&mut self, frame: &RgbImage, index: usize) -> Result<(), PreprocessError> {
-        let size = *self.size.get_or_insert(frame.dimensions());
-        if size == frame.dimensions() {
-            return Ok(());
-        }
-        let pixels = |(width, height)| format!("{width}×{height} pixels");
-        Err(PreprocessError::FrameSize {
-            index,
-            expected: pixels(size),
-            found: pixels(frame.dimensions()),
-        })
+        let expected = *self.size.get_or_insert(frame.dimensions());
+        check_size(index, expected, frame.dimensions())
     }
 }
 
-impl<I, E> Iterator for Picked<'_, I>
-where
-    I: Iterator<Item = Result<RgbImage, E>>,
-    E: From<PreprocessError>,
-{
-    type Item = Result<RgbImage, E>;
+/// Whether a frame is as large as the others, (width, height).
+pub(crate) fn check_size(
+    index: usize,
+    expected: (u32, u32),
+    found: (u32, u32),
+) -> Result<(), PreprocessError> {
+    if expected == found {
+        return Ok(());
+    }
+    let pixels = |(width, height)| format!("{width}×{height} pixels");
+    Err(PreprocessError::FrameSize {
+        index,
+        expected: pixels(expected),
+        found: pixels(found),
+    })
+}
+
+impl<R: ReadFrame> Iterator for Picked<'_, R> {
+    type Item = Result<RgbImage, R::Error>;
 
     fn next(&mut self) -> Option<Self::Item> {
         let (&index, others) = self.indices.split_first()?;
@@ -89,6 +118,13 @@ mod tests {
         (0..count).map(|level| Ok(RgbImage::from_pixel(2, 1, Rgb([level; 3]))))
     }
 
+    fn picked<I>(frames: I, indices: &[usize]) -> Picked<'_, Every<I>>
+    where
+        I: Iterator<Item = Result<RgbImage, PreprocessError>>,
+    {
+        Picked::new(Every::new(frames), indices)
+    }
+
     fn levels(picked: impl Iterator<Item = Result<RgbImage, PreprocessError>>) -> Vec<u8> {
         picked.map(|frame| frame.unwrap().as_raw()[0]).collect()
     }
@@ -98,7 +134,7 @@ mod tests {
         let mut asked = 0;
         let source = frames(9).inspect(|_| asked += 1);
         assert_eq!(
-            levels(Picked::new(source, &[1, 4, 4, 5, 5, 5])),
+            levels(picked(source, &[1, 4, 4, 5, 5, 5])),
             [1, 4, 4, 5, 5, 5]
         );
         assert_eq!(asked, 6);
@@ -106,7 +142,7 @@ mod tests {
 
     #[test]
     fn an_early_end_says_where() {
-        let error = Picked::new(frames(3), &[0, 5]).last().unwrap().unwrap_err();
+        let error = picked(frames(3), &[0, 5]).last().unwrap().unwrap_err();
         let message = error.to_string();
         assert!(
             message.contains("frame 5") && message.contains("3 frames"),
@@ -117,7 +153,7 @@ mod tests {
     #[test]
     fn sizes_must_not_change() {
         let wider = std::iter::once(Ok(RgbImage::new(3, 1)));
-        let error = Picked::new(frames(2).chain(wider), &[1, 2])
+        let error = picked(frames(2).chain(wider), &[1, 2])
             .last()
             .unwrap()
             .unwrap_err();
@@ -131,7 +167,7 @@ mod tests {
     #[test]
     fn the_sources_own_error_passes_through() {
         let broken = std::iter::once(Err(PreprocessError::size("a frame", "noise")));
-        let error = Picked::new(frames(1).chain(broken), &[2])
+        let error = picked(frames(1).chain(broken), &[2])
             .last()
             .unwrap()
             .unwrap_err();

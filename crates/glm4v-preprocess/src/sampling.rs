@@ -17,8 +17,8 @@ struct Source {
 impl Source {
     fn new(info: &ClipInfo) -> Result<Self, PreprocessError> {
         let fps = info.fps.ok_or_else(|| PreprocessError::ClipInfo {
-            expected: "whose frames a second are known, as do_sample_frames is true",
-            found: "none".into(),
+            expected: "whose frame rate is known, as do_sample_frames is true",
+            found: "none; give it (source_fps, --source-fps)".into(),
         })?;
         let known = info.duration.filter(|&seconds| seconds > 0.0);
         let derived = || (info.num_frames.saturating_sub(1) as f64 / fps).round_ties_even() + 1.0;

@@ -7,10 +7,10 @@ use ndarray::Array2;
 use rayon::prelude::*;
 
 use crate::patchify::Patchifier;
-use crate::pick::Picked;
+use crate::pick::{Every, Picked};
 use crate::resize::resize;
 use crate::target::{target_grid, target_size, zeros};
-use crate::{Clip, ClipInfo, Patches, PreprocessError, sample_frames};
+use crate::{Clip, ClipInfo, ClipSource, Patches, PreprocessError, sample_frames};
 
 /// As many frames wait in full size for the cores, whatever the number of these: a frame can be of 25 MB.
 const FRAMES_AT_ONCE: usize = 8;
@@ -86,19 +86,33 @@ impl VideoProcessor {
         info: &ClipInfo,
     ) -> Result<Clip, E> {
         let frames_indices = self.sample_frames(info)?;
-        let mut sampled = Picked::new(frames.into_iter(), &frames_indices);
+        let mut sampled = Picked::new(Every::new(frames.into_iter()), &frames_indices);
         let Some(first) = sampled.next().transpose()? else {
             return Err(none_sampled(info).into());
         };
         let (height, width) = (first.height() as usize, first.width() as usize);
         let grid = self.grid(frames_indices.len(), height, width)?;
         let patches = self.patches(iter::once(Ok(first)).chain(sampled), grid)?;
-        Ok(Clip {
-            patches,
-            frame_timestamps: info.frame_timestamps(&frames_indices),
-            timestamps: info.prompt_timestamps(&frames_indices, grid.t),
-            frames_indices,
-        })
+        Ok(clip(patches, info, frames_indices, grid))
+    }
+
+    /// The patch rows of a clip's frames: those that are sampled are read, a few at a time.
+    ///
+    /// # Errors
+    /// [`PreprocessError::File`], which names the file, for the errors of [`VideoProcessor::sample_frames`],
+    /// [`VideoProcessor::grid`] and [`ClipSource::frames`], and where no frame is sampled.
+    pub fn read(&self, source: &ClipSource) -> Result<Clip, PreprocessError> {
+        let read = || {
+            let frames_indices = self.sample_frames(source.info())?;
+            if frames_indices.is_empty() {
+                return Err(none_sampled(source.info()));
+            }
+            let (height, width) = source.size();
+            let grid = self.grid(frames_indices.len(), height, width)?;
+            let patches = self.patches(source.frames(&frames_indices)?, grid)?;
+            Ok(clip(patches, source.info(), frames_indices, grid))
+        };
+        read().map_err(|error| error.in_file(source.path()))
     }
 
     /// Works through the clip in runs of temporal patches, so that only their frames are in memory.
@@ -139,10 +153,19 @@ impl VideoProcessor {
     }
 }
 
+fn clip(patches: Patches, info: &ClipInfo, frames_indices: Vec<usize>, grid: GridThw) -> Clip {
+    Clip {
+        patches,
+        frame_timestamps: info.frame_timestamps(&frames_indices),
+        timestamps: info.prompt_timestamps(&frames_indices, grid.t),
+        frames_indices,
+    }
+}
+
 fn none_sampled(info: &ClipInfo) -> PreprocessError {
     PreprocessError::ClipInfo {
         expected: "of which a frame is sampled",
-        found: format!("none of {info:?}"),
+        found: format!("none of {}", info.num_frames),
     }
 }
 

@@ -46,6 +46,7 @@ fn check_rows(rule: SamplingRule, rows: &[SampleRow]) {
             num_frames,
             fps: Some(fps),
             duration,
+            frame_times: None,
         };
         let indices = sample_frames(&config, &info).unwrap();
         assert_eq!(indices.len(), count, "{rule:?} {row:?}: {indices:?}");
@@ -101,6 +102,7 @@ impl ClipCase {
             num_frames: self.num_frames,
             fps: self.fps,
             duration: self.duration,
+            frame_times: None,
         };
         VideoProcessor::new(config).clip(frames, &info)
     }

@@ -1,0 +1,81 @@
+use std::ffi::OsString;
+
+use image::RgbImage;
+
+use super::VideoFile;
+use super::probe::Rotation;
+use super::program::Running;
+use super::select::Selection;
+use crate::PreprocessError;
+
+/// The selected frames of a video file, as they come out of ffmpeg.
+pub(crate) struct VideoReader {
+    running: Option<Running>,
+    passed: Box<dyn Iterator<Item = usize> + Send>,
+    coded: (u32, u32),
+    rotation: Rotation,
+}
+
+impl VideoFile {
+    pub(crate) fn reader(&self, indices: &[usize]) -> Result<VideoReader, PreprocessError> {
+        let selection = Selection::new(indices);
+        let mut args = self.decode_args();
+        let filter = format!("select='{}'", selection.expression);
+        let count = selection.count().to_string();
+        args.extend(["-vf", &filter, "-frames:v", &count].map(Into::into));
+        args.extend(["-pix_fmt", "rgb24", "-f", "rawvideo", "-"].map(Into::into));
+        let running = match indices {
+            [] => None,
+            _ => Some(Running::start(&self.ffmpeg, &args)?),
+        };
+        Ok(VideoReader {
+            running,
+            passed: Box::new(selection.indices()),
+            coded: self.coded,
+            rotation: self.rotation,
+        })
+    }
+
+    /// Every frame of the stream that is shown, once and in order. Turning is ours, since ffmpeg also mirrors and turns
+    /// by odd angles; its filters are not started anew where the size changes, or they would count from 0 again.
+    pub(super) fn decode_args(&self) -> Vec<OsString> {
+        let mut args: Vec<OsString> = ["-nostdin", "-v", "error", "-noautorotate"]
+            .map(Into::into)
+            .into();
+        args.extend(["-reinit_filter", "0"].map(Into::into));
+        args.extend(self.input.args());
+        let stream = format!("0:{}", self.stream);
+        args.extend(["-map", &stream, "-fps_mode", "passthrough"].map(Into::into));
+        args
+    }
+}
+
+impl VideoReader {
+    pub(crate) fn frame(&mut self, index: usize) -> Result<RgbImage, PreprocessError> {
+        let (width, height) = self.coded;
+        let mut pixels = vec![0; 3 * width as usize * height as usize];
+        while let Some(passed) = self.passed.next() {
+            let running = self.running.as_mut();
+            if !running.map_or(Ok(false), |running| running.fill(&mut pixels))? {
+                return Err(self.ended(index));
+            }
+            if passed == index {
+                let frame = RgbImage::from_raw(width, height, pixels);
+                let frame = frame.expect("the pixels fill it");
+                return Ok(self.rotation.turn(frame));
+            }
+        }
+        Err(self.ended(index))
+    }
+
+    fn ended(&mut self, index: usize) -> PreprocessError {
+        let said = self.running.take().map_or(Ok(None), Running::finish);
+        let said = match said {
+            // A file of which nothing can be read, or an ffmpeg that does not know its options.
+            Err(error) if index == 0 => return error,
+            Err(PreprocessError::Program { said, .. }) | Ok(Some(said)) => said,
+            _ => "it gave no reason".into(),
+        };
+        PreprocessError::EndedEarly { index, said }
+    }
+}

@@ -1,0 +1,219 @@
+use std::cmp::Reverse;
+use std::path::Path;
+
+use image::{RgbImage, imageops};
+use serde::Deserialize;
+
+use super::program::{Input, Running};
+use crate::PreprocessError;
+
+/// What ffprobe says of a stream.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Stream {
+    pub(crate) index: usize,
+    codec_type: String,
+    width: u32,
+    height: u32,
+    time_base: String,
+    r_frame_rate: String,
+    nb_frames: Option<String>,
+    bit_rate: Option<String>,
+    disposition: Disposition,
+    side_data_list: Vec<SideData>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Disposition {
+    default: u8,
+    hearing_impaired: u8,
+    visual_impaired: u8,
+    attached_pic: u8,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct SideData {
+    rotation: Option<f64>,
+}
+
+const ENTRIES: &str = "stream=index,codec_type,width,height,time_base,r_frame_rate,nb_frames,bit_rate\
+:stream_disposition=default,hearing_impaired,visual_impaired,attached_pic:stream_side_data=rotation";
+
+impl Stream {
+    /// The stream that `av_find_best_stream` takes, less its weight for streams of under five frames. The cover of an
+    /// album, which ffmpeg counts as a video stream, is none.
+    pub(crate) fn find(ffprobe: &Path, input: &Input) -> Result<Self, PreprocessError> {
+        let streams = all(ffprobe, input)?;
+        let found: Vec<&str> = streams.iter().map(Self::kind).collect();
+        let found = match found.as_slice() {
+            [] => "no stream".into(),
+            kinds => kinds.join(", "),
+        };
+        let videos = streams
+            .into_iter()
+            .filter(|stream| stream.kind() == "video");
+        // The first of equals.
+        videos
+            .min_by_key(|stream| Reverse(stream.rank()))
+            .ok_or(PreprocessError::NoVideo { found })
+    }
+
+    fn kind(&self) -> &str {
+        match (self.codec_type.as_str(), self.disposition.attached_pic) {
+            ("video", 1) => "a cover picture",
+            (kind, _) => kind,
+        }
+    }
+
+    fn rank(&self) -> (u8, u64) {
+        let whole = self.disposition.hearing_impaired + self.disposition.visual_impaired == 0;
+        let rate = self.bit_rate.as_deref().and_then(|rate| rate.parse().ok());
+        let disposed = u8::from(whole) + self.disposition.default;
+        (disposed, rate.unwrap_or(0))
+    }
+
+    /// (width, height) as coded.
+    pub(crate) fn size(&self) -> (u32, u32) {
+        (self.width, self.height)
+    }
+
+    /// The unit of the packets' times in seconds: a fraction.
+    pub(crate) fn time_base(&self) -> Option<(f64, f64)> {
+        fraction(&self.time_base)
+    }
+
+    /// Frames a second, as guessed from the header.
+    pub(crate) fn frame_rate(&self) -> Option<f64> {
+        let (top, bottom) = fraction(&self.r_frame_rate)?;
+        Some(top / bottom).filter(|&rate| rate > 0.0)
+    }
+
+    /// Frames that the header claims.
+    pub(crate) fn claimed_frames(&self) -> Option<usize> {
+        self.nb_frames.as_deref()?.parse().ok()
+    }
+
+    pub(crate) fn rotation(&self) -> Rotation {
+        let degrees = self.side_data_list.iter().find_map(|data| data.rotation);
+        Rotation::nearest(degrees.unwrap_or(0.0))
+    }
+}
+
+fn all(ffprobe: &Path, input: &Input) -> Result<Vec<Stream>, PreprocessError> {
+    #[derive(Deserialize)]
+    struct Report {
+        #[serde(default)]
+        streams: Vec<Stream>,
+    }
+    let mut args: Vec<_> = ["-v", "error", "-show_entries", ENTRIES, "-of", "json"]
+        .map(Into::into)
+        .into();
+    args.extend(input.args());
+    let mut running = Running::start(ffprobe, &args)?;
+    let mut report = String::new();
+    running.lines(|line| report.push_str(line))?;
+    running.finish()?;
+    let report: Report =
+        serde_json::from_str(&report).map_err(|error| PreprocessError::Program {
+            program: ffprobe.to_owned(),
+            said: format!("its report cannot be read: {error}"),
+        })?;
+    Ok(report.streams)
+}
+
+fn fraction(text: &str) -> Option<(f64, f64)> {
+    let (top, bottom) = text.split_once('/')?;
+    let (top, bottom) = (top.parse().ok()?, bottom.parse().ok()?);
+    (bottom != 0.0).then_some((top, bottom))
+}
+
+/// Counter-clockwise quarters that a frame is turned by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Rotation {
+    None,
+    Quarter,
+    Half,
+    ThreeQuarters,
+}
+
+impl Rotation {
+    fn nearest(degrees: f64) -> Self {
+        match (degrees / 90.0).round().rem_euclid(4.0) as u8 {
+            1 => Self::Quarter,
+            2 => Self::Half,
+            3 => Self::ThreeQuarters,
+            _ => Self::None,
+        }
+    }
+
+    pub(crate) fn turned(self, (width, height): (u32, u32)) -> (u32, u32) {
+        match self {
+            Self::None | Self::Half => (width, height),
+            Self::Quarter | Self::ThreeQuarters => (height, width),
+        }
+    }
+
+    pub(crate) fn turn(self, mut frame: RgbImage) -> RgbImage {
+        match self {
+            Self::None => frame,
+            Self::Quarter => imageops::rotate270(&frame),
+            Self::Half => {
+                imageops::rotate180_in_place(&mut frame);
+                frame
+            }
+            Self::ThreeQuarters => imageops::rotate90(&frame),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use image::Rgb;
+
+    use super::*;
+
+    #[test]
+    fn angles_are_rounded_to_quarters() {
+        for (degrees, rotation) in [
+            (0.0, Rotation::None),
+            (-44.0, Rotation::None),
+            (90.0, Rotation::Quarter),
+            (-270.0, Rotation::Quarter),
+            (180.0, Rotation::Half),
+            (-180.0, Rotation::Half),
+            (-90.0, Rotation::ThreeQuarters),
+            (f64::NAN, Rotation::None),
+        ] {
+            assert_eq!(Rotation::nearest(degrees), rotation, "{degrees}");
+        }
+    }
+
+    #[test]
+    fn a_quarter_is_against_the_clock() {
+        let frame = RgbImage::from_fn(2, 1, |x, _| Rgb([x as u8; 3]));
+        let levels = |rotation: Rotation| -> Vec<u8> {
+            let turned = rotation.turn(frame.clone());
+            assert_eq!(turned.dimensions(), rotation.turned((2, 1)));
+            turned.pixels().map(|pixel| pixel.0[0]).collect()
+        };
+        assert_eq!(levels(Rotation::Quarter), [1, 0]);
+        assert_eq!(levels(Rotation::Half), [1, 0]);
+        assert_eq!(levels(Rotation::ThreeQuarters), [0, 1]);
+    }
+
+    #[test]
+    fn defaults_go_before_bit_rates() {
+        let stream = |default, rate: Option<&str>| Stream {
+            disposition: Disposition {
+                default,
+                ..Disposition::default()
+            },
+            bit_rate: rate.map(Into::into),
+            ..Stream::default()
+        };
+        assert!(stream(1, None).rank() > stream(0, Some("9")).rank());
+        assert!(stream(1, Some("10")).rank() > stream(1, Some("9")).rank());
+    }
+}

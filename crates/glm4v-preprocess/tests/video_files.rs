@@ -1,0 +1,531 @@
+//! Video files against what torchcodec and PyAV read from them, and files that are not what they say.
+
+mod common;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use common::{
+    Expected, all_checksums, checksums, clip, ffmpeg, golden, has_ffmpeg, media, refusal, scattered,
+};
+use glm4v_config::VideoProcessorConfig;
+use glm4v_preprocess::{
+    ClipInfo, Media, MediaOptions, OpenOptions, PreprocessError, VideoProcessor,
+};
+use serde::Deserialize;
+
+const TEST_PICTURE: &str = "testsrc2=s=98x62:r=25";
+
+#[derive(Deserialize)]
+struct Golden {
+    videos: BTreeMap<String, Expected>,
+}
+
+fn videos() -> BTreeMap<String, Expected> {
+    golden::<Golden>().videos
+}
+
+#[test]
+fn every_frame_and_what_is_known_of_it_equals_the_references() {
+    if !has_ffmpeg() {
+        return;
+    }
+    let videos = videos();
+    assert!(videos.len() >= 4);
+    for (name, expected) in &videos {
+        let source = clip(media(name));
+        let info = ClipInfo {
+            num_frames: expected.num_frames.unwrap(),
+            fps: expected.fps,
+            duration: expected.duration,
+            frame_times: None,
+        };
+        assert_eq!(source.info(), &info, "{name}");
+        assert_eq!(source.size(), (expected.height, expected.width), "{name}");
+        assert_eq!(source.warnings(), [""; 0], "{name}");
+        assert_eq!(all_checksums(&source), expected.crc32, "{name}");
+    }
+}
+
+#[test]
+fn any_choice_of_frames_is_of_the_same_frames() {
+    if !has_ffmpeg() {
+        return;
+    }
+    for (name, expected) in videos() {
+        let source = clip(media(&name));
+        let all = expected.crc32;
+        for seed in 0..8 {
+            let indices = scattered(seed, all.len(), 2 + 3 * seed as usize);
+            let chosen: Vec<u32> = indices.iter().map(|&index| all[index]).collect();
+            assert_eq!(checksums(&source, &indices), chosen, "{name}, {indices:?}");
+        }
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("long.mkv");
+    let picture = [
+        "-f",
+        "lavfi",
+        "-i",
+        "testsrc2=s=32x32:r=25",
+        "-frames:v",
+        "6000",
+    ];
+    if !ffmpeg(&[&picture[..], &["-c:v", "ffv1"]].concat(), &path) {
+        return;
+    }
+    let source = clip(&path);
+    let all = all_checksums(&source);
+    for (seed, count) in [(1, 640), (2, 1500), (3, 5000)] {
+        let indices = scattered(seed, 6000, count);
+        let chosen: Vec<u32> = indices.iter().map(|&index| all[index]).collect();
+        assert!(checksums(&source, &indices) == chosen, "{count} frames");
+    }
+}
+
+#[test]
+fn a_processor_reads_what_it_samples() {
+    if !has_ffmpeg() {
+        return;
+    }
+    let source = clip(media("b-frames.mp4"));
+    let processor = VideoProcessor::new(VideoProcessorConfig::default());
+    let clip = processor.read(&source).unwrap();
+    let all: Vec<usize> = (0..40).collect();
+    let frames = source.frames(&all).unwrap();
+    assert_eq!(processor.try_clip(frames, source.info()).unwrap(), clip);
+}
+
+/// Other kinds of files: the frames are those of the first, and what is known is told.
+#[test]
+fn containers_and_codecs() {
+    if !has_ffmpeg() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let picture = ["-f", "lavfi", "-i", TEST_PICTURE, "-frames:v", "12"];
+    let turned = ["-vf", "transpose"];
+    let whole = folder.path().join("whole.mkv");
+    assert!(ffmpeg(
+        &[&picture[..], &["-c:v", "ffv1", "-pix_fmt", "yuv420p"]].concat(),
+        &whole
+    ));
+    let expected = all_checksums(&clip(&whole));
+    for (name, encoder) in [
+        ("ffv1.avi", &["-c:v", "ffv1", "-pix_fmt", "yuv420p"][..]),
+        ("x264.mp4", &["-c:v", "libx264", "-qp", "0"]),
+        ("x264.ts", &["-c:v", "libx264", "-qp", "0"]),
+        ("x264.flv", &["-c:v", "libx264", "-qp", "0"]),
+        (
+            "x264.mov",
+            &[
+                "-c:v",
+                "libx264",
+                "-qp",
+                "0",
+                "-movflags",
+                "frag_keyframe+empty_moov",
+            ],
+        ),
+        (
+            "vp9.webm",
+            &[
+                "-c:v",
+                "libvpx-vp9",
+                "-lossless",
+                "1",
+                "-pix_fmt",
+                "yuv420p",
+            ],
+        ),
+        ("wmv2.wmv", &["-c:v", "wmv2"]),
+        ("theora.ogv", &["-c:v", "libtheora"]),
+        ("mpeg1.mpg", &["-c:v", "mpeg1video"]),
+        ("mpeg4.avi", &["-c:v", "mpeg4", "-bf", "2"]),
+        (
+            "ten-bits.mp4",
+            &["-c:v", "libx264", "-pix_fmt", "yuv422p10le"],
+        ),
+    ] {
+        let path = folder.path().join(name);
+        if !ffmpeg(&[&picture[..], encoder].concat(), &path) {
+            continue;
+        }
+        let source = clip(&path);
+        let info = source.info();
+        assert_eq!((info.num_frames, source.size()), (12, (62, 98)), "{name}");
+        let fps = info.fps.unwrap();
+        assert!((24.9..27.3).contains(&fps), "{name}: {fps}");
+        let found = all_checksums(&source);
+        let lossless = encoder
+            .iter()
+            .any(|word| ["-qp", "-lossless", "ffv1"].contains(word));
+        assert!(!lossless || found == expected, "{name}");
+        assert_eq!(found.len(), 12, "{name}");
+    }
+    let upright = folder.path().join("upright.mkv");
+    assert!(ffmpeg(
+        &[&picture[..], &turned, &["-c:v", "ffv1"]].concat(),
+        &upright
+    ));
+    assert_eq!(clip(&upright).size(), (98, 62));
+}
+
+#[test]
+fn odd_names_are_only_names() {
+    if !has_ffmpeg() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let names = [
+        "-i.mp4",
+        "http:b.mp4",
+        "concat:a|b",
+        "%03d.mp4",
+        "ü 'x'.txt",
+        "a\\b",
+    ];
+    for name in names {
+        let path = folder.path().join(name);
+        fs::copy(media("b-frames.mp4"), &path).unwrap();
+        assert_eq!(checksums(&clip(&path), &[0]).len(), 1, "{name}");
+    }
+}
+
+#[test]
+fn an_own_frame_rate_replaces_the_files() {
+    if !has_ffmpeg() {
+        return;
+    }
+    let options = MediaOptions {
+        source_fps: Some(5.0),
+        ..MediaOptions::default()
+    };
+    let Media::Clip(source) = Media::open(media("b-frames.mp4"), &options).unwrap() else {
+        panic!("a still");
+    };
+    assert_eq!(source.info(), &ClipInfo::new(40, 5.0));
+}
+
+fn cut(folder: &Path, name: &str, keep: f64) -> PathBuf {
+    let bytes = fs::read(media(name)).unwrap();
+    let path = folder.join(name);
+    fs::write(&path, &bytes[..(bytes.len() as f64 * keep) as usize]).unwrap();
+    path
+}
+
+#[test]
+fn of_a_file_that_is_cut_off_the_frames_that_are_there_are_read() {
+    if !has_ffmpeg() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let all = videos().remove("uneven.mkv").unwrap().crc32;
+    let source = clip(cut(folder.path(), "uneven.mkv", 0.6));
+    let there = all_checksums(&source);
+    assert!((5..all.len()).contains(&there.len()), "{}", there.len());
+    assert_eq!(there[..4], all[..4]);
+    let [warning] = source.warnings() else {
+        panic!("{:?}", source.warnings());
+    };
+    let counted = format!("{} frames can be read", there.len());
+    assert!(warning.ends_with(&counted), "{warning}");
+    VideoProcessor::new(VideoProcessorConfig::default())
+        .read(&source)
+        .unwrap();
+
+    // With its index at the front, an MP4 can be cut as well.
+    let front = folder.path().join("front.mp4");
+    let name = media("b-frames.mp4");
+    let copy = [
+        "-i",
+        name.to_str().unwrap(),
+        "-c",
+        "copy",
+        "-movflags",
+        "faststart",
+    ];
+    assert!(ffmpeg(&copy, &front));
+    let bytes = fs::read(&front).unwrap();
+    fs::write(&front, &bytes[..bytes.len() / 2]).unwrap();
+    let source = clip(&front);
+    let there = all_checksums(&source);
+    assert!((4..40).contains(&there.len()), "{}", there.len());
+    assert!(source.warnings()[0].contains("the header claims 40 frames"));
+
+    // Without any index there is nothing.
+    let error = refusal(cut(folder.path(), "b-frames.mp4", 0.5));
+    assert!(
+        matches!(&error, PreprocessError::File { source, .. }
+            if matches!(**source, PreprocessError::Program { .. })),
+        "{error}"
+    );
+    assert!(
+        error.to_string().contains("b-frames.mp4: expected"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_file_without_a_video_stream() {
+    if !has_ffmpeg() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let sound = folder.path().join("sound.mp4");
+    assert!(ffmpeg(&["-f", "lavfi", "-i", "sine=d=0.5"], &sound));
+    let message = refusal(&sound).to_string();
+    assert!(
+        message.ends_with("sound.mp4: expected a file with a video stream, found audio"),
+        "{message}"
+    );
+    let (cover, album) = (
+        folder.path().join("cover.png"),
+        folder.path().join("album.mp4"),
+    );
+    assert!(ffmpeg(
+        &["-f", "lavfi", "-i", TEST_PICTURE, "-frames:v", "1"],
+        &cover
+    ));
+    let inputs = ["-i", sound.to_str().unwrap(), "-i", cover.to_str().unwrap()];
+    let attach = [
+        "-map",
+        "0",
+        "-map",
+        "1",
+        "-c",
+        "copy",
+        "-disposition:v:0",
+        "attached_pic",
+    ];
+    assert!(ffmpeg(&[&inputs[..], &attach].concat(), &album));
+    let message = refusal(&album).to_string();
+    assert!(message.contains("a cover picture"), "{message}");
+}
+
+#[test]
+fn what_is_no_video_is_not_shown_to_ffmpeg() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("clip.mp4");
+    let options = MediaOptions {
+        ffprobe: "/nowhere/ffprobe".into(),
+        ..MediaOptions::default()
+    };
+    for text in [
+        "#EXTM3U\n/etc/passwd\n",
+        "ffconcat version 1.0\nfile a.mp4\n",
+        "",
+        "hello",
+    ] {
+        fs::write(&path, text).unwrap();
+        let error = Media::open(&path, &options).unwrap_err();
+        let message = error.to_string();
+        assert!(message.contains("or a video (MP4"), "{message}");
+    }
+}
+
+#[test]
+fn missing_programs_are_named_with_the_fix() {
+    let missing = |ffmpeg: &str, ffprobe: &str| {
+        let options = MediaOptions {
+            ffmpeg: ffmpeg.into(),
+            ffprobe: ffprobe.into(),
+            ..MediaOptions::default()
+        };
+        let opened = Media::open(media("b-frames.mp4"), &options);
+        let read = opened.and_then(|media| match media {
+            Media::Clip(source) => {
+                VideoProcessor::new(VideoProcessorConfig::default()).read(&source)
+            }
+            Media::Still(_) => panic!("a still"),
+        });
+        read.unwrap_err().to_string()
+    };
+    let check = |message: String, program: &str| {
+        for part in [
+            "b-frames.mp4: ",
+            program,
+            "apt install ffmpeg",
+            "brew",
+            "winget",
+            "PATH",
+        ] {
+            assert!(message.contains(part), "{message}");
+        }
+    };
+    check(missing("ffmpeg", "/nowhere/ffprobe"), "/nowhere/ffprobe");
+    if has_ffmpeg() {
+        check(missing("/nowhere/ffmpeg", "ffprobe"), "/nowhere/ffmpeg");
+    }
+}
+
+#[test]
+fn frames_beyond_the_limit_are_refused_before_they_are_decoded() {
+    if !has_ffmpeg() {
+        return;
+    }
+    let options = MediaOptions {
+        open: OpenOptions {
+            max_pixels: 98 * 62 - 1,
+            ..OpenOptions::default()
+        },
+        ffmpeg: "/nowhere/ffmpeg".into(),
+        ..MediaOptions::default()
+    };
+    let message = Media::open(media("b-frames.mp4"), &options)
+        .unwrap_err()
+        .to_string();
+    assert!(
+        message.ends_with("at most 6075 pixels, found 98×62"),
+        "{message}"
+    );
+}
+
+#[test]
+fn indices_are_checked() {
+    if !has_ffmpeg() {
+        return;
+    }
+    let source = clip(media("b-frames.mp4"));
+    let message = |indices| source.frames(indices).err().unwrap().to_string();
+    assert!(message(&[3, 40]).contains("an end after 40 frames"));
+    assert!(message(&[3, 2]).ends_with("found 2 after 3"));
+    assert_eq!(source.frames(&[]).unwrap().count(), 0);
+}
+
+/// Where frames change their size, those after the change are scaled, and none is counted twice.
+#[test]
+fn frames_of_another_size_are_scaled() {
+    if !has_ffmpeg() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let part = |size: &str, offset: &str| {
+        let path = folder.path().join(format!("{size}.ts"));
+        let picture = format!("testsrc2=s={size}:r=25");
+        let picture = ["-f", "lavfi", "-i", &picture, "-frames:v", "20"];
+        let encoder = ["-c:v", "libx264", "-output_ts_offset", offset];
+        ffmpeg(&[&picture[..], &encoder].concat(), &path).then(|| fs::read(path).unwrap())
+    };
+    let (Some(small), Some(wide)) = (part("64x64", "0"), part("96x48", "0.8")) else {
+        return;
+    };
+    let path = folder.path().join("both.ts");
+    fs::write(&path, [small, wide].concat()).unwrap();
+    let source = clip(&path);
+    assert_eq!((source.info().num_frames, source.size()), (40, (64, 64)));
+    let all = all_checksums(&source);
+    assert_eq!(checksums(&source, &[5, 25, 39]), [all[5], all[25], all[39]]);
+}
+
+/// The processes whose parent this one is, and that are named ffmpeg.
+#[cfg(target_os = "linux")]
+fn children(of_thread: &str) -> usize {
+    let mut count = 0;
+    for entry in fs::read_dir("/proc").unwrap().flatten() {
+        let stat = fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
+        let command = fs::read(entry.path().join("cmdline")).unwrap_or_default();
+        let parent = stat
+            .rsplit(')')
+            .next()
+            .and_then(|rest| rest.split_whitespace().nth(1));
+        let ours = parent == Some(&std::process::id().to_string());
+        let named = String::from_utf8_lossy(&command).contains(of_thread);
+        let zombie = stat.contains(") Z ");
+        count += usize::from(ours && (named || zombie && stat.contains(of_thread)));
+    }
+    count
+}
+
+/// Not even a zombie is left, whether the frames are read, dropped early or never asked for.
+#[cfg(target_os = "linux")]
+#[test]
+fn ffmpeg_is_gone_with_the_frames() {
+    use std::os::unix::fs::PermissionsExt;
+
+    if !has_ffmpeg() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    // A name of its own, as other tests run beside this one.
+    let program = folder.path().join("ffmpeg-here");
+    fs::write(&program, "#!/bin/sh\nexec ffmpeg \"$@\"\n").unwrap();
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    let path = folder.path().join("gone.mkv");
+    let picture = [
+        "-f",
+        "lavfi",
+        "-i",
+        "testsrc2=s=320x240:r=25",
+        "-frames:v",
+        "250",
+    ];
+    assert!(ffmpeg(&[&picture[..], &["-c:v", "ffv1"]].concat(), &path));
+    let options = MediaOptions {
+        ffmpeg: program,
+        ..MediaOptions::default()
+    };
+    let Media::Clip(source) = Media::open(&path, &options).unwrap() else {
+        panic!("a still");
+    };
+    let indices: Vec<usize> = (0..250).collect();
+    let mut frames = source.frames(&indices).unwrap();
+    frames.next().unwrap().unwrap();
+    assert_eq!(children("gone.mkv"), 1);
+    drop(frames);
+    assert_eq!(children("gone.mkv"), 0);
+    drop(source.frames(&indices).unwrap());
+    assert_eq!(children("gone.mkv"), 0);
+    assert_eq!(source.frames(&indices).unwrap().count(), 250);
+    assert_eq!(children("gone.mkv"), 0);
+}
+
+/// A stand-in for ffmpeg that does `script`.
+#[cfg(unix)]
+fn read_with(script: &str) -> Result<usize, String> {
+    use std::os::unix::fs::PermissionsExt;
+
+    let folder = tempfile::tempdir().unwrap();
+    let program = folder.path().join("ffmpeg");
+    fs::write(&program, format!("#!/bin/sh\n{script}\n")).unwrap();
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    let options = MediaOptions {
+        ffmpeg: program,
+        ..MediaOptions::default()
+    };
+    let Media::Clip(source) = Media::open(media("b-frames.mp4"), &options).unwrap() else {
+        panic!("a still");
+    };
+    let indices = [0, 9, 9];
+    let frames = source.frames(&indices).map_err(|error| error.to_string())?;
+    let frames = frames.collect::<Result<Vec<_>, _>>();
+    frames
+        .map(|frames| frames.len())
+        .map_err(|error| error.to_string())
+}
+
+#[cfg(unix)]
+#[test]
+fn what_ffmpeg_says_at_its_end_is_told() {
+    if !has_ffmpeg() {
+        return;
+    }
+    let frame = "head -c 18228 /dev/zero";
+    let loud = "head -c 9000000 /dev/zero | tr '\\0' x >&2; echo >&2";
+    assert_eq!(read_with(&format!("{loud}; {frame}; {frame}")), Ok(3));
+    let error =
+        read_with(&format!("{loud}; {frame}; echo '[h264 @ 0x1] bad day' >&2")).unwrap_err();
+    assert!(
+        error.contains("b-frames.mp4: expected frame 9 of the clip"),
+        "{error}"
+    );
+    assert!(error.ends_with("ended before it: bad day"), "{error}");
+    let error = read_with("echo \"Unrecognized option 'fps_mode'.\" >&2; exit 1").unwrap_err();
+    assert!(
+        error.ends_with("'fps_mode'. (ffmpeg 5.1 or later is needed)"),
+        "{error}"
+    );
+    let error = read_with("exit 3").unwrap_err();
+    assert!(error.ends_with("exit status: 3"), "{error}");
+}
