@@ -206,8 +206,10 @@ pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), HubError> {
     let file = file
         .as_mut()
         .map_err(|error| HubError::writing(path, needed)(error.kind().into()))?;
-    std::io::Write::write_all(file.as_file_mut(), bytes)
-        .map_err(HubError::writing(path, needed))?;
+    let written = std::io::Write::write_all(file.as_file_mut(), bytes);
+    // Renamed without it, the file could be empty after a power cut.
+    let written = written.and_then(|()| file.as_file().sync_all());
+    written.map_err(HubError::writing(path, needed))?;
     fs::rename(file.path(), path).map_err(HubError::io(path))
 }
 
