@@ -176,15 +176,15 @@ impl Own {
         if kept.is_empty() {
             remove_dir(&dir)?;
         } else {
-            self.forget(model, &kept)?;
+            self.forget(model, &gone)?;
         }
         Ok(gone.iter().map(|cached| cached.bytes).sum())
     }
 
-    /// Removes the notes of commits that are not among `kept`.
-    fn forget(&self, model: &ModelId, kept: &[Cached]) -> Result<(), HubError> {
+    /// Removes the notes of commits that are `gone`.
+    fn forget(&self, model: &ModelId, gone: &[Cached]) -> Result<(), HubError> {
         for (name, commit) in self.refs(model) {
-            if kept.iter().all(|cached| cached.commit != commit) {
+            if gone.iter().any(|cached| cached.commit == commit) {
                 let path = self.0.refs(model).join(name);
                 fs::remove_file(&path).map_err(HubError::io(&path))?;
             }
