@@ -159,6 +159,16 @@ pub enum HubError {
         /// The bytes that came.
         found: u64,
     },
+    /// A model without weights in a format that is read.
+    #[error(
+        "{model} at {commit}: expected model.safetensors or model.safetensors.index.json, found neither"
+    )]
+    NoWeights {
+        /// The model.
+        model: String,
+        /// The commit.
+        commit: String,
+    },
     /// `model.safetensors.index.json` cannot be understood.
     #[error("{file}: not a valid shard index: {message}")]
     Index {

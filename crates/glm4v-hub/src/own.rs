@@ -176,15 +176,15 @@ impl Own {
         if kept.is_empty() {
             remove_dir(&dir)?;
         } else {
-            self.forget(model, &kept)?;
+            self.forget(model, &gone)?;
         }
         Ok(gone.iter().map(|cached| cached.bytes).sum())
     }
 
-    /// Removes the notes of commits that are not among `kept`.
-    fn forget(&self, model: &ModelId, kept: &[Cached]) -> Result<(), HubError> {
+    /// Removes the notes of commits that are `gone`.
+    fn forget(&self, model: &ModelId, gone: &[Cached]) -> Result<(), HubError> {
         for (name, commit) in self.refs(model) {
-            if kept.iter().all(|cached| cached.commit != commit) {
+            if gone.iter().any(|cached| cached.commit == commit) {
                 let path = self.0.refs(model).join(name);
                 fs::remove_file(&path).map_err(HubError::io(&path))?;
             }
@@ -206,8 +206,10 @@ pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), HubError> {
     let file = file
         .as_mut()
         .map_err(|error| HubError::writing(path, needed)(error.kind().into()))?;
-    std::io::Write::write_all(file.as_file_mut(), bytes)
-        .map_err(HubError::writing(path, needed))?;
+    let written = std::io::Write::write_all(file.as_file_mut(), bytes);
+    // Renamed without it, the file could be empty after a power cut.
+    let written = written.and_then(|()| file.as_file().sync_all());
+    written.map_err(HubError::writing(path, needed))?;
     fs::rename(file.path(), path).map_err(HubError::io(path))
 }
 

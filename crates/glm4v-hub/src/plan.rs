@@ -14,3 +14,15 @@ pub use index::Index;
 pub use layout::Plan;
 pub use ranges::{Chunk, Limits, Piece};
 pub use tower::Shard;
+
+/// What a file says, fit for a terminal.
+fn printable(text: &str) -> String {
+    let plain = |c: char| {
+        if c.is_control() {
+            char::REPLACEMENT_CHARACTER
+        } else {
+            c
+        }
+    };
+    text.chars().map(plain).collect()
+}

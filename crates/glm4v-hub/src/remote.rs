@@ -71,7 +71,11 @@ impl Remote<'_> {
             return Ok((self.shown(SINGLE), vec![single]));
         }
         let file = self.shown(INDEX);
-        let index = Index::parse(&self.text(INDEX)?, &file)?;
+        let text = published(self.text(INDEX))?.ok_or_else(|| HubError::NoWeights {
+            model: self.model.to_string(),
+            commit: self.commit.to_owned(),
+        })?;
+        let index = Index::parse(&text, &file)?;
         let names = index.shards(&file)?;
         let shards = names.keys().map(|name| self.shard(name));
         Ok((file, shards.collect::<Result<_, _>>()?))

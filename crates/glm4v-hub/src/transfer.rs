@@ -5,7 +5,8 @@ use std::time::Duration;
 pub struct Transfer {
     /// Connections at once.
     pub connections: usize,
-    /// Bytes of a request at most; what of a request is lost when the program is stopped.
+    /// Bytes of a request at most. What has come of a request is lost when the program is stopped, and what was fetched
+    /// with another size is not gone on with.
     pub chunk_bytes: u64,
     /// Bytes between two tensors that are fetched and thrown away rather than asked around.
     pub gap_bytes: u64,

@@ -69,17 +69,23 @@ fn what_is_not_there_is_named() {
         message.contains("/zai-org/tiny/resolve/main/config.json: 404 (RevisionNotFound)"),
         "{message}"
     );
-    for file in ["preprocessor_config.json", "model.safetensors.index.json"] {
+    for (file, problem) in [
+        (
+            "preprocessor_config.json",
+            format!("{COMMIT}/preprocessor_config.json: 404"),
+        ),
+        (
+            "model.safetensors.index.json",
+            format!("zai-org/tiny at {COMMIT}: expected model.safetensors or"),
+        ),
+    ] {
         let (error, _) = refused(SHARDED, move |request, answer| {
             match request.file() == file {
                 true => Answer::new(404),
                 false => answer,
             }
         });
-        assert!(
-            error.to_string().contains(&format!("{COMMIT}/{file}: 404")),
-            "{error}"
-        );
+        assert!(error.to_string().contains(&problem), "{error}");
     }
 }
 

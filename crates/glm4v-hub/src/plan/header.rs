@@ -1,6 +1,7 @@
 use safetensors::Dtype;
 use safetensors::tensor::Metadata;
 
+use super::printable;
 use crate::HubError;
 
 /// Where the tensors of a safetensors file lie.
@@ -86,6 +87,14 @@ impl Header {
                 format!("expected {end} bytes by its header, found {file_len}"),
             ));
         }
+        let keys = metadata.offset_keys();
+        // No key of a model has any, and a terminal would obey them.
+        if let Some(key) = keys.iter().find(|key| key.contains(char::is_control)) {
+            return Err(refuse(
+                file,
+                format!("tensor `{key}`: control characters in its key"),
+            ));
+        }
         let tensor = |key: String| {
             let info = metadata.info(&key).expect("a key of the header");
             let (start, end) = info.data_offsets;
@@ -98,7 +107,7 @@ impl Header {
             }
         };
         Ok(Self {
-            tensors: metadata.offset_keys().into_iter().map(tensor).collect(),
+            tensors: keys.into_iter().map(tensor).collect(),
         })
     }
 }
@@ -106,7 +115,7 @@ impl Header {
 fn refuse(file: &str, message: String) -> HubError {
     HubError::Header {
         file: file.to_owned(),
-        message,
+        message: printable(&message),
     }
 }
 
@@ -145,13 +154,20 @@ mod tests {
                 4,
             ),
             (one(r#""shape":[1],"data_offsets":[0,-4]"#), 4),
+            (
+                one(r#""shape":[1],"data_offsets":[0,4]"#).replace("\"a\"", r#""\u001b[2J""#),
+                4,
+            ),
+            (
+                r#"{"a":{"dtype":"\u001b[2J","shape":[1],"data_offsets":[0,4]}}"#.to_owned(),
+                4,
+            ),
             ("not json".to_owned(), 0),
             ("[]".to_owned(), 0),
         ] {
-            assert!(
-                matches!(parse(&json, data), Err(HubError::Header { .. })),
-                "{json}"
-            );
+            let error = parse(&json, data).unwrap_err();
+            assert!(matches!(error, HubError::Header { .. }), "{json}");
+            assert!(!error.to_string().contains(char::is_control), "{json}");
         }
         let overlap = r#"{"a":{"dtype":"U8","shape":[4],"data_offsets":[0,4]},"b":{"dtype":"U8","shape":[4],"data_offsets":[2,6]}}"#;
         assert!(parse(overlap, 6).is_err());

@@ -3,6 +3,7 @@ use std::path::{Component, Path};
 
 use serde::Deserialize;
 
+use super::printable;
 use super::tower::find_prefix;
 use crate::HubError;
 
@@ -20,7 +21,7 @@ impl Index {
     pub fn parse(text: &str, file: &str) -> Result<Self, HubError> {
         let refuse = |message: String| HubError::Index {
             file: file.to_owned(),
-            message,
+            message: printable(&message),
         };
         let index: Self = serde_json::from_str(text).map_err(|error| refuse(error.to_string()))?;
         let odd = index.weight_map.iter().find(|(_, shard)| !is_plain(shard));
@@ -96,9 +97,11 @@ mod tests {
             "%2e%2e.safetensors",
             "x.bin",
             "x.safetensors/",
+            "\\u001b[2J.safetensors",
         ] {
             let error = shards(&format!(r#"{{"visual.downsample.bias": "{name}"}}"#)).unwrap_err();
             assert!(matches!(error, HubError::Index { .. }), "{name}: {error}");
+            assert!(!error.to_string().contains(char::is_control), "{name}");
         }
     }
 
