@@ -35,12 +35,16 @@ def frame(index, height, width):
 
 
 def read_video(path):
-    """As transformers' read_video_pyav, but for the number of frames: those that decode, not those of the header."""
+    """All frames, and what torchcodec, with which transformers' processors load a path, says of them: the duration from
+    the first frame's start to the last one's end, and their number over it as frames a second. torchcodec's frames are
+    those of PyAV here."""
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
-        frames = np.stack([frame.to_ndarray(format="rgb24") for frame in container.decode(stream)])
-        rate = stream.average_rate
-    return Clip(frames, metadata(len(frames), float(rate), float(len(frames) / rate)))
+        shown = list(container.decode(stream))
+        frames = np.stack([frame.to_ndarray(format="rgb24") for frame in shown])
+        start, end = shown[0].pts * stream.time_base, (shown[-1].pts + shown[-1].duration) * stream.time_base
+    duration = float(end) - float(start)
+    return Clip(frames, metadata(len(frames), len(frames) / duration, duration))
 
 
 def metadata(num_frames, fps, duration):

@@ -4,6 +4,7 @@ import hashlib
 import json
 
 from clip_cases import CLIP_CASES
+from detail_cases import QUERIES, make_details
 from file_cases import file_goldens
 from pictures import IMAGES, make_pictures
 from preprocess_cases import preprocess_goldens, smart_resize_rows
@@ -16,6 +17,8 @@ def make(folder):
     make_pictures(IMAGES)
     for name, case in (CASES | CLIP_CASES).items():
         make_case(folder / name, case)
+        if name in QUERIES:
+            make_details(folder / name, case)
     write_lines(folder / "preprocess.json", preprocess_goldens())
     write_lines(folder / "smart_resize.json", {"rows": smart_resize_rows()})
     write_lines(folder / "sample_frames.json", sample_goldens())

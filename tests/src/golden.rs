@@ -87,8 +87,8 @@ impl Golden {
     /// Why the case cannot be run here, if it cannot: a video, and nothing to decode it.
     #[must_use]
     pub fn unreadable(&self) -> Option<String> {
-        let videos = self.inputs.iter().any(Input::is_video);
-        videos.then(no_video_decoder).flatten()
+        let mut videos = self.inputs.iter().filter_map(Input::video);
+        videos.next().and_then(no_video_decoder)
     }
 }
 

@@ -3,10 +3,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 use glm4v::image::{Rgb, RgbImage};
-use glm4v::{Clip, ClipInfo, Patches, Processor, VideoProcessor, VideoProcessorConfig, open};
+use glm4v::{Clip, ClipInfo, Patches, Processor, VideoProcessor, open};
 use serde::Deserialize;
 
-use crate::{image_path, read_video, video_path};
+use crate::{image_path, open_video, video_path};
 
 const VIDEO_EXTENSIONS: [&str; 6] = ["avi", "m4v", "mkv", "mov", "mp4", "webm"];
 
@@ -77,16 +77,19 @@ impl Input {
         }
     }
 
-    /// Whether a decoder of videos is needed.
+    /// The file for which a decoder of videos is needed, if it is one.
     #[must_use]
-    pub fn is_video(&self) -> bool {
-        matches!(self, Self::Video { .. })
+    pub fn video(&self) -> Option<&Path> {
+        match self {
+            Self::Video { video } => Some(video),
+            _ => None,
+        }
     }
 
     fn clip(&self, processor: &VideoProcessor) -> Result<Clip> {
         match self {
             Self::Picture(path) => bail!("{} is no clip", path.display()),
-            Self::Video { video } => read_video(video, processor),
+            Self::Video { video } => Ok(processor.read(&open_video(video)?)?),
             Self::Synthetic(clip) => Ok(processor.clip(clip.frames(), &clip.info())?),
         }
     }
@@ -95,9 +98,9 @@ impl Input {
 impl Synthetic {
     fn info(&self) -> ClipInfo {
         ClipInfo {
-            num_frames: self.num_frames,
             fps: self.fps,
             duration: self.duration,
+            ..ClipInfo::new(self.num_frames, 1.0)
         }
     }
 
@@ -116,17 +119,17 @@ fn frame(index: usize, height: usize, width: usize) -> RgbImage {
 }
 
 impl Batch {
-    /// Preprocesses `inputs` with `pictures` and with the video processor of `checkpoint`.
+    /// Preprocesses `inputs`.
     ///
     /// # Errors
     /// If an input cannot be read or is refused.
-    pub fn new(inputs: &[Input], pictures: &Processor, checkpoint: &Path) -> Result<Self> {
+    pub fn new(inputs: &[Input], processor: &Processor) -> Result<Self> {
         let (mut parts, mut sampled, mut place) = (Vec::new(), BTreeMap::new(), 0);
         // Pictures side by side are packed by one call, so that the packing is compared too.
         for run in inputs.chunk_by(|a, b| picture(a).is_some() && picture(b).is_some()) {
             let paths: Vec<&Path> = run.iter().filter_map(picture).collect();
             if paths.is_empty() {
-                let clip = run[0].clip(&video_processor(checkpoint)?)?;
+                let clip = run[0].clip(processor.video()?)?;
                 sampled.insert(
                     place,
                     Sampled {
@@ -136,7 +139,7 @@ impl Batch {
                 );
                 parts.push(clip.patches);
             } else {
-                parts.push(stills(&paths, pictures)?);
+                parts.push(stills(&paths, processor)?);
             }
             place += run.len();
         }
@@ -158,11 +161,6 @@ fn stills(paths: &[&Path], processor: &Processor) -> Result<Patches> {
         .map(|path| open(path, &Default::default()))
         .collect::<Result<Vec<_>, _>>()?;
     Ok(processor.images(&pictures)?)
-}
-
-fn video_processor(checkpoint: &Path) -> Result<VideoProcessor> {
-    let file = checkpoint.join("video_preprocessor_config.json");
-    Ok(VideoProcessor::new(VideoProcessorConfig::from_file(file)?))
 }
 
 #[cfg(test)]

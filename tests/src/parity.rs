@@ -58,8 +58,7 @@ pub fn compare(
     f32_tolerance: f64,
 ) -> Result<Comparison> {
     let (encoder, _) = VisionEncoder::from_dir_with(&golden.checkpoint, device, dtype)?;
-    let Batch { patches, sampled } =
-        Batch::new(&golden.inputs, encoder.processor(), &golden.checkpoint)?;
+    let Batch { patches, sampled } = Batch::new(&golden.inputs, encoder.processor())?;
     let expected = &golden.expected;
     ensure!(
         sampled == expected.sampled,
@@ -130,7 +129,11 @@ pub fn time(
     (0..repeat).map(|_| run()).collect()
 }
 
-fn reference_patches(golden: &Golden, width: usize) -> Result<Patches> {
+/// The reference's own pixel values as a batch of rows of `width` values.
+///
+/// # Errors
+/// If they are not such.
+pub fn reference_patches(golden: &Golden, width: usize) -> Result<Patches> {
     let values = stage(golden, "pixel_values")?.to_vec();
     let rows = values.len() / width;
     let values = ndarray::Array2::from_shape_vec((rows, width), values)?;

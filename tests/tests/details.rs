@@ -4,6 +4,7 @@ use glm4v::{
     AttentionQuery, Device, DeviceSpec, GridThw, Patches, Preset, Stage, Tensor, VisionEncoder,
     Wanted,
 };
+use glm4v_tests::{Difference, Expected, F32_TOLERANCE, Golden, reference_patches};
 use ndarray::Array2;
 
 fn encoder() -> VisionEncoder {
@@ -131,4 +132,62 @@ fn items_have_maps_too() {
     assert_eq!(items[2].map().dims(), [3, 2, 3, 256]);
     assert_eq!(items[2].num_tokens(), 18);
     assert_eq!(values(&items[2].map()), all[13 * 256..]);
+}
+
+/// The attention of chosen patches, recorded from the reference's eager attention (`tests/golden/detail_cases.py`).
+#[test]
+fn attention_is_the_references() {
+    let mut compared = 0;
+    for golden in Golden::all().unwrap() {
+        let file = golden.checkpoint.join("details.safetensors");
+        if !file.exists() {
+            continue;
+        }
+        let expected = Expected::read(&file).unwrap().stages;
+        for device in ["flex", "wgpu"] {
+            let device = match device.parse::<DeviceSpec>().unwrap().open() {
+                Ok(device) => device,
+                Err(error) => {
+                    eprintln!("SKIPPED {device}: {error}");
+                    continue;
+                }
+            };
+            let encoder = VisionEncoder::from_dir(&golden.checkpoint, &device).unwrap();
+            let patches = reference_patches(&golden, encoder.config().patch_dim()).unwrap();
+            let wanted = Wanted {
+                attention: expected.keys().map(|name| query(name)).collect(),
+                ..Wanted::default()
+            };
+            let details = encoder.encode_with(&patches, &wanted).unwrap();
+            for ((name, expected), found) in expected.iter().zip(&details.attention) {
+                let difference = Difference::new(&values(found), expected);
+                let case = &golden.name;
+                assert!(
+                    difference.relative_l2 <= F32_TOLERANCE,
+                    "{case} {name}: {difference:?}"
+                );
+                compared += 1;
+            }
+        }
+    }
+    assert!(compared >= 6, "{compared} compared");
+}
+
+/// As in `attention.1:0:2:3:4`: block, item, temporal patch, row, column.
+fn query(name: &str) -> AttentionQuery {
+    let (_, numbers) = name.split_once('.').unwrap();
+    let numbers: Vec<usize> = numbers
+        .split(':')
+        .map(|part| part.parse().unwrap())
+        .collect();
+    let [block, item, t, y, x] = numbers[..] else {
+        panic!("{name}")
+    };
+    AttentionQuery {
+        block,
+        item,
+        t,
+        y,
+        x,
+    }
 }

@@ -15,6 +15,7 @@ const MAY_USE: [(&str, &[&str]); 9] = [
         &[
             "glm4v-config",
             "glm4v-preprocess",
+            "glm4v-hub",
             "glm4v-model",
             "glm4v-weights",
         ],

@@ -21,14 +21,22 @@ pub(crate) fn write(
     path: &Path,
     content: impl FnOnce(&mut BufWriter<&File>) -> Result<()>,
 ) -> Result<()> {
+    write_unfinished(path, |unfinished| {
+        let mut writer = BufWriter::with_capacity(1 << 20, unfinished.as_file());
+        content(&mut writer)?;
+        Ok(writer.flush()?)
+    })
+}
+
+/// [`write`] for what wants the other name rather than the file.
+pub(crate) fn write_path(path: &Path, content: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
+    write_unfinished(path, |unfinished| content(unfinished.path()))
+}
+
+fn write_unfinished(path: &Path, content: impl FnOnce(&NamedTempFile) -> Result<()>) -> Result<()> {
     let unfinished = unfinished(path)?;
-    let mut writer = BufWriter::with_capacity(1 << 20, unfinished.as_file());
-    let written = content(&mut writer).and_then(|()| {
-        writer.flush()?;
-        // Some file systems only now say that they are full.
-        Ok(unfinished.as_file().sync_all()?)
-    });
-    drop(writer);
+    // Some file systems say only when they are asked to that they are full.
+    let written = content(&unfinished).and_then(|()| Ok(unfinished.as_file().sync_all()?));
     let context = || format!("{}: cannot be written", path.display());
     written.with_context(context)?;
     let renamed = unfinished.persist(path).map_err(|error| error.error);

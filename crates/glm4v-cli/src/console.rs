@@ -63,6 +63,21 @@ impl Console {
 
     /// A bar for `length` steps, or a spinner for work that has none; gone when dropped.
     pub(crate) fn progress(&self, message: &'static str, length: Option<usize>) -> ProgressBar {
+        let template = match length {
+            Some(_) => "{msg} [{bar:30}] {pos}/{len} {elapsed}",
+            None => "{msg} {spinner} {elapsed}",
+        };
+        self.bar(message, length.map(|length| length as u64), template)
+    }
+
+    /// A bar for bytes, of which there are none until its length is set.
+    #[cfg(feature = "hub")]
+    pub(crate) fn byte_progress(&self, message: &'static str) -> ProgressBar {
+        let template = "{msg} [{bar:30}] {binary_bytes}/{binary_total_bytes} {binary_bytes_per_sec}, {eta} left";
+        self.bar(message, Some(0), template)
+    }
+
+    fn bar(&self, message: &'static str, length: Option<u64>, template: &str) -> ProgressBar {
         // What -v says would be written across it.
         let hidden = self.quiet || self.verbose || !io::stderr().is_terminal();
         let target = if hidden {
@@ -70,12 +85,8 @@ impl Console {
         } else {
             ProgressDrawTarget::stderr()
         };
-        let template = match length {
-            Some(_) => "{msg} [{bar:30}] {pos}/{len} {elapsed}",
-            None => "{msg} {spinner} {elapsed}",
-        };
         let style = ProgressStyle::with_template(template).expect("a template of ours");
-        let bar = ProgressBar::with_draw_target(length.map(|length| length as u64), target)
+        let bar = ProgressBar::with_draw_target(length, target)
             .with_style(style)
             .with_message(message)
             .with_finish(ProgressFinish::AndClear);

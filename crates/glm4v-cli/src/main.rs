@@ -1,13 +1,16 @@
-//! The program `glm4v`: pictures to GLM-V vision embeddings from the command line.
+//! The program `glm4v`: pictures and clips to GLM-V vision embeddings from the command line.
 
 mod args;
 mod atomic;
 mod commands;
 mod console;
+#[cfg(feature = "hub")]
+mod download;
 mod failure;
+mod inputs;
 mod layout;
+mod model;
 mod output;
-mod pictures;
 mod stages;
 mod values;
 mod weights;

@@ -1,10 +1,11 @@
 //! Values of the command line that are more than a word.
 
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use clap::ValueEnum;
-use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
-use glm4v::{FloatDType, Preset, StoredDtype};
+use clap::builder::{PathBufValueParser, PossibleValue, PossibleValuesParser, TypedValueParser};
+use glm4v::{AttentionQuery, FloatDType, Preset, StoredDtype};
 
 /// A floating-point type. Its variants stay undocumented, as clap would print a paragraph for each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -82,6 +83,63 @@ pub(crate) fn patches_file(path: PathBuf) -> Result<OutputFile, &'static str> {
     }
 }
 
+/// A file for a picture.
+pub(crate) fn picture_file(path: PathBuf) -> Result<PathBuf, &'static str> {
+    match ending(&path).as_str() {
+        "png" => Ok(path),
+        _ => Err("expected a name that ends in .png"),
+    }
+}
+
+/// A file's name, to be parsed further.
+pub(crate) fn path() -> PathBufValueParser {
+    PathBufValueParser::new()
+}
+
+/// A number from 0 to 1.
+pub(crate) fn share(text: &str) -> Result<f32, &'static str> {
+    let share = text
+        .parse()
+        .ok()
+        .filter(|share| (0.0..=1.0).contains(share));
+    share.ok_or("expected a number from 0 to 1")
+}
+
+/// A patch whose attention is wanted, as in `23:0:0:8:5`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct AttentionAt(pub(crate) AttentionQuery);
+
+impl FromStr for AttentionAt {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let numbers: Option<Vec<usize>> = text.split(':').map(|part| part.parse().ok()).collect();
+        match numbers.as_deref() {
+            Some(&[block, item, t, y, x]) => Ok(Self(AttentionQuery {
+                block,
+                item,
+                t,
+                y,
+                x,
+            })),
+            _ => Err("expected five numbers: block:input:frame:row:column"),
+        }
+    }
+}
+
+impl std::fmt::Display for AttentionAt {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let AttentionQuery {
+            block,
+            item,
+            t,
+            y,
+            x,
+        } = self.0;
+        write!(f, "{block}:{item}:{t}:{y}:{x}")
+    }
+}
+
 fn ending(path: &std::path::Path) -> String {
     let ending = path.extension().unwrap_or_default();
     ending.to_string_lossy().to_lowercase()
@@ -115,5 +173,24 @@ mod tests {
             assert_eq!(format(name).is_err(), name != "b.json/", "{name}");
         }
         assert!(patches_file("b.npy".into()).is_err());
+        assert!(picture_file("b.jpg".into()).is_err());
+    }
+
+    #[test]
+    fn attention_is_asked_for_by_five_numbers() {
+        let at: AttentionAt = "23:0:1:8:5".parse().unwrap();
+        assert_eq!((at.0.block, at.0.t, at.0.y, at.0.x), (23, 1, 8, 5));
+        assert_eq!(at.to_string(), "23:0:1:8:5");
+        for text in ["", "1:2:3:4", "1:2:3:4:5:6", "1:2:3:4:-5", "a:0:0:0:0"] {
+            assert!(text.parse::<AttentionAt>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_share_is_from_0_to_1() {
+        assert_eq!(share("0.25"), Ok(0.25));
+        for text in ["-0.1", "1.01", "NaN", "all"] {
+            assert!(share(text).is_err(), "{text}");
+        }
     }
 }

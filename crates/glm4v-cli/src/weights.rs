@@ -1,16 +1,23 @@
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use anyhow::{Result, anyhow, bail};
+use anyhow::{Result, anyhow};
 use glm4v::{DeviceInfo, Error, Preset, Processor, VisionConfig, VisionEncoder};
 use serde_json::{Value, json};
 
+use crate::args::{ComputeArgs, ModelArgs};
 use crate::console::Console;
+use crate::model::{self, Part};
 use crate::values::Dtype;
 
 /// Where an encoder comes from.
 pub(crate) enum Weights {
-    /// A checkpoint's directory.
-    Checkpoint(PathBuf),
+    /// A checkpoint.
+    Checkpoint {
+        /// Its directory.
+        dir: PathBuf,
+        /// What the command line calls it.
+        name: String,
+    },
     /// A generator.
     Random {
         /// The size.
@@ -21,32 +28,40 @@ pub(crate) enum Weights {
 }
 
 impl Weights {
-    /// A checkpoint if there is one; clap has seen to it that nothing contradicts it.
-    pub(crate) fn new(model: Option<PathBuf>, preset: Option<Preset>, seed: Option<u64>) -> Self {
-        match model {
-            Some(dir) => Self::Checkpoint(dir),
-            None => Self::Random {
-                preset: preset.unwrap_or(Preset::Tiny),
+    /// A checkpoint if there is one, fetched if it is not here; clap has seen to it that nothing contradicts it.
+    pub(crate) fn new(args: &ComputeArgs, console: &Console) -> Result<Self> {
+        Self::of(&args.model, args.seed, Part::Tower, console)
+    }
+
+    /// The same for what needs the processors alone.
+    pub(crate) fn configs(args: &ModelArgs, console: &Console) -> Result<Self> {
+        Self::of(args, None, Part::Configs, console)
+    }
+
+    fn of(args: &ModelArgs, seed: Option<u64>, part: Part, console: &Console) -> Result<Self> {
+        let Some(name) = &args.model else {
+            return Ok(Self::Random {
+                preset: args.preset.unwrap_or(Preset::Tiny),
                 seed: seed.unwrap_or(0),
-            },
-        }
+            });
+        };
+        Ok(Self::Checkpoint {
+            dir: model::directory(name, &args.revision, part, console)?,
+            name: name.clone(),
+        })
     }
 
     /// What feeds the encoder.
     pub(crate) fn processor(&self) -> Result<Processor> {
         match self {
-            Self::Checkpoint(dir) => {
-                check_dir(dir)?;
-                Ok(Processor::from_dir(dir)?)
-            }
+            Self::Checkpoint { dir, .. } => Ok(Processor::from_dir(dir)?),
             Self::Random { preset, .. } => Ok(Processor::of_preset(*preset)?),
         }
     }
 
     /// Refuses a configuration that is missing or broken, before pictures are read for it.
     pub(crate) fn check(&self) -> Result<()> {
-        if let Self::Checkpoint(dir) = self {
-            check_dir(dir)?;
+        if let Self::Checkpoint { dir, .. } = self {
             VisionConfig::from_file(dir.join("config.json"))?;
         }
         Ok(())
@@ -56,7 +71,7 @@ impl Weights {
     pub(crate) fn load(&self, device: &DeviceInfo, dtype: Dtype) -> Result<VisionEncoder> {
         let opened = device.spec.open()?;
         let encoder = match self {
-            Self::Checkpoint(dir) => {
+            Self::Checkpoint { dir, .. } => {
                 VisionEncoder::from_dir_with(dir, &opened, dtype.into()).map(|(encoder, _)| encoder)
             }
             Self::Random { preset, seed } => {
@@ -78,8 +93,9 @@ impl Weights {
     pub(crate) fn announce(&self, console: &Console) {
         if let Self::Random { .. } = self {
             console.note(&format!(
-                "the weights are random ({self}), so the values mean nothing; for real ones, download a checkpoint \
-                 (hf download zai-org/GLM-4.1V-9B-Thinking --local-dir DIR) and name it with -m DIR"
+                "the weights are random ({self}), so the values mean nothing; for real ones, name a checkpoint: \
+                 -m {} fetches its vision tower, -m DIR reads a directory",
+                model::EXAMPLE
             ));
         }
     }
@@ -87,7 +103,9 @@ impl Weights {
     /// The same for programs.
     pub(crate) fn json(&self) -> Value {
         match self {
-            Self::Checkpoint(dir) => json!({"checkpoint": dir.to_string_lossy()}),
+            Self::Checkpoint { dir, name } => {
+                json!({"model": name, "checkpoint": dir.to_string_lossy()})
+            }
             Self::Random { preset, seed } => json!({"preset": preset.name(), "seed": seed}),
         }
     }
@@ -96,16 +114,8 @@ impl Weights {
 impl std::fmt::Display for Weights {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Checkpoint(dir) => write!(f, "{}", dir.display()),
+            Self::Checkpoint { name, .. } => f.write_str(name),
             Self::Random { preset, seed } => write!(f, "preset {preset}, seed {seed}"),
         }
     }
-}
-
-/// Says what a missing directory is wanted for, rather than which file in it is missing.
-pub(crate) fn check_dir(dir: &Path) -> Result<()> {
-    if !dir.is_dir() {
-        bail!("{}: there is no such checkpoint directory", dir.display());
-    }
-    Ok(())
 }

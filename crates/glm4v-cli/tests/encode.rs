@@ -121,7 +121,7 @@ fn json_and_quiet_are_for_programs() {
     assert_eq!(json["non_finite"], 0);
     assert_eq!(json["weights"]["preset"], "tiny");
     assert_eq!(json["inputs"][0]["tokens"], json["tokens"]);
-    for stage in ["read", "load", "preprocess", "encode"] {
+    for stage in ["read", "load", "encode"] {
         assert!(json["seconds"][stage].as_f64().unwrap() > 0.0, "{stage}");
     }
     let quiet = glm4v(["encode", "-q", picture.to_str().unwrap()]).ok();

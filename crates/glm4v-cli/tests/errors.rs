@@ -39,9 +39,15 @@ fn inputs_that_are_no_pictures_are_named() {
     std::fs::write(&text, "no picture").unwrap();
     std::fs::write(&empty, "").unwrap();
     let slim = image("rgb-900x4.png");
+    let [folder, nothing] = ["frames", "nothing"].map(|name| dir.path().join(name));
+    for folder in [&folder, &nothing] {
+        std::fs::create_dir(folder).unwrap();
+    }
+    std::fs::copy(image("rgb-60x83.png"), folder.join("1.png")).unwrap();
     for (input, reason) in [
         (Path::new("no-such.png"), "cannot be read"),
-        (dir.path(), "is a directory"),
+        (&folder, "--source-fps"),
+        (&nothing, "expected a folder of pictures"),
         (&text, "no pictu"),
         (&empty, "an empty file"),
         (&broken, "expected a whole PNG picture"),
@@ -61,8 +67,14 @@ fn inputs_that_are_no_pictures_are_named() {
 fn one_bad_input_among_good_ones_is_enough() {
     let dir = tempfile::tempdir().unwrap();
     let broken = broken_picture(dir.path());
-    let error = refused(&[&image("chelsea.png"), &broken, Path::new("no-such.png")]);
+    let good = image("chelsea.png");
+    let error = refused(&[&good, &broken, &good]);
     assert!(error.contains("broken.png"), "{error}");
+    let error = refused(&[&broken, Path::new("no-such.png")]);
+    assert!(
+        error.contains("no-such.png"),
+        "what is missing shows first: {error}"
+    );
 }
 
 #[test]

@@ -2,11 +2,11 @@ use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 
 use crate::attempts::Attempts;
-use crate::cache::{Cache, lacking};
+use crate::cache::{CONFIG, Cache, PREPROCESSOR, lacking};
 use crate::client::Client;
 use crate::download::Download;
 use crate::environment::check_endpoint;
-use crate::own::{Cached, Own};
+use crate::own::{Cached, Own, write_whole};
 use crate::remote::Remote;
 use crate::revision::Revision;
 use crate::unfinished::Unfinished;
@@ -120,28 +120,44 @@ impl Hub {
         revision: Option<&str>,
         progress: &dyn Progress,
     ) -> Result<PathBuf, HubError> {
-        let revision = Revision::new(revision)?;
-        if self.settings.offline {
-            return Err(self.offline_error(model, &revision));
-        }
-        let stop = AtomicBool::new(false);
-        let attempts = Attempts {
-            transfer: &self.settings.transfer,
+        self.ask(
+            model,
+            &Revision::new(revision)?,
             progress,
-            stop: &stop,
+            |remote| match self.search_commit(model, remote.commit).found {
+                Some(dir) => Ok(dir),
+                None => self.fetch_tower(remote),
+            },
+        )
+    }
+
+    /// A directory with the configurations of `model`, for what needs no weights: config.json, preprocessor_config.json
+    /// and, where it is published, video_preprocessor_config.json. That of [`Hub::find`] if there is one; any copy in a
+    /// cache, without weights too; or else these files are fetched into our own.
+    ///
+    /// # Errors
+    /// As [`Hub::fetch`].
+    pub fn configs(
+        &self,
+        model: &ModelId,
+        revision: Option<&str>,
+        progress: &dyn Progress,
+    ) -> Result<PathBuf, HubError> {
+        let revision = Revision::new(revision)?;
+        let Search { found, incomplete } = self.search(model, &revision);
+        let copies = incomplete.into_iter().map(|(dir, _)| dir);
+        let noted = self.ours.0.noted(model, &revision);
+        let own = noted.map(|(_, commit)| self.ours.configs(model, &commit));
+        let is_enough = |dir: &PathBuf| {
+            let mut files = [CONFIG, PREPROCESSOR].into_iter();
+            files.all(|name| dir.join(name).is_file())
         };
-        let client = Client::new(&self.settings)?;
-        let commit = attempts.run(|| {
-            let commit = commit::resolve(&client, model, &revision);
-            commit.map_err(HubError::at_first)
-        })?;
-        let _lock = self.ours.lock(model, progress)?;
-        let dir = match self.search_commit(model, &commit).found {
-            Some(dir) => dir,
-            None => self.fetch_commit(&client, model, &commit, attempts)?,
-        };
-        self.ours.note(model, &revision, &commit)?;
-        Ok(dir)
+        match found.into_iter().chain(copies).chain(own).find(is_enough) {
+            Some(dir) => Ok(dir),
+            None => self.ask(model, &revision, progress, |remote| {
+                self.fetch_configs(remote)
+            }),
+        }
     }
 
     /// What is in our own cache.
@@ -162,28 +178,60 @@ impl Hub {
         self.ours.remove(model, revision.as_ref())
     }
 
-    fn fetch_commit(
+    /// What `fetch` makes of the commit that `revision` of `model` is by the hub's word, which is noted.
+    fn ask(
         &self,
-        client: &Client,
         model: &ModelId,
-        commit: &str,
-        attempts: Attempts<'_>,
+        revision: &Revision,
+        progress: &dyn Progress,
+        fetch: impl FnOnce(&Remote<'_>) -> Result<PathBuf, HubError>,
     ) -> Result<PathBuf, HubError> {
-        let remote = Remote {
+        if self.settings.offline {
+            return Err(self.offline_error(model, revision));
+        }
+        let stop = AtomicBool::new(false);
+        let attempts = Attempts {
+            transfer: &self.settings.transfer,
+            progress,
+            stop: &stop,
+        };
+        let client = &Client::new(&self.settings)?;
+        let commit = &attempts.run(|| {
+            let commit = commit::resolve(client, model, revision);
+            commit.map_err(HubError::at_first)
+        })?;
+        let _lock = self.ours.lock(model, progress)?;
+        let dir = fetch(&Remote {
             client,
             attempts,
             model,
             commit,
-        };
+        })?;
+        self.ours.note(model, revision, commit)?;
+        Ok(dir)
+    }
+
+    fn fetch_configs(&self, remote: &Remote<'_>) -> Result<PathBuf, HubError> {
+        let (_, texts) = remote.configs()?;
+        let dir = self.ours.configs(remote.model, remote.commit);
+        std::fs::create_dir_all(&dir).map_err(HubError::io(&dir))?;
+        for (name, text) in &texts {
+            write_whole(&dir.join(name), text.as_bytes())?;
+        }
+        Ok(dir)
+    }
+
+    fn fetch_tower(&self, remote: &Remote<'_>) -> Result<PathBuf, HubError> {
+        let (model, commit) = (remote.model, remote.commit);
         let tower = remote.tower()?;
         let unfinished = Unfinished::open(&self.ours.unfinished(model, commit), &tower.plan)?;
         let download = Download {
-            client,
+            client: remote.client,
             plan: &tower.plan,
             sources: &tower.sources,
             unfinished: &unfinished,
-            transfer: attempts.transfer,
-            progress: attempts.progress,
+            transfer: remote.attempts.transfer,
+            progress: remote.attempts.progress,
         };
         download.run()?;
         for (name, text) in &tower.texts {

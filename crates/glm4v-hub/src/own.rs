@@ -37,6 +37,11 @@ impl Own {
         self.0.model(model).join("unfinished").join(commit)
     }
 
+    /// The configurations of a commit whose weights nobody wanted.
+    pub(crate) fn configs(&self, model: &ModelId, commit: &str) -> PathBuf {
+        self.0.model(model).join("configs").join(commit)
+    }
+
     /// Waits for other processes that are busy with `model`.
     pub(crate) fn lock(&self, model: &ModelId, progress: &dyn Progress) -> Result<Lock, HubError> {
         let (path, file) = self.lock_file(model)?;

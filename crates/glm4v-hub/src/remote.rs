@@ -18,10 +18,12 @@ pub(crate) struct Remote<'a> {
     pub(crate) commit: &'a str,
 }
 
+/// Names and texts of the small files.
+pub(crate) type Texts = Vec<(&'static str, String)>;
+
 /// What is to be fetched of a commit, found to fit together.
 pub(crate) struct Tower {
-    /// Names and texts of the small files.
-    pub(crate) texts: Vec<(&'static str, String)>,
+    pub(crate) texts: Texts,
     pub(crate) plan: Plan,
     /// Where the plan's shards are.
     pub(crate) sources: Vec<Source>,
@@ -40,16 +42,7 @@ const LONGEST_TEXT: u64 = 32 << 20;
 impl Remote<'_> {
     /// Reads everything but the tensors, and refuses what could not be loaded.
     pub(crate) fn tower(&self) -> Result<Tower, HubError> {
-        let config = self.text(CONFIG)?;
-        let vision = self.checked(CONFIG, VisionConfig::from_json(&config))?;
-        let mut texts = vec![(CONFIG, config)];
-        let image = self.text(PREPROCESSOR)?;
-        self.checked(PREPROCESSOR, ImageProcessorConfig::from_json(&image))?;
-        texts.push((PREPROCESSOR, image));
-        if let Some(video) = published(self.text(VIDEO_PREPROCESSOR))? {
-            self.checked(VIDEO_PREPROCESSOR, VideoProcessorConfig::from_json(&video))?;
-            texts.push((VIDEO_PREPROCESSOR, video));
-        }
+        let (vision, texts) = self.configs()?;
         let (file, shards) = self.shards()?;
         let transfer = self.attempts.transfer;
         let limits = Limits {
@@ -62,6 +55,21 @@ impl Remote<'_> {
             plan: Plan::new(&vision, &shards, limits, &file)?,
             sources,
         })
+    }
+
+    /// Reads the small files, and refuses what cannot be honoured.
+    pub(crate) fn configs(&self) -> Result<(VisionConfig, Texts), HubError> {
+        let config = self.text(CONFIG)?;
+        let vision = self.checked(CONFIG, VisionConfig::from_json(&config))?;
+        let mut texts = vec![(CONFIG, config)];
+        if let Some(video) = published(self.text(VIDEO_PREPROCESSOR))? {
+            self.checked(VIDEO_PREPROCESSOR, VideoProcessorConfig::from_json(&video))?;
+            texts.push((VIDEO_PREPROCESSOR, video));
+        }
+        let image = self.text(PREPROCESSOR)?;
+        self.checked(PREPROCESSOR, ImageProcessorConfig::from_json(&image))?;
+        texts.push((PREPROCESSOR, image));
+        Ok((vision, texts))
     }
 
     /// The files that hold the tower, and what names them in messages. Where there are one file and shards, the one

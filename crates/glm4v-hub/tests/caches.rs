@@ -260,3 +260,58 @@ fn a_cache_in_the_place_of_the_other_is_not_mixed_with_it() {
         Err(HubError::NotCached { .. })
     ));
 }
+
+#[test]
+fn configurations_come_without_weights() {
+    let (server, caches) = (Server::honest(golden(SHARDED)), Caches::new());
+    let hub = caches.hub(&server.url());
+    let dir = hub.configs(&model(), None, &()).unwrap();
+    for name in [
+        "config.json",
+        "preprocessor_config.json",
+        "video_preprocessor_config.json",
+    ] {
+        let source = std::fs::read(golden(SHARDED).join(name)).unwrap();
+        assert_eq!(std::fs::read(dir.join(name)).unwrap(), source, "{name}");
+    }
+    assert!(
+        server
+            .requests()
+            .iter()
+            .all(|request| !request.is_weights())
+    );
+
+    let requests = server.requests().len();
+    assert_eq!(hub.configs(&model(), None, &()).unwrap(), dir);
+    assert_eq!(
+        hub.clone()
+            .offline(true)
+            .configs(&model(), None, &())
+            .unwrap(),
+        dir
+    );
+    assert_eq!(server.requests().len(), requests);
+    assert_eq!(
+        hub.find(&model(), None).unwrap(),
+        None,
+        "they are no checkpoint"
+    );
+    assert_eq!(hub.cached().unwrap(), []);
+
+    let whole = hub.checkpoint(&model(), None, &()).unwrap();
+    assert_eq!(hub.configs(&model(), None, &()).unwrap(), whole);
+}
+
+#[cfg(unix)]
+#[test]
+fn configurations_of_their_cache_are_enough() {
+    let (server, caches) = (Server::honest(golden(SHARDED)), Caches::new());
+    let files = ["config.json", "preprocessor_config.json"];
+    caches.fill(&golden(SHARDED), &files, COMMIT);
+    let dir = caches
+        .hub(&server.url())
+        .configs(&model(), None, &())
+        .unwrap();
+    assert!(dir.starts_with(caches.theirs()), "{}", dir.display());
+    assert!(server.requests().is_empty());
+}

@@ -28,6 +28,7 @@ mod details;
 mod device;
 mod encoder;
 mod error;
+mod input;
 mod language;
 mod output;
 mod pieces;
@@ -46,21 +47,29 @@ pub use glm4v_config::{
     Preset, Resample, RopeParameters, SamplingRule, SizeLimits, TokenBox, VideoProcessorConfig,
     VisionConfig, VisionModelType,
 };
+#[cfg(feature = "hub")]
+pub use glm4v_hub as hub;
 pub use glm4v_model::{ParameterSource, Stage, VisionModel, VisionOutput};
 pub use glm4v_preprocess::{
-    Clip, ClipInfo, OpenOptions, Patches, PreprocessError, VideoProcessor, decode, open,
-    sample_frames, unpatchify,
+    Clip, ClipInfo, ClipSource, Media, MediaOptions, OpenOptions, Patches, PreprocessError,
+    VideoProcessor, decode, open, sample_frames, unpatchify,
 };
 pub use glm4v_weights::{
     Checkpoint, Inspection, Mismatch, StoredDtype, WeightsError, WriteOptions,
     random as random_model, write_checkpoint,
 };
 pub use image;
+pub use input::{Frames, Input};
 pub use language::{Projection, scatter};
-pub use output::{Embeddings, Item};
+pub use output::{Embeddings, Item, values};
 pub use processor::Processor;
 
 /// The README's example, compiled and run with the tests.
 #[cfg(doctest)]
 #[doc = include_str!("../../../README.md")]
 struct Readme;
+
+/// The recipes of docs/cookbook.md, likewise.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/cookbook.md")]
+struct Cookbook;

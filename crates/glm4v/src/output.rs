@@ -80,7 +80,10 @@ impl Item {
 }
 
 /// The values of a tensor, row by row; waits for the device.
-pub(crate) fn values<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>, Error> {
+///
+/// # Errors
+/// [`Error::Execution`] where the device failed on the way.
+pub fn values<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>, Error> {
     let values = tensor.try_into_vec_as::<f32>();
     values.map_err(|error| Error::Execution(error.to_string()))
 }

@@ -1,100 +1,120 @@
+mod collected;
 mod summary;
 
-use anyhow::Result;
-use glm4v::{Error, VisionEncoder};
-use ndarray::Array2;
+use anyhow::{Result, bail};
+use glm4v::{Error, Patches, VisionEncoder};
 
+use self::collected::Collected;
 use self::summary::Summary;
 use crate::args::EncodeArgs;
 use crate::console::Console;
-use crate::output::Rows;
-use crate::pictures::Pictures;
+use crate::inputs::{self, About, Inputs};
+use crate::output::Found;
 use crate::stages::Stages;
-use crate::values::Dtype;
+use crate::values::{Dtype, Format};
 use crate::weights::Weights;
 use crate::{atomic, failure, layout};
 
-/// More patches than this are not encoded at once: the device's memory then depends on the largest picture, and not on
-/// how many there are.
+/// As many patches are read ahead of the encoder, of whole inputs.
 const BATCH_PATCHES: usize = 16_384;
 
-/// Pictures to embeddings. All that is quick to refuse is looked at first, the pictures too: loading takes longest.
+/// Pictures and clips to embeddings. All that is quick to refuse is looked at first, the first inputs too: loading
+/// takes longest.
 pub(crate) fn run(args: EncodeArgs, console: &Console) -> Result<()> {
-    let weights = Weights::new(args.model, args.preset, args.seed);
+    let EncodeArgs {
+        inputs,
+        compute,
+        output,
+        more,
+    } = args;
+    let weights = Weights::new(&compute, console)?;
     weights.check()?;
-    let processor = weights.processor()?;
-    let device = args.device.find()?;
-    if let Some(file) = &args.output {
-        atomic::check(&file.path)?;
+    let processor = inputs::with_sampling(weights.processor()?, &inputs.reading)?;
+    let device = compute.device.find()?;
+    let mut collected = Collected::new(&more, inputs.inputs.len())?;
+    match &output {
+        Some(file) if file.format != Format::Safetensors && collected.wants_more() => bail!(
+            "{}: more of the tower than its embeddings goes into .safetensors only",
+            file.path.display()
+        ),
+        Some(file) => atomic::check(&file.path)?,
+        None => {}
     }
     let mut stages = Stages::default();
-    let pictures = stages.time("read", || {
-        Pictures::read(args.pictures, &processor, console)
-    })?;
+    let mut inputs = Inputs::new(inputs, &processor, console)?;
+    let mut batch = stages.time("read", || inputs.batch(BATCH_PATCHES))?;
     weights.announce(console);
     let encoder = {
         let _spinner = console.progress("loading weights", None);
-        stages.time("load", || weights.load(&device, args.dtype))?
+        stages.time("load", || weights.load(&device, compute.dtype))?
     };
     console.detail(&format!("loaded {weights} onto {}", device.spec));
-    let embeddings = encode(&encoder, &pictures, &mut stages, console)?;
-    if let Some(file) = &args.output {
-        let rows = Rows {
+    let mut encoded = Vec::new();
+    while let Some(read) = batch {
+        let (about, patches) = packed(read)?;
+        stages.time("encode", || {
+            encode(&encoder, &patches, &mut collected, console)
+        })?;
+        encoded.extend(about);
+        let tokens: usize = encoded.iter().map(About::tokens).sum();
+        console.detail(&format!(
+            "encoded {} so far",
+            layout::count(tokens, "token")
+        ));
+        batch = stages.time("read", || inputs.batch(BATCH_PATCHES))?;
+    }
+    let embeddings = collected.embeddings(encoder.config().out_hidden_size)?;
+    if let Some(file) = &output {
+        let found = Found {
             name: "embeddings",
-            values: embeddings.view(),
-            grids: pictures.grids(),
+            values: embeddings,
+            inputs: &encoded,
+            more: collected.more(encoder.config()),
         };
-        stages.time("write", || rows.write(file))?;
+        stages.time("write", || found.write(file))?;
     }
     let summary = Summary {
-        pictures: &pictures,
+        inputs: &encoded,
         weights: &weights,
         device: &device,
-        dtype: args.dtype,
+        dtype: compute.dtype,
         shape: embeddings.dim(),
-        non_finite: warn_of_non_finite(&embeddings, args.dtype, console),
+        non_finite: warn_of_non_finite(collected.values(), compute.dtype, console),
         stages: &stages,
-        output: args.output.as_ref(),
+        output: output.as_ref(),
     };
     console.report(&summary.report())
 }
 
-/// [tokens, out_hidden_size]
+/// Inputs as one batch.
+pub(crate) fn packed(batch: Vec<(About, Patches)>) -> Result<(Vec<About>, Patches)> {
+    let (about, mut patches): (Vec<About>, Vec<Patches>) = batch.into_iter().unzip();
+    let patches = match patches.len() {
+        1 => patches.remove(0),
+        _ => Patches::concat(&patches)?,
+    };
+    Ok((about, patches))
+}
+
+/// A GPU works until its values are read: only then is the time known, and whether it failed.
 fn encode(
     encoder: &VisionEncoder,
-    pictures: &Pictures,
-    stages: &mut Stages,
+    patches: &Patches,
+    collected: &mut Collected,
     console: &Console,
-) -> Result<Array2<f32>> {
-    let bar = console.progress("encoding pictures", Some(pictures.pixels.len()));
-    let mut values = Vec::new();
-    for batch in pictures.batches(BATCH_PATCHES) {
-        let count = batch.len();
-        let pixels = &pictures.pixels[batch];
-        let patches = stages.time("preprocess", || encoder.processor().images(pixels))?;
-        // A GPU works until its values are read: only then is the time known, and whether it failed.
-        let read = stages.time("encode", || encoder.encode(&patches)?.into_values());
-        let read = read.map_err(|error| match error {
-            Error::Execution(account) => {
-                console.detail(&account);
-                Error::Execution(failure::root(&account).to_owned())
-            }
-            error => error,
-        });
-        values.extend(read?);
-        bar.inc(count as u64);
-        let tokens = layout::count(values.len() / encoder.config().out_hidden_size, "token");
-        console.detail(&format!("encoded {tokens} so far"));
-    }
-    let width = encoder.config().out_hidden_size;
-    Ok(Array2::from_shape_vec(
-        (values.len() / width, width),
-        values,
-    )?)
+) -> Result<()> {
+    let encoded = collected.encode(encoder, patches);
+    Ok(encoded.map_err(|error| match error {
+        Error::Execution(account) => {
+            console.detail(&account);
+            Error::Execution(failure::root(&account).to_owned())
+        }
+        error => error,
+    })?)
 }
 
 /// How many values are infinite or not a number.
-fn warn_of_non_finite(embeddings: &Array2<f32>, dtype: Dtype, console: &Console) -> usize {
+fn warn_of_non_finite(embeddings: &[f32], dtype: Dtype, console: &Console) -> usize {
     let count = embeddings.iter().filter(|value| !value.is_finite()).count();
     let hint = match dtype {
         Dtype::F16 => "; --dtype bf16 has the range that f16 lacks",

@@ -9,7 +9,7 @@ use glm4v::{
 
 use crate::args::InspectArgs;
 use crate::console::Console;
-use crate::weights;
+use crate::model::{self, Part};
 
 /// What a checkpoint's directory holds.
 struct Findings {
@@ -23,7 +23,7 @@ struct Findings {
 
 /// A checkpoint to a report on it; an error where `encode` would refuse it.
 pub(crate) fn run(args: &InspectArgs, console: &Console) -> Result<()> {
-    let dir = &args.model;
+    let dir = &model::directory(&args.model, &args.revision, Part::Tower, console)?;
     let findings = Findings::of(dir)?;
     console.report(&findings.report(dir, console.is_verbose()))?;
     match &findings.problems[..] {
@@ -39,7 +39,6 @@ pub(crate) fn run(args: &InspectArgs, console: &Console) -> Result<()> {
 impl Findings {
     /// Goes on after a problem, so that one look shows them all; only without config.json there is nothing to say.
     fn of(dir: &Path) -> Result<Self> {
-        weights::check_dir(dir)?;
         let vision = VisionConfig::from_file(dir.join("config.json"))?;
         let mut problems = Vec::new();
         let tower = match Checkpoint::open(dir) {

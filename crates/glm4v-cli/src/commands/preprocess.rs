@@ -2,37 +2,37 @@ use anyhow::Result;
 use serde_json::json;
 
 use crate::args::PreprocessArgs;
+use crate::commands::encode::packed;
 use crate::console::{Console, Report};
-use crate::output::Rows;
-use crate::pictures::Pictures;
+use crate::inputs::{self, Inputs};
+use crate::output::Found;
 use crate::stages::Stages;
 use crate::weights::Weights;
 use crate::{atomic, layout};
 
-/// Pictures to a file of patch rows.
+/// Pictures and clips to a file of patch rows.
 pub(crate) fn run(args: PreprocessArgs, console: &Console) -> Result<()> {
-    let processor = Weights::new(args.model, args.preset, None).processor()?;
+    let processor = Weights::configs(&args.model, console)?.processor()?;
+    let processor = inputs::with_sampling(processor, &args.inputs.reading)?;
     let file = &args.output;
     atomic::check(&file.path)?;
 
     let mut stages = Stages::default();
-    let pictures = stages.time("read", || {
-        Pictures::read(args.pictures, &processor, console)
-    })?;
-    let patches = {
-        let _spinner = console.progress("preprocessing", None);
-        stages.time("preprocess", || processor.images(&pictures.pixels))?
-    };
-    let rows = Rows {
+    let mut inputs = Inputs::new(args.inputs, &processor, console)?;
+    let all = stages.time("read", || inputs.batch(usize::MAX))?;
+    drop(inputs);
+    let (about, patches) = packed(all.unwrap_or_default())?;
+    let found = Found {
         name: "pixel_values",
         values: patches.pixel_values().view(),
-        grids: patches.grids(),
+        inputs: &about,
+        more: Vec::new(),
     };
-    stages.time("write", || rows.write(file))?;
+    stages.time("write", || found.write(file))?;
 
     let tokens = patches.num_tokens(processor.config().merge_size);
-    let shape = rows.values.shape();
-    let about = layout::pairs(&[
+    let shape = patches.pixel_values().shape();
+    let totals = layout::pairs(&[
         (
             "total",
             format!(
@@ -46,9 +46,9 @@ pub(crate) fn run(args: PreprocessArgs, console: &Console) -> Result<()> {
         ("written", file.path.display().to_string()),
     ]);
     console.report(&Report {
-        text: format!("{}\n{about}", pictures.table()),
+        text: format!("{}\n{totals}", inputs::table(&about)),
         json: json!({
-            "inputs": pictures.json(),
+            "inputs": inputs::json(&about),
             "patches": patches.num_patches(),
             "tokens": tokens,
             "shape": shape,

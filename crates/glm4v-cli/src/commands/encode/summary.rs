@@ -2,15 +2,15 @@ use glm4v::DeviceInfo;
 use serde_json::{Value, json};
 
 use crate::console::Report;
+use crate::inputs::{self, About};
 use crate::layout;
-use crate::pictures::Pictures;
 use crate::stages::Stages;
 use crate::values::{Dtype, OutputFile};
 use crate::weights::Weights;
 
 /// What was done, and how long it took.
 pub(super) struct Summary<'a> {
-    pub(super) pictures: &'a Pictures,
+    pub(super) inputs: &'a [About],
     pub(super) weights: &'a Weights,
     pub(super) device: &'a DeviceInfo,
     pub(super) dtype: Dtype,
@@ -31,7 +31,7 @@ impl Summary<'_> {
 
     fn text(&self) -> String {
         let (tokens, width) = self.shape;
-        let pictures = layout::count(self.pictures.pixels.len(), "picture");
+        let inputs = inputs::count(self.inputs);
         let tokens_said = layout::count(tokens, "token");
         let (device, dtype) = (self.device, self.dtype);
         let computed = format!("in {dtype} on {} ({})", device.spec, device.name);
@@ -40,20 +40,20 @@ impl Summary<'_> {
             None => "nothing; keep the embeddings with -o FILE".to_owned(),
         };
         let about = layout::pairs(&[
-            ("total", format!("{pictures}, {tokens_said}")),
+            ("total", format!("{inputs}, {tokens_said}")),
             ("embeddings", format!("[{tokens}, {width}] f32")),
             ("weights", self.weights.to_string()),
             ("computed", computed),
             ("time", self.stages.to_string()),
             ("written", written),
         ]);
-        format!("{}\n{about}", self.pictures.table())
+        format!("{}\n{about}", inputs::table(self.inputs))
     }
 
     fn json(&self) -> Value {
         let (tokens, width) = self.shape;
         json!({
-            "inputs": self.pictures.json(),
+            "inputs": inputs::json(self.inputs),
             "tokens": tokens,
             "shape": [tokens, width],
             "weights": self.weights.json(),

@@ -1,0 +1,164 @@
+mod sheet;
+
+use anyhow::{Result, ensure};
+use glm4v::{
+    Input, VisionEncoder, Wanted, colours, image::RgbImage, principal_components, unpatchify,
+    values,
+};
+use ndarray::ArrayView2;
+use serde_json::json;
+
+use self::sheet::sheet;
+use crate::args::VizArgs;
+use crate::console::{Console, Report};
+use crate::inputs::{self, About};
+use crate::stages::Stages;
+use crate::weights::Weights;
+use crate::{atomic, layout};
+
+/// Red, green and blue.
+const COMPONENTS: usize = 3;
+
+/// An input to a picture of what the encoder tells apart in it.
+pub(crate) fn run(args: VizArgs, console: &Console) -> Result<()> {
+    let compute = &args.compute;
+    let weights = Weights::new(compute, console)?;
+    weights.check()?;
+    let processor = inputs::with_sampling(weights.processor()?, &args.reading)?;
+    let device = compute.device.find()?;
+    atomic::check(&args.output)?;
+
+    let mut stages = Stages::default();
+    let input = stages.time("read", || {
+        processor.read(&args.input, &inputs::media_options(&args.reading))
+    })?;
+    weights.announce(console);
+    let encoder = {
+        let _spinner = console.progress("loading weights", None);
+        stages.time("load", || weights.load(&device, compute.dtype))?
+    };
+    let features = stages.time("encode", || Features::of(&encoder, &input, args.block))?;
+    let picture = stages.time("draw", || draw(&encoder, &input, &features, args.opacity))?;
+    atomic::write(&args.output, |writer| {
+        let encoder = glm4v::image::codecs::png::PngEncoder::new(writer);
+        Ok(picture.write_with_encoder(encoder)?)
+    })?;
+
+    let size = format!("{}×{}", picture.width(), picture.height());
+    let merge = encoder.config().spatial_merge_size;
+    let (about, _) = About::of(args.input, input, merge);
+    let about = [about];
+    let pairs = layout::pairs(&[
+        ("weights", weights.to_string()),
+        ("drawn", features.name()),
+        ("picture", size),
+        ("time", stages.to_string()),
+        ("written", args.output.display().to_string()),
+    ]);
+    console.report(&Report {
+        text: format!("{}\n{pairs}", inputs::table(&about)),
+        json: json!({
+            "inputs": inputs::json(&about),
+            "weights": weights.json(),
+            "block": args.block,
+            "width": picture.width(),
+            "height": picture.height(),
+            "seconds": stages.json(),
+            "output": args.output.to_string_lossy(),
+        }),
+    })
+}
+
+/// Rows of the tower that lie over the input: t frames of h rows and w columns.
+struct Features {
+    block: Option<usize>,
+    values: Vec<f32>,
+    shape: [usize; 4],
+}
+
+impl Features {
+    fn of(encoder: &VisionEncoder, input: &Input, block: Option<usize>) -> Result<Self> {
+        let map = match block {
+            None => {
+                let embeddings = encoder.encode(&input.patches)?;
+                embeddings.items().next().map(|item| item.map())
+            }
+            Some(block) => {
+                let wanted = Wanted {
+                    hidden_states: vec![block],
+                    ..Wanted::default()
+                };
+                let details = encoder.encode_with(&input.patches, &wanted)?;
+                details.hidden_states.into_iter().flatten().next()
+            }
+        };
+        let map = map.expect("an input is an item");
+        Ok(Self {
+            block,
+            shape: map.dims(),
+            values: values(map)?,
+        })
+    }
+
+    fn name(&self) -> String {
+        let [t, h, w, width] = self.shape;
+        let what = match self.block {
+            None => "embeddings".to_owned(),
+            Some(block) => format!("output of block {block}"),
+        };
+        format!("{what}, {t}×{h}×{w} of width {width}")
+    }
+
+    /// A colour for each place, the same throughout a clip.
+    fn colours(&self) -> Result<Vec<[u8; 3]>> {
+        let [t, h, w, width] = self.shape;
+        ensure!(
+            t * h * w >= COMPONENTS,
+            "expected at least {COMPONENTS} tokens to tell apart, found {}; --block N draws patches",
+            t * h * w
+        );
+        let odd = self
+            .values
+            .iter()
+            .filter(|value| !value.is_finite())
+            .count();
+        ensure!(
+            odd == 0,
+            "{odd} values are infinite or not a number: there is nothing to draw"
+        );
+        let rows = ArrayView2::from_shape((t * h * w, width), &self.values)?;
+        Ok(colours(principal_components(rows, COMPONENTS).view()))
+    }
+}
+
+/// The frames with the colours over them, in a sheet.
+fn draw(
+    encoder: &VisionEncoder,
+    input: &Input,
+    features: &Features,
+    opacity: f32,
+) -> Result<RgbImage> {
+    let [t, h, w, _] = features.shape;
+    let colours = features.colours()?;
+    let config = encoder.processor().config();
+    let (grid, rows) = input.patches.iter().next().expect("an input is an item");
+    let mut frames = Vec::with_capacity(t);
+    for frame in 0..t {
+        let mut picture = unpatchify(config, grid, rows, frame)?;
+        let own = &colours[frame * h * w..][..h * w];
+        lay_over(&mut picture, own, (h, w), opacity);
+        frames.push(picture);
+    }
+    Ok(sheet(&frames))
+}
+
+fn lay_over(picture: &mut RgbImage, colours: &[[u8; 3]], (h, w): (usize, usize), opacity: f32) {
+    let (width, height) = (picture.width() as usize, picture.height() as usize);
+    for (x, y, pixel) in picture.enumerate_pixels_mut() {
+        let colour = colours[y as usize * h / height * w + x as usize * w / width];
+        for (level, colour) in pixel.0.iter_mut().zip(colour) {
+            let mixed = f32::from(*level) * (1.0 - opacity) + f32::from(colour) * opacity;
+            *level = mixed.round() as u8;
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! Models by name: `fetch`, `cache`, and `-m owner/name`, against a hub on the loopback.
+#![cfg(feature = "hub")]
+
+#[allow(dead_code, unreachable_pub)] // The hub's own tests use all of it.
+#[path = "../../glm4v-hub/tests/support/server.rs"]
+mod server;
+mod support;
+
+use std::path::{Path, PathBuf};
+
+use server::{Answer, Server};
+use support::{Run, image, program, read_safetensors, run};
+use tempfile::TempDir;
+
+/// The commit that the served directory is.
+const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
+const MODEL: &str = "zai-org/tiny";
+
+/// A hub and the home of somebody who has fetched nothing yet.
+struct Home {
+    server: Server,
+    dir: TempDir,
+}
+
+impl Home {
+    fn new() -> Self {
+        Self::with(Server::honest(checkpoint()))
+    }
+
+    fn with(server: Server) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        Self { server, dir }
+    }
+
+    fn run<const N: usize>(&self, args: [&str; N]) -> Run {
+        let mut program = program();
+        for variable in [
+            "HF_TOKEN",
+            "HF_HUB_CACHE",
+            "HF_HUB_OFFLINE",
+            "HTTP_PROXY",
+            "http_proxy",
+        ] {
+            program.env_remove(variable);
+        }
+        program
+            .env("HF_ENDPOINT", self.server.url())
+            .env("HF_HOME", self.dir.path().join("theirs"))
+            .env("GLM4V_CACHE", self.dir.path().join("ours"));
+        run(program.args(args))
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+}
+
+fn checkpoint() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/patch14-bf16-sharded")
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+#[test]
+fn a_name_is_as_good_as_its_directory() {
+    let home = Home::new();
+    let picture = image("rgb-60x83.png");
+    let (by_name, by_directory) = (home.file("name.safetensors"), home.file("dir.safetensors"));
+    let summary = home
+        .run([
+            "encode",
+            text(&picture),
+            "-m",
+            MODEL,
+            "-o",
+            text(&by_name),
+            "--json",
+        ])
+        .ok()
+        .json();
+    assert_eq!(summary["weights"]["model"], MODEL);
+    let directory = checkpoint();
+    home.run([
+        "encode",
+        text(&picture),
+        "-m",
+        text(&directory),
+        "-o",
+        text(&by_directory),
+    ])
+    .ok();
+    let read = |file| read_safetensors(file, "embeddings");
+    assert_eq!(read(&by_name), read(&by_directory));
+
+    let requests = home.server.requests().len();
+    home.run(["encode", text(&picture), "-m", MODEL, "--offline"])
+        .ok();
+    home.run(["inspect", MODEL]).ok();
+    assert_eq!(home.server.requests().len(), requests, "the cache has it");
+}
+
+#[test]
+fn settings_are_enough_to_preprocess() {
+    let home = Home::new();
+    let (picture, file) = (image("rgb-60x83.png"), home.file("rows.safetensors"));
+    home.run(["preprocess", text(&picture), "-m", MODEL, "-o", text(&file)])
+        .ok();
+    assert_eq!(read_safetensors(&file, "pixel_values").grids.len(), 1);
+    let asked = home.server.requests();
+    assert!(
+        asked.iter().all(|request| !request.is_weights()),
+        "{asked:?}"
+    );
+    home.run([
+        "preprocess",
+        text(&picture),
+        "-m",
+        MODEL,
+        "--offline",
+        "-o",
+        text(&file),
+    ])
+    .ok();
+    assert_eq!(home.server.requests().len(), asked.len());
+}
+
+#[test]
+fn what_is_fetched_is_listed_and_removed() {
+    let home = Home::new();
+    let empty = home.run(["cache", "--json"]).ok().json();
+    assert_eq!(
+        (&empty["bytes"], &empty["towers"]),
+        (&0.into(), &serde_json::json!([]))
+    );
+
+    let fetched = home.run(["fetch", MODEL, "--json"]).ok().json();
+    assert!(
+        fetched["fetched_bytes"].as_u64().unwrap() > 100_000,
+        "{fetched}"
+    );
+    assert!(
+        fetched["directory"].as_str().unwrap().contains(COMMIT),
+        "{fetched}"
+    );
+    let again = home.run(["fetch", MODEL, "--json"]).ok().json();
+    assert_eq!(again["fetched_bytes"], 0);
+
+    let listed = home.run(["cache"]).ok().stdout;
+    for part in [MODEL, "0123456789ab", "main", "1 tower"] {
+        assert!(listed.contains(part), "{listed}");
+    }
+    let removed = home.run(["cache", "remove", MODEL]).ok().stdout;
+    assert!(removed.contains("removed zai-org/tiny"), "{removed}");
+    let gone = home.run(["cache", "remove", MODEL]).fails();
+    assert!(gone.contains("holds no zai-org/tiny"), "{gone}");
+}
+
+#[test]
+fn offline_says_how_to_get_it() {
+    let home = Home::new();
+    let picture = image("rgb-60x83.png");
+    let error = home
+        .run(["encode", text(&picture), "-m", MODEL, "--offline"])
+        .fails();
+    assert!(
+        error.contains("`glm4v fetch zai-org/tiny` fetches it"),
+        "{error}"
+    );
+    assert!(home.server.requests().is_empty());
+}
+
+#[test]
+fn a_wrong_name_says_both_things_it_can_be() {
+    let home = Home::with(Server::new(checkpoint(), |_, _| Answer::new(404)));
+    let picture = image("rgb-60x83.png");
+    let error = home
+        .run(["encode", text(&picture), "-m", "zai-org/tinny"])
+        .fails();
+    for part in ["no directory zai-org/tinny", "404", "check the name"] {
+        assert!(error.contains(part), "{error}");
+    }
+    let error = home.run(["encode", text(&picture), "-m", "tinny"]).fails();
+    assert!(error.contains("no such checkpoint directory"), "{error}");
+}

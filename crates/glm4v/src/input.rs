@@ -1,0 +1,85 @@
+use std::path::Path;
+
+use glm4v_preprocess::{Clip, ClipInfo, Media, MediaOptions, Patches, PreprocessError};
+use image::DynamicImage;
+
+use crate::{Error, Processor};
+
+/// A picture or clip, read and cut into patch rows.
+#[derive(Clone, Debug)]
+pub struct Input {
+    /// Its rows, and the one grid they belong to.
+    pub patches: Patches,
+    /// Rows of pixels of the source.
+    pub height: usize,
+    /// Columns of pixels of the source.
+    pub width: usize,
+    /// Of a clip, what was taken of it.
+    pub frames: Option<Frames>,
+    /// What makes the input doubtful.
+    pub warnings: Vec<String>,
+}
+
+/// The frames taken of a clip.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Frames {
+    /// The whole clip.
+    pub info: ClipInfo,
+    /// The frames taken, counted from 0; see [`Clip::frames_indices`].
+    pub indices: Vec<usize>,
+    /// The seconds that the prompt names for each temporal patch; see [`Clip::timestamps`].
+    pub timestamps: Vec<f64>,
+}
+
+impl Processor {
+    /// The patch rows of a file or folder: a picture, a video file, an animated picture, or a folder that holds a
+    /// clip's frames. What it is, its content says.
+    ///
+    /// # Errors
+    /// [`Error::Preprocess`], naming the file, for one that cannot be read or is refused; for a clip, those of
+    /// [`Processor::video`].
+    pub fn read(&self, path: impl AsRef<Path>, options: &MediaOptions) -> Result<Input, Error> {
+        let path = path.as_ref();
+        match Media::open(path, options)? {
+            Media::Still(picture) => Ok(Input {
+                height: picture.height() as usize,
+                width: picture.width() as usize,
+                patches: self.still(picture, path)?,
+                frames: None,
+                warnings: Vec::new(),
+            }),
+            Media::Clip(source) => {
+                let (height, width) = source.size();
+                let clip = self.video()?.read(&source)?;
+                let Clip {
+                    patches,
+                    frames_indices,
+                    timestamps,
+                    ..
+                } = clip;
+                Ok(Input {
+                    patches,
+                    height,
+                    width,
+                    frames: Some(Frames {
+                        info: source.info().clone(),
+                        indices: frames_indices,
+                        timestamps,
+                    }),
+                    warnings: source.warnings().to_vec(),
+                })
+            }
+        }
+    }
+
+    fn still(&self, picture: DynamicImage, path: &Path) -> Result<Patches, Error> {
+        let named = |error| match error {
+            Error::Preprocess(source) => Error::Preprocess(PreprocessError::File {
+                path: path.to_owned(),
+                source: source.into(),
+            }),
+            error => error,
+        };
+        self.images(&[picture]).map_err(named)
+    }
+}
