@@ -96,6 +96,13 @@ pub(crate) fn path() -> PathBufValueParser {
     PathBufValueParser::new()
 }
 
+/// A number greater than 0.
+pub(crate) fn positive(text: &str) -> Result<f64, &'static str> {
+    let number = text.parse().ok();
+    let number = number.filter(|&number: &f64| number > 0.0 && number.is_finite());
+    number.ok_or("expected a number greater than 0")
+}
+
 /// A number from 0 to 1.
 pub(crate) fn share(text: &str) -> Result<f32, &'static str> {
     let share = text
@@ -183,6 +190,14 @@ mod tests {
         assert_eq!(at.to_string(), "23:0:1:8:5");
         for text in ["", "1:2:3:4", "1:2:3:4:5:6", "1:2:3:4:-5", "a:0:0:0:0"] {
             assert!(text.parse::<AttentionAt>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn rates_are_positive() {
+        assert_eq!(positive("0.5"), Ok(0.5));
+        for text in ["0", "-1", "inf", "NaN", "30/1"] {
+            assert!(positive(text).is_err(), "{text}");
         }
     }
 

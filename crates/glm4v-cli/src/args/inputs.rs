@@ -2,6 +2,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use crate::values::positive;
+
 const READING: &str = "Reading";
 
 /// Pictures and clips, and how they are read.
@@ -19,13 +21,13 @@ pub(crate) struct InputArgs {
 #[derive(Args, Clone, Debug)]
 pub(crate) struct ReadingArgs {
     /// Frames a second at which clips are sampled, in place of the checkpoint's
-    #[arg(long, help_heading = READING, value_name = "RATE")]
+    #[arg(long, help_heading = READING, value_name = "RATE", value_parser = positive, allow_negative_numbers = true)]
     pub(crate) fps: Option<f64>,
     /// Longest clip that is sampled at --fps; of a longer one, as many frames are spread over all of it
-    #[arg(long, help_heading = READING, value_name = "SECONDS")]
+    #[arg(long, help_heading = READING, value_name = "SECONDS", value_parser = positive, allow_negative_numbers = true)]
     pub(crate) max_duration: Option<f64>,
     /// Frames a second of the clip in a folder
-    #[arg(long, help_heading = READING, value_name = "RATE")]
+    #[arg(long, help_heading = READING, value_name = "RATE", value_parser = positive, allow_negative_numbers = true)]
     pub(crate) source_fps: Option<f64>,
     /// Take the first picture of an animated GIF, WebP or PNG, not the clip
     #[arg(long, help_heading = READING)]

@@ -1,0 +1,219 @@
+//! Clips through the program: video files, animated pictures, folders; and what is drawn of them.
+
+mod support;
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+
+use safetensors::{Dtype, SafeTensors};
+use support::{Run, glm4v, has_ffmpeg, image, read_safetensors, run, video};
+use tempfile::TempDir;
+
+/// The shape of a tensor of 64-bit numbers, and these.
+type Numbers = (Vec<usize>, Vec<f64>);
+
+fn numbers(file: &Path, name: &str) -> Numbers {
+    let bytes = std::fs::read(file).unwrap();
+    let file = SafeTensors::deserialize(&bytes).unwrap();
+    let tensor = file.tensor(name).unwrap();
+    let chunks = tensor.data().chunks_exact(8);
+    let read = |bytes: &[u8]| match tensor.dtype() {
+        Dtype::I64 => i64::from_le_bytes(bytes.try_into().unwrap()) as f64,
+        Dtype::F64 => f64::from_le_bytes(bytes.try_into().unwrap()),
+        other => panic!("{name} is {other:?}"),
+    };
+    (tensor.shape().to_vec(), chunks.map(read).collect())
+}
+
+fn glm4v_on(command: &str, inputs: &[PathBuf], options: &[&str]) -> Run {
+    let inputs = inputs.iter().map(|path| path.as_os_str());
+    let options = options.iter().map(OsStr::new);
+    glm4v(
+        [OsStr::new(command)]
+            .into_iter()
+            .chain(inputs)
+            .chain(options),
+    )
+}
+
+/// Nine frames of 60×83, each a little brighter, numbered so that names sort otherwise.
+fn folder() -> TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    let picture = ::image::open(image("rgb-60x83.png")).unwrap();
+    for index in 0..9 {
+        let name = format!("frame{}.png", index + 3);
+        picture
+            .brighten(9 * index)
+            .save(dir.path().join(name))
+            .unwrap();
+    }
+    dir
+}
+
+#[test]
+fn pictures_and_clips_come_in_any_order() {
+    let (dir, frames) = (tempfile::tempdir().unwrap(), folder());
+    let file = dir.path().join("a.safetensors");
+    let path = file.to_str().unwrap();
+    let mut inputs = vec![
+        image("animated.gif"),
+        image("rgb-60x83.png"),
+        frames.path().to_owned(),
+    ];
+    let options = ["--source-fps", "4", "-o", path];
+    glm4v_on("preprocess", &inputs, &options).ok();
+    // Nine frames at four a second are three seconds long to the reference, at two frames a second.
+    let rows = read_safetensors(&file, "pixel_values");
+    assert_eq!(rows.grids, [[1, 6, 8], [1, 8, 6], [3, 6, 4]]);
+    assert_eq!(
+        numbers(&file, "clips"),
+        (vec![2, 2], vec![0.0, 2.0, 2.0, 6.0])
+    );
+    let indices = vec![0.0, 1.0, 0.0, 2.0, 4.0, 6.0, 8.0, 8.0];
+    assert_eq!(numbers(&file, "frames_indices"), (vec![8], indices));
+    assert_eq!(
+        numbers(&file, "timestamps"),
+        (vec![4], vec![0.0, 0.0, 1.0, 2.0])
+    );
+
+    let encoded = glm4v_on(
+        "encode",
+        &inputs,
+        &["--source-fps", "4", "--json", "-o", path],
+    )
+    .ok();
+    let json = encoded.json();
+    assert_eq!(
+        json["inputs"][2]["clip"]["frames_indices"],
+        serde_json::json!([0, 2, 4, 6, 8, 8])
+    );
+    assert_eq!(json["inputs"][1]["clip"], serde_json::Value::Null);
+    let mixed = read_safetensors(&file, "embeddings");
+    assert_eq!(mixed.shape, [12 + 12 + 18, 256]);
+    assert_eq!(numbers(&file, "timestamps").0, [4]);
+
+    inputs.rotate_left(1);
+    glm4v_on("encode", &inputs, &["--source-fps", "4", "-o", path]).ok();
+    let rotated = read_safetensors(&file, "embeddings");
+    let near = |a: &[f32], b: &[f32]| a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-4);
+    assert!(near(&rotated.values[30 * 256..], &mixed.values[..12 * 256]));
+}
+
+#[test]
+fn an_animation_can_be_its_first_picture() {
+    let gif = [image("animated.gif")];
+    let still = glm4v_on("encode", &gif, &["--still"]).ok().stdout;
+    assert!(
+        still.contains("1 picture,") && !still.contains("frames"),
+        "{still}"
+    );
+}
+
+#[test]
+fn sampling_is_the_users_where_the_rule_lets_it_be() {
+    let frames = folder();
+    let inputs = [frames.path().to_owned()];
+    let taken = |options: &[&str]| {
+        let json = glm4v_on(
+            "encode",
+            &inputs,
+            &[&["--source-fps", "2", "--json"], options].concat(),
+        )
+        .ok()
+        .json();
+        json["inputs"][0]["clip"]["frames_indices"]
+            .as_array()
+            .unwrap()
+            .len()
+    };
+    // Five seconds.
+    assert_eq!(taken(&[]), 10);
+    assert_eq!(taken(&["--fps", "1"]), 6);
+    assert_eq!(taken(&["--fps", "1", "--max-duration", "2"]), 2);
+    let fixed = glm4v_on(
+        "encode",
+        &inputs,
+        &["--source-fps", "2", "--fps", "1", "--preset", "glm-4.6v"],
+    );
+    assert!(
+        fixed
+            .fails()
+            .contains("Glm46VVideoProcessor, whose rates are fixed")
+    );
+    let negative = glm4v_on("encode", &inputs, &["--source-fps", "-2"]).misused();
+    assert!(negative.contains("greater than 0"), "{negative}");
+    let rate = glm4v_on("encode", &inputs, &[]).fails();
+    assert!(rate.contains("--source-fps"), "{rate}");
+}
+
+#[test]
+fn video_files_are_read_through_ffmpeg() {
+    if !has_ffmpeg() {
+        return;
+    }
+    let json = glm4v_on("encode", &[video("b-frames.mp4")], &["--json"])
+        .ok()
+        .json();
+    let clip = &json["inputs"][0]["clip"];
+    assert_eq!(clip["frames_indices"], serde_json::json!([0, 12, 24, 24]));
+    assert_eq!(clip["num_frames"], 41);
+}
+
+#[test]
+fn without_ffmpeg_the_error_says_what_to_install() {
+    let mut command = support::program();
+    command
+        .arg("encode")
+        .arg(video("b-frames.mp4"))
+        .env("PATH", "");
+    let error = run(&mut command).fails();
+    assert!(error.contains("install ffmpeg"), "{error}");
+}
+
+#[test]
+fn a_clip_is_drawn_as_a_sheet() {
+    let (dir, frames) = (tempfile::tempdir().unwrap(), folder());
+    let inputs = [frames.path().to_owned()];
+    let size = |options: &[&str]| {
+        let file = dir.path().join("v.png");
+        let output = ["--source-fps", "4", "-o", file.to_str().unwrap()];
+        glm4v_on("viz", &inputs, &[&output, options].concat()).ok();
+        ::image::image_dimensions(file).unwrap()
+    };
+    // Three temporal patches of 56×84 pixels, in two columns.
+    assert_eq!(size(&[]), (112, 168));
+    assert_eq!(size(&["--block", "0", "--opacity", "1"]), (112, 168));
+    let error = glm4v_on("viz", &inputs, &["--source-fps", "4", "-o", "v.jpg"]).misused();
+    assert!(error.contains("ends in .png"), "{error}");
+}
+
+#[test]
+fn the_tower_gives_more_than_embeddings() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("a.safetensors");
+    let inputs = [image("rgb-90x62.png"), image("rgb-60x83.png")];
+    let path = file.to_str().unwrap();
+    let more = [
+        "--last-hidden-state",
+        "--hidden-states",
+        "0",
+        "--attention",
+        "0:1:0:7:5",
+    ];
+    glm4v_on("encode", &inputs, &[&["-o", path], &more[..]].concat()).ok();
+    let shape = |name| read_safetensors(&file, name).shape;
+    assert_eq!(shape("embeddings"), [24, 256]);
+    assert_eq!(shape("last_hidden_state"), [24, 256]);
+    assert_eq!(shape("hidden_states.0"), [96, 128]);
+    assert_eq!(shape("attention.0:1:0:7:5"), [2, 8, 6]);
+    let attention = read_safetensors(&file, "attention.0:1:0:7:5").values;
+    let heads = attention
+        .chunks_exact(48)
+        .map(|head| head.iter().sum::<f32>());
+    assert!(heads.into_iter().all(|sum| (sum - 1.0).abs() < 1e-5));
+
+    let beyond = glm4v_on("encode", &inputs, &["--attention", "0:2:0:0:0"]).fails();
+    assert!(beyond.contains("an input from 0 to 1, found 2"), "{beyond}");
+    let json = glm4v_on("encode", &inputs, &["--last-hidden-state", "-o", "a.json"]).fails();
+    assert!(json.contains(".safetensors only"), "{json}");
+}
