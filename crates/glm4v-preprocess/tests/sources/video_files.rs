@@ -170,6 +170,7 @@ fn containers_and_codecs() {
     assert_eq!(clip(&upright).size(), (98, 62));
 }
 
+#[cfg(unix)]
 #[test]
 fn odd_names_are_only_names() {
     if !has_ffmpeg() {

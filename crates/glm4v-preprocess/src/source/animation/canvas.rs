@@ -61,7 +61,7 @@ pub(super) fn over(above: Rgba<u8>, below: Rgba<u8>) -> Rgba<u8> {
     let scale = (1 << 24) / alpha;
     let mix = |channel: usize| {
         let sum = u32::from(above.0[channel]) * cover + u32::from(below.0[channel]) * under;
-        (u64::from(sum) * u64::from(scale) >> 24) as u8
+        ((u64::from(sum) * u64::from(scale)) >> 24) as u8
     };
     Rgba([mix(0), mix(1), mix(2), alpha as u8])
 }
