@@ -20,13 +20,14 @@ use folder::Folder;
 /// picture.
 ///
 /// What is known of a **video file** is what transformers 5.23 knows of it by default (torchcodec 0.17, exact): the
-/// best video stream; as many frames as it has packets, less those that an edit list discards; the duration from the
-/// first frame's start to the last one's end, and their quotient as frames a second, whatever the header claims. Frames
-/// are counted as they are shown, and turned to the nearest quarter as the display matrix says, which never mirrors.
-/// Where torchcodec gives up there may be frames here: of a file that is cut off, of an MPEG transport stream, of AVI
-/// with B-frames. A file that ffprobe complains of, that starts inside a group of pictures or that has fewer packets
-/// than its header claims is decoded once when it is opened, to count the frames that are really there, and a warning
-/// tells. Frames that change their size are scaled to that of the first.
+/// best video stream, of which ffmpeg's RGB equals torchcodec's (and PyAV's, which converts 10-bit and interlaced
+/// frames in a way of its own); as many frames as it has packets, less those that an edit list discards; the duration
+/// from the first frame's start to the last one's end, and their quotient as frames a second, whatever the header
+/// claims. Frames are counted as they are shown, and turned to the nearest quarter as the display matrix says, which
+/// never mirrors. Where torchcodec gives up there may be frames here: of a file that is cut off, of an MPEG transport
+/// stream, of AVI with B-frames. A file that ffprobe complains of, that starts inside a group of pictures or that has
+/// fewer packets than its header claims is decoded once when it is opened, to count the frames that are really there,
+/// and a warning tells. Frames that change their size are scaled to that of the first.
 ///
 /// An **animated picture** is composited as viewers show it, over white, and its frames have their own times.
 /// (torchcodec ignores what is half transparent in a PNG, and does not know animated WebP.) Delays that viewers do not

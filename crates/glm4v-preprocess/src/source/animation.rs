@@ -1,24 +1,18 @@
 //! Animated GIF, PNG and WebP.
 
 mod bytes;
+mod canvas;
 mod gif;
 mod png;
 mod webp;
 
-use std::io::Cursor;
-
-use image::codecs::gif::GifDecoder;
-use image::codecs::png::PngDecoder;
-use image::codecs::webp::WebPDecoder;
-use image::{
-    AnimationDecoder, DynamicImage, Frames, ImageDecoder, ImageError, ImageFormat, ImageResult,
-    Limits, RgbImage,
-};
+use image::{DynamicImage, ImageFormat, RgbImage};
 
 use crate::contain::contain;
 use crate::formats::check_size;
 use crate::rgb::{Alpha, into_rgb};
 use crate::{ClipInfo, OpenOptions, PreprocessError, formats};
+use canvas::Composite;
 
 /// What an animated picture says of itself, without its pixels.
 #[derive(Debug, PartialEq)]
@@ -63,6 +57,7 @@ pub(crate) fn contents(bytes: &[u8]) -> Option<Contents> {
 #[derive(Debug)]
 pub(crate) struct Animation {
     bytes: Vec<u8>,
+    size: (u32, u32),
     options: OpenOptions,
 }
 
@@ -77,70 +72,46 @@ impl Animation {
         check_size(width, height, 4 * area, options)?;
         Ok(Self {
             bytes,
+            size: (width, height),
             options: options.clone(),
         })
     }
 
     pub(crate) fn reader(&self) -> Result<AnimationReader<'_>, PreprocessError> {
         let (format, name) = formats::of(&self.bytes).expect("it was opened by its format");
-        let mut limits = Limits::no_limits();
-        limits.max_alloc = Some(self.options.max_bytes);
-        let frames = contain(name, || {
-            frames(&self.bytes, format, limits).map_err(|error| failed(name, error))
-        })?;
         Ok(AnimationReader {
-            frames,
+            composite: contain(name, || self.composite(format))?,
             name,
             read: 0,
+        })
+    }
+
+    fn composite(&self, format: ImageFormat) -> Result<Box<dyn Composite + '_>, PreprocessError> {
+        let (bytes, size, options) = (&self.bytes, self.size, &self.options);
+        Ok(match format {
+            ImageFormat::Gif => Box::new(gif::GifFrames::new(bytes, size, options.max_pixels)?),
+            ImageFormat::Png => Box::new(png::PngFrames::new(bytes, options.max_bytes)?),
+            _ => Box::new(webp::WebpFrames::new(bytes, size)),
         })
     }
 }
 
 /// The frames of an animated picture, one canvas in memory.
 pub(crate) struct AnimationReader<'a> {
-    frames: Frames<'a>,
+    composite: Box<dyn Composite + 'a>,
     name: &'static str,
     read: usize,
 }
 
 impl AnimationReader<'_> {
     pub(crate) fn frame(&mut self, index: usize) -> Result<RgbImage, PreprocessError> {
-        let name = self.name;
-        loop {
-            let found = self.read;
-            let frame = contain(name, || {
-                let frame = self.frames.next();
-                let frame = frame.ok_or(PreprocessError::MissingFrame { index, found })?;
-                frame.map_err(|error| failed(name, error))
-            })?;
+        while self.read <= index {
+            contain(self.name, || self.composite.advance())?;
             self.read += 1;
-            if self.read > index {
-                let canvas = DynamicImage::ImageRgba8(frame.into_buffer());
-                return into_rgb(canvas, Alpha::OverWhite);
-            }
         }
+        let canvas = self.composite.canvas().clone();
+        into_rgb(DynamicImage::ImageRgba8(canvas), Alpha::OverWhite)
     }
-}
-
-fn frames(bytes: &[u8], format: ImageFormat, limits: Limits) -> ImageResult<Frames<'_>> {
-    let file = Cursor::new(bytes);
-    Ok(match format {
-        ImageFormat::Gif => {
-            let mut decoder = GifDecoder::new(file)?;
-            decoder.set_limits(limits)?;
-            decoder.into_frames()
-        }
-        ImageFormat::Png => PngDecoder::with_limits(file, limits)?.apng()?.into_frames(),
-        _ => {
-            let mut decoder = WebPDecoder::new(file)?;
-            decoder.set_limits(limits)?;
-            decoder.into_frames()
-        }
-    })
-}
-
-fn failed(name: &'static str, error: ImageError) -> PreprocessError {
-    PreprocessError::decode(name, error)
 }
 
 #[cfg(test)]

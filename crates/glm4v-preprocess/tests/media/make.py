@@ -30,6 +30,7 @@ def make_videos():
     x264 = ["-c:v", "libx264", "-bf", "3", "-preset", "slow", "-crf", "30", "-threads", "1", "-fflags", "+bitexact"]
     source = ["-f", "lavfi", "-i", noise, "-frames:v", "40", "-pix_fmt", "yuv420p"]
     ffmpeg(*source, *x264, HERE / "b-frames.mp4")
+    # For ffmpeg 5; since 6 the angle is an option of the input, -display_rotation.
     ffmpeg("-i", HERE / "b-frames.mp4", "-c", "copy", "-metadata:s:v", "rotate=90", HERE / "turned.mov")
     uneven = "setpts='if(lt(N,10),N,10+(N-10)*3)/25/TB'"
     source = ["-f", "lavfi", "-i", f"{noise},{uneven}", "-frames:v", "24", "-fps_mode", "vfr", "-pix_fmt", "yuv420p"]
@@ -59,13 +60,14 @@ def make_animations():
         first, *rest = frames
         first.save(HERE / name, save_all=True, append_images=rest, duration=delays, loop=0, **options)
     save("plain.gif", pictures(6, None))
-    for disposal in (1, 2):
+    for disposal in (1, 2, 3):
         save(f"disposal-{disposal}.gif", pictures(6, "hard"), disposal=disposal)
     for blend in (0, 1):
         save(f"hard-{blend}.png", pictures(6, "hard"), blend=blend, disposal=blend)
     save("soft.png", pictures(6, "soft"), blend=0, disposal=0)
     save("lossless.webp", pictures(6, "hard"), lossless=True, allow_mixed=False)
     save("soft.webp", pictures(6, "soft"), lossless=True)
+    save("mixed.webp", pictures(6, "soft"), allow_mixed=True, quality=60)
     save("lossy.webp", pictures(6, None), lossless=False, quality=60)
 
 
@@ -99,6 +101,9 @@ def animation(path):
             canvas = Image.new("RGBA", frame.size, "white")
             canvas.alpha_composite(frame.convert("RGBA"))
             frames.append(np.asarray(canvas.convert("RGB")))
+    if path.suffix == ".gif":
+        for frame, own in zip(frames, VideoDecoder(str(path)), strict=True):
+            assert np.array_equal(frame, own.permute(1, 2, 0).numpy()), path
     answer = {"height": frames[0].shape[0], "width": frames[0].shape[1], "crc32": crcs(frames)}
     try:
         metadata = VideoDecoder(str(path), seek_mode="exact").metadata

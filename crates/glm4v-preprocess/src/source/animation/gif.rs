@@ -1,5 +1,8 @@
+mod frames;
+
 use super::Contents;
 use super::bytes::Bytes;
+pub(super) use frames::GifFrames;
 
 const EXTENSION: u8 = 0x21;
 const FRAME: u8 = 0x2c;

@@ -1,5 +1,8 @@
+mod frames;
+
 use super::Contents;
 use super::bytes::Bytes;
+pub(super) use frames::PngFrames;
 
 const SIGNATURE: usize = 8;
 /// The seconds that ffmpeg shows a frame that has no delay.

@@ -1,5 +1,8 @@
+mod frames;
+
 use super::Contents;
 use super::bytes::Bytes;
+pub(super) use frames::WebpFrames;
 
 /// The flag in the header that promises frames.
 const ANIMATED: u8 = 2;
