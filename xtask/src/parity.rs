@@ -25,8 +25,8 @@ pub(crate) struct Args {
     #[arg(long, default_value = PRESET)]
     pub(crate) preset: String,
     /// Timed runs of each side, with --full
-    #[arg(long, default_value_t = 3)]
-    pub(crate) repeat: usize,
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) repeat: u16,
     /// Threads of each side, with --full [default: all]
     #[arg(long)]
     pub(crate) threads: Option<usize>,
