@@ -7,6 +7,9 @@ use serde_json::Value;
 
 use crate::args::OutputArgs;
 
+/// How often a bar is drawn anew.
+pub(crate) const TICK: Duration = Duration::from_millis(100);
+
 /// Where the program speaks: results on stdout, all else on stderr.
 pub(crate) struct Console {
     quiet: bool,
@@ -67,10 +70,12 @@ impl Console {
             Some(_) => "{msg} [{bar:30}] {pos}/{len} {elapsed}",
             None => "{msg} {spinner} {elapsed}",
         };
-        self.bar(message, length.map(|length| length as u64), template)
+        let bar = self.bar(message, length.map(|length| length as u64), template);
+        bar.enable_steady_tick(TICK);
+        bar
     }
 
-    /// A bar for bytes, of which there are none until its length is set.
+    /// A bar for bytes, which shows itself once it ticks.
     #[cfg(feature = "hub")]
     pub(crate) fn byte_progress(&self, message: &'static str) -> ProgressBar {
         let template = "{msg} [{bar:30}] {binary_bytes}/{binary_total_bytes} {binary_bytes_per_sec}, {eta} left";
@@ -86,12 +91,10 @@ impl Console {
             ProgressDrawTarget::stderr()
         };
         let style = ProgressStyle::with_template(template).expect("a template of ours");
-        let bar = ProgressBar::with_draw_target(length, target)
+        ProgressBar::with_draw_target(length, target)
             .with_style(style)
             .with_message(message)
-            .with_finish(ProgressFinish::AndClear);
-        bar.enable_steady_tick(Duration::from_millis(100));
-        bar
+            .with_finish(ProgressFinish::AndClear)
     }
 
     /// Prints the command's result; a reader that has gone away is no failure.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use glm4v::hub::{HubError, ModelId, Progress};
 use indicatif::ProgressBar;
 
-use crate::console::Console;
+use crate::console::{Console, TICK};
 
 /// Tells the console what a fetch does.
 pub(crate) struct Download<'a> {
@@ -43,8 +43,10 @@ impl Progress for Download<'_> {
     fn started(&self, total: u64, done: u64) {
         self.bar.set_length(total);
         self.bar.set_position(done);
-        // The rate is that of the network, not of what was here before.
+        // Noted, and then forgotten: the rate is that of the network, not of what was here before.
+        self.bar.tick();
         self.bar.reset_eta();
+        self.bar.enable_steady_tick(TICK);
     }
 
     fn advanced(&self, bytes: u64) {

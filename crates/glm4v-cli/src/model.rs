@@ -59,7 +59,9 @@ fn of_hub(name: &str, args: &RevisionArgs, part: Part, console: &Console) -> Res
         Part::Configs => hub.configs(&model, revision, &download),
         Part::Tower => hub.checkpoint(&model, revision, &download),
     };
-    let dir = dir.with_context(|| format!("there is no directory {name}, and no such model"))?;
+    let dir = dir.with_context(|| {
+        format!("there is no directory {name}, and the model of this name cannot be had")
+    })?;
     console.detail(&format!("{model} is in {}", dir.display()));
     Ok(dir)
 }

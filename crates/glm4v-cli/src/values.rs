@@ -7,6 +7,8 @@ use clap::ValueEnum;
 use clap::builder::{PathBufValueParser, PossibleValue, PossibleValuesParser, TypedValueParser};
 use glm4v::{AttentionQuery, FloatDType, Preset, StoredDtype};
 
+use crate::layout;
+
 /// A floating-point type. Its variants stay undocumented, as clap would print a paragraph for each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Dtype {
@@ -157,8 +159,8 @@ pub(crate) fn preset() -> impl TypedValueParser<Value = Preset> {
     let values = Preset::ALL.map(|preset| {
         let config = preset.vision();
         PossibleValue::new(preset.name()).help(format!(
-            "{} blocks of width {}, {:.1} million parameters",
-            config.depth,
+            "{} of width {}, {:.1} million parameters",
+            layout::count(config.depth, "block"),
             config.hidden_size,
             config.num_parameters() as f64 / 1e6
         ))
