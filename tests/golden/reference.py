@@ -8,6 +8,8 @@
         Encode pictures and video files (those named *.mp4 and the like) as one batch with a checkpoint in the
         published layout. OUT gets every stage (`stages` below names them), and of the clip at place N
         `frames_indices.N` and `timestamps.N`; stdout gets one line of JSON with timings in seconds.
+    reference.py serve CHECKPOINT_DIR [--dtype f32|bf16] [--threads N] [--device cpu|cuda] [--compile]
+        The reference's side of `cargo xtask bench`: serving.py.
 
 Python with transformers, torch, torchvision, Pillow, PyAV, safetensors and numpy; the committed files say in
 manifest.json which versions made them.
@@ -54,6 +56,10 @@ def main():
 
         torch.set_num_threads(1)
         make(arguments.dir)
+    elif arguments.command == "serve":
+        from serving import serve
+
+        serve(arguments)
     else:
         print(json.dumps(run(arguments)))
 
@@ -72,6 +78,12 @@ def parse():
     run.add_argument("--threads", type=int, default=0, help="0: torch's default")
     run.add_argument("--repeat", type=int, default=1, help="timed passes after the warm-up")
     run.add_argument("--no-stages", action="store_true", help="write pixel_values, grid_thw and merger only")
+    serve = commands.add_parser("serve")
+    serve.add_argument("checkpoint", type=Path)
+    serve.add_argument("--dtype", choices=["f32", "bf16"], default="f32")
+    serve.add_argument("--threads", type=int, default=0, help="0: torch's default")
+    serve.add_argument("--device", default="cpu")
+    serve.add_argument("--compile", action="store_true", help="through torch.compile")
     return parser.parse_args()
 
 

@@ -12,16 +12,10 @@ const TOLERANCE: &str = "1e-4";
 
 /// Compares the full-size tower with transformers, on the same random checkpoint and the same photo.
 pub(crate) fn run(args: &parity::Args) -> Result<()> {
-    let release = build(args)?;
+    let release = build(&args.backends())?;
     let work = shell::target_dir()?.join("full");
     std::fs::create_dir_all(&work)?;
-    let checkpoint = work.join(&args.preset);
-    if !checkpoint.exists() {
-        let mut init = Command::new(release.join("glm4v"));
-        init.args(["init", "--preset", &args.preset, "--seed", "1"]);
-        init.args(["--dtype", "bf16", "-o"]).arg(&checkpoint);
-        shell::run(&mut init)?;
-    }
+    let checkpoint = checkpoint(&release, &work, &args.preset)?;
     let photo = shell::root().join(PHOTO);
     let expected = work.join("expected-f32.safetensors");
     reference(args, "f32", &checkpoint, &photo, &expected)?;
@@ -43,9 +37,20 @@ pub(crate) fn run(args: &parity::Args) -> Result<()> {
     shell::run(&mut command)
 }
 
-/// Builds the programs optimised, with the backends asked for and no others; gives their folder.
-fn build(args: &parity::Args) -> Result<PathBuf> {
-    let backends = args.backends();
+/// A random checkpoint of full size in bf16, the same each time.
+pub(crate) fn checkpoint(release: &Path, work: &Path, preset: &str) -> Result<PathBuf> {
+    let checkpoint = work.join(preset);
+    if !checkpoint.exists() {
+        let mut init = Command::new(release.join("glm4v"));
+        init.args(["init", "--preset", preset, "--seed", "1"]);
+        init.args(["--dtype", "bf16", "-o"]).arg(&checkpoint);
+        shell::run(&mut init)?;
+    }
+    Ok(checkpoint)
+}
+
+/// Builds the programs optimised, with these backends and no others; gives their folder.
+pub(crate) fn build(backends: &[&str]) -> Result<PathBuf> {
     let names = backends
         .iter()
         .filter_map(|backend| backend.split(':').next());

@@ -1,5 +1,6 @@
 //! House chores of glm4v: `cargo xtask VERB`.
 
+mod bench;
 mod ci;
 mod deps;
 mod full;
@@ -16,6 +17,8 @@ use clap::Parser;
 enum Verb {
     /// Compare the encoder with transformers, stage by stage
     TestParity(parity::Args),
+    /// Time the full-size encoder beside transformers
+    Bench(bench::Args),
     /// Make the goldens anew with transformers, in a venv of their own
     Golden,
     /// Check which crate depends on which
@@ -27,6 +30,7 @@ enum Verb {
 fn main() -> Result<()> {
     match Verb::parse() {
         Verb::TestParity(args) => parity::run(&args),
+        Verb::Bench(args) => bench::run(&args),
         Verb::Golden => python::golden(),
         Verb::Deps => deps::check(),
         Verb::Ci => ci::run(),

@@ -1,0 +1,76 @@
+"""The reference's side of `cargo xtask bench`: what is asked for on standard input, one line of JSON each, is done and
+timed. tests/src/bin/bench.rs answers the same."""
+
+import json
+import resource
+import sys
+import time
+from pathlib import Path
+
+import torch
+
+from batch import preprocess
+from reference import encode, load_input, load_tower, versions
+
+
+def serve(arguments):
+    if arguments.threads:
+        torch.set_num_threads(arguments.threads)
+    side, seconds = timed(lambda: Side(arguments))
+    say({"seconds": seconds, "threads": torch.get_num_threads(), "versions": versions()})
+    for line in sys.stdin:
+        verb, *values = json.loads(line)
+        answer, seconds = timed(lambda: getattr(side, verb)(*values))
+        say({"seconds": seconds, **(answer or {})})
+
+
+class Side:
+    def __init__(self, arguments):
+        self.checkpoint = arguments.checkpoint
+        self.device = torch.device(arguments.device)
+        self.tower = load_tower(arguments.checkpoint, arguments.dtype).to(self.device)
+        if arguments.compile:
+            self.tower = torch.compile(self.tower)
+
+    def input(self, path, count):
+        """From here on, `count` times the picture or video at `path`; the peak of memory is counted anew."""
+        forget_peak()
+        self.files = [Path(path)] * count
+        self.preprocess()
+
+    def preprocess(self):
+        """From files to patch rows."""
+        self.inputs = preprocess(self.checkpoint, [load_input(path) for path in self.files])
+        return {"patches": len(self.inputs["pixel_values"])}
+
+    def encode(self):
+        """From patch rows to embeddings on the host."""
+        inputs = {name: value.to(self.device) for name, value in self.inputs.items()}
+        encode(self.tower, inputs).pooler_output.float().cpu()
+
+    def peak(self):
+        return {"mib": peak_mib()}
+
+
+def timed(work):
+    start = time.perf_counter()
+    result = work()
+    return result, time.perf_counter() - start
+
+
+def say(answer):
+    print(json.dumps(answer), flush=True)
+
+
+def forget_peak():
+    clear = Path("/proc/self/clear_refs")
+    if clear.exists():
+        clear.write_text("5")
+
+
+def peak_mib():
+    status = Path("/proc/self/status")
+    if not status.exists():
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    peak = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+    return int(peak.split()[1]) / 1024

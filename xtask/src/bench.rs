@@ -1,0 +1,180 @@
+mod process;
+mod side;
+mod table;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+use self::process::whole_process;
+use self::side::Side;
+use self::table::{Row, Table};
+use crate::{full, python, shell};
+
+const PHOTO: &str = "tests/images/coffee-336.jpg";
+const PRESET: &str = "glm-4.1v-9b";
+
+/// Arguments of `bench`.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Where ours runs, as in `glm4v encode --device`; on a GPU the reference runs on CUDA
+    #[arg(long, default_value = "flex")]
+    device: String,
+    /// What to compare with: transformers, or none
+    #[arg(long, default_value = "transformers", value_parser = ["transformers", "none"])]
+    reference: String,
+    /// Types of the weights
+    #[arg(long, value_delimiter = ',', default_value = "f32,bf16")]
+    dtype: Vec<String>,
+    /// Sizes of the photo, as WIDTHxHEIGHT; 1792x2688 is the largest that a checkpoint takes, 24,576 patches
+    #[arg(long, value_delimiter = ',', default_value = "336x336,1008x1008")]
+    size: Vec<String>,
+    /// Photos in a batch
+    #[arg(long, value_delimiter = ',', default_value = "1,8")]
+    batch: Vec<usize>,
+    /// Timed runs of each side in turn, after a first one
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..))]
+    repeat: u16,
+    /// Threads of each side [default: all]
+    #[arg(long)]
+    threads: Option<usize>,
+    /// Put the table into docs/performance.md
+    #[arg(long)]
+    write: bool,
+}
+
+/// Times the full-size tower beside transformers': both in turn, on the same checkpoint, photos and threads.
+pub(crate) fn run(args: &Args) -> Result<()> {
+    let backend = args.device.split(':').next().unwrap_or_default();
+    let release = full::build(&[backend])?;
+    let work = shell::target_dir()?.join("full");
+    std::fs::create_dir_all(&work)?;
+    let checkpoint = full::checkpoint(&release, &work, PRESET)?;
+    let photos = photos(args, &release, &work)?;
+    let bench = Bench {
+        args,
+        release: &release,
+        checkpoint: &checkpoint,
+        work: &work,
+    };
+    let mut table = Table::default();
+    for dtype in &args.dtype {
+        bench.towers(dtype, &photos, &mut table)?;
+        table.rows.push(whole_process(&bench, dtype, &photos[0].1)?);
+    }
+    let text = table.markdown(args)?;
+    println!("{text}");
+    if args.write {
+        table::put(&shell::root().join("docs/performance.md"), &text)?;
+    }
+    Ok(())
+}
+
+struct Bench<'a> {
+    args: &'a Args,
+    release: &'a Path,
+    checkpoint: &'a Path,
+    work: &'a Path,
+}
+
+impl Bench<'_> {
+    fn has_reference(&self) -> bool {
+        self.args.reference != "none"
+    }
+
+    /// Preprocessing and tower of every photo and batch.
+    fn towers(&self, dtype: &str, photos: &[(String, PathBuf)], table: &mut Table) -> Result<()> {
+        let mut ours = Side::start(&mut self.our_side(dtype))?;
+        let mut theirs = match self.has_reference() {
+            true => Some(Side::start(&mut self.their_side(dtype)?)?),
+            false => None,
+        };
+        if let Some(side) = &theirs {
+            table.versions = side.greeting["versions"].clone();
+        }
+        for (size, photo) in photos {
+            for &count in &self.args.batch {
+                let what = match count {
+                    1 => size.clone(),
+                    count => format!("{count} of {size}"),
+                };
+                let patches = ours.input(photo, count)?;
+                if let Some(theirs) = &mut theirs {
+                    let found = theirs.input(photo, count)?;
+                    if found != patches {
+                        bail!("{what}: {patches} patches here, {found} there");
+                    }
+                }
+                for verb in ["preprocess", "encode"] {
+                    let mut row = Row::new(dtype, &what, patches, verb);
+                    for round in 0..=self.args.repeat {
+                        let own = ours.seconds(verb)?;
+                        let other = theirs.as_mut().map(|side| side.seconds(verb)).transpose()?;
+                        if round > 0 {
+                            row.add(own, other);
+                        }
+                    }
+                    row.peak = (
+                        ours.peak()?,
+                        theirs.as_mut().map(Side::peak).transpose()?.flatten(),
+                    );
+                    eprintln!("{}", row.line());
+                    table.rows.push(row);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn our_side(&self, dtype: &str) -> Command {
+        let mut command = Command::new(self.release.join("bench"));
+        command.arg("serve").arg(self.checkpoint);
+        command.args(["--dtype", dtype, "--device", &self.args.device]);
+        self.with_threads(&mut command);
+        command
+    }
+
+    fn their_side(&self, dtype: &str) -> Result<Command> {
+        let mut command = python::reference()?;
+        command.arg("serve").arg(self.checkpoint);
+        command.args(["--dtype", dtype]);
+        if let Some(threads) = self.args.threads {
+            command.args(["--threads", &threads.to_string()]);
+        }
+        if !["flex", "ndarray"].contains(&&self.args.device[..]) {
+            command.args(["--device", "cuda", "--compile"]);
+        }
+        Ok(command)
+    }
+
+    fn with_threads(&self, command: &mut Command) {
+        if let Some(threads) = self.args.threads {
+            command.env("RAYON_NUM_THREADS", threads.to_string());
+        }
+    }
+}
+
+/// The photo in every size asked for.
+fn photos(args: &Args, release: &Path, work: &Path) -> Result<Vec<(String, PathBuf)>> {
+    let original = shell::root().join(PHOTO);
+    let photo = |size: &String| {
+        let sides = size.split_once('x');
+        let (width, height) = sides.with_context(|| format!("{size}: expected WIDTHxHEIGHT"))?;
+        if size == "336x336" {
+            return Ok((size.clone(), original.clone()));
+        }
+        let file = work.join(format!("photo-{size}.png"));
+        if !file.exists() {
+            let mut scale = Command::new(release.join("bench"));
+            scale
+                .arg("scale")
+                .arg(&original)
+                .args([width, height])
+                .arg(&file);
+            shell::run(&mut scale)?;
+        }
+        Ok((size.clone(), file))
+    };
+    args.size.iter().map(photo).collect()
+}

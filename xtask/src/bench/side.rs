@@ -1,0 +1,74 @@
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+
+use anyhow::{Context, Result};
+use serde_json::{Value, json};
+
+/// One side of the comparison: a process that has loaded the tower, and does what it is asked.
+pub(super) struct Side {
+    process: Child,
+    asking: ChildStdin,
+    answers: BufReader<ChildStdout>,
+    /// What it said when it was ready.
+    pub(super) greeting: Value,
+}
+
+impl Side {
+    /// Starts a side and waits until it is ready.
+    pub(super) fn start(command: &mut Command) -> Result<Self> {
+        let mut process = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .with_context(|| format!("{command:?}"))?;
+        let asking = process.stdin.take().context("no input")?;
+        let answers = BufReader::new(process.stdout.take().context("no output")?);
+        let mut side = Self {
+            process,
+            asking,
+            answers,
+            greeting: Value::Null,
+        };
+        side.greeting = side.answer()?;
+        Ok(side)
+    }
+
+    /// From here on, `count` times the photo; how many patches that are.
+    pub(super) fn input(&mut self, photo: &Path, count: usize) -> Result<u64> {
+        let answer = self.ask(&json!(["input", photo, count]))?;
+        answer["patches"].as_u64().context("no patches")
+    }
+
+    /// How long it takes to do something.
+    pub(super) fn seconds(&mut self, verb: &str) -> Result<f64> {
+        self.ask(&json!([verb]))?["seconds"]
+            .as_f64()
+            .context("no time")
+    }
+
+    /// Most memory since the last input, in MiB, where it can be told.
+    pub(super) fn peak(&mut self) -> Result<Option<f64>> {
+        Ok(self.ask(&json!(["peak"]))?["mib"].as_f64())
+    }
+
+    fn ask(&mut self, what: &Value) -> Result<Value> {
+        writeln!(self.asking, "{what}")?;
+        self.asking.flush()?;
+        self.answer()
+    }
+
+    fn answer(&mut self) -> Result<Value> {
+        let mut line = String::new();
+        self.answers.read_line(&mut line)?;
+        serde_json::from_str(&line).with_context(|| format!("one side said: {line}"))
+    }
+}
+
+impl Drop for Side {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
