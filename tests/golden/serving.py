@@ -36,7 +36,7 @@ class Side:
         """From here on, `count` times the picture or video at `path`; the peak of memory is counted anew."""
         forget_peak()
         self.files = [Path(path)] * count
-        self.preprocess()
+        return self.preprocess()
 
     def preprocess(self):
         """From files to patch rows."""
