@@ -4,9 +4,10 @@ use serde_json::Value;
 use crate::shell;
 
 /// What each of our packages may depend on of ours; whatever is not here, on none.
-const MAY_USE: [(&str, &[&str]); 9] = [
+const MAY_USE: [(&str, &[&str]); 10] = [
     ("glm4v-config", &[]),
     ("glm4v-hub", &["glm4v-config"]),
+    ("glm4v-kernels", &[]),
     ("glm4v-preprocess", &["glm4v-config"]),
     ("glm4v-model", &["glm4v-config"]),
     ("glm4v-weights", &["glm4v-config", "glm4v-model"]),
@@ -25,7 +26,12 @@ const MAY_USE: [(&str, &[&str]); 9] = [
     ("xtask", &[]),
 ];
 /// Packages that know no device.
-const HOST_ONLY: [&str; 3] = ["glm4v-config", "glm4v-hub", "glm4v-preprocess"];
+const HOST_ONLY: [&str; 4] = [
+    "glm4v-config",
+    "glm4v-hub",
+    "glm4v-kernels",
+    "glm4v-preprocess",
+];
 /// Packages that run on any backend and therefore choose none.
 const BACKEND_FREE: [&str; 2] = ["glm4v-model", "glm4v-weights"];
 

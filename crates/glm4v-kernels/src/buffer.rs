@@ -1,0 +1,71 @@
+//! Memory for packed operands.
+
+use std::cell::RefCell;
+
+/// A cache line's worth of words.
+const LINE: usize = 16;
+/// Buffers of more words than this (64 MiB) are given back to the system after use.
+const KEPT: usize = 16 << 20;
+
+/// Words that start at a cache line, so that no vector load of a panel crosses two.
+pub(crate) struct Words {
+    data: Vec<u32>,
+    len: usize,
+}
+
+impl Words {
+    /// `len` words, all zero.
+    pub(crate) fn new(len: usize) -> Self {
+        let mut words = Self {
+            data: Vec::new(),
+            len: 0,
+        };
+        words.grow(len);
+        words
+    }
+
+    /// Makes room for `len` words, whose values are whatever was there.
+    fn grow(&mut self, len: usize) {
+        if self.data.len() < len + LINE {
+            self.data = vec![0; len + LINE];
+        }
+        self.len = len;
+    }
+
+    pub(crate) fn as_slice(&self) -> &[u32] {
+        let start = self.start();
+        &self.data[start..start + self.len]
+    }
+
+    pub(crate) fn as_mut_slice(&mut self) -> &mut [u32] {
+        let start = self.start();
+        &mut self.data[start..start + self.len]
+    }
+
+    /// The same words, each the bits of an f32.
+    pub(crate) fn as_mut_f32(&mut self) -> &mut [f32] {
+        bytemuck::cast_slice_mut(self.as_mut_slice())
+    }
+
+    fn start(&self) -> usize {
+        // The standard allows `align_offset` to give up, which would cost speed and nothing else.
+        self.data.as_ptr().align_offset(4 * LINE).min(LINE)
+    }
+}
+
+thread_local! {
+    static SPARE: RefCell<Vec<Words>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Lends `use_words` a buffer of `len` words that this thread keeps for the next time: a new one would be cleared, page by
+/// page, each time. Its values are whatever was there.
+pub(crate) fn with_words<R>(len: usize, use_words: impl FnOnce(&mut Words) -> R) -> R {
+    let spare = SPARE.with_borrow_mut(Vec::pop);
+    let mut words = spare.unwrap_or_else(|| Words::new(0));
+    words.grow(len);
+    let result = use_words(&mut words);
+    if words.data.len() <= KEPT {
+        SPARE.with_borrow_mut(|spare| spare.push(words));
+    }
+    result
+}

@@ -1,0 +1,19 @@
+//! The host kernels of the GLM-V vision tower, over slices.
+mod activation;
+mod buffer;
+mod element;
+mod isa;
+mod math;
+mod pack;
+mod panels;
+mod parts;
+mod product;
+#[cfg(test)]
+mod testing;
+mod tile;
+mod weight;
+
+pub use activation::Activation;
+pub use element::Element;
+pub use isa::Isa;
+pub use weight::{PackedWeight, Precision};

@@ -1,0 +1,87 @@
+//! The tile in quarters of 6×16: 12 sums in 16 registers.
+#![allow(unsafe_code)]
+
+use std::arch::x86_64::*;
+
+use super::{COLUMNS, ROWS, TILE};
+
+const HALF_ROWS: usize = ROWS / 2;
+
+type Sums = [[__m256; 2]; HALF_ROWS];
+
+#[target_feature(enable = "avx2,fma")]
+pub(super) fn f32(left: &[u32], right: &[u32], tile: &mut [f32; TILE], add: bool) {
+    let (left, _) = left.as_chunks::<ROWS>();
+    let (right, _) = right.as_chunks::<COLUMNS>();
+    for (row, column) in QUARTERS {
+        let mut sums = [[_mm256_setzero_ps(); 2]; HALF_ROWS];
+        for (left, right) in left.iter().zip(right) {
+            let right = load(right, column).map(|words| _mm256_castsi256_ps(words));
+            fuse(&mut sums, &left[row..row + HALF_ROWS], right);
+        }
+        store(&sums, tile, row, column, add);
+    }
+}
+
+/// Pairs on the right, single values on the left.
+#[target_feature(enable = "avx2,fma")]
+pub(super) fn widened(left: &[u32], right: &[u32], tile: &mut [f32; TILE], add: bool) {
+    let (left, _) = left.as_chunks::<{ 2 * ROWS }>();
+    let (right, _) = right.as_chunks::<COLUMNS>();
+    for (row, column) in QUARTERS {
+        let mut sums = [[_mm256_setzero_ps(); 2]; HALF_ROWS];
+        for (left, right) in left.iter().zip(right) {
+            let words = load(right, column);
+            let lower = words.map(|words| _mm256_castsi256_ps(_mm256_slli_epi32::<16>(words)));
+            fuse(&mut sums, &left[row..row + HALF_ROWS], lower);
+            let upper = words.map(|words| {
+                let mask = _mm256_set1_epi32(0xffff_0000_u32 as i32);
+                _mm256_castsi256_ps(_mm256_and_si256(words, mask))
+            });
+            fuse(&mut sums, &left[ROWS + row..ROWS + row + HALF_ROWS], upper);
+        }
+        store(&sums, tile, row, column, add);
+    }
+}
+
+const QUARTERS: [(usize, usize); 4] = [(0, 0), (HALF_ROWS, 0), (0, 16), (HALF_ROWS, 16)];
+
+#[target_feature(enable = "avx2,fma")]
+#[inline]
+fn fuse(sums: &mut Sums, left: &[u32], right: [__m256; 2]) {
+    for (sums, &left) in sums.iter_mut().zip(left) {
+        let left = _mm256_set1_ps(f32::from_bits(left));
+        sums[0] = _mm256_fmadd_ps(left, right[0], sums[0]);
+        sums[1] = _mm256_fmadd_ps(left, right[1], sums[1]);
+    }
+}
+
+#[target_feature(enable = "avx2")]
+#[inline]
+fn load(right: &[u32; COLUMNS], column: usize) -> [__m256i; 2] {
+    let right = &right[column..column + 16];
+    // SAFETY: 16 words are two vectors.
+    unsafe {
+        [
+            _mm256_loadu_si256(right.as_ptr().cast()),
+            _mm256_loadu_si256(right.as_ptr().add(8).cast()),
+        ]
+    }
+}
+
+#[target_feature(enable = "avx2")]
+#[inline]
+fn store(sums: &Sums, tile: &mut [f32; TILE], row: usize, column: usize, add: bool) {
+    for (offset, sums) in sums.iter().enumerate() {
+        let start = (row + offset) * COLUMNS + column;
+        let (vectors, _) = tile[start..start + 16].as_chunks_mut::<8>();
+        for (vector, &sum) in vectors.iter_mut().zip(sums) {
+            // SAFETY: 8 values are a vector.
+            unsafe {
+                let before = _mm256_loadu_ps(vector.as_ptr());
+                let sum = if add { _mm256_add_ps(before, sum) } else { sum };
+                _mm256_storeu_ps(vector.as_mut_ptr(), sum);
+            }
+        }
+    }
+}

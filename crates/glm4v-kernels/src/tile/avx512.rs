@@ -1,0 +1,103 @@
+//! 24 sums in registers, two vectors of the right panel, and the left panel's words broadcast from memory.
+#![allow(unsafe_code)]
+
+use std::arch::x86_64::*;
+
+use super::{COLUMNS, ROWS, TILE};
+
+type Sums = [[__m512; 2]; ROWS];
+
+#[target_feature(enable = "avx512f")]
+pub(super) fn f32(left: &[u32], right: &[u32], tile: &mut [f32; TILE], add: bool) {
+    let mut sums = [[_mm512_setzero_ps(); 2]; ROWS];
+    for (left, right) in steps(left, right) {
+        let [first, second] = load(right).map(|words| _mm512_castsi512_ps(words));
+        for (sums, &left) in sums.iter_mut().zip(left) {
+            let left = _mm512_set1_ps(f32::from_bits(left));
+            sums[0] = _mm512_fmadd_ps(left, first, sums[0]);
+            sums[1] = _mm512_fmadd_ps(left, second, sums[1]);
+        }
+    }
+    store(&sums, tile, add);
+}
+
+#[target_feature(enable = "avx512f,avx512bf16")]
+pub(super) fn pairs(left: &[u32], right: &[u32], tile: &mut [f32; TILE], add: bool) {
+    let mut sums = [[_mm512_setzero_ps(); 2]; ROWS];
+    for (left, right) in steps(left, right) {
+        let [first, second] = load(right).map(|words| as_pairs(words));
+        for (sums, &left) in sums.iter_mut().zip(left) {
+            let left = as_pairs(_mm512_set1_epi32(left as i32));
+            sums[0] = _mm512_dpbf16_ps(sums[0], left, first);
+            sums[1] = _mm512_dpbf16_ps(sums[1], left, second);
+        }
+    }
+    store(&sums, tile, add);
+}
+
+/// Pairs on the right, single values on the left.
+#[target_feature(enable = "avx512f")]
+pub(super) fn widened(left: &[u32], right: &[u32], tile: &mut [f32; TILE], add: bool) {
+    let mut sums = [[_mm512_setzero_ps(); 2]; ROWS];
+    let (left, _) = left.as_chunks::<{ 2 * ROWS }>();
+    let (right, _) = right.as_chunks::<COLUMNS>();
+    for (left, right) in left.iter().zip(right) {
+        let right = load(right);
+        let lower = right.map(|words| _mm512_castsi512_ps(_mm512_slli_epi32::<16>(words)));
+        let upper = right.map(|words| {
+            let mask = _mm512_set1_epi32(0xffff_0000_u32 as i32);
+            _mm512_castsi512_ps(_mm512_and_si512(words, mask))
+        });
+        for (left, right) in [(&left[..ROWS], lower), (&left[ROWS..], upper)] {
+            for (sums, &left) in sums.iter_mut().zip(left) {
+                let left = _mm512_set1_ps(f32::from_bits(left));
+                sums[0] = _mm512_fmadd_ps(left, right[0], sums[0]);
+                sums[1] = _mm512_fmadd_ps(left, right[1], sums[1]);
+            }
+        }
+    }
+    store(&sums, tile, add);
+}
+
+fn steps<'a>(
+    left: &'a [u32],
+    right: &'a [u32],
+) -> impl Iterator<Item = (&'a [u32; ROWS], &'a [u32; COLUMNS])> {
+    let (left, _) = left.as_chunks();
+    let (right, _) = right.as_chunks();
+    left.iter().zip(right)
+}
+
+#[target_feature(enable = "avx512f")]
+#[inline]
+fn load(right: &[u32; COLUMNS]) -> [__m512i; 2] {
+    let start = right.as_ptr();
+    // SAFETY: 32 words are two vectors.
+    unsafe {
+        [
+            _mm512_loadu_si512(start.cast()),
+            _mm512_loadu_si512(start.add(16).cast()),
+        ]
+    }
+}
+
+#[target_feature(enable = "avx512f,avx512bf16")]
+#[inline]
+fn as_pairs(words: __m512i) -> __m512bh {
+    // SAFETY: both are 512 bits of which every pattern is valid.
+    unsafe { std::mem::transmute(words) }
+}
+
+#[target_feature(enable = "avx512f")]
+#[inline]
+fn store(sums: &Sums, tile: &mut [f32; TILE], add: bool) {
+    let (vectors, _) = tile.as_chunks_mut::<16>();
+    for (vector, &sum) in vectors.iter_mut().zip(sums.as_flattened()) {
+        // SAFETY: 16 values are a vector.
+        unsafe {
+            let before = _mm512_loadu_ps(vector.as_ptr());
+            let sum = if add { _mm512_add_ps(before, sum) } else { sum };
+            _mm512_storeu_ps(vector.as_mut_ptr(), sum);
+        }
+    }
+}

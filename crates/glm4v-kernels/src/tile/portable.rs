@@ -1,0 +1,64 @@
+//! The tile in pieces small enough for sixteen registers of four values, left to the compiler to vectorise.
+
+use super::{COLUMNS, ROWS, TILE};
+use crate::isa::mul_add;
+
+/// Rows of a piece.
+const HEIGHT: usize = 4;
+/// Columns of a piece; aarch64 has twice the registers.
+const WIDTH: usize = if cfg!(target_arch = "aarch64") { 16 } else { 8 };
+const FUSED: bool = cfg!(any(target_arch = "aarch64", target_feature = "fma"));
+
+type Sums = [[f32; WIDTH]; HEIGHT];
+
+pub(super) fn f32(left: &[u32], right: &[u32], tile: &mut [f32; TILE], add: bool) {
+    let (left, _) = left.as_chunks::<ROWS>();
+    let (right, _) = right.as_chunks::<COLUMNS>();
+    each_piece(tile, add, |row, column, sums| {
+        for (left, right) in left.iter().zip(right) {
+            let right: &[u32; WIDTH] = right[column..].first_chunk().expect("a piece");
+            fuse(sums, &left[row..row + HEIGHT], right.map(f32::from_bits));
+        }
+    });
+}
+
+/// Pairs on the right, single values on the left.
+pub(super) fn widened(left: &[u32], right: &[u32], tile: &mut [f32; TILE], add: bool) {
+    let (left, _) = left.as_chunks::<{ 2 * ROWS }>();
+    let (right, _) = right.as_chunks::<COLUMNS>();
+    each_piece(tile, add, |row, column, sums| {
+        for (left, right) in left.iter().zip(right) {
+            let right: &[u32; WIDTH] = right[column..].first_chunk().expect("a piece");
+            let lower = right.map(|pair| f32::from_bits(pair << 16));
+            fuse(sums, &left[row..row + HEIGHT], lower);
+            let upper = right.map(|pair| f32::from_bits(pair & 0xffff_0000));
+            fuse(sums, &left[ROWS + row..ROWS + row + HEIGHT], upper);
+        }
+    });
+}
+
+#[inline(always)]
+fn each_piece(tile: &mut [f32; TILE], add: bool, multiply: impl Fn(usize, usize, &mut Sums)) {
+    for row in (0..ROWS).step_by(HEIGHT) {
+        for column in (0..COLUMNS).step_by(WIDTH) {
+            let mut sums = [[0.0; WIDTH]; HEIGHT];
+            multiply(row, column, &mut sums);
+            for (offset, sums) in sums.iter().enumerate() {
+                let start = (row + offset) * COLUMNS + column;
+                for (value, sum) in tile[start..start + WIDTH].iter_mut().zip(sums) {
+                    *value = if add { *value + sum } else { *sum };
+                }
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn fuse(sums: &mut Sums, left: &[u32], right: [f32; WIDTH]) {
+    for (sums, &left) in sums.iter_mut().zip(left) {
+        let left = f32::from_bits(left);
+        for (sum, right) in sums.iter_mut().zip(right) {
+            *sum = mul_add::<FUSED>(left, right, *sum);
+        }
+    }
+}

@@ -1,0 +1,257 @@
+//! Weights packed at load, and their products.
+
+use crate::element::Element;
+use crate::isa::{Isa, Job};
+use crate::panels::Panels;
+use crate::parts::Parts;
+use crate::product::{self, Sums};
+use crate::tile::COLUMNS;
+
+/// What a product is computed in; sums are f32 in both.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Precision {
+    /// Operands as they are.
+    F32,
+    /// Operands rounded to bf16, which halves the weights and doubles the speed where the processor has `VDPBF16PS`. That
+    /// instruction takes subnormal operands as zero.
+    Bf16,
+}
+
+/// The weights of a linear map, packed for products with rows.
+pub struct PackedWeight {
+    panels: Panels,
+    outer: usize,
+    bias: Option<Vec<f32>>,
+}
+
+impl PackedWeight {
+    /// Packs a row-major `[outer, inner]` matrix, as checkpoints hold it, and the bias added to every product.
+    ///
+    /// # Panics
+    /// If `weight` is not outer·inner values, or the bias not outer.
+    #[must_use]
+    pub fn new<W: Element>(
+        weight: &[W],
+        bias: Option<&[f32]>,
+        [outer, inner]: [usize; 2],
+        precision: Precision,
+    ) -> Self {
+        Self::for_isa(Isa::detected(), weight, bias, [outer, inner], precision)
+    }
+
+    fn for_isa<W: Element>(
+        isa: Isa,
+        weight: &[W],
+        bias: Option<&[f32]>,
+        [outer, inner]: [usize; 2],
+        precision: Precision,
+    ) -> Self {
+        assert_eq!(
+            weight.len(),
+            outer * inner,
+            "a weight of [{outer}, {inner}] has {} values",
+            weight.len()
+        );
+        if let Some(bias) = bias {
+            assert_eq!(bias.len(), outer, "a bias of {} for {outer}", bias.len());
+        }
+        let count = outer.div_ceil(COLUMNS);
+        let row = |panel: usize, lane: usize| match panel * COLUMNS + lane {
+            row if row < outer => &weight[row * inner..][..inner],
+            _ => &[],
+        };
+        Self {
+            panels: Panels::new(isa, precision, inner, count, row),
+            outer,
+            bias: bias.map(|bias| padded(bias, count * COLUMNS)),
+        }
+    }
+
+    /// Values of an input row.
+    #[must_use]
+    pub fn inner(&self) -> usize {
+        self.panels.inner
+    }
+
+    /// Values of an output row.
+    #[must_use]
+    pub fn outer(&self) -> usize {
+        self.outer
+    }
+
+    /// What products are computed in.
+    #[must_use]
+    pub fn precision(&self) -> Precision {
+        self.panels.precision
+    }
+
+    /// out = x·Wᵀ + bias.
+    ///
+    /// # Shapes
+    /// - x: `[rows, inner]`
+    /// - out: `[rows, outer]`
+    ///
+    /// # Panics
+    /// If the lengths are not those of one number of rows.
+    pub fn product<X: Element, Y: Element>(&self, x: &[X], out: &mut [Y]) {
+        self.product_for(Isa::detected(), x, out);
+    }
+
+    fn product_for<X: Element, Y: Element>(&self, isa: Isa, x: &[X], out: &mut [Y]) {
+        let rows = rows(x.len(), self.inner(), out.len(), self.outer);
+        let out = &Parts::new(out);
+        product::multiply(isa, x, rows, &self.panels, |sums| {
+            isa.run(Finish {
+                sums,
+                bias: self.bias.as_deref(),
+                out,
+                outer: self.outer,
+            });
+        });
+    }
+}
+
+/// `bias` with zeros up to `length`.
+fn padded(bias: &[f32], length: usize) -> Vec<f32> {
+    let mut bias = bias.to_vec();
+    bias.resize(length, 0.0);
+    bias
+}
+
+/// The number of rows that an input and an output have.
+pub(crate) fn rows(input: usize, inner: usize, output: usize, outer: usize) -> usize {
+    let rows = output.checked_div(outer).unwrap_or(0);
+    assert!(
+        rows * outer == output && rows * inner == input,
+        "an input of {input} values and an output of {output} are not [rows, {inner}] and [rows, {outer}]"
+    );
+    rows
+}
+
+struct Finish<'a, Y> {
+    sums: &'a Sums<'a>,
+    bias: Option<&'a [f32]>,
+    out: &'a Parts<'a, Y>,
+    outer: usize,
+}
+
+impl<Y: Element> Job for Finish<'_, Y> {
+    type Output = ();
+
+    #[allow(unsafe_code)]
+    #[inline(always)]
+    fn run<const FUSED: bool>(self) {
+        let sums = self.sums;
+        let columns = sums.panels.start * COLUMNS..self.outer.min(sums.panels.end * COLUMNS);
+        for row in sums.rows.clone() {
+            let start = row * self.outer;
+            // SAFETY: a task has the rows and columns of its sums to itself.
+            let out = unsafe { self.out.part(start + columns.start..start + columns.end) };
+            for (panel, out) in sums.panels.clone().zip(out.chunks_mut(COLUMNS)) {
+                let mut values = [0.0; COLUMNS];
+                values.copy_from_slice(sums.columns(row, panel));
+                if let Some(bias) = self.bias {
+                    for (value, bias) in values.iter_mut().zip(&bias[panel * COLUMNS..]) {
+                        *value += bias;
+                    }
+                }
+                for (out, value) in out.iter_mut().zip(values) {
+                    *out = Y::from_f32(value);
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use half::bf16;
+
+    use super::*;
+    use crate::testing::{distance, numbers, product, rounded, widened};
+
+    /// rows, inner, outer: on both sides of every panel, run and task boundary.
+    const SIZES: [[usize; 3]; 12] = [
+        [1, 1, 1],
+        [1, 3, 33],
+        [2, 255, 31],
+        [11, 256, 32],
+        [12, 257, 64],
+        [13, 511, 65],
+        [25, 512, 7],
+        [29, 513, 96],
+        [143, 40, 257],
+        [145, 1027, 40],
+        [300, 17, 300],
+        [7, 1536, 129],
+    ];
+
+    #[test]
+    fn products_in_f32_are_those_of_a_loop() {
+        for isa in Isa::available() {
+            for [rows, inner, outer] in SIZES {
+                let (x, weight) = (numbers(rows * inner, 1), numbers(outer * inner, 2));
+                let packed =
+                    PackedWeight::for_isa(isa, &weight, None, [outer, inner], Precision::F32);
+                let mut out = vec![f32::NAN; rows * outer];
+                packed.product_for(isa, &x, &mut out);
+                let error = distance(&out, &product(&x, &weight, [outer, inner]));
+                let bound = 3e-8 * (inner.min(256) as f64).sqrt() + 1e-7;
+                assert!(error < bound, "{isa} {rows}×{inner}→{outer}: {error:e}");
+            }
+        }
+    }
+
+    #[test]
+    fn products_in_bf16_are_those_of_rounded_operands() {
+        for isa in Isa::available() {
+            for [rows, inner, outer] in SIZES {
+                let (x, weight) = (numbers(rows * inner, 3), numbers(outer * inner, 4));
+                let packed =
+                    PackedWeight::for_isa(isa, &weight, None, [outer, inner], Precision::Bf16);
+                let mut out = vec![f32::NAN; rows * outer];
+                packed.product_for(isa, &x, &mut out);
+                let (x, weight) = (rounded(&x), rounded(&weight));
+                let exact = product(&widened(&x), &widened(&weight), [outer, inner]);
+                let error = distance(&out, &exact);
+                assert!(error < 1e-6, "{isa} {rows}×{inner}→{outer}: {error:e}");
+
+                let packed =
+                    PackedWeight::for_isa(isa, &weight, None, [outer, inner], Precision::Bf16);
+                let mut of_rounded = vec![bf16::NAN; rows * outer];
+                packed.product_for(isa, &x, &mut of_rounded);
+                assert_eq!(of_rounded, rounded(&out), "{isa} {rows}×{inner}→{outer}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_bias_is_added() {
+        for isa in Isa::available() {
+            let bias = [10.0, 20.0, 30.0];
+            let weight = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0];
+            let packed = PackedWeight::for_isa(isa, &weight, Some(&bias), [3, 2], Precision::Bf16);
+            let mut out = [0.0; 6];
+            packed.product_for(isa, &[1.0_f32, 0.0, 1.0, 1.0], &mut out);
+            assert_eq!(out, [11.0, 23.0, 35.0, 13.0, 27.0, 41.0], "{isa}");
+        }
+    }
+
+    #[test]
+    fn no_rows_and_no_inner_values_are_products_too() {
+        let packed = PackedWeight::new::<f32>(&[], Some(&[1.0, 2.0]), [2, 0], Precision::F32);
+        let mut out = [0.0; 4];
+        packed.product::<f32, f32>(&[], &mut out);
+        assert_eq!(out, [1.0, 2.0, 1.0, 2.0]);
+        packed.product::<f32, f32>(&[], &mut []);
+    }
+
+    #[test]
+    #[should_panic(
+        expected = "an input of 3 values and an output of 4 are not [rows, 2] and [rows, 2]"
+    )]
+    fn lengths_are_checked() {
+        let packed = PackedWeight::new(&[0.0_f32; 4], None, [2, 2], Precision::F32);
+        packed.product(&[0.0_f32; 3], &mut [0.0_f32; 4]);
+    }
+}
