@@ -1,7 +1,7 @@
 //! Activations, in f32.
 
 use crate::isa::mul_add;
-use crate::math::exp;
+use crate::math::{erf, exp};
 
 /// What is applied to the gate of a gated product.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -9,6 +9,8 @@ use crate::math::exp;
 pub enum Activation {
     /// x / (1 + e⁻ˣ)
     Silu,
+    /// x · Φ(x), by the error function
+    Gelu,
     /// GELU by its approximation with tanh
     GeluTanh,
     /// x · sigmoid(1.702 x)
@@ -20,6 +22,11 @@ pub enum Activation {
 #[inline(always)]
 pub(crate) fn silu<const FUSED: bool>(x: f32) -> f32 {
     x / (1.0 + exp::<FUSED>(-x))
+}
+
+#[inline(always)]
+pub(crate) fn gelu<const FUSED: bool>(x: f32) -> f32 {
+    0.5 * x * (1.0 + erf::<FUSED>(std::f32::consts::FRAC_1_SQRT_2 * x))
 }
 
 /// (1 + tanh u) / 2 is 1 / (1 + e⁻²ᵘ).
@@ -39,4 +46,55 @@ pub(crate) fn quick_gelu<const FUSED: bool>(x: f32) -> f32 {
 #[inline(always)]
 pub(crate) fn relu(x: f32) -> f32 {
     if x < 0.0 { 0.0 } else { x }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::isa::{Isa, Job};
+
+    struct Activate<'a>(Activation, &'a mut [f32]);
+
+    impl Job for Activate<'_> {
+        type Output = ();
+
+        #[inline(always)]
+        fn run<const FUSED: bool>(self) {
+            let activate = match self.0 {
+                Activation::Silu => silu::<FUSED>,
+                Activation::Gelu => gelu::<FUSED>,
+                Activation::GeluTanh => gelu_tanh::<FUSED>,
+                Activation::QuickGelu => quick_gelu::<FUSED>,
+                Activation::Relu => relu,
+            };
+            for x in self.1 {
+                *x = activate(*x);
+            }
+        }
+    }
+
+    /// Values of torch 2.15 at −1 and 2, and what every activation gives at the ends.
+    #[test]
+    fn activations_are_the_references() {
+        for (activation, expected) in [
+            (Activation::Silu, [-0.268_941_43, 1.761_594_2]),
+            (Activation::Gelu, [-0.158_655_26, 1.954_499_8]),
+            (Activation::GeluTanh, [-0.158_808, 1.954_597_7]),
+            (Activation::QuickGelu, [-0.154_204_23, 1.935_658_6]),
+            (Activation::Relu, [0.0, 2.0]),
+        ] {
+            for isa in Isa::available() {
+                let mut x = [-1.0, 2.0, -200.0, 200.0, f32::NAN];
+                isa.run(Activate(activation, &mut x));
+                for (found, expected) in x.into_iter().zip(expected) {
+                    assert!(
+                        (found - expected).abs() < 3e-7,
+                        "{isa} {activation:?}: {found}"
+                    );
+                }
+                assert_eq!(x[2..4], [0.0, 200.0], "{isa} {activation:?}");
+                assert!(x[4].is_nan(), "{isa} {activation:?}");
+            }
+        }
+    }
 }

@@ -2,6 +2,7 @@
 mod activation;
 mod buffer;
 mod element;
+mod gated;
 mod isa;
 mod math;
 mod pack;
@@ -15,5 +16,6 @@ mod weight;
 
 pub use activation::Activation;
 pub use element::Element;
+pub use gated::PackedGate;
 pub use isa::Isa;
 pub use weight::{PackedWeight, Precision};

@@ -9,7 +9,7 @@ use crate::element::Element;
 use crate::isa::Isa;
 use crate::pack;
 use crate::panels::{Panels, runs};
-use crate::tile::{Kernel, ROWS, TILE};
+use crate::tile::{COLUMNS, Kernel, ROWS, TILE};
 
 /// Row panels of a task: 144 rows, whose run stays in the second-level cache beside the weights'.
 const TASK_ROWS: usize = 12;
@@ -32,12 +32,11 @@ pub(crate) struct Sums<'a> {
 impl Sums<'_> {
     /// The 32 sums of row `row` and panel `panel`.
     #[inline(always)]
-    pub(crate) fn columns(&self, row: usize, panel: usize) -> &[f32] {
+    pub(crate) fn columns(&self, row: usize, panel: usize) -> &[f32; COLUMNS] {
         let row = row - self.rows.start;
         let row_panels = self.rows.len().div_ceil(ROWS);
         let tile = &self.tiles[(panel - self.panels.start) * row_panels + row / ROWS];
-        let width = TILE / ROWS;
-        &tile[row % ROWS * width..][..width]
+        &tile.as_chunks().0[row % ROWS]
     }
 }
 

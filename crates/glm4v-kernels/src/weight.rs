@@ -148,8 +148,7 @@ impl<Y: Element> Job for Finish<'_, Y> {
             // SAFETY: a task has the rows and columns of its sums to itself.
             let out = unsafe { self.out.part(start + columns.start..start + columns.end) };
             for (panel, out) in sums.panels.clone().zip(out.chunks_mut(COLUMNS)) {
-                let mut values = [0.0; COLUMNS];
-                values.copy_from_slice(sums.columns(row, panel));
+                let mut values = *sums.columns(row, panel);
                 if let Some(bias) = self.bias {
                     for (value, bias) in values.iter_mut().zip(&bias[panel * COLUMNS..]) {
                         *value += bias;
