@@ -1,5 +1,6 @@
 //! The host kernels of the GLM-V vision tower, over slices.
 mod activation;
+mod attention;
 mod buffer;
 mod element;
 mod gated;
@@ -15,6 +16,7 @@ mod tile;
 mod weight;
 
 pub use activation::Activation;
+pub use attention::{Attention, Heads};
 pub use element::Element;
 pub use gated::PackedGate;
 pub use isa::Isa;
