@@ -1,9 +1,15 @@
 //! Activations, in f32.
 
-use crate::isa::mul_add;
+use rayon::prelude::*;
+
+use crate::element::Element;
+use crate::isa::{Isa, Job, mul_add};
 use crate::math::{erf, exp};
 
-/// What is applied to the gate of a gated product.
+/// Values that make a task worth its start.
+const TASK_VALUES: usize = 16 << 10;
+
+/// What is applied to the gate of a gated product, or to values by themselves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Activation {
@@ -17,6 +23,40 @@ pub enum Activation {
     QuickGelu,
     /// max(x, 0)
     Relu,
+}
+
+impl Activation {
+    /// Applies it to every value in place.
+    pub fn apply<X: Element>(self, x: &mut [X]) {
+        let isa = Isa::detected();
+        x.par_chunks_mut(TASK_VALUES)
+            .for_each(|x| isa.run(Activate(self, x)));
+    }
+}
+
+struct Activate<'a, X>(Activation, &'a mut [X]);
+
+impl<X: Element> Job for Activate<'_, X> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<const FUSED: bool>(self) {
+        let Self(activation, x) = self;
+        match activation {
+            Activation::Silu => each(x, silu::<FUSED>),
+            Activation::Gelu => each(x, gelu::<FUSED>),
+            Activation::GeluTanh => each(x, gelu_tanh::<FUSED>),
+            Activation::QuickGelu => each(x, quick_gelu::<FUSED>),
+            Activation::Relu => each(x, relu),
+        }
+    }
+}
+
+#[inline(always)]
+fn each<X: Element>(x: &mut [X], activate: impl Fn(f32) -> f32) {
+    for x in x {
+        *x = X::from_f32(activate(x.to_f32()));
+    }
 }
 
 #[inline(always)]
@@ -51,27 +91,6 @@ pub(crate) fn relu(x: f32) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::isa::{Isa, Job};
-
-    struct Activate<'a>(Activation, &'a mut [f32]);
-
-    impl Job for Activate<'_> {
-        type Output = ();
-
-        #[inline(always)]
-        fn run<const FUSED: bool>(self) {
-            let activate = match self.0 {
-                Activation::Silu => silu::<FUSED>,
-                Activation::Gelu => gelu::<FUSED>,
-                Activation::GeluTanh => gelu_tanh::<FUSED>,
-                Activation::QuickGelu => quick_gelu::<FUSED>,
-                Activation::Relu => relu,
-            };
-            for x in self.1 {
-                *x = activate(*x);
-            }
-        }
-    }
 
     /// Values of torch 2.15 at −1 and 2, and what every activation gives at the ends.
     #[test]

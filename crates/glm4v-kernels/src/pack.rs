@@ -69,3 +69,46 @@ fn values_at<X: Element, const N: usize>(row: &[X], start: usize) -> [f32; N] {
     }
     values
 }
+
+/// Columns become lanes: value `i` of every lane is row `i`'s.
+pub(crate) struct Columns<'a, X, const LANES: usize> {
+    /// From the first row's first column on
+    pub(crate) values: &'a [X],
+    /// From one row to the next
+    pub(crate) stride: usize,
+    pub(crate) rows: usize,
+    /// Columns that there are; the other lanes are zero
+    pub(crate) width: usize,
+    pub(crate) format: Format,
+    /// `LANES` words for each of the format's words of `rows` values
+    pub(crate) panel: &'a mut [u32],
+}
+
+impl<X: Element, const LANES: usize> Job for Columns<'_, X, LANES> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<const FUSED: bool>(self) {
+        let row = |index: usize| -> [f32; LANES] {
+            if index < self.rows {
+                values_at(&self.values[index * self.stride..][..self.width], 0)
+            } else {
+                [0.0; LANES]
+            }
+        };
+        let (panel, rest) = self.panel.as_chunks_mut::<LANES>();
+        assert!(rest.is_empty(), "a panel of {LANES} lanes");
+        for (step, words) in panel.iter_mut().enumerate() {
+            match self.format {
+                Format::F32 => *words = row(step).map(f32::to_bits),
+                Format::Widened => *words = row(step).map(bf16_bits),
+                Format::Pairs => {
+                    let (first, second) = (row(2 * step), row(2 * step + 1));
+                    for (lane, word) in words.iter_mut().enumerate() {
+                        *word = pair(bf16_bits(first[lane]), bf16_bits(second[lane]));
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,153 @@
+use super::*;
+use crate::testing::{distance, numbers, rounded, widened};
+
+/// Softmax of scores by loops in f64, head by head and segment by segment.
+fn exact(attention: &Attention, qkv: &[f32], segments: &[usize]) -> Vec<f64> {
+    let Attention {
+        heads, head_dim, ..
+    } = *attention;
+    let hidden = heads * head_dim;
+    let at = |part: usize, row: usize, head: usize| {
+        qkv[row * 3 * hidden + part * hidden + head * head_dim..][..head_dim]
+            .iter()
+            .map(|&x| f64::from(x))
+    };
+    let mut out = Vec::new();
+    let mut first = 0;
+    for &length in segments {
+        for row in first..first + length {
+            for head in 0..heads {
+                let scores: Vec<f64> = (first..first + length)
+                    .map(|key| {
+                        at(0, row, head)
+                            .zip(at(1, key, head))
+                            .map(|(q, k)| q * k)
+                            .sum()
+                    })
+                    .map(|score: f64| score / (head_dim as f64).sqrt())
+                    .collect();
+                let largest = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+                let weights = scores.iter().map(|score| (score - largest).exp());
+                let sum: f64 = weights.clone().sum();
+                let mut output = vec![0.0; head_dim];
+                for (key, weight) in (first..).zip(weights) {
+                    for (output, value) in output.iter_mut().zip(at(2, key, head)) {
+                        *output += weight / sum * value;
+                    }
+                }
+                out.extend(output);
+            }
+        }
+        first += length;
+    }
+    out
+}
+
+fn attend(isa: Isa, attention: &Attention, qkv: &[f32], segments: &[usize]) -> Vec<f32> {
+    let hidden = attention.heads * attention.head_dim;
+    let rows: usize = segments.iter().sum();
+    let part = |index: usize| Heads {
+        values: &qkv[index * hidden..],
+        stride: 3 * hidden,
+    };
+    let mut out = vec![f32::NAN; rows * hidden];
+    attention.for_isa(isa, [part(0), part(1), part(2)], segments, &mut out);
+    out
+}
+
+/// heads, head_dim, segments
+const CASES: [(usize, usize, &[usize]); 8] = [
+    (1, 1, &[1]),
+    (2, 24, &[5, 5, 5]),
+    (3, 80, &[33]),
+    (1, 128, &[193, 31]),
+    (2, 128, &[200]),
+    (2, 7, &[13, 1, 64]),
+    (1, 40, &[385]),
+    (4, 64, &[0, 144, 0]),
+];
+
+#[test]
+fn attention_is_that_of_loops() {
+    for isa in Isa::available() {
+        for (heads, head_dim, segments) in CASES {
+            let rows: usize = segments.iter().sum();
+            // Larger numbers than usual, so that the softmax is far from even.
+            let qkv: Vec<f32> = numbers(rows * 3 * heads * head_dim, 7)
+                .iter()
+                .map(|x| 3.0 * x)
+                .collect();
+            let mut attention = Attention {
+                heads,
+                head_dim,
+                precision: Precision::F32,
+            };
+            let found = attend(isa, &attention, &qkv, segments);
+            let error = distance(&found, &exact(&attention, &qkv, segments));
+            assert!(
+                error < 1e-6,
+                "{isa} {heads}×{head_dim} {segments:?}: {error:e}"
+            );
+
+            attention.precision = Precision::Bf16;
+            let qkv = rounded(&qkv);
+            let found = attend(isa, &attention, &widened(&qkv), segments);
+            let error = distance(&found, &exact(&attention, &widened(&qkv), segments));
+            // The weights are rounded to 8 bits.
+            assert!(
+                error < 3e-3,
+                "{isa} {heads}×{head_dim} {segments:?}: {error:e}"
+            );
+
+            let hidden = heads * head_dim;
+            let mut out = vec![half::bf16::NAN; rows * hidden];
+            if isa == Isa::detected() {
+                attention.packed(&qkv, segments, &mut out);
+                assert_eq!(out, rounded(&found), "{heads}×{head_dim} {segments:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn large_scores_neither_overflow_nor_vanish() {
+    for isa in Isa::available() {
+        for precision in [Precision::F32, Precision::Bf16] {
+            let attention = Attention {
+                heads: 1,
+                head_dim: 8,
+                precision,
+            };
+            let rows = 500;
+            // Scores from −28,000 up to 28,000, the largest last: every block makes those before it vanish.
+            let qkv: Vec<f32> = (0..rows)
+                .flat_map(|row| {
+                    let key = (row as f32 - 250.0) * 40.0;
+                    [[1.0; 8], [key; 8], [row as f32; 8]].concat()
+                })
+                .collect();
+            let out = attend(isa, &attention, &qkv, &[rows]);
+            let last = if precision == Precision::F32 {
+                499.0
+            } else {
+                500.0
+            };
+            assert!(
+                out.iter().all(|&x| (x - last).abs() < 4.0),
+                "{isa} {precision:?}: {:?}",
+                &out[..8]
+            );
+        }
+    }
+}
+
+#[test]
+#[should_panic(expected = "qkv of 5 values is not [1, 3·2]")]
+fn lengths_are_checked() {
+    let attention = Attention {
+        heads: 1,
+        head_dim: 2,
+        precision: Precision::F32,
+    };
+    attention.packed(&[0.0_f32; 5], &[1], &mut [0.0_f32; 2]);
+}
