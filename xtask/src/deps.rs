@@ -9,7 +9,7 @@ const MAY_USE: [(&str, &[&str]); 10] = [
     ("glm4v-hub", &["glm4v-config"]),
     ("glm4v-kernels", &[]),
     ("glm4v-preprocess", &["glm4v-config"]),
-    ("glm4v-model", &["glm4v-config"]),
+    ("glm4v-model", &["glm4v-config", "glm4v-kernels"]),
     ("glm4v-weights", &["glm4v-config", "glm4v-model"]),
     (
         "glm4v",

@@ -1,5 +1,7 @@
 //! The gated half of an MLP: two products and an activation in one pass.
 
+use std::fmt;
+
 use crate::activation::{Activation, gelu, gelu_tanh, quick_gelu, relu, silu};
 use crate::element::Element;
 use crate::isa::{Isa, Job};
@@ -103,6 +105,13 @@ impl PackedGate {
                 outer: self.outer,
             });
         });
+    }
+}
+
+impl fmt::Debug for PackedGate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shape = [self.outer(), self.inner()];
+        write!(f, "PackedGate({shape:?}, {:?})", self.panels.precision)
     }
 }
 

@@ -1,11 +1,21 @@
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 
+use crate::host::PackedLinear;
 use crate::source::{ParameterSource, Scope};
 
-/// A linear map, stored as in the checkpoint.
+/// A linear map.
 #[derive(Module, Debug)]
-pub struct Linear {
+pub enum Linear {
+    /// Multiplied by the device.
+    Device(Weight),
+    /// Multiplied by the host's own kernels.
+    Host(PackedLinear),
+}
+
+/// The parameters of a linear map, stored as in the checkpoint.
+#[derive(Module, Debug)]
+pub struct Weight {
     /// `[out, in]`
     pub weight: Param<Tensor<2>>,
     /// `[out]`
@@ -13,13 +23,23 @@ pub struct Linear {
 }
 
 impl Linear {
+    /// x·weightᵀ + bias, in torch's layout: `[out, in]` and `[out]`.
+    #[must_use]
+    pub fn new(weight: Tensor<2>, bias: Option<Tensor<1>>) -> Self {
+        Self::Device(Weight {
+            weight: Param::from_tensor(weight),
+            bias: bias.map(Param::from_tensor),
+        })
+    }
+
     pub(crate) fn load<S: ParameterSource>(
         mut scope: Scope<'_, S>,
         bias: bool,
     ) -> Result<Self, S::Error> {
-        Ok(Self {
-            weight: scope.param("weight")?,
-            bias: bias.then(|| scope.param("bias")).transpose()?,
+        let bias = bias.then(|| scope.tensor("bias")).transpose()?;
+        Ok(match scope.host_weight("weight")? {
+            Some(weight) => Self::Host(PackedLinear::new(&weight, bias)),
+            None => Self::new(scope.tensor("weight")?, bias),
         })
     }
 
@@ -27,10 +47,13 @@ impl Linear {
     pub(crate) fn load_convolution<const D: usize, S: ParameterSource>(
         mut scope: Scope<'_, S>,
     ) -> Result<Self, S::Error> {
-        let kernel: Tensor<D> = scope.tensor("weight")?;
-        Ok(Self {
-            weight: Param::from_tensor(kernel.flatten(1, D - 1)),
-            bias: Some(scope.param("bias")?),
+        let bias = Some(scope.tensor("bias")?);
+        Ok(match scope.host_weight("weight")? {
+            Some(kernel) => Self::Host(PackedLinear::new(&kernel, bias)),
+            None => {
+                let kernel: Tensor<D> = scope.tensor("weight")?;
+                Self::new(kernel.flatten(1, D - 1), bias)
+            }
         })
     }
 
@@ -40,6 +63,24 @@ impl Linear {
     /// - x: `[rows, in]`
     /// - output: `[rows, out]`
     pub fn forward(&self, x: Tensor<2>) -> Tensor<2> {
+        match self {
+            Self::Device(weight) => weight.forward(x),
+            Self::Host(weight) => weight.forward(x),
+        }
+    }
+
+    /// Values of an input row.
+    #[must_use]
+    pub fn inputs(&self) -> usize {
+        match self {
+            Self::Device(weight) => weight.weight.dims()[1],
+            Self::Host(weight) => weight.inputs(),
+        }
+    }
+}
+
+impl Weight {
+    fn forward(&self, x: Tensor<2>) -> Tensor<2> {
         let product = x.matmul(self.weight.val().transpose());
         match &self.bias {
             Some(bias) => product + bias.val().unsqueeze(),

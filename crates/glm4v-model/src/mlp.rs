@@ -3,17 +3,34 @@ use burn::tensor::{FloatDType, Tensor, activation};
 use glm4v_config::{HiddenAct, VisionConfig};
 
 use crate::Linear;
+use crate::host::PackedGateUp;
 use crate::source::{ParameterSource, Scope};
 
 /// The gated MLP of a block (`Glm4VisionMlp`, `GlmOcrVisionMlp`) and of the merger.
 #[derive(Module, Debug)]
 pub struct Mlp {
+    /// `gate_proj`, activated, times `up_proj`: hidden → width
+    pub gate_up: GateUp,
+    /// width → hidden
+    pub down_proj: Linear,
+}
+
+/// The first half of a gated MLP.
+#[derive(Module, Debug)]
+pub enum GateUp {
+    /// Multiplied by the device.
+    Device(GateUpWeights),
+    /// Multiplied by the host's own kernels.
+    Host(PackedGateUp),
+}
+
+/// The parameters of the first half of a gated MLP.
+#[derive(Module, Debug)]
+pub struct GateUpWeights {
     /// hidden → width, activated
     pub gate_proj: Linear,
     /// hidden → width
     pub up_proj: Linear,
-    /// width → hidden
-    pub down_proj: Linear,
     #[module(skip)]
     hidden_act: HiddenAct,
 }
@@ -25,10 +42,8 @@ impl Mlp {
         bias: bool,
     ) -> Result<Self, S::Error> {
         Ok(Self {
-            gate_proj: Linear::load(scope.child("gate_proj"), bias)?,
-            up_proj: Linear::load(scope.child("up_proj"), bias)?,
+            gate_up: GateUp::load(config, &mut scope, bias)?,
             down_proj: Linear::load(scope.child("down_proj"), bias)?,
-            hidden_act: config.hidden_act,
         })
     }
 
@@ -37,8 +52,48 @@ impl Mlp {
     /// # Shapes
     /// - x, output: `[rows, width]`
     pub fn forward(&self, x: Tensor<2>) -> Tensor<2> {
-        let gate = activate(self.hidden_act, self.gate_proj.forward(x.clone()));
-        self.down_proj.forward(gate * self.up_proj.forward(x))
+        self.down_proj.forward(self.gate_up.forward(x))
+    }
+}
+
+impl GateUp {
+    fn load<S: ParameterSource>(
+        config: &VisionConfig,
+        scope: &mut Scope<'_, S>,
+        bias: bool,
+    ) -> Result<Self, S::Error> {
+        let hidden_act = config.hidden_act;
+        let Some(gate) = scope.host_weight("gate_proj.weight")? else {
+            return Ok(Self::Device(GateUpWeights {
+                gate_proj: Linear::load(scope.child("gate_proj"), bias)?,
+                up_proj: Linear::load(scope.child("up_proj"), bias)?,
+                hidden_act,
+            }));
+        };
+        let up = scope.host_weight("up_proj.weight")?;
+        let up = up.expect("what packs one weight packs all");
+        let bias = match bias {
+            true => Some([
+                scope.tensor("gate_proj.bias")?,
+                scope.tensor("up_proj.bias")?,
+            ]),
+            false => None,
+        };
+        Ok(Self::Host(PackedGateUp::new(
+            [&gate, &up],
+            bias,
+            hidden_act,
+        )))
+    }
+
+    fn forward(&self, x: Tensor<2>) -> Tensor<2> {
+        match self {
+            Self::Device(weights) => {
+                let gate = weights.gate_proj.forward(x.clone());
+                activate(weights.hidden_act, gate) * weights.up_proj.forward(x)
+            }
+            Self::Host(weights) => weights.forward(x),
+        }
     }
 }
 

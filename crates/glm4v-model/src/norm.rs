@@ -1,6 +1,7 @@
 use burn::module::{Module, Param};
 use burn::tensor::{FloatDType, Tensor};
 
+use crate::host;
 use crate::source::{ParameterSource, Scope};
 
 /// Epsilon of the merger's LayerNorm: torch's default, which no configuration changes.
@@ -35,6 +36,15 @@ impl RmsNorm {
             .sqrt()
             .recip();
         (x * scale).cast(dtype) * self.weight.val().unsqueeze()
+    }
+
+    /// Norms the first `heads` heads of every row in place, on the host.
+    pub(crate) fn norm_heads(&self, rows: &mut [f32], stride: usize, heads: usize) {
+        let norm = glm4v_kernels::RmsNorm {
+            weight: &host::values(self.weight.val()),
+            eps: self.eps as f32,
+        };
+        norm.norm_heads(rows, stride, heads);
     }
 }
 

@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use burn::tensor::{DType, Device, FloatDType, Tensor, TensorData};
 
 use crate::Walk;
@@ -7,20 +9,34 @@ use crate::Walk;
 pub(crate) struct Rotary {
     cos: Tensor<3>,
     sin: Tensor<3>,
+    /// The same on the host.
+    tables: Arc<[Vec<f32>; 2]>,
 }
 
 impl Rotary {
     pub(crate) fn new(walk: &Walk, head_dim: usize, rope_theta: f64, device: &Device) -> Self {
         let angles = walk.rotary_angles(head_dim, rope_theta);
-        let table = |function: fn(f32) -> f32| {
-            let values: Vec<f32> = angles.iter().copied().map(function).collect();
-            let data = TensorData::new(values, [walk.num_patches(), 1, head_dim / 2]);
+        let values = |function: fn(f32) -> f32| angles.iter().copied().map(function).collect();
+        let tables = [f32::cos, f32::sin].map(values);
+        let [cos, sin] = tables.each_ref().map(|values: &Vec<f32>| {
+            let data = TensorData::new(values.clone(), [walk.num_patches(), 1, head_dim / 2]);
             Tensor::from_data(data, (device, DType::F32))
-        };
+        });
         Self {
-            cos: table(f32::cos),
-            sin: table(f32::sin),
+            cos,
+            sin,
+            tables: Arc::new(tables),
         }
+    }
+
+    /// Rotates the first `heads` heads of every row in place, on the host.
+    ///
+    /// # Shapes
+    /// - rows: `[patches, stride]`
+    pub(crate) fn rotate_rows(&self, rows: &mut [f32], stride: usize, heads: usize) {
+        let [cos, sin] = &*self.tables;
+        let head_dim = 2 * self.cos.dims()[2];
+        glm4v_kernels::Rotary { cos, sin, head_dim }.rotate(rows, stride, heads);
     }
 
     /// Rotates each head in f32: first half against second half (`apply_rotary_pos_emb_vision`).

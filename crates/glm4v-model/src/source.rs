@@ -1,6 +1,8 @@
 use burn::Tensor;
 use burn::module::Param;
 
+use crate::HostWeight;
+
 /// Where a tower's parameters come from: a checkpoint, a generator, tensors already on a device.
 pub trait ParameterSource {
     /// Why a parameter cannot be had.
@@ -11,6 +13,16 @@ pub trait ParameterSource {
     /// # Errors
     /// Whatever keeps the source from giving it; building the model stops there.
     fn tensor<const D: usize>(&mut self, key: &str) -> Result<Tensor<D>, Self::Error>;
+
+    /// The weight called `key` on the host, if products with it are to run there, by kernels of our own, rather than on
+    /// the device. Then all tensors must be of f32, and on a device whose memory is the host's.
+    ///
+    /// # Errors
+    /// As [`ParameterSource::tensor`].
+    fn host_weight(&mut self, key: &str) -> Result<Option<HostWeight>, Self::Error> {
+        let _ = key;
+        Ok(None)
+    }
 }
 
 /// A source seen from one module: the keys below `prefix`.
@@ -41,5 +53,9 @@ impl<'a, S: ParameterSource> Scope<'a, S> {
 
     pub(crate) fn tensor<const D: usize>(&mut self, name: &str) -> Result<Tensor<D>, S::Error> {
         self.source.tensor(&format!("{}{name}", self.prefix))
+    }
+
+    pub(crate) fn host_weight(&mut self, name: &str) -> Result<Option<HostWeight>, S::Error> {
+        self.source.host_weight(&format!("{}{name}", self.prefix))
     }
 }

@@ -1,13 +1,13 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Component, Path, PathBuf};
 
-use burn::tensor::{Device, FloatDType, Tensor};
+use burn::tensor::{Device, FloatDType, Tensor, TensorData};
 use glm4v_config::{Parameter, VisionConfig};
-use glm4v_model::{ParameterSource, VisionModel};
+use glm4v_model::{HostWeight, ParameterSource, VisionModel};
 use serde::Deserialize;
 
 use crate::shard::Shard;
-use crate::{Inspection, Mismatch, StoredDtype, WeightsError, convert};
+use crate::{Arithmetic, Inspection, Mismatch, StoredDtype, WeightsError, convert};
 
 const SINGLE_FILE: &str = "model.safetensors";
 const INDEX_FILE: &str = "model.safetensors.index.json";
@@ -82,7 +82,8 @@ impl Checkpoint {
         inspection
     }
 
-    /// Builds the tower on `device`, its parameters cast to `dtype` one after another, and reports what was read.
+    /// Builds the tower on `device`, its parameters converted for `arithmetic` one after another, and reports what was
+    /// read.
     ///
     /// # Errors
     /// [`WeightsError`] for the first tensor that is missing, has the wrong shape or type, or is left over.
@@ -90,7 +91,7 @@ impl Checkpoint {
         &self,
         config: &VisionConfig,
         device: &Device,
-        dtype: FloatDType,
+        arithmetic: impl Into<Arithmetic>,
     ) -> Result<(VisionModel, Inspection), WeightsError> {
         config.validate()?;
         let inspection = self.inspect(config);
@@ -98,7 +99,7 @@ impl Checkpoint {
         let mut source = Source {
             checkpoint: self,
             device,
-            dtype,
+            arithmetic: arithmetic.into(),
         };
         let model = VisionModel::new(config, &mut source)?;
         Ok((model, inspection))
@@ -208,21 +209,40 @@ impl Checkpoint {
 struct Source<'a> {
     checkpoint: &'a Checkpoint,
     device: &'a Device,
-    dtype: FloatDType,
+    arithmetic: Arithmetic,
+}
+
+impl Source<'_> {
+    /// The tensor's data in the type that `dtype` makes of the stored one.
+    fn data(&self, key: &str, dtype: impl FnOnce(StoredDtype) -> FloatDType) -> TensorData {
+        let shard = &self.checkpoint.shards[self.checkpoint.keys[key]];
+        let info = shard
+            .info(&self.checkpoint.full_key(key))
+            .expect("a key of the shard");
+        let stored = StoredDtype::new(info.dtype).expect("a type that was inspected");
+        convert::tensor_data(shard.bytes(info), stored, &info.shape, dtype(stored))
+    }
 }
 
 impl ParameterSource for Source<'_> {
     type Error = WeightsError;
 
     fn tensor<const D: usize>(&mut self, key: &str) -> Result<Tensor<D>, WeightsError> {
-        let shard = &self.checkpoint.shards[self.checkpoint.keys[key]];
-        let info = shard
-            .info(&self.checkpoint.full_key(key))
-            .expect("a key of the shard");
-        let stored = StoredDtype::new(info.dtype).expect("a type that was inspected");
-        let data = convert::tensor_data(shard.bytes(info), stored, &info.shape, self.dtype);
-        let dtype = self.dtype.into();
-        Ok(Tensor::from_data(data, (self.device, dtype)))
+        let dtype = self.arithmetic.dtype();
+        let data = self.data(key, |_| dtype);
+        Ok(Tensor::from_data(data, (self.device, dtype.into())))
+    }
+
+    fn host_weight(&mut self, key: &str) -> Result<Option<HostWeight>, WeightsError> {
+        let Arithmetic::Host(precision) = self.arithmetic else {
+            return Ok(None);
+        };
+        // Packing reads bf16 as it is, which spares a copy twice its size.
+        let values = self.data(key, |stored| match stored {
+            StoredDtype::BF16 => FloatDType::BF16,
+            StoredDtype::F16 | StoredDtype::F32 => FloatDType::F32,
+        });
+        Ok(Some(HostWeight { values, precision }))
     }
 }
 

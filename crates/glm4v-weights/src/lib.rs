@@ -6,6 +6,7 @@
 //!
 //! Files are memory-mapped: only the headers and the vision tower's own bytes are touched.
 
+mod arithmetic;
 mod checkpoint;
 mod convert;
 mod error;
@@ -15,6 +16,7 @@ mod random;
 mod shard;
 mod write;
 
+pub use arithmetic::Arithmetic;
 pub use checkpoint::Checkpoint;
 pub use convert::StoredDtype;
 pub use error::WeightsError;

@@ -1,13 +1,13 @@
 use std::collections::HashMap;
 
-use burn::tensor::{Device, FloatDType, Tensor};
+use burn::tensor::{Device, FloatDType, Tensor, TensorData};
 use glm4v_config::{ConfigError, Parameter, VisionConfig};
-use glm4v_model::{ParameterSource, VisionModel};
+use glm4v_model::{HostWeight, ParameterSource, VisionModel};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, Normal};
 
-use crate::convert;
+use crate::{Arithmetic, convert};
 
 /// Builds a tower whose every parameter is random; the same `seed` gives the same values everywhere.
 ///
@@ -17,7 +17,7 @@ pub fn random(
     config: &VisionConfig,
     seed: u64,
     device: &Device,
-    dtype: FloatDType,
+    arithmetic: impl Into<Arithmetic>,
 ) -> Result<VisionModel, ConfigError> {
     config.validate()?;
     let parameters = config
@@ -29,7 +29,7 @@ pub fn random(
         parameters,
         seed,
         device,
-        dtype,
+        arithmetic: arithmetic.into(),
     };
     match VisionModel::new(config, &mut source) {
         Ok(model) => Ok(model),
@@ -77,17 +77,34 @@ struct Source<'a> {
     parameters: HashMap<String, Parameter>,
     seed: u64,
     device: &'a Device,
-    dtype: FloatDType,
+    arithmetic: Arithmetic,
+}
+
+impl Source<'_> {
+    fn data(&self, key: &str, dtype: FloatDType) -> TensorData {
+        let parameter = &self.parameters[key];
+        let values = values(parameter, self.seed);
+        convert::from_f32(values, parameter.shape.clone(), dtype)
+    }
 }
 
 impl ParameterSource for Source<'_> {
     type Error = std::convert::Infallible;
 
     fn tensor<const D: usize>(&mut self, key: &str) -> Result<Tensor<D>, Self::Error> {
-        let parameter = &self.parameters[key];
-        let values = values(parameter, self.seed);
-        let data = convert::from_f32(values, parameter.shape.clone(), self.dtype);
-        Ok(Tensor::from_data(data, (self.device, self.dtype.into())))
+        let dtype = self.arithmetic.dtype();
+        Ok(Tensor::from_data(
+            self.data(key, dtype),
+            (self.device, dtype.into()),
+        ))
+    }
+
+    fn host_weight(&mut self, key: &str) -> Result<Option<HostWeight>, Self::Error> {
+        let Arithmetic::Host(precision) = self.arithmetic else {
+            return Ok(None);
+        };
+        let values = self.data(key, FloatDType::F32);
+        Ok(Some(HostWeight { values, precision }))
     }
 }
 

@@ -4,9 +4,9 @@ use std::path::Path;
 
 use burn::tensor::{DType, Device, FloatDType, Tensor, TensorData};
 use glm4v_config::{Preset, VisionConfig};
-use glm4v_model::{Stage, VisionModel};
+use glm4v_model::{Precision, Stage, VisionModel};
 use glm4v_preprocess::Patches;
-use glm4v_weights::{Checkpoint, Inspection};
+use glm4v_weights::{Arithmetic, Checkpoint, Inspection};
 
 use crate::pieces::pieces;
 use crate::{Embeddings, Error, Processor};
@@ -46,7 +46,8 @@ impl VisionEncoder {
         let config = VisionConfig::from_file(dir.join("config.json"))?;
         let processor = Processor::from_dir(dir)?;
         processor.check(&config)?;
-        let (model, inspection) = Checkpoint::open(dir)?.load(&config, device, dtype)?;
+        let (model, inspection) =
+            Checkpoint::open(dir)?.load(&config, device, arithmetic(device, dtype))?;
         Ok((Self::new(model, processor)?, inspection))
     }
 
@@ -71,7 +72,8 @@ impl VisionEncoder {
         dtype: FloatDType,
     ) -> Result<Self, Error> {
         check_dtype(device, dtype)?;
-        let model = glm4v_weights::random(&preset.vision(), seed, device, dtype)?;
+        let model =
+            glm4v_weights::random(&preset.vision(), seed, device, arithmetic(device, dtype))?;
         Self::new(model, Processor::of_preset(preset)?)
     }
 
@@ -200,6 +202,19 @@ impl fmt::Debug for VisionEncoder {
             .field("device", &self.model.device())
             .finish()
     }
+}
+
+/// On flex, our own kernels; they know no f16.
+fn arithmetic(device: &Device, dtype: FloatDType) -> Arithmetic {
+    #[cfg(feature = "flex")]
+    if *device == Device::flex() {
+        return match dtype {
+            FloatDType::F32 => Arithmetic::Host(Precision::F32),
+            FloatDType::BF16 => Arithmetic::Host(Precision::fastest_for_bf16()),
+            other => Arithmetic::Device(other),
+        };
+    }
+    Arithmetic::Device(dtype)
 }
 
 fn check_dtype(device: &Device, dtype: FloatDType) -> Result<(), Error> {

@@ -1,4 +1,4 @@
-use burn::module::{Module, Param};
+use burn::module::Module;
 use burn::tensor::{Int, Tensor, TensorData};
 use glm4v_model::Linear;
 
@@ -77,10 +77,7 @@ impl Projection {
             check_shape("bias", found == out, format!("[{out}]"), &[found])?;
         }
         Ok(Self {
-            proj: Linear {
-                weight: Param::from_tensor(weight),
-                bias: bias.map(Param::from_tensor),
-            },
+            proj: Linear::new(weight, bias),
         })
     }
 
@@ -91,7 +88,7 @@ impl Projection {
     /// # Errors
     /// [`Error::Shape`] for embeddings of another width.
     pub fn forward(&self, embeddings: Tensor<2>) -> Result<Tensor<2>, Error> {
-        let [_, width] = self.proj.weight.dims();
+        let width = self.proj.inputs();
         let [tokens, found] = embeddings.dims();
         let expected = format!("[tokens, {width}]");
         check_shape("embeddings", found == width, expected, &[tokens, found])?;

@@ -49,13 +49,13 @@ pub use glm4v_config::{
 };
 #[cfg(feature = "hub")]
 pub use glm4v_hub as hub;
-pub use glm4v_model::{ParameterSource, Stage, VisionModel, VisionOutput};
+pub use glm4v_model::{ParameterSource, Precision, Stage, VisionModel, VisionOutput};
 pub use glm4v_preprocess::{
     Clip, ClipInfo, ClipSource, Media, MediaOptions, OpenOptions, Patches, PreprocessError,
     VideoProcessor, decode, open, sample_frames, unpatchify,
 };
 pub use glm4v_weights::{
-    Checkpoint, Inspection, Mismatch, StoredDtype, WeightsError, WriteOptions,
+    Arithmetic, Checkpoint, Inspection, Mismatch, StoredDtype, WeightsError, WriteOptions,
     random as random_model, write_checkpoint,
 };
 pub use image;

@@ -1,0 +1,132 @@
+//! Products of a tower that runs on the CPU, by kernels of our own. A weight is packed once, when it is loaded; rows go
+//! between burn and the kernels without being copied, where nobody else holds them.
+
+use std::sync::Arc;
+
+use burn::module::Module;
+use burn::tensor::{DType, Device, Element, Tensor, TensorData};
+use glm4v_config::HiddenAct;
+use glm4v_kernels::{Activation, PackedGate, PackedWeight, Precision};
+use half::bf16;
+
+/// A weight on the host, to be packed for products there.
+#[derive(Clone, Debug)]
+pub struct HostWeight {
+    /// f32 or bf16, in the checkpoint's shape.
+    pub values: TensorData,
+    /// What products with it are computed in.
+    pub precision: Precision,
+}
+
+/// A packed linear map.
+#[derive(Module, Debug)]
+pub struct PackedLinear {
+    #[module(skip)]
+    weight: Arc<PackedWeight>,
+}
+
+/// The packed first half of a gated MLP: two products and the activation in one pass.
+#[derive(Module, Debug)]
+pub struct PackedGateUp {
+    #[module(skip)]
+    weight: Arc<PackedGate>,
+}
+
+impl PackedLinear {
+    pub(crate) fn new(weight: &HostWeight, bias: Option<Tensor<1>>) -> Self {
+        let (shape, precision) = (matrix(weight), weight.precision);
+        let bias = bias.map(values);
+        let bias = bias.as_deref();
+        let packed = match weight.values.dtype() {
+            DType::BF16 => PackedWeight::new(slice::<bf16>(weight), bias, shape, precision),
+            _ => PackedWeight::new(slice::<f32>(weight), bias, shape, precision),
+        };
+        Self {
+            weight: Arc::new(packed),
+        }
+    }
+
+    pub(crate) fn inputs(&self) -> usize {
+        self.weight.inner()
+    }
+
+    pub(crate) fn precision(&self) -> Precision {
+        self.weight.precision()
+    }
+
+    pub(crate) fn forward(&self, x: Tensor<2>) -> Tensor<2> {
+        let outer = self.weight.outer();
+        by_rows(x, outer, |x, out| self.weight.product(x, out))
+    }
+}
+
+impl PackedGateUp {
+    pub(crate) fn new(
+        [gate, up]: [&HostWeight; 2],
+        bias: Option<[Tensor<1>; 2]>,
+        hidden_act: HiddenAct,
+    ) -> Self {
+        let (shape, precision) = (matrix(gate), gate.precision);
+        let bias = bias.map(|bias| bias.map(values));
+        let bias = bias.as_ref().map(|[gate, up]| [&gate[..], &up[..]]);
+        let act = activation(hidden_act);
+        let packed = match gate.values.dtype() {
+            DType::BF16 => {
+                let (gate, up) = (slice::<bf16>(gate), slice(up));
+                PackedGate::new(gate, up, bias, shape, precision, act)
+            }
+            _ => PackedGate::new(slice::<f32>(gate), slice(up), bias, shape, precision, act),
+        };
+        Self {
+            weight: Arc::new(packed),
+        }
+    }
+
+    pub(crate) fn forward(&self, x: Tensor<2>) -> Tensor<2> {
+        let outer = self.weight.outer();
+        by_rows(x, outer, |x, out| self.weight.product(x, out))
+    }
+}
+
+/// What `work` makes of the rows of `x`, `[rows, outer]`.
+fn by_rows(x: Tensor<2>, outer: usize, work: impl FnOnce(&[f32], &mut [f32])) -> Tensor<2> {
+    let (device, [rows, _]) = (x.device(), x.dims());
+    let mut out = vec![0.0; rows * outer];
+    work(&values(x), &mut out);
+    tensor(out, [rows, outer], &device)
+}
+
+/// Values as a tensor, without a copy.
+pub(crate) fn tensor(values: Vec<f32>, shape: [usize; 2], device: &Device) -> Tensor<2> {
+    let data = TensorData::new(values, shape);
+    Tensor::from_data(data, (device, DType::F32))
+}
+
+/// A tensor's values, without a copy where nobody else holds it.
+pub(crate) fn values<const D: usize>(x: Tensor<D>) -> Vec<f32> {
+    x.try_into_vec_as::<f32>()
+        .expect("a host device does not fail")
+}
+
+/// The checkpoint's shape as a matrix: all but the first dimension are one.
+fn matrix(weight: &HostWeight) -> [usize; 2] {
+    let outer = weight.values.shape()[0];
+    [outer, weight.values.num_elements() / outer]
+}
+
+fn slice<E: Element>(weight: &HostWeight) -> &[E] {
+    weight
+        .values
+        .as_slice()
+        .expect("both weights are of one type")
+}
+
+fn activation(hidden_act: HiddenAct) -> Activation {
+    match hidden_act {
+        HiddenAct::Gelu => Activation::Gelu,
+        HiddenAct::GeluPytorchTanh => Activation::GeluTanh,
+        HiddenAct::QuickGelu => Activation::QuickGelu,
+        HiddenAct::Relu => Activation::Relu,
+        _ => Activation::Silu,
+    }
+}
