@@ -35,6 +35,7 @@ mod rotary;
 #[cfg(test)]
 mod testing;
 mod tile;
+mod turn;
 mod weight;
 
 pub use activation::Activation;

@@ -2,7 +2,7 @@
 
 use super::keys::{BLOCK, Block};
 use crate::buffer::with_words;
-use crate::element::{Element, bf16_bits};
+use crate::element::Element;
 use crate::isa::{Isa, Job, mul_add};
 use crate::math::exp;
 use crate::pack::{self, pair};
@@ -172,7 +172,7 @@ impl Job for Exponentials<'_> {
                     None => [0.0; COLUMNS],
                 };
                 for (lane, word) in self.scores[step].iter_mut().enumerate() {
-                    let bits = pair(bf16_bits(first[lane]), bf16_bits(second[lane]));
+                    let bits = pair(first[lane], second[lane]);
                     *word = f32::from_bits(bits);
                 }
             }
