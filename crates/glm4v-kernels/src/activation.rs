@@ -72,7 +72,7 @@ pub(crate) fn gelu<const FUSED: bool>(x: f32) -> f32 {
 /// (1 + tanh u) / 2 is 1 / (1 + e⁻²ᵘ).
 #[inline(always)]
 pub(crate) fn gelu_tanh<const FUSED: bool>(x: f32) -> f32 {
-    const SCALE: f32 = 2.0 * 0.797_884_56; // √(2/π)
+    const SCALE: f32 = 2.0 * 0.797_884_6; // √(2/π)
     let u = SCALE * x * mul_add::<FUSED>(0.044_715 * x, x, 1.0);
     x / (1.0 + exp::<FUSED>(-u))
 }

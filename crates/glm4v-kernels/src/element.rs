@@ -45,9 +45,28 @@ pub(crate) fn bf16_bits(value: f32) -> u32 {
 }
 
 mod sealed {
-    pub trait Sealed {}
-    impl Sealed for f32 {}
-    impl Sealed for half::bf16 {}
+    use half::bf16;
+
+    use super::bf16_bits;
+
+    pub trait Sealed {
+        /// The value rounded to bf16, as [`bf16_bits`] gives it.
+        fn rounded_bits(self) -> u32;
+    }
+
+    impl Sealed for f32 {
+        #[inline(always)]
+        fn rounded_bits(self) -> u32 {
+            bf16_bits(self)
+        }
+    }
+
+    impl Sealed for bf16 {
+        #[inline(always)]
+        fn rounded_bits(self) -> u32 {
+            u32::from(self.to_bits()) << 16
+        }
+    }
 }
 
 #[cfg(test)]

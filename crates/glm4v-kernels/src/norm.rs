@@ -7,6 +7,8 @@ use crate::isa::{Isa, Job, mul_add};
 
 /// Values that make a task worth its start.
 const TASK_VALUES: usize = 16 << 10;
+/// Sums side by side: enough vectors of every instruction set to hide the time that an addition takes.
+const LANES: usize = 32;
 
 /// Root-mean-square norm over rows as long as the weight.
 #[derive(Clone, Copy, Debug)]
@@ -242,23 +244,27 @@ impl<X: Element, Y: Element> Job for Centre<'_, X, Y> {
 /// Folds `x` in 32 lanes, which the compiler may not make of one sum by itself.
 #[inline(always)]
 fn sum<X: Element>(x: &[X], add: impl Fn(f32, f32) -> f32) -> f32 {
-    let mut lanes = [0.0; 32];
-    let (chunks, rest) = x.as_chunks::<32>();
+    let mut lanes = [0.0; LANES];
+    let (chunks, rest) = x.as_chunks::<LANES>();
     for chunk in chunks {
-        for (lane, x) in lanes.iter_mut().zip(chunk) {
-            *lane = add(*lane, x.to_f32());
+        // Converted in a loop of its own: in one with the sums, bf16 is not vectorised.
+        let mut values = [0.0; LANES];
+        for (value, x) in values.iter_mut().zip(chunk) {
+            *value = x.to_f32();
+        }
+        for (lane, value) in lanes.iter_mut().zip(values) {
+            *lane = add(*lane, value);
         }
     }
     for (lane, x) in lanes.iter_mut().zip(rest) {
         *lane = add(*lane, x.to_f32());
     }
-    let halves = |lanes: &mut [f32; 32], width: usize| {
+    let mut width = LANES;
+    while width > 1 {
+        width /= 2;
         for lane in 0..width {
             lanes[lane] += lanes[lane + width];
         }
-    };
-    for width in [16, 8, 4, 2, 1] {
-        halves(&mut lanes, width);
     }
     lanes[0]
 }

@@ -1,11 +1,9 @@
 //! From row-major rows to panels.
 
-use crate::element::{Element, bf16_bits};
+use crate::element::Element;
 use crate::isa::Job;
 use crate::tile::Format;
-
-/// Words of each lane that are turned at a time.
-const STEPS: usize = 16;
+use crate::turn::{STEPS, turn};
 
 /// Rows become lanes: value `i` of every row stands beside value `i` of the others. Rows are of one length, but for empty
 /// ones, which are lanes of zeros.
@@ -28,11 +26,7 @@ impl<X: Element, const LANES: usize> Job for Rows<'_, X, LANES> {
             for (words, row) in words.iter_mut().zip(self.rows) {
                 *words = words_at(row, block * STEPS, self.format);
             }
-            for (step, panel) in panel.iter_mut().enumerate() {
-                for (target, words) in panel.iter_mut().zip(&words) {
-                    *target = words[step];
-                }
-            }
+            turn(&words, panel);
         }
     }
 }
@@ -40,32 +34,45 @@ impl<X: Element, const LANES: usize> Job for Rows<'_, X, LANES> {
 /// `STEPS` words of `row` from word `start` on, zero past its end.
 #[inline(always)]
 fn words_at<X: Element>(row: &[X], start: usize, format: Format) -> [u32; STEPS] {
-    match format {
-        Format::F32 => values_at::<X, STEPS>(row, start).map(f32::to_bits),
-        Format::Widened => values_at::<X, STEPS>(row, start).map(bf16_bits),
-        Format::Pairs => {
-            let values: [f32; 2 * STEPS] = values_at(row, 2 * start);
-            let bits = values.map(bf16_bits);
-            std::array::from_fn(|i| pair(bits[2 * i], bits[2 * i + 1]))
+    let mut words = [0; STEPS];
+    if format == Format::Pairs {
+        let values: [X; 2 * STEPS] = values_at(row, 2 * start);
+        for (word, values) in words.iter_mut().zip(values.as_chunks::<2>().0) {
+            *word = pair(values[0], values[1]);
+        }
+    } else {
+        let values: [X; STEPS] = values_at(row, start);
+        for (word, value) in words.iter_mut().zip(values) {
+            *word = word_of(value, format);
         }
     }
+    words
 }
 
-/// A word of two values rounded by [`bf16_bits`].
+/// A word of one value.
 #[inline(always)]
-pub(crate) fn pair(first: u32, second: u32) -> u32 {
-    (first >> 16) | second
+fn word_of<X: Element>(value: X, format: Format) -> u32 {
+    match format {
+        Format::F32 => value.to_f32().to_bits(),
+        _ => value.rounded_bits(),
+    }
+}
+
+/// A word of two values.
+#[inline(always)]
+pub(crate) fn pair<X: Element>(first: X, second: X) -> u32 {
+    (first.rounded_bits() >> 16) | second.rounded_bits()
 }
 
 #[inline(always)]
-fn values_at<X: Element, const N: usize>(row: &[X], start: usize) -> [f32; N] {
+fn values_at<X: Element, const N: usize>(row: &[X], start: usize) -> [X; N] {
     let row = &row[start.min(row.len())..];
     if let Some(values) = row.first_chunk::<N>() {
-        return values.map(X::to_f32);
+        return *values;
     }
-    let mut values = [0.0; N];
+    let mut values = [X::default(); N];
     for (value, x) in values.iter_mut().zip(row) {
-        *value = x.to_f32();
+        *value = *x;
     }
     values
 }
@@ -89,24 +96,24 @@ impl<X: Element, const LANES: usize> Job for Columns<'_, X, LANES> {
 
     #[inline(always)]
     fn run<const FUSED: bool>(self) {
-        let row = |index: usize| -> [f32; LANES] {
+        let row = |index: usize| -> [X; LANES] {
             if index < self.rows {
                 values_at(&self.values[index * self.stride..][..self.width], 0)
             } else {
-                [0.0; LANES]
+                [X::default(); LANES]
             }
         };
         let (panel, rest) = self.panel.as_chunks_mut::<LANES>();
         assert!(rest.is_empty(), "a panel of {LANES} lanes");
         for (step, words) in panel.iter_mut().enumerate() {
-            match self.format {
-                Format::F32 => *words = row(step).map(f32::to_bits),
-                Format::Widened => *words = row(step).map(bf16_bits),
-                Format::Pairs => {
-                    let (first, second) = (row(2 * step), row(2 * step + 1));
-                    for (lane, word) in words.iter_mut().enumerate() {
-                        *word = pair(bf16_bits(first[lane]), bf16_bits(second[lane]));
-                    }
+            if self.format == Format::Pairs {
+                let (first, second) = (row(2 * step), row(2 * step + 1));
+                for (lane, word) in words.iter_mut().enumerate() {
+                    *word = pair(first[lane], second[lane]);
+                }
+            } else {
+                for (word, value) in words.iter_mut().zip(row(step)) {
+                    *word = word_of(value, self.format);
                 }
             }
         }

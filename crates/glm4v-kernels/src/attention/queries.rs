@@ -2,7 +2,7 @@
 
 use super::keys::{BLOCK, Block};
 use crate::buffer::with_words;
-use crate::element::{Element, bf16_bits};
+use crate::element::Element;
 use crate::isa::{Isa, Job, mul_add};
 use crate::math::exp;
 use crate::pack::{self, pair};
@@ -101,7 +101,7 @@ impl Queries<'_> {
                 scale: (self.head_dim as f32).sqrt().recip(),
                 softmax,
                 sums,
-                format: right,
+                kernel: self.kernel,
             });
             let words: &[u32] = bytemuck::cast_slice(self.scores);
             let words = &words[..COLUMNS * right.words(block.length)];
@@ -129,7 +129,7 @@ struct Exponentials<'a> {
     scale: f32,
     softmax: &'a mut Softmax,
     sums: &'a mut [f32],
-    format: Format,
+    kernel: Kernel,
 }
 
 impl Job for Exponentials<'_> {
@@ -137,24 +137,18 @@ impl Job for Exponentials<'_> {
 
     #[inline(always)]
     fn run<const FUSED: bool>(self) {
-        let Softmax { largest, sum } = self.softmax;
-        let before = *largest;
-        for scores in &*self.scores {
-            for (largest, score) in largest.iter_mut().zip(scores) {
-                let score = score * self.scale;
-                *largest = if score > *largest { score } else { *largest };
-            }
-        }
-        if before != *largest {
+        // Sums in variables of their own, which the compiler knows to overlap with nothing, stay in registers.
+        let before = self.softmax.largest;
+        let largest = largest(before, self.scores, self.scale);
+        let mut sum = self.softmax.sum;
+        if before != largest {
             let mut shrink = [0.0; COLUMNS];
             for lane in 0..COLUMNS {
                 shrink[lane] = exp::<FUSED>(before[lane] - largest[lane]);
                 sum[lane] *= shrink[lane];
             }
-            for sums in self.sums.as_chunks_mut::<COLUMNS>().0 {
-                for (sum, shrink) in sums.iter_mut().zip(shrink) {
-                    *sum *= shrink;
-                }
+            for tile in self.sums.as_chunks_mut::<TILE>().0 {
+                self.kernel.scale(tile, &shrink);
             }
         }
         let exponentials = |scores: &[f32; COLUMNS], sum: &mut [f32; COLUMNS]| {
@@ -166,24 +160,36 @@ impl Job for Exponentials<'_> {
             }
             values
         };
-        if self.format == Format::F32 {
+        if self.kernel.right() == Format::F32 {
             for scores in self.scores {
-                *scores = exponentials(scores, sum);
+                *scores = exponentials(scores, &mut sum);
             }
-            return;
+        } else {
+            for step in 0..self.scores.len().div_ceil(2) {
+                let first = exponentials(&self.scores[2 * step], &mut sum);
+                let second = match self.scores.get(2 * step + 1) {
+                    Some(scores) => exponentials(scores, &mut sum),
+                    None => [0.0; COLUMNS],
+                };
+                for (lane, word) in self.scores[step].iter_mut().enumerate() {
+                    let bits = pair(first[lane], second[lane]);
+                    *word = f32::from_bits(bits);
+                }
+            }
         }
-        for step in 0..self.scores.len().div_ceil(2) {
-            let first = exponentials(&self.scores[2 * step], sum);
-            let second = match self.scores.get(2 * step + 1) {
-                Some(scores) => exponentials(scores, sum),
-                None => [0.0; COLUMNS],
-            };
-            for (lane, word) in self.scores[step].iter_mut().enumerate() {
-                let bits = pair(bf16_bits(first[lane]), bf16_bits(second[lane]));
-                *word = f32::from_bits(bits);
-            }
+        *self.softmax = Softmax { largest, sum };
+    }
+}
+
+#[inline(always)]
+fn largest(mut largest: [f32; COLUMNS], scores: &[[f32; COLUMNS]], scale: f32) -> [f32; COLUMNS] {
+    for scores in scores {
+        for (largest, score) in largest.iter_mut().zip(scores) {
+            let score = score * scale;
+            *largest = if score > *largest { score } else { *largest };
         }
     }
+    largest
 }
 
 struct Finish<'a, 'b, Y> {

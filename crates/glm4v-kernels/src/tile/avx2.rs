@@ -44,6 +44,21 @@ pub(super) fn widened(left: &[u32], right: &[u32], tile: &mut [f32; TILE], add: 
     }
 }
 
+#[target_feature(enable = "avx2")]
+pub(super) fn scale(tile: &mut [f32; TILE], factors: &[f32; COLUMNS]) {
+    let (factors, _) = factors.as_chunks::<8>();
+    for row in tile.as_chunks_mut::<COLUMNS>().0 {
+        for (quarter, factors) in row.as_chunks_mut::<8>().0.iter_mut().zip(factors) {
+            // SAFETY: 8 values are a vector.
+            unsafe {
+                let values = _mm256_loadu_ps(quarter.as_ptr());
+                let scaled = _mm256_mul_ps(values, _mm256_loadu_ps(factors.as_ptr()));
+                _mm256_storeu_ps(quarter.as_mut_ptr(), scaled);
+            }
+        }
+    }
+}
+
 const QUARTERS: [(usize, usize); 4] = [(0, 0), (HALF_ROWS, 0), (0, 16), (HALF_ROWS, 16)];
 
 #[target_feature(enable = "avx2,fma")]

@@ -59,6 +59,21 @@ pub(super) fn widened(left: &[u32], right: &[u32], tile: &mut [f32; TILE], add: 
     store(&sums, tile, add);
 }
 
+#[target_feature(enable = "avx512f")]
+pub(super) fn scale(tile: &mut [f32; TILE], factors: &[f32; COLUMNS]) {
+    // SAFETY: two vectors of 16 values are one row of 32.
+    unsafe {
+        let factors =
+            [factors.as_ptr(), factors.as_ptr().add(16)].map(|half| _mm512_loadu_ps(half));
+        for row in tile.as_chunks_mut::<COLUMNS>().0 {
+            for (half, factors) in row.as_chunks_mut::<16>().0.iter_mut().zip(factors) {
+                let scaled = _mm512_mul_ps(_mm512_loadu_ps(half.as_ptr()), factors);
+                _mm512_storeu_ps(half.as_mut_ptr(), scaled);
+            }
+        }
+    }
+}
+
 fn steps<'a>(
     left: &'a [u32],
     right: &'a [u32],

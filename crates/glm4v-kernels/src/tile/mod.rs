@@ -43,11 +43,13 @@ impl Format {
 }
 
 type Multiply = unsafe fn(left: &[u32], right: &[u32], tile: &mut [f32; TILE], add: bool);
+type Scale = unsafe fn(tile: &mut [f32; TILE], factors: &[f32; COLUMNS]);
 
 /// The innermost product for one precision and instruction set.
 #[derive(Clone, Copy)]
 pub(crate) struct Kernel {
     multiply: Multiply,
+    scale: Scale,
     left: Format,
     right: Format,
 }
@@ -61,8 +63,10 @@ impl Kernel {
             Precision::Bf16 if isa < Isa::Avx512Bf16 => (Format::Widened, Format::Pairs),
             Precision::Bf16 => (Format::Pairs, Format::Pairs),
         };
+        let (multiply, scale) = choose(precision, isa);
         Self {
-            multiply: choose(precision, isa),
+            multiply,
+            scale,
             left,
             right,
         }
@@ -86,11 +90,19 @@ impl Kernel {
         // it walks the slices in whole steps and stops at the end of the shorter.
         unsafe { (self.multiply)(left, right, tile, add) }
     }
+
+    /// Multiplies each column of a tile by its factor.
+    #[allow(unsafe_code)]
+    #[inline]
+    pub(crate) fn scale(&self, tile: &mut [f32; TILE], factors: &[f32; COLUMNS]) {
+        // SAFETY: `new` has checked that the processor has the instructions.
+        unsafe { (self.scale)(tile, factors) }
+    }
 }
 
 #[cfg(target_arch = "x86_64")]
-fn choose(precision: Precision, isa: Isa) -> Multiply {
-    match (precision, isa) {
+fn choose(precision: Precision, isa: Isa) -> (Multiply, Scale) {
+    let multiply: Multiply = match (precision, isa) {
         (Precision::F32, Isa::Portable) => portable::f32,
         (Precision::F32, Isa::Avx2) => avx2::f32,
         (Precision::F32, Isa::Avx512 | Isa::Avx512Bf16) => avx512::f32,
@@ -98,13 +110,19 @@ fn choose(precision: Precision, isa: Isa) -> Multiply {
         (Precision::Bf16, Isa::Avx2) => avx2::widened,
         (Precision::Bf16, Isa::Avx512) => avx512::widened,
         (Precision::Bf16, Isa::Avx512Bf16) => avx512::pairs,
+    };
+    match isa {
+        Isa::Portable => (multiply, portable::scale),
+        Isa::Avx2 => (multiply, avx2::scale),
+        Isa::Avx512 | Isa::Avx512Bf16 => (multiply, avx512::scale),
     }
 }
 
 #[cfg(not(target_arch = "x86_64"))]
-fn choose(precision: Precision, _: Isa) -> Multiply {
-    match precision {
+fn choose(precision: Precision, _: Isa) -> (Multiply, Scale) {
+    let multiply = match precision {
         Precision::F32 => portable::f32,
         Precision::Bf16 => portable::widened,
-    }
+    };
+    (multiply, portable::scale)
 }

@@ -37,6 +37,14 @@ pub(super) fn widened(left: &[u32], right: &[u32], tile: &mut [f32; TILE], add: 
     });
 }
 
+pub(super) fn scale(tile: &mut [f32; TILE], factors: &[f32; COLUMNS]) {
+    for row in tile.as_chunks_mut::<COLUMNS>().0 {
+        for (value, factor) in row.iter_mut().zip(factors) {
+            *value *= factor;
+        }
+    }
+}
+
 #[inline(always)]
 fn each_piece(tile: &mut [f32; TILE], add: bool, multiply: impl Fn(usize, usize, &mut Sums)) {
     for row in (0..ROWS).step_by(HEIGHT) {
