@@ -17,6 +17,7 @@ pub struct Mlp {
 
 /// The first half of a gated MLP.
 #[derive(Module, Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is one a block")]
 pub enum GateUp {
     /// Multiplied by the device.
     Device(GateUpWeights),
