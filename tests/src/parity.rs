@@ -45,6 +45,9 @@ pub const F32_TOLERANCE: f64 = 5e-6;
 /// 16-bit embeddings are. Not 1: burn rounds a product before it adds the bias, where torch rounds once after it, and on
 /// as few as seven tokens chance decides the rest (measured: 0.77 to 1.25).
 const REDUCED_FACTOR: f64 = 1.4;
+/// The same in bf16 on flex, where our own kernels round the operands of products and nothing else (measured: 0.49 to
+/// 0.73).
+const HOST_BF16_FACTOR: f64 = 0.9;
 
 /// Preprocesses and encodes the case on `device`, and compares every stage with the reference. The tower is fed the
 /// reference's own pixel values, so that its stages are compared on their own.
@@ -76,6 +79,10 @@ pub fn compare(
     let mut rows = vec![pixel_values(golden, &patches)?];
 
     let reference = reference_patches(golden, patches.pixel_values().ncols())?;
+    let factor = match dtype {
+        FloatDType::BF16 if *device == Device::flex() => HOST_BF16_FACTOR,
+        _ => REDUCED_FACTOR,
+    };
     let mut found = Vec::new();
     // The values are read at once: burn's data are lazy on a GPU, and a later operation may reuse their buffer.
     let mut observe = |stage: Stage, x: Tensor<2>| {
@@ -86,7 +93,10 @@ pub fn compare(
         rows.push(Row {
             difference: Difference::new(&values, stage(golden, &name.to_string())?),
             stage: name.to_string(),
-            tolerance: tolerance(name, golden, dtype, f32_tolerance)?,
+            tolerance: match own_stage(dtype) {
+                Some(own) => reduced_tolerance(name, golden, own, factor)?,
+                None => f32_tolerance,
+            },
         });
     }
     let seen = rows
@@ -150,15 +160,11 @@ pub fn own_stage(dtype: FloatDType) -> Option<&'static str> {
     }
 }
 
-/// What holds for one stage. In 16 bits only the embeddings are judged, and by the reference's own, where it has them.
-fn tolerance(stage: Stage, golden: &Golden, dtype: FloatDType, f32_tolerance: f64) -> Result<f64> {
-    let Some(own) = own_stage(dtype) else {
-        return Ok(f32_tolerance);
-    };
-    let stages = &golden.expected.stages;
-    Ok(match (stage, stages.get(own)) {
+/// In 16 bits only the embeddings are judged, and by the reference's own, the stage `own`, where it has them.
+fn reduced_tolerance(stage: Stage, golden: &Golden, own: &str, factor: f64) -> Result<f64> {
+    Ok(match (stage, golden.expected.stages.get(own)) {
         (Stage::Merger, Some(own)) => {
-            REDUCED_FACTOR * Difference::new(own, self::stage(golden, "merger")?).relative_l2
+            factor * Difference::new(own, self::stage(golden, "merger")?).relative_l2
         }
         _ => f64::INFINITY,
     })

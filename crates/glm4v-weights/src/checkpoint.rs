@@ -214,13 +214,23 @@ struct Source<'a> {
 
 impl Source<'_> {
     /// The tensor's data in the type that `dtype` makes of the stored one.
-    fn data(&self, key: &str, dtype: impl FnOnce(StoredDtype) -> FloatDType) -> TensorData {
+    fn data(
+        &self,
+        key: &str,
+        dtype: impl FnOnce(StoredDtype) -> FloatDType,
+    ) -> Result<TensorData, WeightsError> {
         let shard = &self.checkpoint.shards[self.checkpoint.keys[key]];
         let info = shard
             .info(&self.checkpoint.full_key(key))
             .expect("a key of the shard");
         let stored = StoredDtype::new(info.dtype).expect("a type that was inspected");
-        convert::tensor_data(shard.bytes(info), stored, &info.shape, dtype(stored))
+        let bytes = shard.read(info)?;
+        Ok(convert::tensor_data(
+            &bytes,
+            stored,
+            &info.shape,
+            dtype(stored),
+        ))
     }
 }
 
@@ -229,7 +239,7 @@ impl ParameterSource for Source<'_> {
 
     fn tensor<const D: usize>(&mut self, key: &str) -> Result<Tensor<D>, WeightsError> {
         let dtype = self.arithmetic.dtype();
-        let data = self.data(key, |_| dtype);
+        let data = self.data(key, |_| dtype)?;
         Ok(Tensor::from_data(data, (self.device, dtype.into())))
     }
 
@@ -241,7 +251,7 @@ impl ParameterSource for Source<'_> {
         let values = self.data(key, |stored| match stored {
             StoredDtype::BF16 => FloatDType::BF16,
             StoredDtype::F16 | StoredDtype::F32 => FloatDType::F32,
-        });
+        })?;
         Ok(Some(HostWeight { values, precision }))
     }
 }

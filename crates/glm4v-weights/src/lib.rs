@@ -4,7 +4,7 @@
 //! hold; [`Checkpoint::load`] builds the [`glm4v_model::VisionModel`] and reports what it read. [`random()`] builds one
 //! from a seed, and [`write_checkpoint`] writes that same tower as a checkpoint which transformers loads.
 //!
-//! Files are memory-mapped: only the headers and the vision tower's own bytes are touched.
+//! Only the headers and the vision tower's own bytes are read, one tensor after another.
 
 mod arithmetic;
 mod checkpoint;

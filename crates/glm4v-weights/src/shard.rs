@@ -1,6 +1,7 @@
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
-use memmap2::Mmap;
 use safetensors::tensor::{Metadata, SafeTensors, TensorInfo};
 
 use crate::{WeightsError, mapped};
@@ -14,19 +15,21 @@ pub(crate) struct Shard {
     pub(crate) path: PathBuf,
     metadata: Metadata,
     data_start: usize,
-    bytes: Mmap,
+    file: File,
 }
 
 impl Shard {
     pub(crate) fn open(path: &Path) -> Result<Self, WeightsError> {
-        let bytes = mapped::map(path)?;
+        let file = File::open(path).map_err(WeightsError::io(path))?;
+        // Mapped for its header alone: of what is read through a map, the pages stay in the process's memory.
+        let bytes = mapped::map(&file).map_err(WeightsError::io(path))?;
         let (header, metadata) =
             SafeTensors::read_metadata(&bytes).map_err(WeightsError::safetensors(path))?;
         Ok(Self {
             path: path.to_owned(),
             metadata,
             data_start: LENGTH_BYTES + header,
-            bytes,
+            file,
         })
     }
 
@@ -38,8 +41,13 @@ impl Shard {
         self.metadata.info(key)
     }
 
-    pub(crate) fn bytes(&self, info: &TensorInfo) -> &[u8] {
+    pub(crate) fn read(&self, info: &TensorInfo) -> Result<Vec<u8>, WeightsError> {
         let (start, end) = info.data_offsets;
-        &self.bytes[self.data_start + start..self.data_start + end]
+        let mut bytes = vec![0; end - start];
+        let mut file = &self.file;
+        file.seek(SeekFrom::Start((self.data_start + start) as u64))
+            .and_then(|_| file.read_exact(&mut bytes))
+            .map_err(WeightsError::io(&self.path))?;
+        Ok(bytes)
     }
 }
