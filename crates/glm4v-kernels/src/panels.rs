@@ -93,4 +93,4 @@ pub(crate) fn runs(
 }
 
 /// Steps of a run: even, so that whole runs hold whole pairs.
-const DEPTH: usize = 256;
+const DEPTH: usize = 384;
