@@ -96,8 +96,23 @@ fn by_rows(x: Tensor<2>, outer: usize, work: impl FnOnce(&[f32], &mut [f32])) ->
     tensor(out, [rows, outer], &device)
 }
 
+/// What `work` makes of `x`, in the same shape.
+pub(crate) fn map<const D: usize>(
+    x: Tensor<D>,
+    work: impl FnOnce(&[f32], &mut [f32]),
+) -> Tensor<D> {
+    let (device, shape) = (x.device(), x.dims());
+    let mut out = vec![0.0; shape.iter().product()];
+    work(&values(x), &mut out);
+    tensor(out, shape, &device)
+}
+
 /// Values as a tensor, without a copy.
-pub(crate) fn tensor(values: Vec<f32>, shape: [usize; 2], device: &Device) -> Tensor<2> {
+pub(crate) fn tensor<const D: usize>(
+    values: Vec<f32>,
+    shape: [usize; D],
+    device: &Device,
+) -> Tensor<D> {
     let data = TensorData::new(values, shape);
     Tensor::from_data(data, (device, DType::F32))
 }

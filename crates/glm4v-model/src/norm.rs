@@ -14,6 +14,8 @@ pub struct RmsNorm {
     pub weight: Param<Tensor<1>>,
     /// Added to the mean square.
     pub eps: f64,
+    #[module(skip)]
+    on_host: bool,
 }
 
 impl RmsNorm {
@@ -21,8 +23,11 @@ impl RmsNorm {
         mut scope: Scope<'_, S>,
         eps: f64,
     ) -> Result<Self, S::Error> {
-        let weight = scope.param("weight")?;
-        Ok(Self { weight, eps })
+        Ok(Self {
+            on_host: scope.host_weight("weight")?.is_some(),
+            weight: scope.param("weight")?,
+            eps,
+        })
     }
 
     /// x / √(mean(x²) + eps) · weight, over the last dimension.
@@ -30,6 +35,10 @@ impl RmsNorm {
     /// # Shapes
     /// - x, output: `[…, width]`
     pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
+        if self.on_host {
+            let weight = host::values(self.weight.val());
+            return host::map(x, |x, out| self.kernel(&weight).norm(x, out));
+        }
         let dtype = x.dtype();
         let x = x.cast(FloatDType::F32);
         let scale = (x.clone().square().mean_dim(D - 1) + self.eps)
@@ -40,11 +49,13 @@ impl RmsNorm {
 
     /// Norms the first `heads` heads of every row in place, on the host.
     pub(crate) fn norm_heads(&self, rows: &mut [f32], stride: usize, heads: usize) {
-        let norm = glm4v_kernels::RmsNorm {
-            weight: &host::values(self.weight.val()),
-            eps: self.eps as f32,
-        };
-        norm.norm_heads(rows, stride, heads);
+        let weight = host::values(self.weight.val());
+        self.kernel(&weight).norm_heads(rows, stride, heads);
+    }
+
+    fn kernel<'a>(&self, weight: &'a [f32]) -> glm4v_kernels::RmsNorm<'a> {
+        let eps = self.eps as f32;
+        glm4v_kernels::RmsNorm { weight, eps }
     }
 }
 
@@ -55,11 +66,14 @@ pub struct LayerNorm {
     pub weight: Param<Tensor<1>>,
     /// `[width]`
     pub bias: Param<Tensor<1>>,
+    #[module(skip)]
+    on_host: bool,
 }
 
 impl LayerNorm {
     pub(crate) fn load<S: ParameterSource>(mut scope: Scope<'_, S>) -> Result<Self, S::Error> {
         Ok(Self {
+            on_host: scope.host_weight("weight")?.is_some(),
             weight: scope.param("weight")?,
             bias: scope.param("bias")?,
         })
@@ -70,6 +84,14 @@ impl LayerNorm {
     /// # Shapes
     /// - x, output: `[rows, width]`
     pub fn forward(&self, x: Tensor<2>) -> Tensor<2> {
+        if self.on_host {
+            let norm = glm4v_kernels::LayerNorm {
+                weight: &host::values(self.weight.val()),
+                bias: &host::values(self.bias.val()),
+                eps: LAYER_NORM_EPS as f32,
+            };
+            return host::map(x, |x, out| norm.norm(x, out));
+        }
         let dtype = x.dtype();
         let x = x.cast(FloatDType::F32);
         let centred = x.clone() - x.mean_dim(1);
