@@ -35,10 +35,10 @@ fn main() {
 }
 
 fn measure<X: Element>(name: &str, precision: Precision, rows: usize, rounds: usize) {
-    let tower = Tower::<X>::new(precision);
+    let tower = Tower::new(precision);
     for _ in 0..rounds {
         let start = Instant::now();
-        let output = tower.run(rows);
+        let output = tower.run::<X>(rows);
         let seconds = start.elapsed().as_secs_f64();
         assert!(output.iter().all(|x| x.to_f32().is_finite()));
         println!("{name}: {seconds:.3} s");
@@ -46,7 +46,7 @@ fn measure<X: Element>(name: &str, precision: Precision, rows: usize, rounds: us
 }
 
 /// One block's weights stand for all 24: they are larger than the caches, so that each is read from memory all the same.
-struct Tower<X> {
+struct Tower {
     precision: Precision,
     patch_embed: PackedWeight,
     qkv: PackedWeight,
@@ -59,10 +59,9 @@ struct Tower<X> {
     merger_down: PackedWeight,
     ones: Vec<f32>,
     zeros: Vec<f32>,
-    pixels: fn(usize) -> Vec<X>,
 }
 
-impl<X: Element> Tower<X> {
+impl Tower {
     fn new(precision: Precision) -> Self {
         let weight = |outer: usize, inner: usize| {
             let values = numbers::<bf16>(outer * inner, (inner as f32).sqrt().recip());
@@ -86,12 +85,11 @@ impl<X: Element> Tower<X> {
             merger_down: weight(OUT, MERGER),
             ones: vec![1.0; OUT],
             zeros: vec![0.0; OUT],
-            pixels: |count| numbers(count, 1.0),
         }
     }
 
-    fn run(&self, rows: usize) -> Vec<X> {
-        let x = (self.pixels)(rows * PATCH);
+    fn run<X: Element>(&self, rows: usize) -> Vec<X> {
+        let x: Vec<X> = numbers(rows * PATCH, 1.0);
         let norm = RmsNorm {
             weight: &self.ones[..HIDDEN],
             eps: 1e-5,
@@ -109,7 +107,13 @@ impl<X: Element> Tower<X> {
         self.merger(&x, tokens)
     }
 
-    fn attention(&self, norm: &RmsNorm<'_>, x: &mut [X], branch: &[X], rows: usize) -> Vec<X> {
+    fn attention<X: Element>(
+        &self,
+        norm: &RmsNorm<'_>,
+        x: &mut [X],
+        branch: &[X],
+        rows: usize,
+    ) -> Vec<X> {
         let mut normed = vec![X::default(); rows * HIDDEN];
         norm.add_norm(x, branch, &mut normed);
         let mut qkv = product(&self.qkv, &normed, rows);
@@ -129,7 +133,13 @@ impl<X: Element> Tower<X> {
         product(&self.proj, &normed, rows)
     }
 
-    fn mlp(&self, norm: &RmsNorm<'_>, x: &mut [X], branch: &[X], rows: usize) -> Vec<X> {
+    fn mlp<X: Element>(
+        &self,
+        norm: &RmsNorm<'_>,
+        x: &mut [X],
+        branch: &[X],
+        rows: usize,
+    ) -> Vec<X> {
         let mut normed = vec![X::default(); rows * HIDDEN];
         norm.add_norm(x, branch, &mut normed);
         let mut gated = vec![X::default(); rows * OUT];
@@ -137,7 +147,7 @@ impl<X: Element> Tower<X> {
         product(&self.down, &gated, rows)
     }
 
-    fn merger(&self, x: &[X], tokens: usize) -> Vec<X> {
+    fn merger<X: Element>(&self, x: &[X], tokens: usize) -> Vec<X> {
         let projected = product(&self.merger_proj, x, tokens);
         let norm = LayerNorm {
             weight: &self.ones,
