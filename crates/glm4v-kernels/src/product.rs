@@ -17,8 +17,8 @@ const TASK_ROWS: usize = 12;
 const TASK_COLUMNS: usize = 8;
 /// Tasks a thread that make up for cores being unequally busy.
 const TASKS_PER_THREAD: usize = 4;
-/// Words of the left operand packed at a time (16 MiB).
-const LEFT_WORDS: usize = 4 << 20;
+/// Words of the left operand packed at a time (8 MiB), which the last-level cache holds beside the weights in use.
+const LEFT_WORDS: usize = 2 << 20;
 
 /// Sums of a task: the tiles of some row panels and some column panels.
 pub(crate) struct Sums<'a> {

@@ -246,6 +246,21 @@ mod tests {
     }
 
     #[test]
+    fn no_bit_depends_on_the_number_of_threads() {
+        let [rows, inner, outer] = [300, 800, 700];
+        let (x, weight) = (numbers(rows * inner, 5), numbers(outer * inner, 6));
+        let packed = PackedWeight::new(&weight, None, [outer, inner], Precision::F32);
+        let [one, five] = [1, 5].map(|threads| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+            let mut out = vec![f32::NAN; rows * outer];
+            pool.expect("threads")
+                .install(|| packed.product(&x, &mut out));
+            out
+        });
+        assert!(one == five);
+    }
+
+    #[test]
     fn the_bias_is_added() {
         for isa in Isa::available() {
             let bias = [10.0, 20.0, 30.0];
