@@ -90,6 +90,12 @@ impl VisionModel {
         self.post_layernorm.weight.device()
     }
 
+    /// Whether products run on the host, by kernels of our own.
+    #[must_use]
+    pub fn multiplies_on_host(&self) -> bool {
+        matches!(self.downsample, Linear::Host(_))
+    }
+
     /// Runs the tower over a packed batch.
     ///
     /// # Shapes

@@ -14,6 +14,9 @@ use crate::{Embeddings, Error, Processor};
 /// More patches than this are not encoded at once, so that the device's memory depends on the largest frame and not on
 /// how many there are.
 const MAX_PATCHES: usize = 16_384;
+/// The same where products run on the host: rows of fewer patches stay in its caches, and eight photos at once took an
+/// eighth longer than one after another.
+const MAX_PATCHES_ON_HOST: usize = 1024;
 
 /// The vision encoder: a tower on its device, and the processor that feeds it.
 pub struct VisionEncoder {
@@ -83,15 +86,20 @@ impl VisionEncoder {
     /// [`Error::Disagreement`] where the two differ in patch or merge size.
     pub fn new(model: VisionModel, processor: Processor) -> Result<Self, Error> {
         processor.check(model.config())?;
+        let max_patches = match model.multiplies_on_host() {
+            true => MAX_PATCHES_ON_HOST,
+            false => MAX_PATCHES,
+        };
         Ok(Self {
             model,
             processor,
-            max_patches: MAX_PATCHES,
+            max_patches,
         })
     }
 
-    /// Encodes at most `patches` patches at once, of whole frames, in place of 16,384; a larger frame goes alone. The
-    /// fewer, the less memory the device needs for a large batch or a long clip. The result is the same up to rounding.
+    /// Encodes at most `patches` patches at once, of whole frames, in place of 16,384 (on flex 1,024); a larger frame goes
+    /// alone. The fewer, the less memory the device needs for a large batch or a long clip. The result is the same up to
+    /// rounding.
     #[must_use]
     pub fn with_max_patches(self, patches: usize) -> Self {
         Self {

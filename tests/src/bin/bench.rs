@@ -9,6 +9,7 @@ use anyhow::{Context, Result, bail};
 use clap::Parser;
 use glm4v::image::imageops::FilterType;
 use glm4v::{DeviceSpec, FloatDType, MediaOptions, Patches, VisionEncoder};
+use rayon::prelude::*;
 use serde_json::{Value, json};
 
 /// Times the encoder on request.
@@ -115,15 +116,11 @@ impl Side {
 
     /// From files to patch rows.
     fn preprocess(&mut self) -> Result<Value> {
-        let read = |file| {
-            self.encoder
-                .processor()
-                .read(file, &MediaOptions::default())
-        };
-        let inputs = self.files.iter().map(read);
-        let parts = inputs
-            .map(|input| Ok(input?.patches))
-            .collect::<Result<Vec<_>>>()?;
+        let processor = self.encoder.processor();
+        let read = |file| Ok(processor.read(file, &MediaOptions::default())?.patches);
+        // On all cores, as the program reads them.
+        let parts = self.files.par_iter().map(read);
+        let parts = parts.collect::<Result<Vec<_>>>()?;
         let patches = Patches::concat(&parts)?;
         let count = patches.num_patches();
         self.patches = Some(patches);
