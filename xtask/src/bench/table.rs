@@ -127,8 +127,11 @@ fn times(seconds: &[f64]) -> String {
 fn spread(values: &[f64]) -> Option<[f64; 3]> {
     let mut values = values.to_vec();
     values.sort_by(f64::total_cmp);
-    let median = *values.get(values.len() / 2)?;
-    Some([values[0], median, values[values.len() - 1]])
+    let (&min, &max) = (values.first()?, values.last()?);
+    let middle = |half: usize| values[half / 2];
+    // Of an even number, the mean of the two in the middle.
+    let median = (middle(values.len() - 1) + middle(values.len())) / 2.0;
+    Some([min, median, max])
 }
 
 fn processor() -> Option<String> {
@@ -152,6 +155,13 @@ mod tests {
             row.line(),
             "| f32 | 336x336 | 576 | encode | 3.000 (1.000–9.000) | 3.000 (2.000–3.000) | 1.00 | 10 |  |"
         );
+    }
+
+    #[test]
+    fn of_two_the_median_is_between_them() {
+        assert_eq!(spread(&[4.0, 1.0]), Some([1.0, 2.5, 4.0]));
+        assert_eq!(spread(&[4.0, 1.0, 2.0]), Some([1.0, 2.0, 4.0]));
+        assert_eq!(spread(&[]), None);
     }
 
     #[test]
