@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
-use glm4v::{GridThw, Input, MediaOptions, OpenOptions, Patches, Processor, SamplingRule};
+use glm4v::{Frames, GridThw, Input, MediaOptions, OpenOptions, Patches, Processor, SamplingRule};
 use indicatif::ProgressBar;
 use rayon::prelude::*;
 use serde_json::{Value, json};
@@ -90,7 +90,7 @@ impl<'a> Inputs<'a> {
 }
 
 /// How `args` say that pictures and clips are read.
-pub(crate) fn media_options(args: &ReadingArgs) -> MediaOptions {
+fn media_options(args: &ReadingArgs) -> MediaOptions {
     MediaOptions {
         open: OpenOptions {
             exif_orientation: !args.no_exif,
@@ -134,30 +134,14 @@ pub(crate) struct About {
     warnings: Vec<String>,
 }
 
-/// The frames taken of a clip.
-pub(crate) struct Frames {
-    of: usize,
-    fps: Option<f64>,
-    /// Which.
-    pub(crate) indices: Vec<usize>,
-    /// The seconds that the prompt names.
-    pub(crate) timestamps: Vec<f64>,
-}
-
 impl About {
     /// The input apart from its patches.
-    pub(crate) fn of(path: PathBuf, input: Input, merge: usize) -> (Self, Patches) {
-        let frames = input.frames.map(|frames| Frames {
-            of: frames.info.num_frames,
-            fps: frames.info.fps,
-            indices: frames.indices,
-            timestamps: frames.timestamps,
-        });
+    fn of(path: PathBuf, input: Input, merge: usize) -> (Self, Patches) {
         let about = Self {
             path,
             size: (input.height, input.width),
             grid: input.patches.grids()[0],
-            frames,
+            frames: input.frames,
             merge,
             warnings: input.warnings,
         };
@@ -172,11 +156,11 @@ impl About {
     fn row(&self) -> [String; 5] {
         let (height, width) = self.size;
         let frames = self.frames.as_ref().map(|frames| {
-            let rate = frames.fps.map(|fps| format!(", {fps:.2} a second"));
+            let rate = frames.info.fps.map(|fps| format!(", {fps:.2} a second"));
             format!(
                 "{} of {}{}",
                 frames.indices.len(),
-                frames.of,
+                frames.info.num_frames,
                 rate.unwrap_or_default()
             )
         });
@@ -193,8 +177,8 @@ impl About {
         let (height, width) = self.size;
         let frames = self.frames.as_ref().map(|frames| {
             json!({
-                "num_frames": frames.of,
-                "fps": frames.fps,
+                "num_frames": frames.info.num_frames,
+                "fps": frames.info.fps,
                 "frames_indices": frames.indices,
                 "timestamps": frames.timestamps,
             })

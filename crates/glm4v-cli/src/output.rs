@@ -5,13 +5,14 @@ use std::io::Write;
 use std::path::Path;
 
 use anyhow::{Context, Result};
+use glm4v::Frames;
 use ndarray::ArrayView2;
 use ndarray_npy::WriteNpyExt;
 use safetensors::{Dtype, View};
 use serde_json::{Value, json};
 
 use crate::atomic;
-use crate::inputs::{About, Frames};
+use crate::inputs::About;
 use crate::values::{Format, OutputFile};
 
 /// What a command found: rows of numbers that belong to inputs, and what goes with them.

@@ -2,16 +2,17 @@ mod sheet;
 
 use anyhow::{Result, ensure};
 use glm4v::{
-    Input, VisionEncoder, Wanted, colours, image::RgbImage, principal_components, unpatchify,
-    values,
+    ImageProcessorConfig, Patches, VisionEncoder, Wanted, colours, image::RgbImage,
+    principal_components, unpatchify, values,
 };
 use ndarray::ArrayView2;
 use serde_json::json;
 
 use self::sheet::sheet;
-use crate::args::VizArgs;
+use crate::args::{InputArgs, VizArgs};
+use crate::commands::encode::packed;
 use crate::console::{Console, Report};
-use crate::inputs::{self, About};
+use crate::inputs::{self, Inputs};
 use crate::stages::Stages;
 use crate::weights::Weights;
 use crate::{atomic, layout};
@@ -29,25 +30,33 @@ pub(crate) fn run(args: VizArgs, console: &Console) -> Result<()> {
     atomic::check(&args.output)?;
 
     let mut stages = Stages::default();
-    let input = stages.time("read", || {
-        processor.read(&args.input, &inputs::media_options(&args.reading))
-    })?;
+    let input = InputArgs {
+        inputs: vec![args.input],
+        reading: args.reading,
+    };
+    let mut inputs = Inputs::new(input, &processor, console)?;
+    let batch = stages.time("read", || inputs.batch(usize::MAX))?;
+    drop(inputs);
+    let (about, patches) = packed(batch.unwrap_or_default())?;
     weights.announce(console);
     let encoder = {
         let _spinner = console.progress("loading weights", None);
         stages.time("load", || weights.load(&device, compute.dtype))?
     };
-    let features = stages.time("encode", || Features::of(&encoder, &input, args.block))?;
-    let picture = stages.time("draw", || draw(&encoder, &input, &features, args.opacity))?;
+    let features = stages.time("encode", || Features::of(&encoder, &patches, args.block))?;
+    let picture = stages.time("draw", || {
+        let config = match about[0].frames {
+            Some(_) => &processor.video()?.config().frames,
+            None => processor.config(),
+        };
+        draw(config, &patches, &features, args.opacity)
+    })?;
     atomic::write(&args.output, |writer| {
         let encoder = glm4v::image::codecs::png::PngEncoder::new(writer);
         Ok(picture.write_with_encoder(encoder)?)
     })?;
 
     let size = format!("{}×{}", picture.width(), picture.height());
-    let merge = encoder.config().spatial_merge_size;
-    let (about, _) = About::of(args.input, input, merge);
-    let about = [about];
     let pairs = layout::pairs(&[
         ("weights", weights.to_string()),
         ("drawn", features.name()),
@@ -77,10 +86,10 @@ struct Features {
 }
 
 impl Features {
-    fn of(encoder: &VisionEncoder, input: &Input, block: Option<usize>) -> Result<Self> {
+    fn of(encoder: &VisionEncoder, patches: &Patches, block: Option<usize>) -> Result<Self> {
         let map = match block {
             None => {
-                let embeddings = encoder.encode(&input.patches)?;
+                let embeddings = encoder.encode(patches)?;
                 embeddings.items().next().map(|item| item.map())
             }
             Some(block) => {
@@ -88,7 +97,7 @@ impl Features {
                     hidden_states: vec![block],
                     ..Wanted::default()
                 };
-                let details = encoder.encode_with(&input.patches, &wanted)?;
+                let details = encoder.encode_with(patches, &wanted)?;
                 details.hidden_states.into_iter().flatten().next()
             }
         };
@@ -133,15 +142,14 @@ impl Features {
 
 /// The frames with the colours over them, in a sheet.
 fn draw(
-    encoder: &VisionEncoder,
-    input: &Input,
+    config: &ImageProcessorConfig,
+    patches: &Patches,
     features: &Features,
     opacity: f32,
 ) -> Result<RgbImage> {
     let [t, h, w, _] = features.shape;
     let colours = features.colours()?;
-    let config = encoder.processor().config();
-    let (grid, rows) = input.patches.iter().next().expect("an input is an item");
+    let (grid, rows) = patches.iter().next().expect("an input is an item");
     let mut frames = Vec::with_capacity(t);
     for frame in 0..t {
         let mut picture = unpatchify(config, grid, rows, frame)?;
