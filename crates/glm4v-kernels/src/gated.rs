@@ -163,12 +163,7 @@ impl<Y: Element> Finish<'_, Y> {
             // SAFETY: a task has the rows and columns of its sums to itself.
             let out = unsafe { self.out.part(start + columns.start..start + columns.end) };
             for (panel, out) in sums.panels.clone().zip(out.chunks_mut(OUTPUTS)) {
-                let mut values = *sums.columns(row, panel);
-                if let Some(bias) = self.bias {
-                    for (value, bias) in values.iter_mut().zip(&bias[panel * COLUMNS..]) {
-                        *value += bias;
-                    }
-                }
+                let values = sums.biased(row, panel, self.bias);
                 let mut gated = [0.0; OUTPUTS];
                 for (lane, gated) in gated.iter_mut().enumerate() {
                     *gated = activate(values[lane]) * values[OUTPUTS + lane];

@@ -30,13 +30,19 @@ pub(crate) struct Sums<'a> {
 }
 
 impl Sums<'_> {
-    /// The 32 sums of row `row` and panel `panel`.
+    /// The 32 sums of row `row` and panel `panel`, each with its bias.
     #[inline(always)]
-    pub(crate) fn columns(&self, row: usize, panel: usize) -> &[f32; COLUMNS] {
-        let row = row - self.rows.start;
+    pub(crate) fn biased(&self, row: usize, panel: usize, bias: Option<&[f32]>) -> [f32; COLUMNS] {
+        let own_row = row - self.rows.start;
         let row_panels = self.rows.len().div_ceil(ROWS);
-        let tile = &self.tiles[(panel - self.panels.start) * row_panels + row / ROWS];
-        &tile.as_chunks().0[row % ROWS]
+        let tile = &self.tiles[(panel - self.panels.start) * row_panels + own_row / ROWS];
+        let mut values = tile.as_chunks().0[own_row % ROWS];
+        if let Some(bias) = bias {
+            for (value, bias) in values.iter_mut().zip(&bias[panel * COLUMNS..]) {
+                *value += bias;
+            }
+        }
+        values
     }
 }
 

@@ -169,12 +169,7 @@ impl<Y: Element> Job for Finish<'_, Y> {
             // SAFETY: a task has the rows and columns of its sums to itself.
             let out = unsafe { self.out.part(start + columns.start..start + columns.end) };
             for (panel, out) in sums.panels.clone().zip(out.chunks_mut(COLUMNS)) {
-                let mut values = *sums.columns(row, panel);
-                if let Some(bias) = self.bias {
-                    for (value, bias) in values.iter_mut().zip(&bias[panel * COLUMNS..]) {
-                        *value += bias;
-                    }
-                }
+                let values = sums.biased(row, panel, self.bias);
                 for (out, value) in out.iter_mut().zip(values) {
                     *out = Y::from_f32(value);
                 }
