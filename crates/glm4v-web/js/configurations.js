@@ -1,0 +1,40 @@
+const COMMIT = /^[0-9a-f]{40}$/;
+
+/** The texts of the configuration files, and the base at which the weights are. */
+export async function configurations(request, http) {
+  const { text: config, base } = await main(request, http);
+  const directory = base?.directory;
+  const preprocessor = await textOf(request.preprocessor, directory, 'preprocessor_config.json', http);
+  const videoPreprocessor = request.videoPreprocessor
+    ? await textOf(request.videoPreprocessor, directory, '', http)
+    : await optional(directory, 'video_preprocessor_config.json', http);
+  return { config, preprocessor, videoPreprocessor, base };
+}
+
+/** config.json comes first: on a hub, its answer says the commit that every other file is then taken of. */
+async function main({ config, base }, http) {
+  if (base?.repository === undefined) {
+    return { text: await textOf(config, base?.directory, 'config.json', http), base };
+  }
+  const at = (revision) => `${base.repository}${encodeURIComponent(revision)}/`;
+  const { text, response } = await http.text(`${at(base.revision)}config.json`);
+  const commit = response.headers.get('x-repo-commit');
+  const resolved = COMMIT.test(commit ?? '') ? { directory: at(commit), commit } : { directory: at(base.revision) };
+  return { text: config ? await textOf(config, undefined, '', http) : text, base: resolved };
+}
+
+async function textOf(source, directory, name, http) {
+  if (source?.text !== undefined) {
+    return source.text;
+  }
+  if (source?.blob) {
+    return source.blob.text();
+  }
+  return (await http.text(source?.url ?? new URL(name, directory).href)).text;
+}
+
+/** Older checkpoints have no settings for videos of their own; weights from elsewhere have nothing beside them. */
+async function optional(directory, name, http) {
+  const found = directory && await http.text(new URL(name, directory).href, { optional: true });
+  return found ? found.text : undefined;
+}

@@ -1,0 +1,165 @@
+import { portOf } from './stream.js';
+
+const HUB = 'https://huggingface.co';
+const HUB_NAME = /^[\w.-]+\/[\w.-]+$/;
+const KNOWN = new Set([
+  'preset', 'seed', 'model', 'revision', 'hub', 'token', 'config', 'preprocessor', 'videoPreprocessor', 'weights',
+  'device', 'dtype', 'cache', 'onProgress', 'signal',
+]);
+/** What only a checkpoint has. */
+const CHECKPOINT = ['model', 'revision', 'hub', 'token', 'config', 'preprocessor', 'videoPreprocessor', 'weights'];
+
+/** Options of `Encoder.create`, checked, as a message to the worker. */
+export function creation(options = {}) {
+  for (const name of Object.keys(options)) {
+    if (!KNOWN.has(name)) {
+      throw new TypeError(`Encoder.create knows no option '${name}'; it knows ${[...KNOWN].join(', ')}`);
+    }
+  }
+  checkCombination(options);
+  const { onProgress, signal } = options;
+  const stream = options.weights instanceof ReadableStream ? portOf(options.weights) : null;
+  const request = {
+    device: oneOf(options, 'device', ['webgpu', 'wasm']),
+    dtype: oneOf(options, 'dtype', ['f32', 'f16']),
+    ...(options.preset === undefined ? checkpoint(options, stream) : random(options)),
+  };
+  return { request, transfer: stream ? [stream.port] : [], cancel: stream?.cancel, onProgress, signal };
+}
+
+function checkCombination(options) {
+  const given = (name) => options[name] !== undefined;
+  if (given('preset')) {
+    const odd = CHECKPOINT.filter(given);
+    if (odd.length > 0) {
+      throw new TypeError(`preset means random weights, without a checkpoint: expected no ${odd.join(', ')} beside it`);
+    }
+    return;
+  }
+  if (given('seed')) {
+    throw new TypeError('seed belongs to the random weights of a preset: expected preset beside it, found none');
+  }
+  if (!given('model') && !given('weights')) {
+    throw new TypeError("expected one of preset, model and weights, found none; preset: 'tiny' works at once");
+  }
+  if (!given('model') && !hasNeighbours(options.weights)) {
+    for (const name of ['config', 'preprocessor']) {
+      if (!given(name)) {
+        throw new TypeError(`weights that are not at a web address have nothing beside them: expected ${name} as well, found none`);
+      }
+    }
+  }
+  if (given('revision') && !isHubName(options.model)) {
+    throw new TypeError(`revision belongs to a model's name on a hub: expected model: 'owner/name', found ${options.model ?? 'none'}`);
+  }
+}
+
+function random({ preset, seed = 0 }) {
+  if (typeof preset !== 'string') {
+    throw new TypeError(`preset: expected a name such as 'tiny', found ${preset}`);
+  }
+  if (!Number.isSafeInteger(seed) || seed < 0) {
+    throw new TypeError(`seed: expected a whole number from 0 on, found ${seed}`);
+  }
+  return { preset, seed };
+}
+
+function checkpoint(options, stream) {
+  const { model, weights, revision = 'main', token, cache = true } = options;
+  const hub = addressOf('hub', options.hub ?? HUB).replace(/\/+$/, '');
+  return {
+    hub,
+    token,
+    cache,
+    base: model === undefined ? baseOf(weights) : modelOf(model, hub, revision),
+    config: jsonOf('config', options.config),
+    preprocessor: jsonOf('preprocessor', options.preprocessor),
+    videoPreprocessor: jsonOf('videoPreprocessor', options.videoPreprocessor),
+    weights: stream ? { port: stream.port } : weightsOf(weights),
+  };
+}
+
+function modelOf(model, hub, revision) {
+  if (isHubName(model)) {
+    return { repository: `${hub}/${model}/resolve/`, revision };
+  }
+  const url = new URL(addressOf('model', model));
+  url.pathname = url.pathname.replace(/\/*$/, '/');
+  return { directory: url.href };
+}
+
+/** Configurations are looked for beside weights that have an address. */
+function baseOf(weights) {
+  return hasNeighbours(weights) ? { directory: new URL('.', addressOf('weights', weights)).href } : undefined;
+}
+
+function weightsOf(weights) {
+  if (weights === undefined) {
+    return undefined;
+  }
+  if (isAddress(weights)) {
+    const url = addressOf('weights', weights);
+    if (new URL(url).pathname.endsWith('/')) {
+      throw new TypeError(`weights: expected the URL of a .safetensors or .index.json file, found the directory ${url}; pass it as model`);
+    }
+    return { url };
+  }
+  const files = weights instanceof Blob ? [weights] : weights;
+  if (Array.isArray(files) && files.length > 0 && files.every((file) => file instanceof Blob)) {
+    return { files };
+  }
+  throw new TypeError('weights: expected a URL, a Blob or File, an array of them, or a ReadableStream of bytes');
+}
+
+function jsonOf(name, value) {
+  if (value === undefined) {
+    return undefined;
+  }
+  if (value instanceof Blob) {
+    return { blob: value };
+  }
+  if (typeof value === 'string' && value.trimStart().startsWith('{')) {
+    return { text: value };
+  }
+  if (isAddress(value)) {
+    return { url: addressOf(name, value) };
+  }
+  if (typeof value === 'object' && value !== null) {
+    return { text: JSON.stringify(value) };
+  }
+  throw new TypeError(`${name}: expected an object, JSON text, a URL or a Blob, found ${value}`);
+}
+
+function oneOf(options, name, choices) {
+  const value = options[name];
+  if (value !== undefined && !choices.includes(value)) {
+    throw new TypeError(`${name}: expected ${choices.map((choice) => `'${choice}'`).join(' or ')}, found ${JSON.stringify(value)}`);
+  }
+  return value;
+}
+
+function isHubName(model) {
+  // './models/x' is an address, and a name never begins with a dot.
+  return typeof model === 'string' && HUB_NAME.test(model) && !model.startsWith('.');
+}
+
+function isAddress(value) {
+  return typeof value === 'string' || value instanceof URL;
+}
+
+function hasNeighbours(weights) {
+  return isAddress(weights) && addressOf('weights', weights).startsWith('http');
+}
+
+function addressOf(name, value) {
+  let url;
+  try {
+    url = new URL(value, globalThis.document?.baseURI);
+  } catch {
+    throw new TypeError(`${name}: expected a URL, found ${value}`);
+  }
+  if (!['http:', 'https:', 'blob:', 'data:'].includes(url.protocol)) {
+    throw new TypeError(`${name}: expected an http or https URL, found ${url.protocol}//…`);
+  }
+  return url.href;
+}
