@@ -4,9 +4,10 @@ use serde_json::Value;
 use crate::shell;
 
 /// What each of our packages may depend on of ours; whatever is not here, on none.
-const MAY_USE: [(&str, &[&str]); 10] = [
+const MAY_USE: [(&str, &[&str]); 12] = [
     ("glm4v-config", &[]),
-    ("glm4v-hub", &["glm4v-config"]),
+    ("glm4v-shards", &["glm4v-config"]),
+    ("glm4v-hub", &["glm4v-config", "glm4v-shards"]),
     ("glm4v-kernels", &[]),
     ("glm4v-preprocess", &["glm4v-config"]),
     ("glm4v-model", &["glm4v-config", "glm4v-kernels"]),
@@ -22,15 +23,17 @@ const MAY_USE: [(&str, &[&str]); 10] = [
         ],
     ),
     ("glm4v-cli", &["glm4v"]),
+    ("glm4v-web", &["glm4v", "glm4v-shards"]),
     ("glm4v-tests", &["glm4v"]),
     ("xtask", &[]),
 ];
 /// Packages that know no device.
-const HOST_ONLY: [&str; 4] = [
+const HOST_ONLY: [&str; 5] = [
     "glm4v-config",
     "glm4v-hub",
     "glm4v-kernels",
     "glm4v-preprocess",
+    "glm4v-shards",
 ];
 /// Packages that run on any backend and therefore choose none.
 const BACKEND_FREE: [&str; 2] = ["glm4v-model", "glm4v-weights"];

@@ -7,6 +7,7 @@ mod full;
 mod parity;
 mod python;
 mod shell;
+mod web;
 
 use anyhow::Result;
 use clap::Parser;
@@ -21,6 +22,10 @@ enum Verb {
     Bench(bench::Args),
     /// Make the goldens anew with transformers, in a venv of their own
     Golden,
+    /// Build the browser package and the demo page
+    Web(web::Args),
+    /// Try the browser package and the demo page in headless Chromium
+    TestWeb(web::test::Args),
     /// Check which crate depends on which
     Deps,
     /// All that must pass before a change lands but the tests: format, lints, documentation, parity
@@ -32,6 +37,8 @@ fn main() -> Result<()> {
         Verb::TestParity(args) => parity::run(&args),
         Verb::Bench(args) => bench::run(&args),
         Verb::Golden => python::golden(),
+        Verb::Web(args) => web::run(&args),
+        Verb::TestWeb(args) => web::test::run(&args),
         Verb::Deps => deps::check(),
         Verb::Ci => ci::run(),
     }

@@ -2,8 +2,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use glm4v_shards::Index;
+
 use crate::revision::{Revision, is_commit};
-use crate::{HubError, ModelId, plan};
+use crate::{HubError, ModelId};
 
 /// A cache in Hugging Face's layout: `models--OWNER--NAME` with `refs/REVISION` and `snapshots/COMMIT`.
 #[derive(Clone, Debug)]
@@ -100,7 +102,7 @@ fn shards(dir: &Path) -> Result<Vec<String>, HubError> {
     }
     let shown = index.display().to_string();
     let text = fs::read_to_string(&index).map_err(HubError::io(&index))?;
-    let index = plan::Index::parse(&text, &shown)?;
+    let index = Index::parse(&text, &shown)?;
     Ok(index
         .shards(&shown)?
         .keys()

@@ -4,9 +4,10 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
+use glm4v_shards::{Chunk, Plan};
+
 use crate::attempts::Attempts;
 use crate::client::{Client, Part};
-use crate::plan::{Chunk, Plan};
 use crate::remote::Source;
 use crate::unfinished::Unfinished;
 use crate::{HubError, Progress, Transfer};

@@ -3,6 +3,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use glm4v_config::ConfigError;
+use glm4v_shards::ShardError;
 
 /// A checkpoint that cannot be found, fetched or kept. URLs are shown without query and credentials.
 #[derive(Debug, thiserror::Error)]
@@ -169,22 +170,9 @@ pub enum HubError {
         /// The commit.
         commit: String,
     },
-    /// `model.safetensors.index.json` cannot be understood.
-    #[error("{file}: not a valid shard index: {message}")]
-    Index {
-        /// The file or its URL.
-        file: String,
-        /// What is wrong with it.
-        message: String,
-    },
-    /// The header of a safetensors file is damaged or hostile.
-    #[error("{file}: not a valid safetensors file: {message}")]
-    Header {
-        /// The file or its URL.
-        file: String,
-        /// What is wrong with it.
-        message: String,
-    },
+    /// The weights are damaged, or are not those of the tower.
+    #[error(transparent)]
+    Shards(#[from] ShardError),
     /// A configuration is refused.
     #[error("{file}: {source}")]
     Config {
@@ -192,56 +180,6 @@ pub enum HubError {
         file: String,
         /// Why.
         source: ConfigError,
-    },
-    /// No tensor belongs to a vision tower.
-    #[error("{file}: no vision tower: no key starts with `model.visual.` or `visual.`")]
-    NoVisionTower {
-        /// The file or its URL.
-        file: String,
-    },
-    /// A tensor of the tower is not in the checkpoint.
-    #[error("{file}: tensor `{key}` is missing ({count} missing in all)")]
-    Missing {
-        /// The file or its URL.
-        file: String,
-        /// The first one missing.
-        key: String,
-        /// How many are missing.
-        count: usize,
-    },
-    /// A tensor has another shape than the configuration asks for.
-    #[error("{file}: tensor `{key}`: expected shape {expected:?}, found {found:?}")]
-    Shape {
-        /// The file or its URL.
-        file: String,
-        /// The tensor.
-        key: String,
-        /// What the configuration asks for.
-        expected: Vec<usize>,
-        /// What the file holds.
-        found: Vec<usize>,
-    },
-    /// A tensor is stored in a type that no tower uses.
-    #[error("{file}: tensor `{key}`: expected F32, F16 or BF16, found {found}")]
-    Dtype {
-        /// The file or its URL.
-        file: String,
-        /// The tensor.
-        key: String,
-        /// The type in the file.
-        found: String,
-    },
-    /// The checkpoint holds a vision tensor that the configuration has no place for.
-    #[error(
-        "{file}: tensor `{key}` is left over: the configuration has no place for it ({count} left over in all)"
-    )]
-    LeftOver {
-        /// The file or its URL.
-        file: String,
-        /// The first one left over.
-        key: String,
-        /// How many are left over.
-        count: usize,
     },
     /// The disk is full, or a quota is.
     #[error("{}: no space left: {needed} bytes are needed; make room, or set GLM4V_CACHE to a directory elsewhere", path.display())]

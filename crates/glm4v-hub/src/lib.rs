@@ -18,7 +18,7 @@
 //! A fetch asks the hub which commit the revision is and then for that commit alone. Headers and configuration are
 //! checked against each other before anything big is asked for; every answer must be exactly the range of the request;
 //! the token goes to the hub and to no host that it redirects to. What was fetched survives an interruption, chunk by
-//! chunk. [`plan`] decides which bytes are asked for and where they go.
+//! chunk. [`glm4v_shards`] decides which bytes are asked for and where they go.
 
 mod attempts;
 mod cache;
@@ -31,7 +31,6 @@ mod error;
 mod hub;
 mod model_id;
 mod own;
-pub mod plan;
 mod progress;
 mod remote;
 mod revision;

@@ -2,12 +2,12 @@ use std::io::Read;
 use std::ops::Range;
 
 use glm4v_config::{ConfigError, ImageProcessorConfig, VideoProcessorConfig, VisionConfig};
+use glm4v_shards::{Header, Index, Limits, Plan, Shard, ShardError};
 use ureq::http::Uri;
 
 use crate::attempts::Attempts;
 use crate::cache::{CONFIG, INDEX, PREPROCESSOR, SINGLE, VIDEO_PREPROCESSOR};
 use crate::client::Client;
-use crate::plan::{Header, Index, Limits, Plan, Shard};
 use crate::{HubError, ModelId, url};
 
 /// One commit of a model at the hub.
@@ -97,7 +97,7 @@ impl Remote<'_> {
             .header_bytes
             .max(Header::LENGTH_BYTES as u64);
         let (mut head, file_bytes) = self.attempts.run(|| self.bytes(&url, 0..first, true))?;
-        let short = || HubError::Header {
+        let short = || ShardError::Header {
             file: file.clone(),
             message: format!("{file_bytes} bytes are too few"),
         };

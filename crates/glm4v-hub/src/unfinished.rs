@@ -3,10 +3,11 @@ use std::io::{Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
+use glm4v_shards::Plan;
+
 use crate::HubError;
 use crate::cache::SINGLE;
 use crate::own::{remove_dir, write_whole};
-use crate::plan::Plan;
 
 /// A checkpoint that is being fetched: `checkpoint/`, which is renamed when it is whole, and beside it which plan it
 /// follows and which of the plan's chunks it has.

@@ -16,18 +16,22 @@ pub enum Linear {
 /// The parameters of a linear map, stored as in the checkpoint.
 #[derive(Module, Debug)]
 pub struct Weight {
-    /// `[out, in]`
-    pub weight: Param<Tensor<2>>,
+    /// `[out, in]`, in parts of whole rows
+    pub parts: Vec<Param<Tensor<2>>>,
     /// `[out]`
     pub bias: Option<Param<Tensor<1>>>,
 }
 
 impl Linear {
-    /// x·weightᵀ + bias, in torch's layout: `[out, in]` and `[out]`.
+    /// x·weightᵀ + bias, in torch's layout: `[out, in]` and `[out]`; the weight in parts of whole rows.
+    ///
+    /// # Panics
+    /// If there is no part.
     #[must_use]
-    pub fn new(weight: Tensor<2>, bias: Option<Tensor<1>>) -> Self {
+    pub fn new(parts: Vec<Tensor<2>>, bias: Option<Tensor<1>>) -> Self {
+        assert!(!parts.is_empty(), "a weight has at least one part");
         Self::Device(Weight {
-            weight: Param::from_tensor(weight),
+            parts: parts.into_iter().map(Param::from_tensor).collect(),
             bias: bias.map(Param::from_tensor),
         })
     }
@@ -39,7 +43,7 @@ impl Linear {
         let bias = bias.then(|| scope.tensor("bias")).transpose()?;
         Ok(match scope.host_weight("weight")? {
             Some(weight) => Self::Host(PackedLinear::new(&weight, bias)),
-            None => Self::new(scope.tensor("weight")?, bias),
+            None => Self::new(scope.parts("weight")?, bias),
         })
     }
 
@@ -51,8 +55,8 @@ impl Linear {
         Ok(match scope.host_weight("weight")? {
             Some(kernel) => Self::Host(PackedLinear::new(&kernel, bias)),
             None => {
-                let kernel: Tensor<D> = scope.tensor("weight")?;
-                Self::new(kernel.flatten(1, D - 1), bias)
+                let parts = scope.parts::<D>("weight")?.into_iter();
+                Self::new(parts.map(|part| part.flatten(1, D - 1)).collect(), bias)
             }
         })
     }
@@ -73,7 +77,7 @@ impl Linear {
     #[must_use]
     pub fn inputs(&self) -> usize {
         match self {
-            Self::Device(weight) => weight.weight.dims()[1],
+            Self::Device(weight) => weight.parts[0].dims()[1],
             Self::Host(weight) => weight.inputs(),
         }
     }
@@ -81,7 +85,11 @@ impl Linear {
 
 impl Weight {
     fn forward(&self, x: Tensor<2>) -> Tensor<2> {
-        let product = x.matmul(self.weight.val().transpose());
+        let product = |part: &Param<Tensor<2>>| x.clone().matmul(part.val().transpose());
+        let product = match &self.parts[..] {
+            [whole] => product(whole),
+            parts => Tensor::cat(parts.iter().map(product).collect(), 1),
+        };
         match &self.bias {
             Some(bias) => product + bias.val().unsqueeze(),
             None => product,

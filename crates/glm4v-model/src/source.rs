@@ -14,6 +14,15 @@ pub trait ParameterSource {
     /// Whatever keeps the source from giving it; building the model stops there.
     fn tensor<const D: usize>(&mut self, key: &str) -> Result<Tensor<D>, Self::Error>;
 
+    /// The parameter called `key` in parts of whole rows, one below the other: one part, unless the device cannot bind
+    /// all of it at once.
+    ///
+    /// # Errors
+    /// As [`ParameterSource::tensor`].
+    fn parts<const D: usize>(&mut self, key: &str) -> Result<Vec<Tensor<D>>, Self::Error> {
+        Ok(vec![self.tensor(key)?])
+    }
+
     /// The weight called `key` on the host, if products with it are to run there, by kernels of our own, rather than on
     /// the device. Then all tensors must be of f32, and on a device whose memory is the host's.
     ///
@@ -53,6 +62,10 @@ impl<'a, S: ParameterSource> Scope<'a, S> {
 
     pub(crate) fn tensor<const D: usize>(&mut self, name: &str) -> Result<Tensor<D>, S::Error> {
         self.source.tensor(&format!("{}{name}", self.prefix))
+    }
+
+    pub(crate) fn parts<const D: usize>(&mut self, name: &str) -> Result<Vec<Tensor<D>>, S::Error> {
+        self.source.parts(&format!("{}{name}", self.prefix))
     }
 
     pub(crate) fn host_weight(&mut self, name: &str) -> Result<Option<HostWeight>, S::Error> {

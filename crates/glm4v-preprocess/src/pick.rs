@@ -42,6 +42,29 @@ where
     }
 }
 
+/// Frames of a clip that can be asked for in any order.
+pub(crate) struct Asked<F> {
+    frame: F,
+}
+
+impl<F> Asked<F> {
+    pub(crate) fn new(frame: F) -> Self {
+        Self { frame }
+    }
+}
+
+impl<F, E> ReadFrame for Asked<F>
+where
+    F: FnMut(usize) -> Result<RgbImage, E>,
+    E: From<PreprocessError>,
+{
+    type Error = E;
+
+    fn frame(&mut self, index: usize) -> Result<RgbImage, E> {
+        (self.frame)(index)
+    }
+}
+
 /// The frames at `indices`, which are in order and may repeat; each is read once. They must be of one size.
 pub(crate) struct Picked<'a, R> {
     reader: R,

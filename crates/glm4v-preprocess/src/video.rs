@@ -7,7 +7,7 @@ use ndarray::Array2;
 use rayon::prelude::*;
 
 use crate::patchify::Patchifier;
-use crate::pick::{Every, Picked};
+use crate::pick::{Asked, Every, Picked, ReadFrame};
 use crate::resize::resize;
 use crate::target::{target_grid, target_size, zeros};
 use crate::{Clip, ClipInfo, ClipSource, Patches, PreprocessError, sample_frames};
@@ -85,15 +85,20 @@ impl VideoProcessor {
         frames: impl IntoIterator<Item = Result<RgbImage, E>>,
         info: &ClipInfo,
     ) -> Result<Clip, E> {
-        let frames_indices = self.sample_frames(info)?;
-        let mut sampled = Picked::new(Every::new(frames.into_iter()), &frames_indices);
-        let Some(first) = sampled.next().transpose()? else {
-            return Err(none_sampled(info).into());
-        };
-        let (height, width) = (first.height() as usize, first.width() as usize);
-        let grid = self.grid(frames_indices.len(), height, width)?;
-        let patches = self.patches(iter::once(Ok(first)).chain(sampled), grid)?;
-        Ok(clip(patches, info, frames_indices, grid))
+        self.clip_from(Every::new(frames.into_iter()), info)
+    }
+
+    /// [`VideoProcessor::try_clip`] of frames that can be asked for by index: `frame` is called for the sampled ones
+    /// alone, once for each and in order.
+    ///
+    /// # Errors
+    /// Those of [`VideoProcessor::clip`] and those of `frame`.
+    pub fn clip_of<E: From<PreprocessError>>(
+        &self,
+        frame: impl FnMut(usize) -> Result<RgbImage, E>,
+        info: &ClipInfo,
+    ) -> Result<Clip, E> {
+        self.clip_from(Asked::new(frame), info)
     }
 
     /// The patch rows of a clip's frames: those that are sampled are read, a few at a time.
@@ -113,6 +118,18 @@ impl VideoProcessor {
             Ok(clip(patches, source.info(), frames_indices, grid))
         };
         read().map_err(|error| error.in_file(source.path()))
+    }
+
+    fn clip_from<R: ReadFrame>(&self, reader: R, info: &ClipInfo) -> Result<Clip, R::Error> {
+        let frames_indices = self.sample_frames(info)?;
+        let mut sampled = Picked::new(reader, &frames_indices);
+        let Some(first) = sampled.next().transpose()? else {
+            return Err(none_sampled(info).into());
+        };
+        let (height, width) = (first.height() as usize, first.width() as usize);
+        let grid = self.grid(frames_indices.len(), height, width)?;
+        let patches = self.patches(iter::once(Ok(first)).chain(sampled), grid)?;
+        Ok(clip(patches, info, frames_indices, grid))
     }
 
     /// Works through the clip in runs of temporal patches, so that only their frames are in memory.
@@ -244,6 +261,25 @@ mod tests {
         assert_eq!(clip.frames_indices, [0, 2, 4, 4]);
         assert_eq!(clip.frame_timestamps, [0.0, 0.5, 1.0, 1.0]);
         assert_eq!(clip.timestamps, [0.0, 1.0]);
+    }
+
+    #[test]
+    fn frames_asked_for_by_index_are_those_sampled() {
+        let info = ClipInfo::new(5, 4.0);
+        let mut asked = Vec::new();
+        let by_index = processor(2, true)
+            .clip_of(
+                |index| {
+                    asked.push(index);
+                    Ok::<_, PreprocessError>(frames(5).nth(index).unwrap())
+                },
+                &info,
+            )
+            .unwrap();
+        assert_eq!(asked, [0, 2, 4]);
+        let in_order = processor(2, true).clip(frames(5), &info).unwrap();
+        assert_eq!(by_index.patches, in_order.patches);
+        assert_eq!(by_index.frames_indices, in_order.frames_indices);
     }
 
     #[test]

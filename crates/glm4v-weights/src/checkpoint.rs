@@ -247,11 +247,7 @@ impl ParameterSource for Source<'_> {
         let Arithmetic::Host(precision) = self.arithmetic else {
             return Ok(None);
         };
-        // Packing reads bf16 as it is, which spares a copy twice its size.
-        let values = self.data(key, |stored| match stored {
-            StoredDtype::BF16 => FloatDType::BF16,
-            StoredDtype::F16 | StoredDtype::F32 => FloatDType::F32,
-        })?;
+        let values = self.data(key, StoredDtype::on_host)?;
         Ok(Some(HostWeight { values, precision }))
     }
 }

@@ -85,6 +85,16 @@ pub enum WeightsError {
         /// The type in the file.
         found: String,
     },
+    /// Of a tensor more or fewer bytes came than it has.
+    #[error("tensor `{key}`: expected {expected} bytes, found {found}")]
+    Length {
+        /// The tensor, without prefix.
+        key: String,
+        /// How many it has; none, if the configuration has no place for it.
+        expected: u64,
+        /// How many came.
+        found: u64,
+    },
     /// The files hold a vision tensor that the configuration has no place for.
     #[error("{}: tensor `{key}` is left over: the configuration has no place for it ({count} left over in all)", path.display())]
     LeftOver {

@@ -4,6 +4,8 @@
 //! hold; [`Checkpoint::load`] builds the [`glm4v_model::VisionModel`] and reports what it read. [`random()`] builds one
 //! from a seed, and [`write_checkpoint`] writes that same tower as a checkpoint which transformers loads.
 //!
+//! [`Stream`] builds it of bytes as they arrive.
+//!
 //! Only the headers and the vision tower's own bytes are read, one tensor after another.
 
 mod arithmetic;
@@ -14,6 +16,7 @@ mod inspect;
 mod mapped;
 mod random;
 mod shard;
+mod stream;
 mod write;
 
 pub use arithmetic::Arithmetic;
@@ -22,4 +25,5 @@ pub use convert::StoredDtype;
 pub use error::WeightsError;
 pub use inspect::{Inspection, Mismatch};
 pub use random::random;
+pub use stream::Stream;
 pub use write::{WriteOptions, write_checkpoint};

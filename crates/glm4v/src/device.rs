@@ -3,7 +3,7 @@
 #[cfg(feature = "cuda")]
 mod cuda;
 mod spec;
-#[cfg(feature = "wgpu")]
+#[cfg(all(feature = "wgpu", not(target_family = "wasm")))]
 mod wgpu;
 
 use burn::tensor::Device;
@@ -132,7 +132,7 @@ fn found(backend: Backend) -> Result<Vec<DeviceInfo>, String> {
             ),
             kind: DeviceKind::Cpu,
         }]),
-        #[cfg(feature = "wgpu")]
+        #[cfg(all(feature = "wgpu", not(target_family = "wasm")))]
         Backend::Wgpu | Backend::Vulkan | Backend::Webgpu | Backend::Metal => {
             Ok(wgpu::found(backend))
         }
@@ -150,7 +150,7 @@ fn open(spec: DeviceSpec) -> Result<Device, DeviceError> {
         #[cfg(feature = "ndarray")]
         #[allow(deprecated)] // An option for those who have it in use, until burn drops it.
         Some(Backend::Ndarray) => Ok(Device::ndarray()),
-        #[cfg(feature = "wgpu")]
+        #[cfg(all(feature = "wgpu", not(target_family = "wasm")))]
         Some(Backend::Wgpu | Backend::Vulkan | Backend::Webgpu | Backend::Metal) => {
             wgpu::open(spec)
         }

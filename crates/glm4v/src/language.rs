@@ -77,7 +77,7 @@ impl Projection {
             check_shape("bias", found == out, format!("[{out}]"), &[found])?;
         }
         Ok(Self {
-            proj: Linear::new(weight, bias),
+            proj: Linear::new(vec![weight], bias),
         })
     }
 

@@ -55,7 +55,7 @@ pub use glm4v_preprocess::{
     VideoProcessor, decode, open, sample_frames, unpatchify,
 };
 pub use glm4v_weights::{
-    Arithmetic, Checkpoint, Inspection, Mismatch, StoredDtype, WeightsError, WriteOptions,
+    Arithmetic, Checkpoint, Inspection, Mismatch, StoredDtype, Stream, WeightsError, WriteOptions,
     random as random_model, write_checkpoint,
 };
 pub use image;

@@ -52,6 +52,16 @@ impl Embeddings {
         values(self.embeddings)
     }
 
+    /// [`Embeddings::into_values`] where nothing may wait: in a browser.
+    ///
+    /// # Errors
+    /// As [`Embeddings::into_values`].
+    pub async fn into_values_async(self) -> Result<Vec<f32>, Error> {
+        let data = self.embeddings.into_data_async().await;
+        let data = data.map_err(|error| Error::Execution(error.to_string()))?;
+        Ok(data.iter().collect())
+    }
+
     /// Tokens of all items: as many placeholders stand for them in the prompt.
     #[must_use]
     pub fn num_tokens(&self) -> usize {

@@ -12,13 +12,14 @@ use crate::Error;
 
 /// Colour channels of a picture's patches.
 const RGB: usize = 3;
+const VIDEO_PREPROCESSOR: &str = "video_preprocessor_config.json";
 
 /// Pictures and clips to patch rows, on the host.
 pub struct Processor {
     image: ImageProcessor,
     video: OnceLock<VideoProcessor>,
-    /// Where the video processor's configuration is, until the first clip comes.
-    video_file: PathBuf,
+    /// Where the video processor's configuration is, if anywhere, until the first clip comes.
+    video_file: Option<PathBuf>,
 }
 
 impl Processor {
@@ -28,7 +29,20 @@ impl Processor {
     /// [`Error::Config`] for a configuration that is not valid, [`Error::Disagreement`] where the two cut patches of
     /// different sizes.
     pub fn new(image: ImageProcessorConfig, video: VideoProcessorConfig) -> Result<Self, Error> {
-        Self::of_images(image, PathBuf::new())?.with_video(video)
+        Self::of_pictures(image)?.with_video(video)
+    }
+
+    /// A processor that follows `image` with pictures, and takes no clips.
+    ///
+    /// # Errors
+    /// [`ConfigError`] for a configuration that is not valid.
+    pub fn of_pictures(image: ImageProcessorConfig) -> Result<Self, ConfigError> {
+        image.validate()?;
+        Ok(Self {
+            image: ImageProcessor::new(image),
+            video: OnceLock::new(),
+            video_file: None,
+        })
     }
 
     /// The processor of a checkpoint: `preprocessor_config.json` in `dir`, and, read when the first clip comes,
@@ -39,7 +53,10 @@ impl Processor {
     pub fn from_dir(dir: impl AsRef<Path>) -> Result<Self, ConfigError> {
         let dir = dir.as_ref();
         let image = ImageProcessorConfig::from_file(dir.join("preprocessor_config.json"))?;
-        Self::of_images(image, dir.join("video_preprocessor_config.json"))
+        Ok(Self {
+            video_file: Some(dir.join(VIDEO_PREPROCESSOR)),
+            ..Self::of_pictures(image)?
+        })
     }
 
     /// The processor of a preset.
@@ -68,16 +85,17 @@ impl Processor {
     /// What makes patch rows of clips.
     ///
     /// # Errors
-    /// Of a checkpoint's processor, [`Error::NoVideoProcessor`] where the file is missing, [`Error::Config`] where it
+    /// [`Error::NoVideoProcessor`] where there is no configuration for clips, [`Error::Config`] where it
     /// is broken, and [`Error::Disagreement`].
     pub fn video(&self) -> Result<&VideoProcessor, Error> {
         if let Some(video) = self.video.get() {
             return Ok(video);
         }
-        let file = &self.video_file;
-        if !file.exists() {
-            return Err(Error::NoVideoProcessor { file: file.clone() });
-        }
+        let file = self.video_file.as_deref();
+        let file = file.filter(|file| file.exists()).ok_or_else(|| {
+            let file = file.unwrap_or(Path::new(VIDEO_PREPROCESSOR)).to_owned();
+            Error::NoVideoProcessor { file }
+        })?;
         let video = self.agreeing(VideoProcessorConfig::from_file(file)?)?;
         Ok(self.video.get_or_init(|| video))
     }
@@ -111,15 +129,6 @@ impl Processor {
         };
         let processor = (IMAGE_PROCESSOR, Patch::of(self.config()));
         Patch::compare(processor, ("the tower (config.json)", tower))
-    }
-
-    fn of_images(image: ImageProcessorConfig, video_file: PathBuf) -> Result<Self, ConfigError> {
-        image.validate()?;
-        Ok(Self {
-            image: ImageProcessor::new(image),
-            video: OnceLock::new(),
-            video_file,
-        })
     }
 
     /// A video processor whose patches are of the same size as those of pictures.

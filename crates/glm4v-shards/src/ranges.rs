@@ -58,7 +58,7 @@ impl Piece {
 }
 
 /// The chunks that bring `pieces` of one shard.
-pub(super) fn chunks(shard: usize, mut pieces: Vec<Piece>, limits: Limits) -> Vec<Chunk> {
+pub(crate) fn chunks(shard: usize, mut pieces: Vec<Piece>, limits: Limits) -> Vec<Chunk> {
     pieces.sort_by_key(|piece| piece.from.start);
     let mut chunks: Vec<Chunk> = Vec::new();
     for mut piece in pieces {

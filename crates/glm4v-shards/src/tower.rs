@@ -3,8 +3,8 @@ use std::collections::BTreeMap;
 use glm4v_config::{Parameter, VisionConfig};
 use safetensors::Dtype;
 
-use super::{Header, Tensor};
-use crate::HubError;
+use crate::ShardError;
+use crate::{Header, Tensor};
 
 /// What may stand before the tower's keys: the published layout, that of older checkpoints, a tower on its own.
 const PREFIXES: [&str; 3] = ["model.visual.", "visual.", ""];
@@ -19,10 +19,10 @@ pub struct Shard {
 }
 
 /// The prefix of the tower's keys among `keys`.
-pub(super) fn find_prefix<'a>(
+pub(crate) fn find_prefix<'a>(
     keys: impl Iterator<Item = &'a String> + Clone,
     file: &str,
-) -> Result<&'static str, HubError> {
+) -> Result<&'static str, ShardError> {
     let is_tower = |key: &str| {
         let module = key.split('.').next().unwrap_or_default();
         ["patch_embed", "blocks", "downsample", "merger"].contains(&module)
@@ -33,17 +33,32 @@ pub(super) fn find_prefix<'a>(
             .any(is_tower)
     };
     let prefix = PREFIXES.into_iter().find(begins);
-    prefix.ok_or_else(|| HubError::NoVisionTower {
+    prefix.ok_or_else(|| ShardError::NoVisionTower {
         file: file.to_owned(),
     })
 }
 
-/// The tower's tensors in `shards`, each with the number of its shard, if they are those of `config` and no others.
-pub(super) fn tensors<'a>(
+/// A tensor of the tower, and where it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place<'a> {
+    /// Its key of [`VisionConfig::parameters`], without prefix.
+    pub key: String,
+    /// The number of its shard.
+    pub shard: usize,
+    /// Where in that shard.
+    pub tensor: &'a Tensor,
+}
+
+/// The tower's tensors in `shards`, which are of `file`, if they are those of `config` and no others; in the order of
+/// [`VisionConfig::parameters`].
+///
+/// # Errors
+/// [`ShardError`] for the first tensor that is missing, has the wrong shape or type, is there twice, or is left over.
+pub fn tower<'a>(
     config: &VisionConfig,
     shards: &'a [Shard],
     file: &str,
-) -> Result<Vec<(usize, &'a Tensor)>, HubError> {
+) -> Result<Vec<Place<'a>>, ShardError> {
     let all = || shards.iter().flat_map(|shard| &shard.header.tensors);
     let prefix = find_prefix(all().map(|tensor| &tensor.key), file)?;
     let mut found = BTreeMap::new();
@@ -55,7 +70,7 @@ pub(super) fn tensors<'a>(
             .filter(|tensor| tensor.key.starts_with(prefix));
         for tensor in tower {
             if let Some((other, _)) = found.insert(&tensor.key[prefix.len()..], (number, tensor)) {
-                return Err(HubError::Header {
+                return Err(ShardError::Header {
                     file: shard.file.clone(),
                     message: format!(
                         "tensor `{}` is in {} as well",
@@ -68,16 +83,20 @@ pub(super) fn tensors<'a>(
     let parameters = config.parameters();
     check_missing(&parameters, &found, prefix, file)?;
     let mut tower = Vec::new();
-    for parameter in &parameters {
-        let (number, tensor) = found
+    for parameter in parameters {
+        let (shard, tensor) = found
             .remove(&parameter.key[..])
             .expect("a tensor that is not missing");
-        check(parameter, tensor, &shards[number].file)?;
-        tower.push((number, tensor));
+        check(&parameter, tensor, &shards[shard].file)?;
+        tower.push(Place {
+            key: parameter.key,
+            shard,
+            tensor,
+        });
     }
     match found.first_key_value() {
         None => Ok(tower),
-        Some((_, (number, tensor))) => Err(HubError::LeftOver {
+        Some((_, (number, tensor))) => Err(ShardError::LeftOver {
             file: shards[*number].file.clone(),
             key: tensor.key.clone(),
             count: found.len(),
@@ -90,13 +109,13 @@ fn check_missing<T>(
     found: &BTreeMap<&str, T>,
     prefix: &str,
     file: &str,
-) -> Result<(), HubError> {
+) -> Result<(), ShardError> {
     let mut missing = parameters
         .iter()
         .filter(|parameter| !found.contains_key(&parameter.key[..]));
     match missing.next() {
         None => Ok(()),
-        Some(first) => Err(HubError::Missing {
+        Some(first) => Err(ShardError::Missing {
             file: file.to_owned(),
             key: format!("{prefix}{}", first.key),
             count: 1 + missing.count(),
@@ -104,11 +123,11 @@ fn check_missing<T>(
     }
 }
 
-fn check(parameter: &Parameter, tensor: &Tensor, file: &str) -> Result<(), HubError> {
+fn check(parameter: &Parameter, tensor: &Tensor, file: &str) -> Result<(), ShardError> {
     let (file, key) = (file.to_owned(), tensor.key.clone());
     if tensor.shape != parameter.shape {
         let (expected, found) = (parameter.shape.clone(), tensor.shape.clone());
-        return Err(HubError::Shape {
+        return Err(ShardError::Shape {
             file,
             key,
             expected,
@@ -117,7 +136,7 @@ fn check(parameter: &Parameter, tensor: &Tensor, file: &str) -> Result<(), HubEr
     }
     if !matches!(tensor.dtype, Dtype::F32 | Dtype::F16 | Dtype::BF16) {
         let found = format!("{:?}", tensor.dtype);
-        return Err(HubError::Dtype { file, key, found });
+        return Err(ShardError::Dtype { file, key, found });
     }
     Ok(())
 }

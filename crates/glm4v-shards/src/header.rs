@@ -1,8 +1,8 @@
 use safetensors::Dtype;
 use safetensors::tensor::Metadata;
 
-use super::printable;
-use crate::HubError;
+use crate::ShardError;
+use crate::printable;
 
 /// Where the tensors of a safetensors file lie.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,12 +36,12 @@ impl Header {
     /// Where the tensors begin in a file of `file_len` bytes, from its first eight.
     ///
     /// # Errors
-    /// [`HubError::Header`] for a header that the file cannot hold.
+    /// [`ShardError::Header`] for a header that the file cannot hold.
     pub fn data_start(
         first: [u8; Self::LENGTH_BYTES],
         file_len: u64,
         file: &str,
-    ) -> Result<u64, HubError> {
+    ) -> Result<u64, ShardError> {
         let length = u64::from_le_bytes(first);
         let longest = LONGEST_HEADER.min(file_len.saturating_sub(Self::LENGTH_BYTES as u64));
         if length > longest {
@@ -56,9 +56,9 @@ impl Header {
     /// Parses the first bytes of a file of `file_len` bytes, up to where its tensors begin.
     ///
     /// # Errors
-    /// [`HubError::Header`] for a header that is damaged, whose tensors have another extent than their shape, overlap,
+    /// [`ShardError::Header`] for a header that is damaged, whose tensors have another extent than their shape, overlap,
     /// leave holes, or are not as long together as the file.
-    pub fn parse(head: &[u8], file_len: u64, file: &str) -> Result<Self, HubError> {
+    pub fn parse(head: &[u8], file_len: u64, file: &str) -> Result<Self, ShardError> {
         let (first, json) = head.split_first_chunk().ok_or_else(|| {
             refuse(
                 file,
@@ -112,8 +112,8 @@ impl Header {
     }
 }
 
-fn refuse(file: &str, message: String) -> HubError {
-    HubError::Header {
+fn refuse(file: &str, message: String) -> ShardError {
+    ShardError::Header {
         file: file.to_owned(),
         message: printable(&message),
     }
@@ -123,7 +123,7 @@ fn refuse(file: &str, message: String) -> HubError {
 mod tests {
     use super::*;
 
-    fn parse(json: &str, data: u64) -> Result<Header, HubError> {
+    fn parse(json: &str, data: u64) -> Result<Header, ShardError> {
         let head = [&(json.len() as u64).to_le_bytes(), json.as_bytes()].concat();
         Header::parse(&head, head.len() as u64 + data, "file")
     }
@@ -166,7 +166,7 @@ mod tests {
             ("[]".to_owned(), 0),
         ] {
             let error = parse(&json, data).unwrap_err();
-            assert!(matches!(error, HubError::Header { .. }), "{json}");
+            assert!(matches!(error, ShardError::Header { .. }), "{json}");
             assert!(!error.to_string().contains(char::is_control), "{json}");
         }
         let overlap = r#"{"a":{"dtype":"U8","shape":[4],"data_offsets":[0,4]},"b":{"dtype":"U8","shape":[4],"data_offsets":[2,6]}}"#;

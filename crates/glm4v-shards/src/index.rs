@@ -3,9 +3,9 @@ use std::path::{Component, Path};
 
 use serde::Deserialize;
 
-use super::printable;
-use super::tower::find_prefix;
-use crate::HubError;
+use crate::ShardError;
+use crate::printable;
+use crate::tower::find_prefix;
 
 /// `model.safetensors.index.json`: which shard holds which tensor.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -17,9 +17,9 @@ impl Index {
     /// Parses the text of `file`, a path or URL for messages.
     ///
     /// # Errors
-    /// [`HubError::Index`] for text that is no index, and for a shard that would not lie beside it.
-    pub fn parse(text: &str, file: &str) -> Result<Self, HubError> {
-        let refuse = |message: String| HubError::Index {
+    /// [`ShardError::Index`] for text that is no index, and for a shard that would not lie beside it.
+    pub fn parse(text: &str, file: &str) -> Result<Self, ShardError> {
+        let refuse = |message: String| ShardError::Index {
             file: file.to_owned(),
             message: printable(&message),
         };
@@ -36,8 +36,8 @@ impl Index {
     /// The shards that hold the vision tower, each with the tower's keys in it.
     ///
     /// # Errors
-    /// [`HubError::NoVisionTower`] where no key belongs to one.
-    pub fn shards(&self, file: &str) -> Result<BTreeMap<&str, BTreeSet<&str>>, HubError> {
+    /// [`ShardError::NoVisionTower`] where no key belongs to one.
+    pub fn shards(&self, file: &str) -> Result<BTreeMap<&str, BTreeSet<&str>>, ShardError> {
         let prefix = find_prefix(self.weight_map.keys(), file)?;
         let mut shards: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
         for (key, shard) in &self.weight_map {
@@ -64,7 +64,7 @@ fn is_plain(name: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn shards(map: &str) -> Result<Vec<String>, HubError> {
+    fn shards(map: &str) -> Result<Vec<String>, ShardError> {
         let index = Index::parse(&format!(r#"{{"weight_map": {map}}}"#), "index")?;
         Ok(index
             .shards("index")?
@@ -100,7 +100,7 @@ mod tests {
             "\\u001b[2J.safetensors",
         ] {
             let error = shards(&format!(r#"{{"visual.downsample.bias": "{name}"}}"#)).unwrap_err();
-            assert!(matches!(error, HubError::Index { .. }), "{name}: {error}");
+            assert!(matches!(error, ShardError::Index { .. }), "{name}: {error}");
             assert!(!error.to_string().contains(char::is_control), "{name}");
         }
     }
@@ -108,10 +108,10 @@ mod tests {
     #[test]
     fn an_index_without_a_tower_is_refused() {
         let error = shards(r#"{"lm_head.weight": "1.safetensors"}"#).unwrap_err();
-        assert!(matches!(error, HubError::NoVisionTower { .. }));
+        assert!(matches!(error, ShardError::NoVisionTower { .. }));
         assert!(matches!(
             Index::parse("[]", "index"),
-            Err(HubError::Index { .. })
+            Err(ShardError::Index { .. })
         ));
     }
 }

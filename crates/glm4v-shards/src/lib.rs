@@ -3,17 +3,19 @@
 //! [`Index`] says which shards hold the tower, [`Header`] where in a shard its tensors lie, and [`Plan`] which ranges
 //! to ask for and where each byte of them belongs in one safetensors file.
 
+mod error;
 mod header;
 mod index;
 mod layout;
 mod ranges;
 mod tower;
 
+pub use error::ShardError;
 pub use header::{Header, Tensor};
 pub use index::Index;
 pub use layout::Plan;
 pub use ranges::{Chunk, Limits, Piece};
-pub use tower::Shard;
+pub use tower::{Place, Shard, tower};
 
 /// What a file says, fit for a terminal.
 fn printable(text: &str) -> String {

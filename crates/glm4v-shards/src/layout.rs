@@ -1,9 +1,10 @@
+use std::cmp::Reverse;
+
 use glm4v_config::VisionConfig;
 use serde::Serialize;
 use serde_json::json;
 
-use super::{Chunk, Header, Limits, Piece, Shard, Tensor, ranges, tower};
-use crate::HubError;
+use crate::{Chunk, Header, Limits, Piece, Place, Shard, ShardError, ranges, tower};
 
 /// How one safetensors file is made of ranges of others.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -25,25 +26,22 @@ impl Plan {
     /// order, so that most ranges stay whole.
     ///
     /// # Errors
-    /// [`HubError`] for the first tensor that is missing, has the wrong shape or type, or is left over.
+    /// [`ShardError`] for the first tensor that is missing, has the wrong shape or type, or is left over.
     pub fn new(
         config: &VisionConfig,
         shards: &[Shard],
         limits: Limits,
         file: &str,
-    ) -> Result<Self, HubError> {
-        let mut tensors = tower::tensors(config, shards, file)?;
-        tensors.sort_by_key(|(shard, tensor)| {
-            (
-                std::cmp::Reverse(tensor.dtype.bitsize()),
-                *shard,
-                tensor.start,
-            )
+    ) -> Result<Self, ShardError> {
+        let mut places = tower(config, shards, file)?;
+        places.sort_by_key(|place| {
+            let width = Reverse(place.tensor.dtype.bitsize());
+            (width, place.shard, place.tensor.start)
         });
-        let header = header(&tensors);
+        let header = header(&places);
         let mut position = (Header::LENGTH_BYTES + header.len()) as u64;
         let mut pieces = vec![Vec::new(); shards.len()];
-        for (shard, tensor) in tensors {
+        for Place { shard, tensor, .. } in places {
             pieces[shard].push(Piece {
                 from: tensor.start..tensor.start + tensor.bytes,
                 to: position,
@@ -75,10 +73,10 @@ impl Plan {
     }
 }
 
-fn header(tensors: &[(usize, &Tensor)]) -> String {
+fn header(places: &[Place<'_>]) -> String {
     let mut entries = vec![(String::from("__metadata__"), json!({"format": "pt"}))];
     let mut position = 0;
-    for (_, tensor) in tensors {
+    for Place { tensor, .. } in places {
         let end = position + tensor.bytes;
         let entry =
             json!({"dtype": tensor.dtype, "shape": tensor.shape, "data_offsets": [position, end]});
@@ -98,6 +96,8 @@ fn header(tensors: &[(usize, &Tensor)]) -> String {
 #[cfg(test)]
 mod tests {
     use safetensors::{Dtype, SafeTensors};
+
+    use crate::Tensor;
 
     use super::*;
 
@@ -157,7 +157,7 @@ mod tests {
         }
     }
 
-    fn refused(shards: &[Shard]) -> HubError {
+    fn refused(shards: &[Shard]) -> ShardError {
         Plan::new(&config(), shards, LIMITS, "index").unwrap_err()
     }
 
@@ -195,26 +195,28 @@ mod tests {
         let mut missing = shards();
         let gone = missing[1].header.tensors.pop().unwrap();
         assert!(
-            matches!(refused(&missing), HubError::Missing { key, count: 1, .. } if key == gone.key)
+            matches!(refused(&missing), ShardError::Missing { key, count: 1, .. } if key == gone.key)
         );
 
         let mut shape = shards();
         shape[0].header.tensors[1].shape.push(1);
-        assert!(matches!(refused(&shape), HubError::Shape { file, .. } if file == "a"));
+        assert!(matches!(refused(&shape), ShardError::Shape { file, .. } if file == "a"));
 
         let mut dtype = shards();
         dtype[1].header.tensors[1].dtype = Dtype::F8_E4M3;
-        assert!(matches!(refused(&dtype), HubError::Dtype { file, .. } if file == "b"));
+        assert!(matches!(refused(&dtype), ShardError::Dtype { file, .. } if file == "b"));
 
         let mut left_over = shards();
         let extra = tensor("model.visual.blocks.1.norm1.weight", Dtype::F32, vec![4], 0);
         left_over[0].header.tensors.push(extra.clone());
-        assert!(matches!(refused(&left_over), HubError::LeftOver { key, .. } if key == extra.key));
+        assert!(
+            matches!(refused(&left_over), ShardError::LeftOver { key, .. } if key == extra.key)
+        );
 
         let mut twice = shards();
         let copy = twice[0].header.tensors[1].clone();
         twice[1].header.tensors.push(copy);
-        assert!(matches!(refused(&twice), HubError::Header { .. }));
+        assert!(matches!(refused(&twice), ShardError::Header { .. }));
 
         let none = shards().into_iter().map(|mut shard| {
             shard.header.tensors.truncate(1);
@@ -222,7 +224,7 @@ mod tests {
         });
         assert!(matches!(
             refused(&none.collect::<Vec<_>>()),
-            HubError::NoVisionTower { .. }
+            ShardError::NoVisionTower { .. }
         ));
     }
 }

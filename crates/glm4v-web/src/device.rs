@@ -1,0 +1,148 @@
+use std::sync::Arc;
+
+use glm4v::burn::tensor::wgpu::{WgpuBackend, wgpu};
+use glm4v::{Arithmetic, FloatDType, Precision};
+use js_sys::Function;
+use wasm_bindgen::prelude::*;
+
+use crate::failures;
+
+/// Where a tower runs.
+#[wasm_bindgen]
+pub struct Device {
+    pub(crate) device: glm4v::Device,
+    /// What WebGPU says of the adapter; on the CPU, nothing.
+    adapter: Option<Adapter>,
+}
+
+struct Adapter {
+    name: String,
+    f16: bool,
+    limits: wgpu::Limits,
+}
+
+#[wasm_bindgen]
+impl Device {
+    /// Starts `webgpu`, the browser's GPU, or `wasm`, the CPU. A GPU is started once in a program.
+    ///
+    /// # Errors
+    /// Where the browser has no WebGPU or no adapter, and for other names.
+    pub async fn open(kind: String) -> Result<Device, JsError> {
+        match &kind[..] {
+            "wasm" => Ok(Self {
+                device: glm4v::Device::flex(),
+                adapter: None,
+            }),
+            "webgpu" => Self::webgpu().await,
+            other => Err(JsError::new(&format!(
+                "device: expected webgpu or wasm, found {other}"
+            ))),
+        }
+    }
+
+    async fn webgpu() -> Result<Device, JsError> {
+        let options = glm4v::Device::wgpu_options().graphics_api(WgpuBackend::WebGpu);
+        let (device, setup) = options.init_with_setup_async().await.map_err(|error| {
+            JsError::new(&format!(
+                "no WebGPU device: {error}; device \"wasm\" runs on the CPU"
+            ))
+        })?;
+        // burn's own handler panics, which would leave the caller's promise pending.
+        let report = |error: wgpu::Error| failures::report(&error.to_string());
+        setup.device.on_uncaptured_error(Arc::new(report));
+        Ok(Self {
+            device,
+            adapter: Some(Adapter {
+                name: name(&setup.adapter.get_info()),
+                f16: setup.device.features().contains(wgpu::Features::SHADER_F16),
+                limits: setup.device.limits(),
+            }),
+        })
+    }
+
+    /// `webgpu` or `wasm`.
+    #[wasm_bindgen(getter)]
+    #[must_use]
+    pub fn kind(&self) -> String {
+        match self.adapter {
+            Some(_) => "webgpu".to_owned(),
+            None => "wasm".to_owned(),
+        }
+    }
+
+    /// What the adapter is called, as far as the browser tells.
+    #[wasm_bindgen(getter)]
+    #[must_use]
+    pub fn name(&self) -> String {
+        match &self.adapter {
+            Some(adapter) => adapter.name.clone(),
+            None => "CPU (WebAssembly)".to_owned(),
+        }
+    }
+
+    /// Whether it computes in f16.
+    #[wasm_bindgen(getter)]
+    #[must_use]
+    pub fn f16(&self) -> bool {
+        self.adapter.as_ref().is_some_and(|adapter| adapter.f16)
+    }
+
+    /// Bytes of a buffer at most.
+    #[wasm_bindgen(getter, js_name = maxBufferSize)]
+    #[must_use]
+    pub fn max_buffer_size(&self) -> f64 {
+        self.limit(|limits| limits.max_buffer_size)
+    }
+
+    /// Bytes that a shader reads of one buffer at most.
+    #[wasm_bindgen(getter, js_name = maxBinding)]
+    #[must_use]
+    pub fn max_binding(&self) -> f64 {
+        self.limit(|limits| limits.max_storage_buffer_binding_size)
+    }
+
+    /// Calls `callback` with a message when the device is lost or reports an error.
+    #[wasm_bindgen(js_name = onFailure)]
+    pub fn on_failure(&self, callback: Function) {
+        failures::call(callback);
+    }
+
+    fn limit(&self, limit: impl Fn(&wgpu::Limits) -> u64) -> f64 {
+        let adapter = self.adapter.as_ref();
+        adapter.map_or(f64::INFINITY, |adapter| limit(&adapter.limits) as f64)
+    }
+
+    /// What a tower of type `dtype`, `f32` or `f16`, is computed in.
+    pub(crate) fn arithmetic(&self, dtype: &str) -> Result<Arithmetic, JsError> {
+        match (&self.adapter, dtype) {
+            (None, "f32") => Ok(Arithmetic::Host(Precision::F32)),
+            (Some(_), "f32") => Ok(FloatDType::F32.into()),
+            (Some(adapter), "f16") if adapter.f16 => Ok(FloatDType::F16.into()),
+            (_, "f16") => Err(JsError::new(&format!(
+                "{} does not compute in f16; dtype \"f32\" does",
+                self.name()
+            ))),
+            (_, other) => Err(JsError::new(&format!(
+                "dtype: expected f32 or f16, found {other}"
+            ))),
+        }
+    }
+
+    pub(crate) fn max_part_bytes(&self) -> u64 {
+        let adapter = self.adapter.as_ref();
+        adapter.map_or(u64::MAX, |adapter| {
+            adapter.limits.max_storage_buffer_binding_size
+        })
+    }
+}
+
+/// Browsers leave most of it empty, lest the visitor be told from others.
+fn name(info: &wgpu::AdapterInfo) -> String {
+    let parts = [&info.name, &info.driver, &info.driver_info];
+    let parts = parts.into_iter().filter(|part| !part.is_empty());
+    let name = parts.map(String::as_str).collect::<Vec<_>>().join(", ");
+    match name.is_empty() {
+        true => "WebGPU".to_owned(),
+        false => name,
+    }
+}

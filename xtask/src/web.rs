@@ -1,0 +1,140 @@
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+
+use crate::shell;
+
+#[cfg(feature = "web")]
+mod bindgen;
+pub(crate) mod test;
+mod toolchain;
+
+const TARGET: &str = "wasm32-unknown-unknown";
+/// What the module may use; to `wasm-opt`, "all" would be more than browsers read.
+const WASM_FEATURES: [&str; 7] = [
+    "bulk-memory",
+    "multivalue",
+    "mutable-globals",
+    "nontrapping-float-to-int",
+    "reference-types",
+    "sign-ext",
+    "simd",
+];
+
+/// Arguments of `web`.
+#[derive(clap::Args, Clone, Debug, Default)]
+pub(crate) struct Args {
+    /// Leave out wasm-opt: quicker, and larger by half
+    #[arg(long)]
+    quick: bool,
+}
+
+/// Builds `target/web/pkg`, the npm package, and `target/web/site`, the demo page with the package in it.
+pub(crate) fn run(args: &Args) -> Result<()> {
+    if !cfg!(feature = "web") {
+        // This program again, with the tools that only this verb needs.
+        let mut again = shell::cargo(["run", "--quiet", "--package=xtask", "--features=web", "--"]);
+        again.arg("web").args(args.quick.then_some("--quick"));
+        return shell::run(&mut again);
+    }
+    let module = compile()?;
+    let dir = shell::target_dir()?.join("web");
+    let package = dir.join("pkg");
+    if dir.exists() {
+        fs::remove_dir_all(&dir).with_context(|| dir.display().to_string())?;
+    }
+    copy(&shell::root().join("crates/glm4v-web/js"), &package)?;
+    fs::copy(shell::root().join("LICENSE"), package.join("LICENSE")).context("LICENSE")?;
+    #[cfg(feature = "web")]
+    bindgen::run(&module, &package)?;
+    let wasm = package.join("glm4v_web_bg.wasm");
+    check_constructors(&wasm)?;
+    if !args.quick {
+        optimise(&wasm)?;
+    }
+    let site = dir.join("site");
+    copy(&shell::root().join("web"), &site)?;
+    copy(&package, &site.join("pkg"))?;
+    println!("{}: {}", wasm.display(), sizes(&wasm)?);
+    println!("package: {}; `npm pack` there packs it", package.display());
+    println!("page: serve {} with any server of files", site.display());
+    Ok(())
+}
+
+fn compile() -> Result<PathBuf> {
+    let mut cargo = shell::cargo(["build", "--package=glm4v-web", "--profile=web"]);
+    cargo.args(["--target", TARGET]);
+    toolchain::choose(&mut cargo)?;
+    shell::run(&mut cargo)?;
+    let dir = shell::target_dir()?.join(TARGET).join("web");
+    Ok(dir.join("glm4v_web.wasm"))
+}
+
+/// The linker runs the constructors of static values at every call of an export, ten milliseconds each, unless the
+/// program is seen to call them itself.
+fn check_constructors(wasm: &Path) -> Result<()> {
+    let module = fs::read(wasm).with_context(|| wasm.display().to_string())?;
+    let mark = b".command_export";
+    let wrapped = module.windows(mark.len()).any(|bytes| bytes == mark);
+    ensure!(
+        !wrapped,
+        "{}: exports run constructors at every call; see crates/glm4v-web/src/start.rs",
+        wasm.display()
+    );
+    Ok(())
+}
+
+fn optimise(wasm: &Path) -> Result<()> {
+    node_modules()?;
+    let mut command = Command::new(web().join("node_modules/.bin/wasm-opt"));
+    command.arg("-Oz").arg(wasm).arg("-o").arg(wasm);
+    command.args(WASM_FEATURES.map(|feature| format!("--enable-{feature}")));
+    shell::run(&mut command)
+}
+
+/// What `web/package.json` asks for: wasm-opt and playwright-core.
+fn node_modules() -> Result<()> {
+    if web().join("node_modules/.package-lock.json").exists() {
+        return Ok(());
+    }
+    let mut npm = Command::new("npm");
+    npm.args(["ci", "--no-audit", "--no-fund"])
+        .current_dir(web());
+    shell::run(&mut npm).context("wasm-opt comes from npm; `--quick` does without")
+}
+
+fn sizes(wasm: &Path) -> Result<String> {
+    let script = "const { brotliCompressSync, constants } = require('node:zlib');
+        const bytes = require('node:fs').readFileSync(process.argv[1]);
+        const options = { params: { [constants.BROTLI_PARAM_SIZE_HINT]: bytes.length } };
+        const mib = (length) => (length / 2 ** 20).toFixed(2) + ' MiB';
+        console.log(mib(bytes.length) + ', by brotli ' + mib(brotliCompressSync(bytes, options).length));";
+    let mut node = Command::new("node");
+    node.args(["--eval", script]).arg(wasm);
+    let output = node.output().context("node")?;
+    Ok(String::from_utf8(output.stdout)?.trim().to_owned())
+}
+
+fn web() -> PathBuf {
+    shell::root().join("web")
+}
+
+/// Copies a folder, but for what npm installed and what only tests need.
+fn copy(from: &Path, to: &Path) -> Result<()> {
+    fs::create_dir_all(to).with_context(|| to.display().to_string())?;
+    for entry in fs::read_dir(from).with_context(|| from.display().to_string())? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let to = to.join(&name);
+        match entry.file_type()?.is_dir() {
+            true if name == "node_modules" || name == "tests" => (),
+            true => copy(&entry.path(), &to)?,
+            false => {
+                fs::copy(entry.path(), &to).with_context(|| to.display().to_string())?;
+            }
+        }
+    }
+    Ok(())
+}
