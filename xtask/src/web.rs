@@ -6,7 +6,6 @@ use anyhow::{Context, Result, ensure};
 
 use crate::shell;
 
-#[cfg(feature = "web")]
 mod bindgen;
 pub(crate) mod test;
 mod toolchain;
@@ -47,7 +46,6 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     }
     copy(&shell::root().join("crates/glm4v-web/js"), &package)?;
     fs::copy(shell::root().join("LICENSE"), package.join("LICENSE")).context("LICENSE")?;
-    #[cfg(feature = "web")]
     bindgen::run(&module, &package)?;
     let wasm = package.join("glm4v_web_bg.wasm");
     check_constructors(&wasm)?;

@@ -24,7 +24,7 @@ impl RmsNorm {
         eps: f64,
     ) -> Result<Self, S::Error> {
         Ok(Self {
-            on_host: scope.host_weight("weight")?.is_some(),
+            on_host: scope.is_on_host(),
             weight: scope.param("weight")?,
             eps,
         })
@@ -73,7 +73,7 @@ pub struct LayerNorm {
 impl LayerNorm {
     pub(crate) fn load<S: ParameterSource>(mut scope: Scope<'_, S>) -> Result<Self, S::Error> {
         Ok(Self {
-            on_host: scope.host_weight("weight")?.is_some(),
+            on_host: scope.is_on_host(),
             weight: scope.param("weight")?,
             bias: scope.param("bias")?,
         })

@@ -3,7 +3,8 @@ use burn::module::Param;
 
 use crate::HostWeight;
 
-/// Where a tower's parameters come from: a checkpoint, a generator, tensors already on a device.
+/// Where a tower's parameters come from: a checkpoint, a generator, tensors already on a device. Each is asked for once,
+/// by one of the three methods that give it.
 pub trait ParameterSource {
     /// Why a parameter cannot be had.
     type Error;
@@ -23,8 +24,13 @@ pub trait ParameterSource {
         Ok(vec![self.tensor(key)?])
     }
 
-    /// The weight called `key` on the host, if products with it are to run there, by kernels of our own, rather than on
-    /// the device. Then all tensors must be of f32, and on a device whose memory is the host's.
+    /// Whether the tower runs on the host, by kernels of our own, rather than on the device. Then all tensors must be of
+    /// f32, and on a device whose memory is the host's.
+    fn is_on_host(&self) -> bool {
+        false
+    }
+
+    /// The weight called `key`, to be multiplied with on the host, if the tower runs there.
     ///
     /// # Errors
     /// As [`ParameterSource::tensor`].
@@ -66,6 +72,10 @@ impl<'a, S: ParameterSource> Scope<'a, S> {
 
     pub(crate) fn parts<const D: usize>(&mut self, name: &str) -> Result<Vec<Tensor<D>>, S::Error> {
         self.source.parts(&format!("{}{name}", self.prefix))
+    }
+
+    pub(crate) fn is_on_host(&self) -> bool {
+        self.source.is_on_host()
     }
 
     pub(crate) fn host_weight(&mut self, name: &str) -> Result<Option<HostWeight>, S::Error> {

@@ -12,6 +12,10 @@ pub enum Arithmetic {
 }
 
 impl Arithmetic {
+    pub(crate) const fn is_on_host(self) -> bool {
+        matches!(self, Self::Host(_))
+    }
+
     /// The type of the tower's tensors.
     pub(crate) const fn dtype(self) -> FloatDType {
         match self {

@@ -243,6 +243,10 @@ impl ParameterSource for Source<'_> {
         Ok(Tensor::from_data(data, (self.device, dtype.into())))
     }
 
+    fn is_on_host(&self) -> bool {
+        self.arithmetic.is_on_host()
+    }
+
     fn host_weight(&mut self, key: &str) -> Result<Option<HostWeight>, WeightsError> {
         let Arithmetic::Host(precision) = self.arithmetic else {
             return Ok(None);

@@ -99,6 +99,10 @@ impl ParameterSource for Source<'_> {
         ))
     }
 
+    fn is_on_host(&self) -> bool {
+        self.arithmetic.is_on_host()
+    }
+
     fn host_weight(&mut self, key: &str) -> Result<Option<HostWeight>, Self::Error> {
         let Arithmetic::Host(precision) = self.arithmetic else {
             return Ok(None);

@@ -153,7 +153,7 @@ impl ParameterSource for Stream {
 
     fn parts<const D: usize>(&mut self, key: &str) -> Result<Vec<Tensor<D>>, WeightsError> {
         let (tensor, shape) = self.take(key);
-        if let Arithmetic::Host(_) = self.arithmetic {
+        if self.arithmetic.is_on_host() {
             let data =
                 convert::tensor_data(&tensor.pending, tensor.stored, &shape, FloatDType::F32);
             return Ok(vec![Tensor::from_data(data, &self.device)]);
@@ -165,6 +165,10 @@ impl ParameterSource for Stream {
             part.reshape(shape)
         };
         Ok(tensor.parts.into_iter().map(reshape).collect())
+    }
+
+    fn is_on_host(&self) -> bool {
+        self.arithmetic.is_on_host()
     }
 
     fn host_weight(&mut self, key: &str) -> Result<Option<HostWeight>, WeightsError> {
@@ -268,7 +272,7 @@ mod tests {
 
     fn outputs(model: &VisionModel) -> Vec<f32> {
         let grids = [GridThw::new(1, 4, 6), GridThw::new(2, 2, 4)];
-        let rows: usize = grids.iter().map(GridThw::num_patches).sum();
+        let rows: usize = grids.iter().map(|grid| grid.num_patches()).sum();
         let width = config().patch_dim();
         let values = (0..rows * width).map(|index| ((index * 37) % 101) as f32 / 50.0 - 1.0);
         let data = TensorData::new(values.collect(), [rows, width]);
