@@ -1,7 +1,7 @@
 //! The facade: batches, devices, and what it refuses.
 
 use glm4v::{
-    Backend, Device, DeviceKind, DeviceSpec, FloatDType, GridThw, Patches, Preset, Processor,
+    Backend, Cut, Device, DeviceKind, DeviceSpec, FloatDType, GridThw, Patches, Preset, Processor,
     VisionEncoder, devices, image::imageops::FilterType,
 };
 use glm4v_tests::{Difference, image_path};
@@ -101,7 +101,11 @@ fn pieces_make_no_difference() {
     let grids = [(5, 2, 4), (1, 4, 4), (1, 6, 8), (2, 2, 2)].map(|(t, h, w)| GridThw::new(t, h, w));
     let patches = Patches::new(rows(40 + 16 + 48 + 8), grids.to_vec()).unwrap();
     let whole = encoder.encode(&patches).unwrap().into_values().unwrap();
-    let pieces = tiny().with_max_patches(20).encode(&patches).unwrap();
+    let cut = Cut {
+        max_patches: 20,
+        ..encoder.plan(&grids).unwrap().cut
+    };
+    let pieces = tiny().with_cut(cut).encode(&patches).unwrap();
     assert_eq!(pieces.grids, grids);
     let pieces = pieces.into_values().unwrap();
     assert!(Difference::new(&pieces, &whole).relative_l2 < 2e-6);

@@ -9,6 +9,7 @@ mod init;
 mod inputs;
 mod inspect;
 mod model;
+mod plan;
 mod preprocess;
 mod viz;
 
@@ -20,7 +21,8 @@ pub(crate) use fetch::FetchArgs;
 pub(crate) use init::InitArgs;
 pub(crate) use inputs::{InputArgs, ReadingArgs};
 pub(crate) use inspect::InspectArgs;
-pub(crate) use model::{ComputeArgs, ModelArgs, RevisionArgs};
+pub(crate) use model::{ComputeArgs, DeviceArgs, ModelArgs, RevisionArgs};
+pub(crate) use plan::PlanArgs;
 pub(crate) use preprocess::PreprocessArgs;
 pub(crate) use viz::VizArgs;
 
@@ -67,6 +69,8 @@ pub(crate) enum Command {
     Encode(EncodeArgs),
     /// Turn pictures and clips into the patch rows that the encoder reads
     Preprocess(PreprocessArgs),
+    /// Say what encoding takes: tokens, operations and memory
+    Plan(PlanArgs),
     /// Draw what the encoder tells apart in a picture or clip
     Viz(VizArgs),
     /// Fetch a model's vision tower from the Hugging Face hub

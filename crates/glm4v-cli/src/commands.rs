@@ -8,6 +8,7 @@ mod encode;
 mod fetch;
 mod init;
 mod inspect;
+mod plan;
 mod preprocess;
 mod viz;
 
@@ -21,6 +22,7 @@ pub(crate) fn run(command: Command, console: &Console) -> Result<()> {
     match command {
         Command::Encode(args) => encode::run(args, console),
         Command::Preprocess(args) => preprocess::run(args, console),
+        Command::Plan(args) => plan::run(&args, console),
         Command::Viz(args) => viz::run(args, console),
         #[cfg(feature = "hub")]
         Command::Fetch(args) => fetch::run(&args, console),

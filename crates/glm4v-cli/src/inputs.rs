@@ -1,25 +1,26 @@
 //! What the command line names, read and cut into patches.
 
 use std::collections::VecDeque;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use glm4v::{Frames, GridThw, Input, MediaOptions, OpenOptions, Patches, Processor, SamplingRule};
+use glm4v::{
+    Frames, GridThw, Input, InputInfo, MediaOptions, OpenOptions, Patches, Processor, SamplingRule,
+};
 use indicatif::ProgressBar;
 use rayon::prelude::*;
 use serde_json::{Value, json};
 
 use crate::args::{InputArgs, ReadingArgs};
 use crate::console::Console;
+use crate::forecast::Ahead;
 use crate::layout;
-
-/// As many inputs are read at once: on all cores, and no more than that in memory.
-const AT_ONCE: usize = 8;
 
 /// The inputs of a command, read a few at a time.
 pub(crate) struct Inputs<'a> {
     unread: VecDeque<PathBuf>,
     read: VecDeque<(About, Patches)>,
+    ahead: Ahead,
     options: MediaOptions,
     processor: &'a Processor,
     console: &'a Console,
@@ -41,10 +42,34 @@ impl<'a> Inputs<'a> {
             bar: console.progress("reading", Some(args.inputs.len())),
             unread: args.inputs.into(),
             read: VecDeque::new(),
+            ahead: Ahead::USUAL,
             options: media_options(&args.reading),
             processor,
             console,
         })
+    }
+
+    /// What all inputs are, before any is read.
+    pub(crate) fn probe(&self) -> Result<Vec<About>> {
+        let unread = self.unread.iter();
+        unread
+            .map(|path| About::probe(path, self.processor, &self.options))
+            .collect()
+    }
+
+    /// Reads no further ahead than `ahead` from now on.
+    pub(crate) fn read_ahead(&mut self, ahead: Ahead) {
+        self.ahead = ahead;
+    }
+
+    /// The inputs that are read and wait for the next batch.
+    pub(crate) fn waiting(&self) -> impl Iterator<Item = &About> {
+        self.read.iter().map(|(about, _)| about)
+    }
+
+    /// The next inputs, as many as are read ahead; a larger one comes alone. `None` after the last.
+    pub(crate) fn next_batch(&mut self) -> Result<Option<Vec<(About, Patches)>>> {
+        self.batch(self.ahead.patches)
     }
 
     /// The next inputs, of at most `patches` patches together; a larger one comes alone. `None` after the last.
@@ -69,7 +94,7 @@ impl<'a> Inputs<'a> {
 
     /// Of several that fail, the first is the error.
     fn read_on(&mut self) -> Result<()> {
-        let count = self.unread.len().min(AT_ONCE);
+        let count = self.unread.len().min(self.ahead.inputs);
         let paths: Vec<PathBuf> = self.unread.drain(..count).collect();
         let results: Vec<_> = paths
             .par_iter()
@@ -90,7 +115,7 @@ impl<'a> Inputs<'a> {
 }
 
 /// How `args` say that pictures and clips are read.
-fn media_options(args: &ReadingArgs) -> MediaOptions {
+pub(crate) fn media_options(args: &ReadingArgs) -> MediaOptions {
     MediaOptions {
         open: OpenOptions {
             exif_orientation: !args.no_exif,
@@ -148,6 +173,37 @@ impl About {
         (about, input.patches)
     }
 
+    /// A picture of which the size is known.
+    pub(crate) fn new(path: PathBuf, size: (usize, usize), grid: GridThw, merge: usize) -> Self {
+        Self {
+            path,
+            size,
+            grid,
+            frames: None,
+            merge,
+            warnings: Vec::new(),
+        }
+    }
+
+    /// What an input is, before it is read.
+    pub(crate) fn probe(
+        path: &Path,
+        processor: &Processor,
+        options: &MediaOptions,
+    ) -> Result<Self> {
+        let InputInfo {
+            grid,
+            height,
+            width,
+            frames,
+        } = processor.probe(path, options)?;
+        let merge = processor.config().merge_size;
+        Ok(Self {
+            frames,
+            ..Self::new(path.to_owned(), (height, width), grid, merge)
+        })
+    }
+
     /// Tokens that the tower makes of it.
     pub(crate) fn tokens(&self) -> usize {
         self.grid.num_tokens(self.merge)
@@ -173,7 +229,7 @@ impl About {
         ]
     }
 
-    fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         let (height, width) = self.size;
         let frames = self.frames.as_ref().map(|frames| {
             json!({

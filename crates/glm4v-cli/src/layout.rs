@@ -40,6 +40,18 @@ pub(crate) fn millions(parameters: u64) -> String {
     format!("{parameters} ({:.1} million)", parameters as f64 / 1e6)
 }
 
+/// A number of floating-point operations, as in `892.15 GFLOP`.
+pub(crate) fn operations(operations: u64) -> String {
+    const UNITS: [&str; 4] = ["M", "G", "T", "P"];
+    let mut value = operations as f64 / 1e6;
+    let mut unit = 0;
+    while value >= 1000.0 && unit + 1 < UNITS.len() {
+        value /= 1000.0;
+        unit += 1;
+    }
+    format!("{value:.2} {}FLOP", UNITS[unit])
+}
+
 /// A number of bytes, as in `1.66 GiB`.
 pub(crate) fn bytes(bytes: u64) -> String {
     const UNITS: [&str; 4] = ["KiB", "MiB", "GiB", "TiB"];
@@ -69,6 +81,7 @@ mod tests {
     fn numbers_are_short() {
         let sizes = [5, 1024, 1_784_996_864, 1 << 52].map(bytes);
         assert_eq!(sizes, ["5 bytes", "1.00 KiB", "1.66 GiB", "4096.00 TiB"]);
+        assert_eq!(operations(892_150_000_000), "892.15 GFLOP");
         assert_eq!(count(1, "token") + &count(2, "token"), "1 token2 tokens");
     }
 }

@@ -7,6 +7,7 @@ mod console;
 #[cfg(feature = "hub")]
 mod download;
 mod failure;
+mod forecast;
 mod inputs;
 mod layout;
 mod model;

@@ -105,6 +105,28 @@ pub(crate) fn positive(text: &str) -> Result<f64, &'static str> {
     number.ok_or("expected a number greater than 0")
 }
 
+/// A number of bytes, as in `1500000000`, `900M` or `1.5GiB`; units are of 1024.
+pub(crate) fn memory(text: &str) -> Result<u64, &'static str> {
+    let end = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
+    let unit = text[end.len()..].to_ascii_uppercase();
+    let power = match unit.trim_end_matches('B').trim_end_matches('I') {
+        "" => 0,
+        "K" => 1,
+        "M" => 2,
+        "G" => 3,
+        "T" => 4,
+        _ => return Err(MEMORY),
+    };
+    let number: f64 = end.trim().parse().map_err(|_| MEMORY)?;
+    let bytes = number * 1024_f64.powi(power);
+    match bytes >= 1.0 && bytes < u64::MAX as f64 {
+        true => Ok(bytes as u64),
+        false => Err(MEMORY),
+    }
+}
+
+const MEMORY: &str = "expected a number of bytes greater than 0, as in 900M or 4G";
+
 /// A number from 0 to 1.
 pub(crate) fn share(text: &str) -> Result<f32, &'static str> {
     let share = text
@@ -200,6 +222,17 @@ mod tests {
         assert_eq!(positive("0.5"), Ok(0.5));
         for text in ["0", "-1", "inf", "NaN", "30/1"] {
             assert!(positive(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn memory_has_units() {
+        assert_eq!(memory("4G"), Ok(4 << 30));
+        assert_eq!(memory("1.5GiB"), Ok(3 << 29));
+        assert_eq!(memory("900 mb"), Ok(900 << 20));
+        assert_eq!(memory("1500000000"), Ok(1_500_000_000));
+        for text in ["0", "-1G", "G", "4X", "inf", "1e40", "NaN"] {
+            assert!(memory(text).is_err(), "{text}");
         }
     }
 

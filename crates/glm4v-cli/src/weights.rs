@@ -59,12 +59,12 @@ impl Weights {
         }
     }
 
-    /// Refuses a configuration that is missing or broken, before pictures are read for it.
-    pub(crate) fn check(&self) -> Result<()> {
-        if let Self::Checkpoint { dir, .. } = self {
-            VisionConfig::from_file(dir.join("config.json"))?;
+    /// The tower's configuration.
+    pub(crate) fn config(&self) -> Result<VisionConfig> {
+        match self {
+            Self::Checkpoint { dir, .. } => Ok(VisionConfig::from_file(dir.join("config.json"))?),
+            Self::Random { preset, .. } => Ok(preset.vision()),
         }
-        Ok(())
     }
 
     /// The encoder, on `device`.

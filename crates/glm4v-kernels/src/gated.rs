@@ -23,6 +23,12 @@ pub struct PackedGate {
 }
 
 impl PackedGate {
+    /// Bytes that two `[outer, inner]` matrices take once they are packed.
+    #[must_use]
+    pub fn bytes([outer, inner]: [usize; 2], precision: Precision) -> u64 {
+        4 * Panels::words(precision, inner, outer.div_ceil(OUTPUTS))
+    }
+
     /// Packs two row-major `[outer, inner]` matrices and their biases.
     ///
     /// # Panics
@@ -221,6 +227,8 @@ mod tests {
                         precision,
                         Activation::Silu,
                     );
+                    let bytes = PackedGate::bytes(shape, precision);
+                    assert_eq!(bytes, packed.panels.num_bytes());
                     let mut out = vec![f32::NAN; rows * outer];
                     packed.product_for(isa, &x, &mut out);
                     out

@@ -5,7 +5,7 @@ use rayon::prelude::*;
 use crate::buffer::Words;
 use crate::element::Element;
 use crate::isa::Isa;
-use crate::tile::{COLUMNS, Kernel};
+use crate::tile::{COLUMNS, Format, Kernel};
 use crate::{Precision, pack};
 
 /// A matrix in panels of 32 columns, cut along the inner dimension into runs: `[run][panel][step][column]`.
@@ -18,6 +18,11 @@ pub(crate) struct Panels {
 }
 
 impl Panels {
+    /// Words that `count` panels take.
+    pub(crate) fn words(precision: Precision, inner: usize, count: usize) -> u64 {
+        COLUMNS as u64 * count as u64 * Format::of_weights(precision).words(inner) as u64
+    }
+
     /// Packs the rows that `row` names for each of `count` panels' columns; each of `inner` values, or none.
     pub(crate) fn new<'a, X: Element>(
         isa: Isa,
@@ -27,7 +32,7 @@ impl Panels {
         row: impl Fn(usize, usize) -> &'a [X] + Sync,
     ) -> Self {
         let format = Kernel::new(precision, isa).right();
-        let words = COLUMNS * count * format.words(inner);
+        let words = Self::words(precision, inner, count) as usize;
         let mut panels = Self {
             precision,
             inner,
@@ -59,6 +64,11 @@ impl Panels {
                 });
         }
         panels
+    }
+
+    #[cfg(test)]
+    pub(crate) fn num_bytes(&self) -> u64 {
+        size_of_val(self.words.as_slice()) as u64
     }
 
     /// Panel `panel` of the run that starts at `start` and has `length` values.

@@ -39,6 +39,12 @@ pub struct PackedWeight {
 }
 
 impl PackedWeight {
+    /// Bytes that an `[outer, inner]` matrix takes once it is packed.
+    #[must_use]
+    pub fn bytes([outer, inner]: [usize; 2], precision: Precision) -> u64 {
+        4 * Panels::words(precision, inner, outer.div_ceil(COLUMNS))
+    }
+
     /// Packs a row-major `[outer, inner]` matrix, as checkpoints hold it, and the bias added to every product.
     ///
     /// # Panics
@@ -210,6 +216,8 @@ mod tests {
                     PackedWeight::for_isa(isa, &weight, None, [outer, inner], Precision::F32);
                 let mut out = vec![f32::NAN; rows * outer];
                 packed.product_for(isa, &x, &mut out);
+                let bytes = PackedWeight::bytes([outer, inner], Precision::F32);
+                assert_eq!(bytes, packed.panels.num_bytes());
                 let error = distance(&out, &product(&x, &weight, [outer, inner]));
                 let bound = 3e-8 * (inner.min(384) as f64).sqrt() + 1e-7;
                 assert!(error < bound, "{isa} {rows}×{inner}→{outer}: {error:e}");
@@ -226,6 +234,8 @@ mod tests {
                     PackedWeight::for_isa(isa, &weight, None, [outer, inner], Precision::Bf16);
                 let mut out = vec![f32::NAN; rows * outer];
                 packed.product_for(isa, &x, &mut out);
+                let bytes = PackedWeight::bytes([outer, inner], Precision::Bf16);
+                assert_eq!(bytes, packed.panels.num_bytes());
                 let (x, weight) = (rounded(&x), rounded(&weight));
                 let exact = product(&widened(&x), &widened(&weight), [outer, inner]);
                 let error = distance(&out, &exact);

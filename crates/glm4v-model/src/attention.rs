@@ -1,10 +1,11 @@
 use burn::module::Module;
-use burn::tensor::{FloatDType, Int, Tensor, activation, module};
+use burn::tensor::{FloatDType, Int, Tensor, activation};
 use glm4v_config::VisionConfig;
 
 use crate::host::{self, PackedLinear};
 use crate::rotary::Rotary;
 use crate::source::{ParameterSource, Scope};
+use crate::tiles::{self, Tile};
 use crate::{Linear, RmsNorm, Run};
 
 /// Multi-head attention, full within a segment and never across (`Glm4vVisionAttention`, `GlmOcrVisionAttention`).
@@ -41,7 +42,13 @@ impl Attention {
 
     /// # Shapes
     /// - x, output: `[patches, hidden_size]`, the patches in the walk's order
-    pub(crate) fn forward(&self, x: Tensor<2>, rotary: &Rotary, runs: &[Run]) -> Tensor<2> {
+    pub(crate) fn forward(
+        &self,
+        x: Tensor<2>,
+        rotary: &Rotary,
+        runs: &[Run],
+        max_score_bytes: u64,
+    ) -> Tensor<2> {
         if let Linear::Host(qkv) = &self.qkv {
             return self.proj.forward(self.on_host(qkv, x, rotary, runs));
         }
@@ -57,7 +64,8 @@ impl Attention {
             let query = segments(query_key.clone().narrow(1, 0, heads), *run);
             let key = segments(query_key.narrow(1, heads, heads), *run);
             let value = segments(value.clone().narrow(0, first, rows), *run);
-            let output = module::attention(query, key, value, None, None, Default::default());
+            let tile = Tile::new(*run, heads, max_score_bytes);
+            let output = tiles::attention([query, key, value], tile);
             outputs.push(output.swap_dims(1, 2).reshape([rows, hidden]));
             first += rows;
         }

@@ -34,10 +34,15 @@ impl Block {
 
     /// # Shapes
     /// - x, output: `[patches, hidden_size]`, the patches in the walk's order
-    pub(crate) fn forward(&self, x: Tensor<2>, rotary: &Rotary, runs: &[Run]) -> Tensor<2> {
-        let attended = self
-            .attn
-            .forward(self.norm1.forward(x.clone()), rotary, runs);
+    pub(crate) fn forward(
+        &self,
+        x: Tensor<2>,
+        rotary: &Rotary,
+        runs: &[Run],
+        max_score_bytes: u64,
+    ) -> Tensor<2> {
+        let normed = self.norm1.forward(x.clone());
+        let attended = self.attn.forward(normed, rotary, runs, max_score_bytes);
         let x = x + attended;
         x.clone() + self.mlp.forward(self.norm2.forward(x))
     }

@@ -7,9 +7,11 @@
 //! What depends on the grids of a batch alone (order of the patches, position taps, rotary angles, attention segments)
 //! is worked out once a call, on the host, by [`Walk`].
 
+mod arithmetic;
 mod attention;
 mod block;
 mod embeddings;
+mod footprint;
 mod host;
 mod linear;
 mod merger;
@@ -19,17 +21,20 @@ mod norm;
 mod rotary;
 mod source;
 mod stage;
+mod tiles;
 mod walk;
 
+pub use arithmetic::Arithmetic;
 pub use attention::Attention;
 pub use block::Block;
 pub use embeddings::Embeddings;
+pub use footprint::Footprint;
 pub use glm4v_kernels::Precision;
 pub use host::{HostWeight, PackedGateUp, PackedLinear};
 pub use linear::{Linear, Weight};
 pub use merger::Merger;
 pub use mlp::{GateUp, GateUpWeights, Mlp};
-pub use model::{PatchEmbed, VisionModel, VisionOutput};
+pub use model::{Pass, PatchEmbed, VisionModel, VisionOutput};
 pub use norm::{LayerNorm, RmsNorm};
 pub use source::ParameterSource;
 pub use stage::Stage;

@@ -4,7 +4,8 @@ use glm4v_config::{GridThw, VisionConfig};
 
 use crate::rotary::Rotary;
 use crate::source::{ParameterSource, Scope};
-use crate::{Block, Embeddings, Linear, Merger, RmsNorm, Stage, Walk};
+use crate::tiles::MAX_SCORE_BYTES;
+use crate::{Arithmetic, Block, Embeddings, Linear, Merger, RmsNorm, Stage, Walk};
 
 /// The vision tower (`Glm4vVisionModel`, `Glm4vMoeVisionModel`, `GlmOcrVisionModel` of transformers 5.23).
 #[derive(Module, Debug)]
@@ -34,6 +35,28 @@ pub struct PatchEmbed {
     pub proj: Linear,
 }
 
+/// How [`VisionModel::forward_with`] goes over a batch.
+pub struct Pass<'a> {
+    /// Bytes of attention scores that are held at once, where the backend holds them: 256 MiB unless told otherwise.
+    /// Segments, and where one alone is too large its queries, attend one after another; never fewer than 64 queries
+    /// together. It changes no value beyond rounding. The host's own kernels hold no scores.
+    pub max_score_bytes: u64,
+    /// Sees each stage's output, its rows in the batch's order.
+    ///
+    /// An observer that wants the values must read them before it returns (`x.into_data().iter()`): on a GPU burn reads
+    /// lazily, and the tower's next operation may reuse the buffer.
+    pub observer: Option<&'a mut dyn FnMut(Stage, Tensor<2>)>,
+}
+
+impl Default for Pass<'_> {
+    fn default() -> Self {
+        Self {
+            max_score_bytes: MAX_SCORE_BYTES,
+            observer: None,
+        }
+    }
+}
+
 /// What the tower gives for a batch: rows of all items, one after another.
 #[derive(Clone, Debug)]
 pub struct VisionOutput {
@@ -53,6 +76,9 @@ impl VisionModel {
         source: &mut S,
     ) -> Result<Self, S::Error> {
         let mut scope = Scope::root(source);
+        // The largest weights first: what it takes to pack them is gone before the rest comes.
+        let merger = Merger::load(config, scope.child("merger"))?;
+        let downsample = Linear::load_convolution::<4, S>(scope.child("downsample"))?;
         let blocks = (0..config.depth)
             .map(|index| Block::load(config, scope.child(&format!("blocks.{index}"))))
             .collect::<Result<_, _>>()?;
@@ -72,8 +98,8 @@ impl VisionModel {
             embeddings,
             blocks,
             post_layernorm,
-            downsample: Linear::load_convolution::<4, S>(scope.child("downsample"))?,
-            merger: Merger::load(config, scope.child("merger"))?,
+            downsample,
+            merger,
             config: config.clone(),
         })
     }
@@ -90,10 +116,13 @@ impl VisionModel {
         self.post_layernorm.weight.device()
     }
 
-    /// Whether products run on the host, by kernels of our own.
+    /// Where the tower's products run, and in what.
     #[must_use]
-    pub fn multiplies_on_host(&self) -> bool {
-        matches!(self.downsample, Linear::Host(_))
+    pub fn arithmetic(&self) -> Arithmetic {
+        match &self.downsample {
+            Linear::Host(weight) => Arithmetic::Host(weight.precision()),
+            Linear::Device(weight) => Arithmetic::Device(weight.parts[0].dtype().into()),
+        }
     }
 
     /// Runs the tower over a packed batch.
@@ -107,22 +136,23 @@ impl VisionModel {
     /// If the rows are not those of `grids`, or a grid is no whole number of merge blocks.
     #[must_use]
     pub fn forward(&self, pixel_values: Tensor<2>, grids: &[GridThw]) -> VisionOutput {
-        self.forward_observed(pixel_values, grids, None)
+        self.forward_with(pixel_values, grids, Pass::default())
     }
 
-    /// [`VisionModel::forward`], showing `observer` each stage's output with its rows in the batch's order.
-    ///
-    /// An observer that wants the values must read them before it returns (`x.into_data().iter()`): on a GPU burn reads
-    /// lazily, and the tower's next operation may reuse the buffer.
+    /// [`VisionModel::forward`], held to the memory and shown to the observer of `pass`.
     ///
     /// # Panics
     /// As [`VisionModel::forward`].
-    pub fn forward_observed(
+    pub fn forward_with(
         &self,
         pixel_values: Tensor<2>,
         grids: &[GridThw],
-        mut observer: Option<&mut dyn FnMut(Stage, Tensor<2>)>,
+        pass: Pass<'_>,
     ) -> VisionOutput {
+        let Pass {
+            max_score_bytes,
+            mut observer,
+        } = pass;
         let device = pixel_values.device();
         let walk = self.walk(grids);
         assert_eq!(
@@ -151,7 +181,7 @@ impl VisionModel {
             show(Stage::Embeddings, &x, order);
         }
         for (index, block) in self.blocks.iter().enumerate() {
-            x = block.forward(x, &rotary, walk.runs());
+            x = block.forward(x, &rotary, walk.runs(), max_score_bytes);
             show(Stage::Block(index), &x, order);
         }
         let x = self.post_layernorm.forward(x);

@@ -31,7 +31,34 @@ pub(crate) fn decode(
     (format, name): (ImageFormat, &'static str),
     options: &OpenOptions,
 ) -> Result<(RgbImage, Orientation), PreprocessError> {
+    let mut decoder = decoder(bytes, (format, name), options)?;
+    let orientation = orientation_of(&mut decoder, format);
     let failed = |error: ImageError| PreprocessError::decode(name, error);
+    let picture = DynamicImage::from_decoder(decoder).map_err(failed)?;
+    let mut rgb = into_rgb(picture, Alpha::Dropped)?;
+    if let (ImageFormat::Png, Some(key)) = (format, color_key(bytes)) {
+        whiten(&mut rgb, Rgb(key));
+    }
+    Ok((rgb, orientation))
+}
+
+/// Width, height and orientation of what [`decode`] reads.
+pub(crate) fn size(
+    bytes: &[u8],
+    (format, name): (ImageFormat, &'static str),
+    options: &OpenOptions,
+) -> Result<((u32, u32), Orientation), PreprocessError> {
+    let mut decoder = decoder(bytes, (format, name), options)?;
+    let orientation = orientation_of(&mut decoder, format);
+    Ok((decoder.dimensions(), orientation))
+}
+
+/// A decoder that has read the header and found it acceptable.
+fn decoder<'a>(
+    bytes: &'a [u8],
+    (format, name): (ImageFormat, &'static str),
+    options: &OpenOptions,
+) -> Result<impl ImageDecoder + use<'a>, PreprocessError> {
     if format == ImageFormat::WebP {
         check_riff(bytes)?;
     }
@@ -39,17 +66,11 @@ pub(crate) fn decode(
     let mut limits = Limits::no_limits();
     limits.max_alloc = Some(options.max_bytes);
     reader.limits(limits);
-    let mut decoder = reader.into_decoder().map_err(failed)?;
-
+    let failed = |error: ImageError| PreprocessError::decode(name, error);
+    let decoder = reader.into_decoder().map_err(failed)?;
     let (width, height) = decoder.dimensions();
     check_size(width, height, decoder.total_bytes(), options)?;
-    let orientation = orientation_of(&mut decoder, format);
-    let picture = DynamicImage::from_decoder(decoder).map_err(failed)?;
-    let mut rgb = into_rgb(picture, Alpha::Dropped)?;
-    if let (ImageFormat::Png, Some(key)) = (format, color_key(bytes)) {
-        whiten(&mut rgb, Rgb(key));
-    }
-    Ok((rgb, orientation))
+    Ok(decoder)
 }
 
 /// Refuses by the header alone.

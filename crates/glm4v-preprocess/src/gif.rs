@@ -1,6 +1,6 @@
 //! The first frame of a GIF, laid on its canvas as Pillow does.
 
-use gif::{ColorOutput, DecodeOptions, Frame, MemoryLimit};
+use gif::{ColorOutput, DecodeOptions, Decoder, Frame, MemoryLimit};
 use image::{Rgb, RgbImage};
 
 use crate::formats::check_size;
@@ -8,7 +8,36 @@ use crate::rgb::whiten;
 use crate::{OpenOptions, PreprocessError};
 
 pub(crate) fn decode(bytes: &[u8], options: &OpenOptions) -> Result<RgbImage, PreprocessError> {
-    let failed = |error: gif::DecodingError| PreprocessError::decode("GIF", error);
+    let Start {
+        mut reader,
+        frame,
+        canvas: (width, height),
+    } = start(bytes, options)?;
+    let mut indices = vec![0; reader.buffer_size()];
+    reader.read_into_buffer(&mut indices).map_err(failed)?;
+    let palette = frame
+        .palette
+        .as_deref()
+        .or(reader.global_palette())
+        .unwrap_or(&[]);
+    Ok(draw(&frame, &indices, palette, width, height))
+}
+
+/// Width and height of what [`decode`] gives.
+pub(crate) fn size(bytes: &[u8], options: &OpenOptions) -> Result<(u32, u32), PreprocessError> {
+    Ok(start(bytes, options)?.canvas)
+}
+
+/// A picture before its pixels are read.
+struct Start<'a> {
+    reader: Decoder<&'a [u8]>,
+    /// The first frame.
+    frame: Frame<'static>,
+    /// Width and height of the canvas that it needs.
+    canvas: (u32, u32),
+}
+
+fn start<'a>(bytes: &'a [u8], options: &OpenOptions) -> Result<Start<'a>, PreprocessError> {
     let mut settings = DecodeOptions::new();
     settings.set_color_output(ColorOutput::Indexed);
     settings.allow_unknown_blocks(true);
@@ -25,14 +54,15 @@ pub(crate) fn decode(bytes: &[u8], options: &OpenOptions) -> Result<RgbImage, Pr
     let height = u32::from(screen_height).max(u32::from(frame.top) + u32::from(frame.height));
     let area = u64::from(width) * u64::from(height);
     check_size(width, height, 3 * area, options)?;
-    let mut indices = vec![0; reader.buffer_size()];
-    reader.read_into_buffer(&mut indices).map_err(failed)?;
-    let palette = frame
-        .palette
-        .as_deref()
-        .or(reader.global_palette())
-        .unwrap_or(&[]);
-    Ok(draw(&frame, &indices, palette, width, height))
+    Ok(Start {
+        reader,
+        frame,
+        canvas: (width, height),
+    })
+}
+
+fn failed(error: gif::DecodingError) -> PreprocessError {
+    PreprocessError::decode("GIF", error)
 }
 
 fn draw(frame: &Frame, indices: &[u8], palette: &[u8], width: u32, height: u32) -> RgbImage {

@@ -17,26 +17,10 @@ pub(crate) fn decode(
     bytes: &[u8],
     options: &OpenOptions,
 ) -> Result<(RgbImage, Orientation), PreprocessError> {
-    let failed = |error: io::Error| PreprocessError::decode("JPEG", error);
-    let header = Decompress::builder()
-        .with_markers(&[Marker::APP(1)])
-        .from_reader(Whole(bytes))
-        .map_err(failed)?;
+    let header = header(bytes, options)?;
     let (width, height) = (header.width() as u32, header.height() as u32);
-    let inks = matches!(
-        header.color_space(),
-        ColorSpace::JCS_CMYK | ColorSpace::JCS_YCCK
-    );
-    let channels = if inks { 4 } else { 3 };
-    check_size(
-        width,
-        height,
-        u64::from(width) * u64::from(height) * channels,
-        options,
-    )?;
     let orientation = metadata_orientation(&header);
-
-    let pixels = if inks {
+    let pixels = if has_inks(&header) {
         let mut started = header.to_colorspace(ColorSpace::JCS_CMYK).map_err(failed)?;
         let pixels: Vec<[u8; 4]> = started.read_scanlines().map_err(failed)?;
         pixels.into_iter().flat_map(inks_to_rgb).collect()
@@ -48,6 +32,42 @@ pub(crate) fn decode(
     };
     let picture = RgbImage::from_raw(width, height, pixels);
     Ok((picture.expect("every line was read"), orientation))
+}
+
+/// Width, height and orientation of what [`decode`] reads.
+pub(crate) fn size(
+    bytes: &[u8],
+    options: &OpenOptions,
+) -> Result<((u32, u32), Orientation), PreprocessError> {
+    let header = header(bytes, options)?;
+    let size = (header.width() as u32, header.height() as u32);
+    Ok((size, metadata_orientation(&header)))
+}
+
+fn header<'a>(
+    bytes: &'a [u8],
+    options: &OpenOptions,
+) -> Result<Decompress<Whole<'a>>, PreprocessError> {
+    let header = Decompress::builder()
+        .with_markers(&[Marker::APP(1)])
+        .from_reader(Whole(bytes))
+        .map_err(failed)?;
+    let (width, height) = (header.width() as u32, header.height() as u32);
+    let channels = if has_inks(&header) { 4 } else { 3 };
+    let area = u64::from(width) * u64::from(height);
+    check_size(width, height, area * channels, options)?;
+    Ok(header)
+}
+
+fn failed(error: io::Error) -> PreprocessError {
+    PreprocessError::decode("JPEG", error)
+}
+
+fn has_inks<R>(header: &Decompress<R>) -> bool {
+    matches!(
+        header.color_space(),
+        ColorSpace::JCS_CMYK | ColorSpace::JCS_YCCK
+    )
 }
 
 fn metadata_orientation<R>(header: &Decompress<R>) -> Orientation {

@@ -82,7 +82,7 @@ mod video;
 
 pub use clip::{Clip, ClipInfo};
 pub use error::PreprocessError;
-pub use media::{Media, MediaOptions};
+pub use media::{Media, MediaInfo, MediaOptions};
 pub use open::{OpenOptions, decode, open};
 pub use patches::Patches;
 pub use processor::ImageProcessor;

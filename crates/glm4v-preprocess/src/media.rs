@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 
 use image::DynamicImage;
 
-use crate::open::{first_bytes, unknown};
+use crate::open::{first_bytes, size, unknown};
 use crate::source::{ClipSource, animation, container};
 use crate::{OpenOptions, PreprocessError, decode};
 
@@ -50,7 +50,40 @@ impl Default for MediaOptions {
     }
 }
 
+/// What is known of a picture or clip before a pixel of it is decoded.
+#[derive(Debug)]
+pub enum MediaInfo {
+    /// One picture.
+    Still {
+        /// Rows of pixels, once it is turned.
+        height: usize,
+        /// Columns of pixels, once it is turned.
+        width: usize,
+    },
+    /// A clip whose frames are yet to be read.
+    Clip(ClipSource),
+}
+
 impl Media {
+    /// What [`Media::open`] would open, of a picture no more than its header.
+    ///
+    /// # Errors
+    /// As [`Media::open`], but of a picture's pixels nothing is known: it may still turn out to be damaged.
+    pub fn probe(
+        path: impl AsRef<Path>,
+        options: &MediaOptions,
+    ) -> Result<MediaInfo, PreprocessError> {
+        let path = path.as_ref();
+        let probe = || match find(path, options)? {
+            Found::Clip(source) => Ok(MediaInfo::Clip(source)),
+            Found::Picture(bytes) => {
+                let (height, width) = size(&bytes, &options.open)?;
+                Ok(MediaInfo::Still { height, width })
+            }
+        };
+        probe().map_err(|error: PreprocessError| error.in_file(path))
+    }
+
     /// Opens what is at `path`, by its content whatever its name: a folder of frames; an animated GIF, WebP or PNG;
     /// another picture, as [`crate::open`] reads it; or a video file, for which ffmpeg 5.1 or later must be installed.
     /// Of a clip, all is read that [`ClipSource::info`] tells, and no frame is decoded but one of a folder.
@@ -64,21 +97,31 @@ impl Media {
     /// `options.open.max_pixels`, and [`PreprocessError::ClipInfo`] for a clip without frames.
     pub fn open(path: impl AsRef<Path>, options: &MediaOptions) -> Result<Self, PreprocessError> {
         let path = path.as_ref();
-        open(path, options).map_err(|error| error.in_file(path))
+        let open = || match find(path, options)? {
+            Found::Clip(source) => Ok(Media::Clip(source)),
+            Found::Picture(bytes) => decode(&bytes, &options.open).map(Media::Still),
+        };
+        open().map_err(|error: PreprocessError| error.in_file(path))
     }
 }
 
-fn open(path: &Path, options: &MediaOptions) -> Result<Media, PreprocessError> {
+enum Found {
+    /// The file's bytes
+    Picture(Vec<u8>),
+    Clip(ClipSource),
+}
+
+fn find(path: &Path, options: &MediaOptions) -> Result<Found, PreprocessError> {
     let metadata = fs::metadata(path).map_err(|source| PreprocessError::Io {
         path: path.to_owned(),
         source,
     })?;
     if metadata.is_dir() {
-        return ClipSource::folder(path, options).map(Media::Clip);
+        return ClipSource::folder(path, options).map(Found::Clip);
     }
     let magic = first_bytes(path, MAGIC_BYTES)?;
     if let Some(demuxer) = container::demuxer(&magic) {
-        return ClipSource::video(path, demuxer, options).map(Media::Clip);
+        return ClipSource::video(path, demuxer, options).map(Found::Clip);
     }
     if crate::formats::of(&magic).is_none() {
         return Err(unknown(PICTURE_OR_VIDEO, &magic));
@@ -86,7 +129,7 @@ fn open(path: &Path, options: &MediaOptions) -> Result<Media, PreprocessError> {
     let bytes = first_bytes(path, options.open.max_bytes.saturating_add(1))?;
     let fits = bytes.len() as u64 <= options.open.max_bytes;
     if let (true, false, Some(contents)) = (fits, options.stills, animation::contents(&bytes)) {
-        return ClipSource::animation(path, bytes, contents, options).map(Media::Clip);
+        return ClipSource::animation(path, bytes, contents, options).map(Found::Clip);
     }
-    decode(&bytes, &options.open).map(Media::Still)
+    Ok(Found::Picture(bytes))
 }

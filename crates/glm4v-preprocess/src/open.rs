@@ -69,14 +69,7 @@ pub(crate) fn first_bytes(path: &Path, most: u64) -> Result<Vec<u8>, PreprocessE
 /// `options` is exceeded, [`PreprocessError::Decode`] for a picture that is damaged or cut off,
 /// [`PreprocessError::PixelType`] for floating-point pixels.
 pub fn decode(bytes: &[u8], options: &OpenOptions) -> Result<DynamicImage, PreprocessError> {
-    if bytes.len() as u64 > options.max_bytes {
-        return Err(PreprocessError::TooLarge {
-            what: "bytes",
-            limit: options.max_bytes,
-            found: "a larger file".into(),
-        });
-    }
-    let (format, name) = formats::of(bytes).ok_or_else(|| unknown(PICTURE, bytes))?;
+    let (format, name) = format(bytes, options)?;
     let (rgb, orientation) = contain(name, || match format {
         #[cfg(feature = "libjpeg")]
         ImageFormat::Jpeg => crate::jpeg::decode(bytes, options),
@@ -88,6 +81,43 @@ pub fn decode(bytes: &[u8], options: &OpenOptions) -> Result<DynamicImage, Prepr
         picture.apply_orientation(orientation);
     }
     Ok(picture)
+}
+
+/// The (height, width) that [`decode`] would give, by the header alone.
+pub(crate) fn size(bytes: &[u8], options: &OpenOptions) -> Result<(usize, usize), PreprocessError> {
+    let (format, name) = format(bytes, options)?;
+    let ((width, height), orientation) = contain(name, || match format {
+        #[cfg(feature = "libjpeg")]
+        ImageFormat::Jpeg => crate::jpeg::size(bytes, options),
+        ImageFormat::Gif => Ok((gif::size(bytes, options)?, Orientation::NoTransforms)),
+        _ => formats::size(bytes, (format, name), options),
+    })?;
+    let on_its_side = matches!(
+        orientation,
+        Orientation::Rotate90
+            | Orientation::Rotate270
+            | Orientation::Rotate90FlipH
+            | Orientation::Rotate270FlipH
+    );
+    let (width, height) = (width as usize, height as usize);
+    Ok(match options.exif_orientation && on_its_side {
+        true => (width, height),
+        false => (height, width),
+    })
+}
+
+fn format(
+    bytes: &[u8],
+    options: &OpenOptions,
+) -> Result<(ImageFormat, &'static str), PreprocessError> {
+    if bytes.len() as u64 > options.max_bytes {
+        return Err(PreprocessError::TooLarge {
+            what: "bytes",
+            limit: options.max_bytes,
+            found: "a larger file".into(),
+        });
+    }
+    formats::of(bytes).ok_or_else(|| unknown(PICTURE, bytes))
 }
 
 /// The refusal of what is not `expected`, with its first bytes.

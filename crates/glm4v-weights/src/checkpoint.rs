@@ -224,13 +224,9 @@ impl Source<'_> {
             .info(&self.checkpoint.full_key(key))
             .expect("a key of the shard");
         let stored = StoredDtype::new(info.dtype).expect("a type that was inspected");
-        let bytes = shard.read(info)?;
-        Ok(convert::tensor_data(
-            &bytes,
-            stored,
-            &info.shape,
-            dtype(stored),
-        ))
+        convert::tensor_data(stored, &info.shape, dtype(stored), |take| {
+            shard.read(info, take)
+        })
     }
 }
 

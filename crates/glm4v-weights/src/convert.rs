@@ -60,28 +60,75 @@ impl std::fmt::Display for StoredDtype {
     }
 }
 
-/// Little-endian `bytes` of type `stored` as tensor data of type `dtype`.
-pub(crate) fn tensor_data(
+/// Tensor data of type `dtype`, made of the little-endian bytes of type `stored` that `read` hands over part by part,
+/// each of whole values.
+pub(crate) fn tensor_data<E>(
+    stored: StoredDtype,
+    shape: &[usize],
+    dtype: FloatDType,
+    read: impl FnOnce(&mut dyn FnMut(&[u8])) -> Result<(), E>,
+) -> Result<TensorData, E> {
+    let mut values = Values::new(dtype, shape.iter().product());
+    read(&mut |bytes| values.extend(bytes, stored))?;
+    Ok(values.into_data(shape.to_vec()))
+}
+
+/// [`tensor_data`] of bytes that are all there.
+pub(crate) fn from_bytes(
     bytes: &[u8],
     stored: StoredDtype,
     shape: &[usize],
     dtype: FloatDType,
 ) -> TensorData {
-    let shape = shape.to_vec();
-    match (stored, dtype) {
-        (StoredDtype::F16, FloatDType::F16) => TensorData::new(f16s(bytes), shape),
-        (StoredDtype::BF16, FloatDType::BF16) => TensorData::new(bf16s(bytes), shape),
-        (StoredDtype::F32, _) => from_f32(f32s(bytes), shape, dtype),
-        (StoredDtype::F16, _) => from_f32(
-            f16s(bytes).into_iter().map(f16::to_f32).collect(),
-            shape,
-            dtype,
-        ),
-        (StoredDtype::BF16, _) => from_f32(
-            bf16s(bytes).into_iter().map(bf16::to_f32).collect(),
-            shape,
-            dtype,
-        ),
+    let mut values = Values::new(dtype, shape.iter().product());
+    values.extend(bytes, stored);
+    values.into_data(shape.to_vec())
+}
+
+/// Values on their way into a tensor.
+enum Values {
+    F32(Vec<f32>),
+    F16(Vec<f16>),
+    BF16(Vec<bf16>),
+}
+
+impl Values {
+    fn new(dtype: FloatDType, count: usize) -> Self {
+        match dtype {
+            FloatDType::F16 => Self::F16(Vec::with_capacity(count)),
+            FloatDType::BF16 => Self::BF16(Vec::with_capacity(count)),
+            _ => Self::F32(Vec::with_capacity(count)),
+        }
+    }
+
+    fn extend(&mut self, bytes: &[u8], stored: StoredDtype) {
+        let (halves, words) = (bytes.as_chunks().0, bytes.as_chunks().0);
+        let f16s = halves.iter().copied().map(f16::from_le_bytes);
+        let bf16s = halves.iter().copied().map(bf16::from_le_bytes);
+        let f32s = words.iter().copied().map(f32::from_le_bytes);
+        match (self, stored) {
+            (Self::F32(values), StoredDtype::F32) => values.extend(f32s),
+            (Self::F32(values), StoredDtype::F16) => values.extend(f16s.map(f16::to_f32)),
+            (Self::F32(values), StoredDtype::BF16) => values.extend(bf16s.map(bf16::to_f32)),
+            (Self::F16(values), StoredDtype::F32) => values.extend(f32s.map(f16::from_f32)),
+            (Self::F16(values), StoredDtype::F16) => values.extend(f16s),
+            (Self::F16(values), StoredDtype::BF16) => {
+                values.extend(bf16s.map(|value| f16::from_f32(value.to_f32())));
+            }
+            (Self::BF16(values), StoredDtype::F32) => values.extend(f32s.map(bf16::from_f32)),
+            (Self::BF16(values), StoredDtype::F16) => {
+                values.extend(f16s.map(|value| bf16::from_f32(value.to_f32())));
+            }
+            (Self::BF16(values), StoredDtype::BF16) => values.extend(bf16s),
+        }
+    }
+
+    fn into_data(self, shape: Vec<usize>) -> TensorData {
+        match self {
+            Self::F32(values) => TensorData::new(values, shape),
+            Self::F16(values) => TensorData::new(values, shape),
+            Self::BF16(values) => TensorData::new(values, shape),
+        }
     }
 }
 
@@ -118,21 +165,6 @@ pub(crate) fn to_bytes(values: &[f32], stored: StoredDtype) -> Vec<u8> {
     }
 }
 
-fn f32s(bytes: &[u8]) -> Vec<f32> {
-    let (chunks, _) = bytes.as_chunks();
-    chunks.iter().copied().map(f32::from_le_bytes).collect()
-}
-
-fn f16s(bytes: &[u8]) -> Vec<f16> {
-    let (chunks, _) = bytes.as_chunks();
-    chunks.iter().copied().map(f16::from_le_bytes).collect()
-}
-
-fn bf16s(bytes: &[u8]) -> Vec<bf16> {
-    let (chunks, _) = bytes.as_chunks();
-    chunks.iter().copied().map(bf16::from_le_bytes).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -144,7 +176,11 @@ mod tests {
             let bytes = to_bytes(&values, stored);
             assert_eq!(bytes.len(), 4 * stored.size());
             for dtype in [FloatDType::F32, FloatDType::F16, FloatDType::BF16] {
-                let data = tensor_data(&bytes, stored, &[2, 2], dtype);
+                let read = |take: &mut dyn FnMut(&[u8])| {
+                    bytes.chunks(stored.size() * 3).for_each(take);
+                    Ok::<_, std::convert::Infallible>(())
+                };
+                let Ok(data) = tensor_data(stored, &[2, 2], dtype, read);
                 assert_eq!(data.dtype(), dtype.into());
                 assert_eq!(data.iter::<f32>().collect::<Vec<_>>(), values);
             }

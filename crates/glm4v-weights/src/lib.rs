@@ -8,7 +8,6 @@
 //!
 //! Only the headers and the vision tower's own bytes are read, one tensor after another.
 
-mod arithmetic;
 mod checkpoint;
 mod convert;
 mod error;
@@ -19,10 +18,10 @@ mod shard;
 mod stream;
 mod write;
 
-pub use arithmetic::Arithmetic;
 pub use checkpoint::Checkpoint;
 pub use convert::StoredDtype;
 pub use error::WeightsError;
+pub use glm4v_model::Arithmetic;
 pub use inspect::{Inspection, Mismatch};
 pub use random::random;
 pub use stream::Stream;

@@ -6,6 +6,8 @@ use safetensors::tensor::{Metadata, SafeTensors, TensorInfo};
 
 use crate::{WeightsError, mapped};
 
+/// Bytes that are read at once: whole values of every type.
+const PART: usize = 1 << 20;
 /// Bytes before the header: its length.
 const LENGTH_BYTES: usize = 8;
 
@@ -41,13 +43,23 @@ impl Shard {
         self.metadata.info(key)
     }
 
-    pub(crate) fn read(&self, info: &TensorInfo) -> Result<Vec<u8>, WeightsError> {
+    /// Hands a tensor's bytes to `take`, part by part: as a whole they would lie beside the values made of them.
+    pub(crate) fn read(
+        &self,
+        info: &TensorInfo,
+        mut take: impl FnMut(&[u8]),
+    ) -> Result<(), WeightsError> {
         let (start, end) = info.data_offsets;
-        let mut bytes = vec![0; end - start];
+        let mut bytes = vec![0; PART.min(end - start)];
         let mut file = &self.file;
         file.seek(SeekFrom::Start((self.data_start + start) as u64))
-            .and_then(|_| file.read_exact(&mut bytes))
             .map_err(WeightsError::io(&self.path))?;
-        Ok(bytes)
+        for first in (start..end).step_by(PART) {
+            let part = &mut bytes[..PART.min(end - first)];
+            file.read_exact(part)
+                .map_err(WeightsError::io(&self.path))?;
+            take(part);
+        }
+        Ok(())
     }
 }

@@ -154,8 +154,7 @@ impl ParameterSource for Stream {
     fn parts<const D: usize>(&mut self, key: &str) -> Result<Vec<Tensor<D>>, WeightsError> {
         let (tensor, shape) = self.take(key);
         if self.arithmetic.is_on_host() {
-            let data =
-                convert::tensor_data(&tensor.pending, tensor.stored, &shape, FloatDType::F32);
+            let data = convert::from_bytes(&tensor.pending, tensor.stored, &shape, FloatDType::F32);
             return Ok(vec![Tensor::from_data(data, &self.device)]);
         }
         let row: usize = shape[1..].iter().product();
@@ -177,7 +176,7 @@ impl ParameterSource for Stream {
         };
         let (tensor, shape) = self.take(key);
         let dtype = tensor.stored.on_host();
-        let values = convert::tensor_data(&tensor.pending, tensor.stored, &shape, dtype);
+        let values = convert::from_bytes(&tensor.pending, tensor.stored, &shape, dtype);
         Ok(Some(HostWeight { values, precision }))
     }
 }
@@ -202,7 +201,7 @@ impl Arriving {
             let part_is_full = self.received == end_of_part;
             if part_is_full || self.pending.len() == SLICE_BYTES {
                 let shape = [self.pending.len() / self.stored.size()];
-                let data = convert::tensor_data(&self.pending, self.stored, &shape, dtype);
+                let data = convert::from_bytes(&self.pending, self.stored, &shape, dtype);
                 self.slices
                     .push(Tensor::from_data(data, (device, dtype.into())));
                 self.pending.clear();

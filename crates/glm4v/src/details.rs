@@ -2,10 +2,12 @@ use std::collections::HashMap;
 
 use burn::tensor::Tensor;
 use glm4v_config::GridThw;
-use glm4v_model::Stage;
+use glm4v_model::{Pass, Stage};
 use glm4v_preprocess::Patches;
 
-use crate::{Embeddings, Error, VisionEncoder};
+use crate::encoder::join;
+use crate::pieces::{Piece, pieces};
+use crate::{Cut, Embeddings, Error, VisionEncoder};
 
 /// What is wanted of the tower beside the embeddings.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -47,45 +49,77 @@ pub struct Details {
 }
 
 impl VisionEncoder {
-    /// [`VisionEncoder::encode`] in one pass over the whole batch, and what else is `wanted` of the tower.
+    /// [`VisionEncoder::encode`], and what else is `wanted` of the tower.
     ///
     /// # Errors
     /// As [`VisionEncoder::encode`]; [`Error::Wanted`] for a block, item or patch that there is not.
     pub fn encode_with(&self, patches: &Patches, wanted: &Wanted) -> Result<Details, Error> {
+        self.check(patches)?;
         self.check_wanted(patches.grids(), wanted)?;
+        let cut = self.plan(patches.grids())?.cut;
+        let mut gathered = Gathered::new(wanted);
+        for piece in pieces(patches.grids(), cut.max_patches) {
+            self.gather(patches, &piece, cut, wanted, &mut gathered);
+        }
+        let hidden_states = gathered.hidden_states.into_iter();
+        let attention = gathered.attention.into_iter();
+        Ok(Details {
+            embeddings: self.embeddings(join(gathered.embeddings), patches),
+            last_hidden_state: join(gathered.last_hidden_state),
+            hidden_states: hidden_states
+                .map(|parts| self.maps(&join(parts), patches.grids()))
+                .collect(),
+            attention: attention
+                .map(|map| map.expect("every frame is in a piece"))
+                .collect(),
+        })
+    }
+
+    /// What is wanted of one piece, added to that of those before.
+    fn gather(
+        &self,
+        patches: &Patches,
+        piece: &Piece,
+        cut: Cut,
+        wanted: &Wanted,
+        gathered: &mut Gathered,
+    ) {
+        let queries: Vec<(usize, &AttentionQuery)> = wanted
+            .attention
+            .iter()
+            .enumerate()
+            .filter(|(_, query)| piece.rows.contains(&first_row(query, patches.grids())))
+            .collect();
         let mut before = None;
-        let mut last_hidden_state = None;
-        let (mut inputs, mut outputs) = (HashMap::new(), HashMap::new());
+        let mut inputs = HashMap::new();
         let mut observe = |stage: Stage, x: Tensor<2>| {
             if let Stage::Block(block) = stage {
-                if wanted.attention.iter().any(|query| query.block == block) {
-                    inputs.insert(
-                        block,
-                        before.clone().expect("a stage comes before the blocks"),
-                    );
+                if queries.iter().any(|(_, query)| query.block == block) {
+                    let input: Option<Tensor<2>> = before.take();
+                    inputs.insert(block, input.expect("a stage comes before the blocks"));
                 }
-                if wanted.hidden_states.contains(&block) {
-                    outputs.insert(block, x.clone());
+                for (wanted, parts) in wanted.hidden_states.iter().zip(&mut gathered.hidden_states)
+                {
+                    if *wanted == block {
+                        parts.push(x.clone());
+                    }
                 }
-            }
-            if stage == Stage::Downsample {
-                last_hidden_state = Some(x.clone());
             }
             before = Some(x);
         };
-        let embeddings = self.encode_observed(patches, Some(&mut observe))?;
-        let hidden_states = wanted.hidden_states.iter();
-        let attention = wanted.attention.iter();
-        Ok(Details {
-            embeddings,
-            last_hidden_state: last_hidden_state.expect("every tower has this stage"),
-            hidden_states: hidden_states
-                .map(|block| self.maps(&outputs[block], patches.grids()))
-                .collect(),
-            attention: attention
-                .map(|query| self.attention(query, &inputs[&query.block], patches.grids()))
-                .collect(),
-        })
+        let pass = Pass {
+            max_score_bytes: cut.max_score_bytes,
+            observer: Some(&mut observe),
+        };
+        let pixel_values = self.upload(patches, piece.rows.clone());
+        let output = self.model().forward_with(pixel_values, &piece.frames, pass);
+        gathered.embeddings.push(output.embeddings);
+        gathered.last_hidden_state.push(output.last_hidden_state);
+        for (index, query) in queries {
+            let first = first_row(query, patches.grids()) - piece.rows.start;
+            let map = self.attention(query, &inputs[&query.block], first, patches.grids());
+            gathered.attention[index] = Some(map);
+        }
     }
 
     fn check_wanted(&self, grids: &[GridThw], wanted: &Wanted) -> Result<(), Error> {
@@ -121,12 +155,17 @@ impl VisionEncoder {
         grids.iter().map(map).collect()
     }
 
-    fn attention(&self, query: &AttentionQuery, input: &Tensor<2>, grids: &[GridThw]) -> Tensor<3> {
+    /// The attention of a query whose frame starts at row `first` of what its block reads.
+    fn attention(
+        &self,
+        query: &AttentionQuery,
+        input: &Tensor<2>,
+        first: usize,
+        grids: &[GridThw],
+    ) -> Tensor<3> {
         let merge = self.config().spatial_merge_size;
         let grid = grids[query.item];
         let (h, w) = (grid.h, grid.w);
-        let before = grids[..query.item].iter().map(|grid| grid.num_patches());
-        let first = before.sum::<usize>() + query.t * h * w;
         let frame = input.clone().narrow(0, first, h * w);
         let row = grid.patch_row((0, query.y, query.x), merge);
         let weights = self
@@ -137,6 +176,34 @@ impl VisionEncoder {
         let map: Tensor<3> = unmerge(rows, GridThw::new(1, h, w), merge).squeeze_dim(0);
         map.permute([2, 0, 1])
     }
+}
+
+/// What the pieces have given so far.
+struct Gathered {
+    embeddings: Vec<Tensor<2>>,
+    last_hidden_state: Vec<Tensor<2>>,
+    /// For each block wanted, the pieces' rows.
+    hidden_states: Vec<Vec<Tensor<2>>>,
+    /// For each query, its map once its frame has come.
+    attention: Vec<Option<Tensor<3>>>,
+}
+
+impl Gathered {
+    fn new(wanted: &Wanted) -> Self {
+        Self {
+            embeddings: Vec::new(),
+            last_hidden_state: Vec::new(),
+            hidden_states: vec![Vec::new(); wanted.hidden_states.len()],
+            attention: vec![None; wanted.attention.len()],
+        }
+    }
+}
+
+/// The first row of the query's frame in the batch.
+fn first_row(query: &AttentionQuery, grids: &[GridThw]) -> usize {
+    let before = grids[..query.item].iter().map(|grid| grid.num_patches());
+    let grid = grids[query.item];
+    before.sum::<usize>() + query.t * grid.h * grid.w
 }
 
 /// Rows in merge-block order, `[t·h·w, width]`, where they belong in the picture: `[t, h, w, width]`.

@@ -59,6 +59,8 @@ pub struct DeviceInfo {
     pub name: String,
     /// What it is.
     pub kind: DeviceKind,
+    /// Most bytes that one tensor may have, where the device limits that.
+    pub max_buffer: Option<u64>,
 }
 
 /// Every device of the backends built in, best first: GPUs, then the processor, then software GPUs.
@@ -131,6 +133,7 @@ fn found(backend: Backend) -> Result<Vec<DeviceInfo>, String> {
                 std::thread::available_parallelism().map_or(1, usize::from)
             ),
             kind: DeviceKind::Cpu,
+            max_buffer: None,
         }]),
         #[cfg(all(feature = "wgpu", not(target_family = "wasm")))]
         Backend::Wgpu | Backend::Vulkan | Backend::Webgpu | Backend::Metal => {
@@ -158,4 +161,33 @@ fn open(spec: DeviceSpec) -> Result<Device, DeviceError> {
         Some(Backend::Cuda) => cuda::open(spec),
         _ => Err(DeviceError::NoBackend),
     }
+}
+
+pub(crate) fn is_flex(device: &Device) -> bool {
+    #[cfg(feature = "flex")]
+    if *device == Device::flex() {
+        return true;
+    }
+    let _ = device;
+    false
+}
+
+/// Whether the device's memory is the host's.
+pub(crate) fn is_host(device: &Device) -> bool {
+    #[cfg(feature = "ndarray")]
+    #[allow(deprecated)] // As above.
+    if *device == Device::ndarray() {
+        return true;
+    }
+    is_flex(device)
+}
+
+/// Most bytes that one tensor may have on a device that [`DeviceSpec::open`] has opened.
+pub(crate) fn max_buffer(device: &Device) -> Option<u64> {
+    #[cfg(feature = "wgpu")]
+    if let Some(bytes) = wgpu::max_buffer(device) {
+        return Some(bytes);
+    }
+    let _ = device;
+    None
 }

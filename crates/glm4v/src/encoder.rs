@@ -3,26 +3,23 @@ use std::ops::Range;
 use std::path::Path;
 
 use burn::tensor::{DType, Device, FloatDType, Tensor, TensorData};
-use glm4v_config::{Preset, VisionConfig};
-use glm4v_model::{Precision, Stage, VisionModel};
+use glm4v_config::{GridThw, Preset, VisionConfig};
+use glm4v_model::{Pass, Stage, VisionModel};
 use glm4v_preprocess::Patches;
 use glm4v_weights::{Arithmetic, Checkpoint, Inspection};
+use ndarray::Array2;
 
 use crate::pieces::pieces;
-use crate::{Embeddings, Error, Processor};
-
-/// More patches than this are not encoded at once, so that the device's memory depends on the largest frame and not on
-/// how many there are.
-const MAX_PATCHES: usize = 16_384;
-/// The same where products run on the host: rows of fewer patches stay in its caches, and eight photos at once took an
-/// eighth longer than one after another.
-const MAX_PATCHES_ON_HOST: usize = 1024;
+use crate::plan::on_flex;
+use crate::{Cut, Embeddings, Error, Plan, Processor, Target, device};
 
 /// The vision encoder: a tower on its device, and the processor that feeds it.
 pub struct VisionEncoder {
     model: VisionModel,
     processor: Processor,
-    max_patches: usize,
+    target: Target,
+    cut: Cut,
+    max_memory: u64,
 }
 
 impl VisionEncoder {
@@ -86,24 +83,33 @@ impl VisionEncoder {
     /// [`Error::Disagreement`] where the two differ in patch or merge size.
     pub fn new(model: VisionModel, processor: Processor) -> Result<Self, Error> {
         processor.check(model.config())?;
-        let max_patches = match model.multiplies_on_host() {
-            true => MAX_PATCHES_ON_HOST,
-            false => MAX_PATCHES,
+        let target = Target {
+            arithmetic: model.arithmetic(),
+            on_host: device::is_host(&model.device()),
+            max_buffer: device::max_buffer(&model.device()),
         };
         Ok(Self {
             model,
             processor,
-            max_patches,
+            target,
+            cut: Cut::usual(target.arithmetic),
+            max_memory: u64::MAX,
         })
     }
 
-    /// Encodes at most `patches` patches at once, of whole frames, in place of 16,384 (on flex 1,024); a larger frame goes
-    /// alone. The fewer, the less memory the device needs for a large batch or a long clip. The result is the same up to
-    /// rounding.
+    /// Cuts batches as `cut` says in place of [`Cut::usual`]: the smaller the parts, the less memory the device needs
+    /// for a large batch, a long clip or a large picture.
     #[must_use]
-    pub fn with_max_patches(self, patches: usize) -> Self {
+    pub fn with_cut(self, cut: Cut) -> Self {
+        Self { cut, ..self }
+    }
+
+    /// Cuts each batch until it takes no more than `bytes` of the device's memory, or on a CPU of the process's, weights
+    /// included ([`Plan::within`]); what takes more even so is refused before anything of it runs.
+    #[must_use]
+    pub fn with_max_memory(self, bytes: u64) -> Self {
         Self {
-            max_patches: patches,
+            max_memory: bytes,
             ..self
         }
     }
@@ -126,21 +132,47 @@ impl VisionEncoder {
         &self.processor
     }
 
-    /// The embeddings of a packed batch. On a GPU this returns before the device is done; reading the values waits.
-    ///
-    /// A large batch is encoded piece by piece ([`VisionEncoder::with_max_patches`]).
+    /// What encoding a batch of `grids` takes here, and how it is cut.
     ///
     /// # Errors
-    /// [`Error::Patches`] for patches that are not this tower's.
+    /// [`Error::Memory`] and [`Error::Buffer`] for what does not fit, however it is cut.
+    pub fn plan(&self, grids: &[GridThw]) -> Result<Plan, Error> {
+        Plan::from_cut(self.config(), grids, self.target, self.cut, self.max_memory)
+    }
+
+    /// The embeddings of a packed batch. On a GPU this returns before the device is done; reading the values waits.
+    ///
+    /// A large batch is encoded piece by piece, as [`VisionEncoder::plan`] says.
+    ///
+    /// # Errors
+    /// [`Error::Patches`] for patches that are not this tower's, and those of [`VisionEncoder::plan`].
     pub fn encode(&self, patches: &Patches) -> Result<Embeddings, Error> {
         self.check(patches)?;
-        let outputs = pieces(patches.grids(), self.max_patches)
+        let cut = self.plan(patches.grids())?.cut;
+        let outputs = pieces(patches.grids(), cut.max_patches)
             .into_iter()
             .map(|piece| {
+                let pass = Pass {
+                    max_score_bytes: cut.max_score_bytes,
+                    observer: None,
+                };
                 let pixel_values = self.upload(patches, piece.rows);
-                self.model.forward(pixel_values, &piece.frames).embeddings
+                let output = self.model.forward_with(pixel_values, &piece.frames, pass);
+                output.embeddings
             });
-        Ok(self.embeddings(Tensor::cat(outputs.collect(), 0), patches))
+        Ok(self.embeddings(join(outputs.collect()), patches))
+    }
+
+    /// Encodes gray pictures of `grids`, as one batch, and waits: kernels are compiled for these sizes, and where burn's
+    /// `autotune` is built in, the fastest are found.
+    ///
+    /// # Errors
+    /// Those of [`VisionEncoder::encode`]; [`Error::Execution`] where the device fails.
+    pub fn warmup(&self, grids: &[GridThw]) -> Result<(), Error> {
+        let rows = grids.iter().map(|grid| grid.num_patches()).sum();
+        let values = Array2::zeros((rows, self.config().patch_dim()));
+        let patches = Patches::new(values, grids.to_vec())?;
+        self.encode(&patches)?.into_values().map(drop)
     }
 
     /// The embeddings of a packed batch in one pass, however large it is, showing `observer` the output of each stage
@@ -155,13 +187,15 @@ impl VisionEncoder {
     ) -> Result<Embeddings, Error> {
         self.check(patches)?;
         let pixel_values = self.upload(patches, 0..patches.num_patches());
-        let output = self
-            .model
-            .forward_observed(pixel_values, patches.grids(), observer);
+        let pass = Pass {
+            max_score_bytes: self.cut.max_score_bytes,
+            observer,
+        };
+        let output = self.model.forward_with(pixel_values, patches.grids(), pass);
         Ok(self.embeddings(output.embeddings, patches))
     }
 
-    fn check(&self, patches: &Patches) -> Result<(), Error> {
+    pub(crate) fn check(&self, patches: &Patches) -> Result<(), Error> {
         let config = self.config();
         let width = patches.pixel_values().ncols();
         if width != config.patch_dim() {
@@ -184,7 +218,7 @@ impl VisionEncoder {
         Ok(())
     }
 
-    fn upload(&self, patches: &Patches, rows: Range<usize>) -> Tensor<2> {
+    pub(crate) fn upload(&self, patches: &Patches, rows: Range<usize>) -> Tensor<2> {
         let width = self.config().patch_dim();
         let values = patches.pixel_values().as_slice();
         let values =
@@ -193,7 +227,7 @@ impl VisionEncoder {
         Tensor::from_data(data, (&self.model.device(), DType::F32))
     }
 
-    fn embeddings(&self, embeddings: Tensor<2>, patches: &Patches) -> Embeddings {
+    pub(crate) fn embeddings(&self, embeddings: Tensor<2>, patches: &Patches) -> Embeddings {
         Embeddings {
             embeddings,
             grids: patches.grids().to_vec(),
@@ -212,17 +246,19 @@ impl fmt::Debug for VisionEncoder {
     }
 }
 
-/// On flex, our own kernels; they know no f16.
-fn arithmetic(device: &Device, dtype: FloatDType) -> Arithmetic {
-    #[cfg(feature = "flex")]
-    if *device == Device::flex() {
-        return match dtype {
-            FloatDType::F32 => Arithmetic::Host(Precision::F32),
-            FloatDType::BF16 => Arithmetic::Host(Precision::fastest_for_bf16()),
-            other => Arithmetic::Device(other),
-        };
+/// The parts of a batch as one; a single one is not copied.
+pub(crate) fn join(mut parts: Vec<Tensor<2>>) -> Tensor<2> {
+    match parts.len() {
+        1 => parts.remove(0),
+        _ => Tensor::cat(parts, 0),
     }
-    Arithmetic::Device(dtype)
+}
+
+fn arithmetic(device: &Device, dtype: FloatDType) -> Arithmetic {
+    match device::is_flex(device) {
+        true => on_flex(dtype),
+        false => Arithmetic::Device(dtype),
+    }
 }
 
 fn check_dtype(device: &Device, dtype: FloatDType) -> Result<(), Error> {

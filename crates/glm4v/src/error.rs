@@ -94,6 +94,22 @@ pub enum Error {
         /// The type asked for.
         dtype: FloatDType,
     },
+    /// The work does not fit in memory, however it is cut.
+    #[error("needs {} of memory, allowed are {}", bytes(*needed), bytes(*allowed))]
+    Memory {
+        /// Bytes that it takes in the smallest parts.
+        needed: u64,
+        /// Bytes that it may take.
+        allowed: u64,
+    },
+    /// A tensor is larger than a buffer of the device may be, however the work is cut.
+    #[error("needs a tensor of {}, the device's buffers hold at most {}", bytes(*needed), bytes(*allowed))]
+    Buffer {
+        /// Bytes of the tensor.
+        needed: u64,
+        /// Bytes that a buffer holds.
+        allowed: u64,
+    },
     /// The device failed while it ran.
     #[error("the device failed: {0}")]
     Execution(String),
@@ -101,4 +117,12 @@ pub enum Error {
 
 fn name(dtype: FloatDType) -> String {
     format!("{dtype:?}").to_lowercase()
+}
+
+/// As in `1.66 GiB`.
+fn bytes(bytes: u64) -> String {
+    match bytes as f64 / f64::from(1 << 20) {
+        mib if mib < 1024.0 => format!("{mib:.2} MiB"),
+        mib => format!("{:.2} GiB", mib / 1024.0),
+    }
 }

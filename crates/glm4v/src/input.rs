@@ -1,6 +1,7 @@
 use std::path::Path;
 
-use glm4v_preprocess::{Clip, ClipInfo, Media, MediaOptions, Patches, PreprocessError};
+use glm4v_config::GridThw;
+use glm4v_preprocess::{Clip, ClipInfo, Media, MediaInfo, MediaOptions, Patches, PreprocessError};
 use image::DynamicImage;
 
 use crate::{Error, Processor};
@@ -18,6 +19,19 @@ pub struct Input {
     pub frames: Option<Frames>,
     /// What makes the input doubtful.
     pub warnings: Vec<String>,
+}
+
+/// An input without its rows: what its header and its size tell.
+#[derive(Clone, Debug, PartialEq)]
+pub struct InputInfo {
+    /// The grid that its rows will have.
+    pub grid: GridThw,
+    /// Rows of pixels of the source.
+    pub height: usize,
+    /// Columns of pixels of the source.
+    pub width: usize,
+    /// Of a clip, what will be taken of it.
+    pub frames: Option<Frames>,
 }
 
 /// The frames taken of a clip.
@@ -72,14 +86,56 @@ impl Processor {
         }
     }
 
-    fn still(&self, picture: DynamicImage, path: &Path) -> Result<Patches, Error> {
-        let named = |error| match error {
-            Error::Preprocess(source) => Error::Preprocess(PreprocessError::File {
-                path: path.to_owned(),
-                source: source.into(),
+    /// What [`Processor::read`] would read, without decoding a pixel: of a picture the header is looked at, of a clip
+    /// what sampling its frames needs.
+    ///
+    /// # Errors
+    /// As [`Processor::read`], but for damage that only decoding shows.
+    pub fn probe(
+        &self,
+        path: impl AsRef<Path>,
+        options: &MediaOptions,
+    ) -> Result<InputInfo, Error> {
+        let path = path.as_ref();
+        match Media::probe(path, options)? {
+            MediaInfo::Still { height, width } => Ok(InputInfo {
+                grid: self.grid(height, width).map_err(in_file(path))?,
+                height,
+                width,
+                frames: None,
             }),
-            error => error,
-        };
-        self.images(&[picture]).map_err(named)
+            MediaInfo::Clip(source) => {
+                let (video, info) = (self.video()?, source.info());
+                let named = |error: PreprocessError| in_file(path)(error.into());
+                let indices = video.sample_frames(info).map_err(named)?;
+                let (height, width) = source.size();
+                let grid = video.grid(indices.len(), height, width).map_err(named)?;
+                Ok(InputInfo {
+                    grid,
+                    height,
+                    width,
+                    frames: Some(Frames {
+                        info: info.clone(),
+                        timestamps: info.prompt_timestamps(&indices, grid.t),
+                        indices,
+                    }),
+                })
+            }
+        }
+    }
+
+    fn still(&self, picture: DynamicImage, path: &Path) -> Result<Patches, Error> {
+        self.images(&[picture]).map_err(in_file(path))
+    }
+}
+
+/// Names the file in an error of preprocessing.
+fn in_file(path: &Path) -> impl Fn(Error) -> Error {
+    |error| match error {
+        Error::Preprocess(source) => Error::Preprocess(PreprocessError::File {
+            path: path.to_owned(),
+            source: source.into(),
+        }),
+        error => error,
     }
 }

@@ -30,8 +30,10 @@ mod encoder;
 mod error;
 mod input;
 mod language;
+mod machine;
 mod output;
 mod pieces;
+mod plan;
 mod processor;
 pub mod prompt;
 
@@ -49,19 +51,23 @@ pub use glm4v_config::{
 };
 #[cfg(feature = "hub")]
 pub use glm4v_hub as hub;
-pub use glm4v_model::{ParameterSource, Precision, Stage, VisionModel, VisionOutput};
+pub use glm4v_model::{
+    Footprint, ParameterSource, Pass, Precision, Stage, VisionModel, VisionOutput,
+};
 pub use glm4v_preprocess::{
-    Clip, ClipInfo, ClipSource, Media, MediaOptions, OpenOptions, Patches, PreprocessError,
-    VideoProcessor, decode, open, sample_frames, unpatchify,
+    Clip, ClipInfo, ClipSource, Media, MediaInfo, MediaOptions, OpenOptions, Patches,
+    PreprocessError, VideoProcessor, decode, open, sample_frames, unpatchify,
 };
 pub use glm4v_weights::{
     Arithmetic, Checkpoint, Inspection, Mismatch, StoredDtype, Stream, WeightsError, WriteOptions,
     random as random_model, write_checkpoint,
 };
 pub use image;
-pub use input::{Frames, Input};
+pub use input::{Frames, Input, InputInfo};
 pub use language::{Projection, scatter};
+pub use machine::available_memory;
 pub use output::{Embeddings, Item, values};
+pub use plan::{Cut, Plan, PlanItem, Target};
 pub use processor::Processor;
 
 /// The README's example, compiled and run with the tests.

@@ -1,7 +1,7 @@
 use clap::Args;
 use glm4v::{DeviceSpec, Preset};
 
-use crate::values::{Dtype, preset};
+use crate::values::{Dtype, memory, preset};
 
 /// Which checkpoint.
 #[derive(Args, Clone, Debug)]
@@ -39,10 +39,22 @@ pub(crate) struct ComputeArgs {
     /// Seed of the random weights [default: 0]
     #[arg(long, conflicts_with = "model")]
     pub(crate) seed: Option<u64>,
+    /// The device.
+    #[command(flatten)]
+    pub(crate) device: DeviceArgs,
+}
+
+/// What computes, in what, and with how much memory.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct DeviceArgs {
     /// auto, flex, ndarray, wgpu, vulkan, webgpu, metal or cuda; of several GPUs, one as in cuda:1
     #[arg(long, default_value = "auto")]
     pub(crate) device: DeviceSpec,
     /// Type of the weights and of the computation
     #[arg(long, value_enum, default_value_t = Dtype::F32)]
     pub(crate) dtype: Dtype,
+    /// Most memory, in bytes or as in 900M, 4G: of the process, with a GPU of the GPU. Work is cut into parts that fit;
+    /// what does not fit even so is refused before weights are loaded
+    #[arg(long, value_name = "BYTES", value_parser = memory)]
+    pub(crate) max_memory: Option<u64>,
 }

@@ -8,15 +8,13 @@ use self::collected::Collected;
 use self::summary::Summary;
 use crate::args::EncodeArgs;
 use crate::console::Console;
+use crate::forecast::{self, Fitting, Room, Work};
 use crate::inputs::{self, About, Inputs};
 use crate::output::Found;
 use crate::stages::Stages;
 use crate::values::{Dtype, Format};
 use crate::weights::Weights;
 use crate::{atomic, failure, layout};
-
-/// As many patches are read ahead of the encoder, of whole inputs.
-const BATCH_PATCHES: usize = 16_384;
 
 /// Pictures and clips to embeddings. All that is quick to refuse is looked at first, the first inputs too: loading
 /// takes longest.
@@ -28,10 +26,15 @@ pub(crate) fn run(args: EncodeArgs, console: &Console) -> Result<()> {
         more,
     } = args;
     let weights = Weights::new(&compute, console)?;
-    weights.check()?;
+    let config = weights.config()?;
     let processor = inputs::with_sampling(weights.processor()?, &inputs.reading)?;
-    let device = compute.device.find()?;
+    let device = compute.device.device.find()?;
     let mut collected = Collected::new(&more, inputs.inputs.len())?;
+    let work = Work {
+        config: &config,
+        target: forecast::target(&device, &compute.device),
+        kept: collected.kept(&config),
+    };
     match &output {
         Some(file) if file.format != Format::Safetensors && collected.wants_more() => bail!(
             "{}: more of the tower than its embeddings goes into .safetensors only",
@@ -42,12 +45,18 @@ pub(crate) fn run(args: EncodeArgs, console: &Console) -> Result<()> {
     }
     let mut stages = Stages::default();
     let mut inputs = Inputs::new(inputs, &processor, console)?;
-    let mut batch = stages.time("read", || inputs.batch(BATCH_PATCHES))?;
+    let fitting = Fitting {
+        work,
+        room: Room::new(compute.device.max_memory),
+        device: &device,
+    };
+    let (mut batch, cut) = stages.time("read", || fitting.first_batch(&mut inputs))?;
     weights.announce(console);
     let encoder = {
         let _spinner = console.progress("loading weights", None);
-        stages.time("load", || weights.load(&device, compute.dtype))?
+        stages.time("load", || weights.load(&device, compute.device.dtype))?
     };
+    let encoder = fitting.bound(encoder, cut);
     console.detail(&format!("loaded {weights} onto {}", device.spec));
     let mut encoded = Vec::new();
     while let Some(read) = batch {
@@ -61,7 +70,7 @@ pub(crate) fn run(args: EncodeArgs, console: &Console) -> Result<()> {
             "encoded {} so far",
             layout::count(tokens, "token")
         ));
-        batch = stages.time("read", || inputs.batch(BATCH_PATCHES))?;
+        batch = stages.time("read", || inputs.next_batch())?;
     }
     let embeddings = collected.embeddings(encoder.config().out_hidden_size)?;
     if let Some(file) = &output {
@@ -77,9 +86,9 @@ pub(crate) fn run(args: EncodeArgs, console: &Console) -> Result<()> {
         inputs: &encoded,
         weights: &weights,
         device: &device,
-        dtype: compute.dtype,
+        dtype: compute.device.dtype,
         shape: embeddings.dim(),
-        non_finite: warn_of_non_finite(collected.values(), compute.dtype, console),
+        non_finite: warn_of_non_finite(collected.values(), compute.device.dtype, console),
         stages: &stages,
         output: output.as_ref(),
     };

@@ -12,6 +12,7 @@ use self::sheet::sheet;
 use crate::args::{InputArgs, VizArgs};
 use crate::commands::encode::packed;
 use crate::console::{Console, Report};
+use crate::forecast::{self, Fitting, Kept, Room, Work};
 use crate::inputs::{self, Inputs};
 use crate::stages::Stages;
 use crate::weights::Weights;
@@ -24,9 +25,9 @@ const COMPONENTS: usize = 3;
 pub(crate) fn run(args: VizArgs, console: &Console) -> Result<()> {
     let compute = &args.compute;
     let weights = Weights::new(compute, console)?;
-    weights.check()?;
+    let config = weights.config()?;
     let processor = inputs::with_sampling(weights.processor()?, &args.reading)?;
-    let device = compute.device.find()?;
+    let device = compute.device.device.find()?;
     atomic::check(&args.output)?;
 
     let mut stages = Stages::default();
@@ -35,14 +36,28 @@ pub(crate) fn run(args: VizArgs, console: &Console) -> Result<()> {
         reading: args.reading,
     };
     let mut inputs = Inputs::new(input, &processor, console)?;
-    let batch = stages.time("read", || inputs.batch(usize::MAX))?;
+    let block_bytes = (config.hidden_size * size_of::<f32>()) as u64;
+    let fitting = Fitting {
+        work: Work {
+            config: &config,
+            target: forecast::target(&device, &compute.device),
+            kept: Kept {
+                patch: args.block.map_or(0, |_| block_bytes),
+                token: 0,
+            },
+        },
+        room: Room::new(compute.device.max_memory),
+        device: &device,
+    };
+    let (batch, cut) = stages.time("read", || fitting.first_batch(&mut inputs))?;
     drop(inputs);
     let (about, patches) = packed(batch.unwrap_or_default())?;
     weights.announce(console);
     let encoder = {
         let _spinner = console.progress("loading weights", None);
-        stages.time("load", || weights.load(&device, compute.dtype))?
+        stages.time("load", || weights.load(&device, compute.device.dtype))?
     };
+    let encoder = fitting.bound(encoder, cut);
     let features = stages.time("encode", || Features::of(&encoder, &patches, args.block))?;
     let picture = stages.time("draw", || {
         let config = match about[0].frames {

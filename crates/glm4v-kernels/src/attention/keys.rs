@@ -49,6 +49,12 @@ pub(super) fn group(kernel: &Kernel, head_dim: usize, pairs: &[Pair]) -> usize {
     fit.count().max(1)
 }
 
+/// Words that pairs packed together take.
+pub(super) fn group_words(kernel: &Kernel, head_dim: usize, pairs: &[Pair]) -> usize {
+    let words = |pair: &Pair| pair_words(kernel, head_dim, pair.rows.len());
+    pairs.iter().map(words).sum()
+}
+
 impl<'a> Keys<'a> {
     pub(super) fn with<X: Element>(
         isa: Isa,

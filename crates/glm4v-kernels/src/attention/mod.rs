@@ -130,6 +130,21 @@ impl Attention {
         }
     }
 
+    /// Most bytes of keys and values that are packed at a time.
+    #[must_use]
+    pub fn packed_bytes(&self, segments: &[usize]) -> u64 {
+        let kernel = Kernel::new(self.precision, Isa::detected());
+        let pairs = self.pairs(segments);
+        let mut rest = pairs.as_slice();
+        let mut most = 0;
+        while !rest.is_empty() {
+            let (group, after) = rest.split_at(keys::group(&kernel, self.head_dim, rest));
+            rest = after;
+            most = most.max(keys::group_words(&kernel, self.head_dim, group));
+        }
+        4 * most as u64
+    }
+
     /// Every head of every segment.
     fn pairs(&self, segments: &[usize]) -> Vec<Pair> {
         let mut first = 0;

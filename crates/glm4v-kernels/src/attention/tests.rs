@@ -151,3 +151,18 @@ fn lengths_are_checked() {
     };
     attention.packed(&[0.0_f32; 5], &[1], &mut [0.0_f32; 2]);
 }
+
+#[test]
+fn keys_and_values_are_packed_in_groups() {
+    let attention = Attention {
+        heads: 2,
+        head_dim: 16,
+        precision: Precision::F32,
+    };
+    // 24 rows are whole panels: a key and a value of 16 words each, and of values 16 become 24 lanes.
+    assert_eq!(attention.packed_bytes(&[24]), 4 * 2 * (24 * 16 + 24 * 24));
+    assert_eq!(attention.packed_bytes(&[]), 0);
+    // As many heads together as fit 64 MiB, however many there are.
+    let most = attention.packed_bytes(&[100_000; 20]);
+    assert!(most > 60 << 20 && most <= 64 << 20, "{most}");
+}

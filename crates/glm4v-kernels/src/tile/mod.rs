@@ -32,6 +32,14 @@ pub(crate) enum Format {
 }
 
 impl Format {
+    /// What weights are packed as, whatever the instruction set.
+    pub(crate) fn of_weights(precision: Precision) -> Self {
+        match precision {
+            Precision::F32 => Self::F32,
+            Precision::Bf16 => Self::Pairs,
+        }
+    }
+
     /// Words of one lane that hold `inner` values.
     pub(crate) fn words(self, inner: usize) -> usize {
         match self {
@@ -57,18 +65,18 @@ pub(crate) struct Kernel {
 impl Kernel {
     pub(crate) fn new(precision: Precision, isa: Isa) -> Self {
         isa.check();
-        let (left, right) = match precision {
-            Precision::F32 => (Format::F32, Format::F32),
+        let left = match precision {
+            Precision::F32 => Format::F32,
             // Where no instruction multiplies pairs, the left ones are taken apart once, as they are packed.
-            Precision::Bf16 if isa < Isa::Avx512Bf16 => (Format::Widened, Format::Pairs),
-            Precision::Bf16 => (Format::Pairs, Format::Pairs),
+            Precision::Bf16 if isa < Isa::Avx512Bf16 => Format::Widened,
+            Precision::Bf16 => Format::Pairs,
         };
         let (multiply, scale) = choose(precision, isa);
         Self {
             multiply,
             scale,
             left,
-            right,
+            right: Format::of_weights(precision),
         }
     }
 

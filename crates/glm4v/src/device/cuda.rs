@@ -21,6 +21,7 @@ pub(super) fn found() -> Result<Vec<DeviceInfo>, String> {
             },
             name: result::device::get_name(device).ok()?,
             kind: DeviceKind::Gpu,
+            max_buffer: None,
         })
     });
     Ok(devices.collect())

@@ -7,7 +7,18 @@ use burn::tensor::{Device, DeviceKind as Selector};
 use super::{Backend, DeviceError, DeviceInfo, DeviceKind, DeviceSpec};
 
 /// Devices that were started: burn starts each only once in a program.
-static STARTED: Mutex<Option<HashMap<DeviceSpec, Device>>> = Mutex::new(None);
+static STARTED: Mutex<Option<HashMap<DeviceSpec, Started>>> = Mutex::new(None);
+
+struct Started {
+    device: Device,
+    max_buffer: u64,
+}
+
+/// What the driver says of an adapter.
+struct Adapter {
+    info: wgpu::AdapterInfo,
+    max_buffer: u64,
+}
 
 /// The adapters that a backend can drive: hardware before software.
 pub(super) fn found(backend: Backend) -> Vec<DeviceInfo> {
@@ -15,11 +26,12 @@ pub(super) fn found(backend: Backend) -> Vec<DeviceInfo> {
         .into_iter()
         .map(|adapter| DeviceInfo {
             spec: backend.into(),
-            name: format!("{} ({:?})", adapter.name, adapter.backend),
-            kind: match adapter.device_type {
+            name: format!("{} ({:?})", adapter.info.name, adapter.info.backend),
+            kind: match adapter.info.device_type {
                 wgpu::DeviceType::Cpu => DeviceKind::SoftwareGpu,
                 _ => DeviceKind::Gpu,
             },
+            max_buffer: Some(adapter.max_buffer),
         })
         .collect();
     for (index, adapter) in adapters.iter_mut().enumerate() {
@@ -31,37 +43,49 @@ pub(super) fn found(backend: Backend) -> Vec<DeviceInfo> {
 pub(super) fn open(spec: DeviceSpec) -> Result<Device, DeviceError> {
     let mut started = STARTED.lock().unwrap_or_else(PoisonError::into_inner);
     let started = started.get_or_insert_default();
-    if let Some(device) = started.get(&spec) {
-        return Ok(device.clone());
+    if let Some(known) = started.get(&spec) {
+        return Ok(known.device.clone());
     }
-    let device = start(spec).map_err(|reason| DeviceError::NotFound { spec, reason })?;
-    started.insert(spec, device.clone());
+    let new = start(spec).map_err(|reason| DeviceError::NotFound { spec, reason })?;
+    let device = new.device.clone();
+    started.insert(spec, new);
     Ok(device)
 }
 
-fn start(spec: DeviceSpec) -> Result<Device, String> {
+/// Most bytes of one tensor on a device that was started here.
+pub(super) fn max_buffer(device: &Device) -> Option<u64> {
+    let started = STARTED.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut started = started.as_ref()?.values();
+    Some(started.find(|known| known.device == *device)?.max_buffer)
+}
+
+fn start(spec: DeviceSpec) -> Result<Started, String> {
     let backend = spec.backend.unwrap_or(Backend::Wgpu);
     let adapters = adapters(backend);
     let index = spec.index.unwrap_or(0);
     let adapter = adapters.get(index).ok_or("none was found")?;
-    let alike = |other: &&wgpu::AdapterInfo| other.device_type == adapter.device_type;
+    let alike = |other: &&Adapter| other.info.device_type == adapter.info.device_type;
     let nth = adapters[..index].iter().filter(alike).count();
-    let kind = match adapter.device_type {
+    let kind = match adapter.info.device_type {
         wgpu::DeviceType::DiscreteGpu => Selector::DiscreteGpu(nth),
         wgpu::DeviceType::IntegratedGpu => Selector::IntegratedGpu(nth),
         wgpu::DeviceType::VirtualGpu => Selector::VirtualGpu(nth),
         wgpu::DeviceType::Cpu => Selector::Cpu,
         wgpu::DeviceType::Other => Selector::DefaultDevice,
     };
-    Device::wgpu_options()
+    let device = Device::wgpu_options()
         .device_kind(kind)
         .graphics_api(api(backend))
         .init()
-        .map_err(|error| error.to_string())
+        .map_err(|error| error.to_string())?;
+    Ok(Started {
+        device,
+        max_buffer: adapter.max_buffer,
+    })
 }
 
 /// The adapters of the first graphics API that has any, as burn chooses it; hardware before software.
-fn adapters(backend: Backend) -> Vec<wgpu::AdapterInfo> {
+fn adapters(backend: Backend) -> Vec<Adapter> {
     let candidates: &[wgpu::Backends] = match backend {
         Backend::Vulkan => &[wgpu::Backends::VULKAN],
         Backend::Metal => &[wgpu::Backends::METAL],
@@ -72,17 +96,14 @@ fn adapters(backend: Backend) -> Vec<wgpu::AdapterInfo> {
     let instance = wgpu::Instance::default();
     let list = |backends: &wgpu::Backends| {
         let adapters = pollster::block_on(instance.enumerate_adapters(*backends));
-        adapters
-            .iter()
-            .map(wgpu::Adapter::get_info)
-            .collect::<Vec<_>>()
+        adapters.iter().map(Adapter::new).collect::<Vec<_>>()
     };
     let mut adapters = candidates
         .iter()
         .map(list)
         .find(|adapters| !adapters.is_empty())
         .unwrap_or_default();
-    adapters.sort_by_key(|adapter| match adapter.device_type {
+    adapters.sort_by_key(|adapter| match adapter.info.device_type {
         wgpu::DeviceType::DiscreteGpu => 0,
         wgpu::DeviceType::IntegratedGpu => 1,
         wgpu::DeviceType::VirtualGpu => 2,
@@ -98,5 +119,17 @@ fn api(backend: Backend) -> WgpuBackend {
         Backend::Metal => WgpuBackend::Metal,
         Backend::Webgpu => WgpuBackend::WebGpu,
         _ => WgpuBackend::Auto,
+    }
+}
+
+impl Adapter {
+    fn new(adapter: &wgpu::Adapter) -> Self {
+        // burn starts a device with all that its adapter allows.
+        let limits = adapter.limits();
+        let binding = limits.max_storage_buffer_binding_size;
+        Self {
+            info: adapter.get_info(),
+            max_buffer: limits.max_buffer_size.min(binding),
+        }
     }
 }

@@ -3,6 +3,7 @@ use glm4v::{AttentionQuery, Details, Error, Patches, VisionConfig, VisionEncoder
 use ndarray::ArrayView2;
 
 use crate::args::MoreArgs;
+use crate::forecast::Kept;
 use crate::output::Tensor;
 use crate::values::AttentionAt;
 
@@ -58,6 +59,15 @@ impl Collected {
         self.wants_last_hidden_state || self.wanted != Wanted::default()
     }
 
+    /// What is kept of each patch and token beside the embeddings.
+    pub(super) fn kept(&self, config: &VisionConfig) -> Kept {
+        let bytes = |tensors: usize, width: usize| (tensors * width * size_of::<f32>()) as u64;
+        Kept {
+            patch: bytes(self.wanted.hidden_states.len(), config.hidden_size),
+            token: bytes(usize::from(self.wants_more()), config.out_hidden_size),
+        }
+    }
+
     /// Adds what `encoder` gives for the next batch.
     pub(super) fn encode(
         &mut self,
@@ -65,8 +75,10 @@ impl Collected {
         patches: &Patches,
     ) -> Result<(), Error> {
         if !self.wants_more() {
-            self.embeddings
-                .extend(encoder.encode(patches)?.into_values()?);
+            append(
+                &mut self.embeddings,
+                encoder.encode(patches)?.into_values()?,
+            );
             return Ok(());
         }
         let items = self.items..self.items + patches.grids().len();
@@ -90,9 +102,9 @@ impl Collected {
             hidden_states,
             attention,
         } = encoder.encode_with(patches, &wanted)?;
-        self.embeddings.extend(embeddings.into_values()?);
+        append(&mut self.embeddings, embeddings.into_values()?);
         if self.wants_last_hidden_state {
-            self.last_hidden_state.extend(values(last_hidden_state)?);
+            append(&mut self.last_hidden_state, values(last_hidden_state)?);
         }
         for (all, items) in self.hidden_states.iter_mut().zip(hidden_states) {
             for item in items {
@@ -146,5 +158,13 @@ impl Collected {
             )
         }));
         tensors
+    }
+}
+
+/// Adds values to those that there are; where there are none, without a copy.
+fn append(all: &mut Vec<f32>, values: Vec<f32>) {
+    match all.is_empty() {
+        true => *all = values,
+        false => all.extend(values),
     }
 }

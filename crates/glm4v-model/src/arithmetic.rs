@@ -1,5 +1,5 @@
 use burn::tensor::FloatDType;
-use glm4v_model::Precision;
+use glm4v_kernels::Precision;
 
 /// Where a tower's products run, and in what.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,12 +12,15 @@ pub enum Arithmetic {
 }
 
 impl Arithmetic {
-    pub(crate) const fn is_on_host(self) -> bool {
+    /// Whether products run on the host.
+    #[must_use]
+    pub const fn is_on_host(self) -> bool {
         matches!(self, Self::Host(_))
     }
 
     /// The type of the tower's tensors.
-    pub(crate) const fn dtype(self) -> FloatDType {
+    #[must_use]
+    pub const fn dtype(self) -> FloatDType {
         match self {
             Self::Device(dtype) => dtype,
             Self::Host(_) => FloatDType::F32,

@@ -1,0 +1,254 @@
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use glm4v::{Backend, DeviceInfo, DeviceKind, Plan, Processor};
+use serde_json::{Value, json};
+
+use crate::args::{DeviceArgs, PlanArgs};
+use crate::console::{Console, Report};
+use crate::forecast::{self, Forecast, Kept, Room, Size, Work};
+use crate::inputs::{self, About};
+use crate::layout;
+use crate::weights::Weights;
+
+/// What `encode` would take for these inputs, without running it.
+pub(crate) fn run(args: &PlanArgs, console: &Console) -> Result<()> {
+    let weights = Weights::configs(&args.model, console)?;
+    let config = weights.config()?;
+    let processor = inputs::with_sampling(weights.processor()?, &args.reading)?;
+    processor.check(&config)?;
+    let device = device(&args.device)?;
+    let options = inputs::media_options(&args.reading);
+    let inputs = args
+        .inputs
+        .iter()
+        .map(|input| match size(input) {
+            Some(size) => About::of_size(input, size, &processor),
+            None => About::probe(input, &processor, &options),
+        })
+        .collect::<Result<Vec<_>>>()?;
+    let target = forecast::target(&device, &args.device);
+    let work = Work {
+        config: &config,
+        target,
+        kept: Kept::default(),
+    };
+    let sizes: Vec<Size> = inputs
+        .iter()
+        .map(|about| Size::of(about, config.patch_size))
+        .collect();
+    let forecast = match args.device.max_memory {
+        None => Forecast::usual(work, &sizes),
+        Some(_) => {
+            let room = Room {
+                allowed: args.device.max_memory,
+                machine: None,
+            };
+            Forecast::within(work, &sizes, room, &device)?
+        }
+    };
+    let grids: Vec<_> = inputs.iter().map(|about| about.grid).collect();
+    let planned = Planned {
+        plan: Plan::with_cut(&config, &grids, target, forecast.cut),
+        parameters: config.num_parameters(),
+        inputs,
+        forecast,
+        weights,
+        device,
+        dtype: args.device.dtype.to_string(),
+    };
+    console.report(&Report {
+        text: planned.text(),
+        json: planned.json(),
+    })
+}
+
+/// The device that is meant. One that is named may be in another machine, and then its limits are not known.
+fn device(args: &DeviceArgs) -> Result<DeviceInfo> {
+    let Some(backend) = args.device.backend else {
+        return Ok(args.device.find()?);
+    };
+    Ok(args.device.find().unwrap_or_else(|_| DeviceInfo {
+        spec: args.device,
+        name: "not here".into(),
+        kind: match backend {
+            Backend::Flex | Backend::Ndarray => DeviceKind::Cpu,
+            _ => DeviceKind::Gpu,
+        },
+        max_buffer: None,
+    }))
+}
+
+/// Width, height and, of a clip, frames.
+type GivenSize = (usize, usize, Option<usize>);
+
+/// The size that `input` is, unless there is a file of that name.
+fn size(input: &Path) -> Option<GivenSize> {
+    if input.exists() {
+        return None;
+    }
+    let numbers = input.to_str()?.split(['x', '×']);
+    let numbers: Option<Vec<usize>> = numbers.map(|number| number.parse().ok()).collect();
+    match numbers?[..] {
+        [width, height] => Some((width, height, None)),
+        [width, height, frames] => Some((width, height, Some(frames))),
+        _ => None,
+    }
+}
+
+struct Planned {
+    inputs: Vec<About>,
+    plan: Plan,
+    parameters: u64,
+    forecast: Forecast,
+    weights: Weights,
+    device: DeviceInfo,
+    dtype: String,
+}
+
+impl Planned {
+    fn text(&self) -> String {
+        let plan = &self.plan;
+        let mut rows = vec![
+            [
+                "input",
+                "width×height",
+                "grid t×h×w",
+                "patches",
+                "tokens",
+                "operations",
+            ]
+            .map(str::to_owned),
+        ];
+        for (about, item) in self.inputs.iter().zip(&plan.items) {
+            let (height, width) = about.size;
+            rows.push([
+                about.path.display().to_string(),
+                format!("{width}×{height}"),
+                item.grid.to_string(),
+                item.patches.to_string(),
+                item.tokens.to_string(),
+                layout::operations(item.operations),
+            ]);
+        }
+        if self.inputs.len() > 1 {
+            rows.push([
+                "total".to_owned(),
+                String::new(),
+                String::new(),
+                plan.num_patches().to_string(),
+                plan.num_tokens().to_string(),
+                layout::operations(plan.operations()),
+            ]);
+        }
+        let mut pairs = vec![
+            (
+                "model",
+                format!(
+                    "{}, {} parameters",
+                    self.weights,
+                    layout::millions(self.parameters)
+                ),
+            ),
+            (
+                "computed",
+                format!(
+                    "in {} on {} ({})",
+                    self.dtype, self.device.spec, self.device.name
+                ),
+            ),
+            ("weights", layout::bytes(plan.weights)),
+            ("patch rows", layout::bytes(plan.patch_rows)),
+            (
+                "activations",
+                format!(
+                    "{} at most, {} patches at once",
+                    layout::bytes(plan.activations),
+                    plan.cut.max_patches
+                ),
+            ),
+            ("embeddings", layout::bytes(plan.embeddings)),
+        ];
+        pairs.extend(
+            self.forecast
+                .device
+                .map(|bytes| ("device memory", format!("{} at most", layout::bytes(bytes)))),
+        );
+        pairs.push((
+            "memory",
+            format!(
+                "{} at most, with the program",
+                layout::bytes(self.forecast.host)
+            ),
+        ));
+        format!("{}\n{}", layout::table(&rows), layout::pairs(&pairs))
+    }
+
+    fn json(&self) -> Value {
+        let plan = &self.plan;
+        let inputs = self.inputs.iter().zip(&plan.items);
+        let inputs = inputs.map(|(about, item)| {
+            let mut json = about.json();
+            json["patches"] = json!(item.patches);
+            json["operations"] = json!(item.operations);
+            json
+        });
+        json!({
+            "inputs": inputs.collect::<Value>(),
+            "patches": plan.num_patches(),
+            "tokens": plan.num_tokens(),
+            "operations": plan.operations(),
+            "model": self.weights.json(),
+            "parameters": self.parameters,
+            "dtype": self.dtype,
+            "device": {"spec": self.device.spec.to_string(), "name": self.device.name},
+            "max_patches": plan.cut.max_patches,
+            "bytes": {
+                "weights": plan.weights,
+                "patch_rows": plan.patch_rows,
+                "activations": plan.activations,
+                "embeddings": plan.embeddings,
+                "device": self.forecast.device,
+                "total": self.forecast.host,
+            },
+        })
+    }
+}
+
+impl About {
+    /// An input of which the size is all that there is.
+    fn of_size(
+        input: &Path,
+        (width, height, frames): GivenSize,
+        processor: &Processor,
+    ) -> Result<Self> {
+        let grid = match frames {
+            None => processor.grid(height, width),
+            Some(frames) => processor
+                .video()
+                .and_then(|video| Ok(video.grid(frames, height, width)?)),
+        };
+        let grid = grid.with_context(|| input.display().to_string())?;
+        Ok(Self::new(
+            input.to_owned(),
+            (height, width),
+            grid,
+            processor.config().merge_size,
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_numbers_between_crosses() {
+        let size = |text: &str| size(Path::new(text));
+        assert_eq!(size("1920x1080"), Some((1920, 1080, None)));
+        assert_eq!(size("640×360x16"), Some((640, 360, Some(16))));
+        for text in ["cat.jpg", "1920", "1x2x3x4", "ax2", "x2", "-1x2", "src"] {
+            assert_eq!(size(text), None, "{text}");
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! `glm4v plan`, and what `--max-memory` cuts and refuses.
+
+mod support;
+
+use std::path::Path;
+
+use support::{Run, entries, glm4v, has_ffmpeg, image, read_safetensors, video};
+
+fn plan(args: &[&str]) -> serde_json::Value {
+    glm4v([&["plan", "--json"], args].concat()).ok().json()
+}
+
+#[test]
+fn sizes_are_planned_without_files() {
+    let json = plan(&[
+        "336x336",
+        "640x360x5",
+        "--preset",
+        "glm-4.1v-9b",
+        "--device",
+        "flex",
+    ]);
+    let grids = |json: &serde_json::Value| json["inputs"][1]["grid_thw"].clone();
+    assert_eq!(
+        json["inputs"][0]["grid_thw"],
+        serde_json::json!([1, 24, 24])
+    );
+    assert_eq!(json["inputs"][0]["patches"], 576);
+    assert_eq!(json["inputs"][0]["tokens"], 144);
+    assert_eq!(grids(&json), serde_json::json!([3, 26, 46]));
+    assert_eq!(json["tokens"], 144 + 3 * 13 * 23);
+    assert_eq!(json["parameters"], 892_498_432);
+    let bytes = |name: &str| json["bytes"][name].as_u64().unwrap();
+    assert_eq!(bytes("weights"), 4 * 892_498_432);
+    assert_eq!(bytes("patch_rows"), (576 + 3 * 26 * 46) * 1176 * 4);
+    assert!(bytes("total") > bytes("weights") + bytes("patch_rows"));
+    // The other order of the sides is another grid.
+    let turned = plan(&["336x336", "360x640x5"]);
+    assert_eq!(grids(&turned), serde_json::json!([3, 46, 26]));
+}
+
+#[test]
+fn files_are_planned_as_they_are_encoded() {
+    let mut inputs = ["exif-6.jpg", "animated.gif", "exif-6.webp", "plain.gif"]
+        .map(image)
+        .to_vec();
+    if has_ffmpeg() {
+        inputs.push(video("bigbuckbunny.mp4"));
+    }
+    let run = |command: &str| {
+        let inputs = inputs.iter().map(|path| path.to_str().unwrap());
+        glm4v(["-q", "--json", command].into_iter().chain(inputs))
+            .ok()
+            .json()
+    };
+    let (planned, encoded) = (run("plan"), run("encode"));
+    assert_eq!(planned["tokens"], encoded["tokens"]);
+    let pairs = planned["inputs"].as_array().unwrap().iter();
+    for (planned, encoded) in pairs.zip(encoded["inputs"].as_array().unwrap()) {
+        for field in ["file", "width", "height", "clip", "grid_thw", "tokens"] {
+            assert_eq!(
+                planned[field], encoded[field],
+                "{field} of {}",
+                planned["file"]
+            );
+        }
+    }
+}
+
+#[test]
+fn a_plan_reads_well_and_needs_no_device() {
+    let text = glm4v([
+        "plan", "336x336", "100x60", "--device", "cuda:7", "--dtype", "f16",
+    ]);
+    let text = text.ok().stdout;
+    for part in [
+        "336×336",
+        "1×24×24",
+        "576",
+        "total",
+        "device memory",
+        "f16 on cuda:7",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    let error = glm4v(["plan", "4x1000"]).fails();
+    assert!(error.contains("4x1000") && error.contains("200"), "{error}");
+    let error = glm4v(["plan", "none.png"]).fails();
+    assert!(error.contains("none.png"), "{error}");
+}
+
+fn encode(output: &Path, device: &str, options: &[&str]) -> Run {
+    let pictures = [
+        "chelsea.png",
+        "rgb-60x83.png",
+        "coffee-336.jpg",
+        "rgb-200x44.png",
+    ]
+    .map(image);
+    let mut args = vec!["encode".into()];
+    args.extend(pictures.map(std::path::PathBuf::into_os_string));
+    args.extend(["-q", "--preset", "small", "--device", device].map(Into::into));
+    args.extend(options.iter().map(Into::into));
+    args.extend(["-o".into(), output.into()]);
+    glm4v(args)
+}
+
+#[test]
+fn cut_work_gives_the_same_and_what_does_not_fit_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let (usual, cut) = (
+        dir.path().join("usual.safetensors"),
+        dir.path().join("cut.safetensors"),
+    );
+    encode(&usual, "flex", &[]).ok();
+    // The message names what the smallest parts need; with that much it works, and with a byte less it does not.
+    let refused = encode(&cut, "flex", &["--max-memory", "1M"]).fails();
+    assert!(
+        refused.contains("--max-memory allows 1.00 MiB"),
+        "{refused}"
+    );
+    assert_eq!(entries(dir.path()), ["usual.safetensors"]);
+    let needed: f64 = refused
+        .strip_prefix("needs at least ")
+        .and_then(|rest| rest.split(' ').next()?.parse().ok())
+        .expect(&refused);
+    encode(
+        &cut,
+        "flex",
+        &["--max-memory", &format!("{}M", needed + 0.01)],
+    )
+    .ok();
+    let [usual, cut] = [usual, cut].map(|file| read_safetensors(&file, "embeddings"));
+    assert_eq!((&usual.shape, &usual.grids), (&cut.shape, &cut.grids));
+    let distance = usual
+        .values
+        .iter()
+        .zip(&cut.values)
+        .map(|(a, b)| (a - b).abs());
+    assert!(distance.fold(0.0, f32::max) < 1e-4);
+    let less = encode(
+        &dir.path().join("less.npy"),
+        "flex",
+        &["--max-memory", &format!("{}M", needed - 0.01)],
+    );
+    assert!(less.fails().starts_with("needs at least"));
+}
+
+#[test]
+fn a_later_input_is_refused_before_the_first_is_encoded() {
+    let dir = tempfile::tempdir().unwrap();
+    let large = dir.path().join("large.png");
+    ::image::RgbImage::new(2000, 1500).save(&large).unwrap();
+    let small = image("rgb-60x83.png");
+    let options = ["--max-memory", "100M", "-v"];
+    let [small, large] = [&small, &large].map(|path| path.to_str().unwrap());
+    let run = glm4v([&["encode", small, large], &options[..]].concat());
+    assert_eq!(run.code, Some(1), "{run:?}");
+    assert!(!run.stderr.contains("loaded"), "{run:?}");
+    assert!(run.stderr.contains("allows 100.00 MiB"), "{run:?}");
+}
+
+#[test]
+fn memory_that_is_no_number_is_bad_usage() {
+    for memory in ["0", "4X", "much"] {
+        let error = glm4v(["plan", "1x1", "--max-memory", memory]).misused();
+        assert!(error.contains("as in 900M or 4G"), "{error}");
+    }
+}

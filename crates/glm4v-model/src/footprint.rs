@@ -1,0 +1,313 @@
+//! What a tower takes of memory and arithmetic, without the tower.
+//!
+//! The sums follow the code: whoever keeps a tensor alive for longer, or copies one, changes them here too. The figures
+//! beside what was measured are in docs/performance.md.
+
+use std::collections::BTreeMap;
+
+use burn::tensor::DType;
+use glm4v_config::{GridThw, Parameter, VisionConfig};
+use glm4v_kernels::{PackedGate, PackedWeight, Precision};
+
+use crate::tiles::Tile;
+use crate::walk::TAPS;
+use crate::{Arithmetic, Run};
+
+/// Bytes of an f32.
+const F32: u64 = 4;
+/// What a product packs of its rows at a time (`glm4v-kernels`), and the tasks' sums beside it.
+const LEFT_BYTES: u64 = 10 << 20;
+
+/// What the tower of a configuration takes, as far as sizes tell.
+#[derive(Clone, Copy, Debug)]
+pub struct Footprint<'a> {
+    config: &'a VisionConfig,
+    arithmetic: Arithmetic,
+}
+
+impl<'a> Footprint<'a> {
+    /// Of the tower of `config`, computed as `arithmetic` says.
+    #[must_use]
+    pub const fn new(config: &'a VisionConfig, arithmetic: Arithmetic) -> Self {
+        Self { config, arithmetic }
+    }
+
+    /// Bytes of the parameters as they are held: packed where the host's own kernels multiply with them.
+    #[must_use]
+    pub fn weights(&self) -> u64 {
+        self.loads().iter().map(|load| load.held).sum()
+    }
+
+    /// Most bytes while the parameters are loaded: those that are held already, and the one that is being converted
+    /// and packed, its values in f32.
+    #[must_use]
+    pub fn loading(&self) -> u64 {
+        let mut held = 0;
+        let peaks = self.loads().into_iter().map(|load| {
+            held += load.held;
+            held + load.values
+        });
+        peaks.max().unwrap_or(0)
+    }
+
+    /// Most bytes that one pass over `grids` holds beside the parameters: its rows, its result and all between.
+    #[must_use]
+    pub fn activations(&self, grids: &[GridThw], max_score_bytes: u64) -> u64 {
+        let runs = runs(grids);
+        let patches: usize = runs.iter().map(|run| run.num_patches()).sum();
+        let tokens = patches / (self.config.spatial_merge_size * self.config.spatial_merge_size);
+        let rotary = 4 * F32 * patches as u64 * (self.config.head_dim() / 2) as u64;
+        let most = match self.arithmetic {
+            Arithmetic::Host(precision) => {
+                LEFT_BYTES + self.on_host(patches as u64, tokens as u64, &runs, precision)
+            }
+            Arithmetic::Device(_) => {
+                self.on_device(patches as u64, tokens as u64, &runs, max_score_bytes)
+            }
+        };
+        rotary + most
+    }
+
+    /// Bytes of the largest tensor of a pass over `grids`, or of the parameters: devices limit what one buffer holds.
+    #[must_use]
+    pub fn largest_tensor(&self, grids: &[GridThw], max_score_bytes: u64) -> u64 {
+        let config = self.config;
+        let patches: u64 = grids.iter().map(|grid| grid.num_patches() as u64).sum();
+        let tokens = patches / (config.spatial_merge_size * config.spatial_merge_size) as u64;
+        let scores = runs(grids)
+            .into_iter()
+            .map(|run| self.scores(run, max_score_bytes));
+        let parameters = config.parameters().into_iter();
+        let parameters = parameters.map(|parameter| parameter.num_elements() * self.value());
+        let rows = [
+            patches * F32 * config.patch_dim() as u64,
+            patches * self.value() * (3 * config.hidden_size) as u64,
+            patches * F32 * (2 * config.hidden_size).max(config.mlp_size()) as u64,
+            tokens * F32 * config.merger_size().max(config.out_hidden_size) as u64,
+        ];
+        scores.chain(parameters).chain(rows).max().unwrap_or(0)
+    }
+
+    /// Floating-point operations of the products and of attention over `grid`, two for each multiplication: all but a
+    /// thousandth of what the tower computes.
+    #[must_use]
+    pub fn operations(&self, grid: GridThw) -> u64 {
+        let config = self.config;
+        let size = |value: usize| value as u64;
+        let (hidden, out) = (size(config.hidden_size), size(config.out_hidden_size));
+        let patches = size(grid.num_patches());
+        let tokens = size(grid.num_tokens(config.spatial_merge_size));
+        let merged = size(config.spatial_merge_size * config.spatial_merge_size) * hidden;
+        let block = 4 * hidden * hidden + 3 * hidden * size(config.mlp_size());
+        let attention = 2 * size(grid.h * grid.w) * hidden;
+        let per_patch =
+            size(config.patch_dim()) * hidden + size(config.depth) * (block + attention);
+        let per_token = merged * out + out * out + 3 * out * size(config.merger_size());
+        2 * (patches * per_patch + tokens * per_token)
+    }
+
+    /// Bytes of a value of the tower's own type.
+    fn value(&self) -> u64 {
+        DType::from(self.arithmetic.dtype()).size() as u64
+    }
+
+    /// What is loaded, in the order of [`crate::VisionModel::new`].
+    fn loads(&self) -> Vec<Load> {
+        let mut parameters = self.config.parameters();
+        parameters.sort_by_key(|parameter| match parameter.key.split('.').next() {
+            Some("merger") => 0,
+            Some("downsample") => 1,
+            Some("blocks") => 2,
+            _ => 3,
+        });
+        let mut loads: Vec<Load> = Vec::new();
+        let mut gate: Option<Parameter> = None;
+        for parameter in parameters {
+            match self.arithmetic {
+                Arithmetic::Host(_) if parameter.key.ends_with("gate_proj.weight") => {
+                    gate = Some(parameter);
+                }
+                Arithmetic::Host(precision) => {
+                    loads.push(Load::on_host(&parameter, gate.take(), precision));
+                }
+                Arithmetic::Device(_) => loads.push(Load {
+                    held: parameter.num_elements() * self.value(),
+                    values: parameter.num_elements() * F32,
+                }),
+            }
+        }
+        loads
+    }
+
+    fn on_host(&self, patches: u64, tokens: u64, runs: &[Run], precision: Precision) -> u64 {
+        let config = self.config;
+        let size = |value: usize| F32 * value as u64;
+        let hidden = size(config.hidden_size);
+        let segments = runs
+            .iter()
+            .flat_map(|run| std::iter::repeat_n(run.length, run.segments));
+        let keys = glm4v_kernels::Attention {
+            heads: config.num_heads,
+            head_dim: config.head_dim(),
+            precision,
+        }
+        .packed_bytes(&segments.collect::<Vec<_>>());
+        let out = size(config.out_hidden_size);
+        let stages = [
+            // The rows and what they are projected to.
+            patches * (size(config.patch_dim()) + hidden),
+            // The sum of positions, a tap's rows and the taps themselves.
+            patches * (4 * hidden + 2 * size(TAPS)),
+            // What a block adds to, queries, keys and values, and what they come of or become.
+            patches * 5 * hidden + keys,
+            patches * (2 * hidden + size(config.mlp_size())),
+            patches * 2 * hidden,
+            patches * hidden + tokens * out,
+            tokens * (3 * out + size(config.merger_size())),
+        ];
+        stages.into_iter().max().unwrap_or(0)
+    }
+
+    /// Norms, rotary embedding and activations are worked out by parts, in f32, whatever the type.
+    fn on_device(&self, patches: u64, tokens: u64, runs: &[Run], max_score_bytes: u64) -> u64 {
+        let config = self.config;
+        let value = self.value();
+        let (hidden, mlp) = (config.hidden_size as u64, config.mlp_size() as u64);
+        let (out, merger) = (config.out_hidden_size as u64, config.merger_size() as u64);
+        let scores = runs.iter().map(|run| self.scores(*run, max_score_bytes));
+        let stages = [
+            patches * (config.patch_dim() as u64 * (F32 + value) + hidden * value),
+            patches * hidden * (value + 4 * F32),
+            // Turning queries and keys, then scores, exponentials and weights.
+            patches * hidden * (5 * value + 8 * F32),
+            patches * hidden * 11 * value + 3 * scores.max().unwrap_or(0),
+            patches * (2 * hidden * value + mlp * 2 * (value + F32)),
+            tokens * (2 * out * value + merger * 2 * (value + F32)),
+        ];
+        stages.into_iter().max().unwrap_or(0)
+    }
+
+    fn scores(&self, run: Run, max_score_bytes: u64) -> u64 {
+        let heads = self.config.num_heads;
+        match self.arithmetic {
+            Arithmetic::Host(_) => 0,
+            Arithmetic::Device(_) => Tile::new(run, heads, max_score_bytes).score_bytes(run, heads),
+        }
+    }
+}
+
+/// One step of loading.
+struct Load {
+    /// Bytes that stay.
+    held: u64,
+    /// Bytes that go when it is done.
+    values: u64,
+}
+
+impl Load {
+    fn on_host(parameter: &Parameter, gate: Option<Parameter>, precision: Precision) -> Self {
+        let values = parameter.num_elements() * F32;
+        let outer = parameter.shape[0];
+        let inner = parameter.shape[1..].iter().product();
+        if gate.is_some() {
+            return Self {
+                held: PackedGate::bytes([outer, inner], precision),
+                values: 2 * values,
+            };
+        }
+        let is_table = parameter.key.ends_with("position_embedding.weight");
+        match parameter.shape.len() {
+            1 => Self {
+                held: values,
+                values: 0,
+            },
+            _ if is_table => Self {
+                held: values,
+                values: 0,
+            },
+            _ => Self {
+                held: PackedWeight::bytes([outer, inner], precision),
+                values,
+            },
+        }
+    }
+}
+
+/// The segments of `grids`, those of equal length together.
+fn runs(grids: &[GridThw]) -> Vec<Run> {
+    let mut lengths: BTreeMap<usize, usize> = BTreeMap::new();
+    for grid in grids {
+        *lengths.entry(grid.h * grid.w).or_default() += grid.t;
+    }
+    let run = |(length, segments)| Run { segments, length };
+    lengths.into_iter().map(run).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::FloatDType;
+    use glm4v_config::Preset;
+
+    use super::*;
+
+    const F32S: Arithmetic = Arithmetic::Device(FloatDType::F32);
+
+    #[test]
+    fn operations_are_those_of_the_products() {
+        let config = Preset::Glm41V9B.vision();
+        let footprint = Footprint::new(&config, F32S);
+        // 783 GFLOP in the blocks' products, 49 in attention, 60 after them, and 2 before.
+        let operations = footprint.operations(GridThw::new(1, 24, 24));
+        assert_eq!(operations / 1_000_000_000, 894);
+        // Attention stays within a frame.
+        let [frames, still] = [GridThw::new(4, 24, 24), GridThw::new(1, 48, 48)];
+        assert_eq!(footprint.operations(frames), 4 * operations);
+        assert!(footprint.operations(still) > 4 * operations);
+    }
+
+    #[test]
+    fn weights_are_counted_as_they_are_held() {
+        let config = Preset::Glm41V9B.vision();
+        let weights = |arithmetic| Footprint::new(&config, arithmetic).weights();
+        assert_eq!(weights(F32S), 4 * config.num_parameters());
+        assert_eq!(
+            weights(Arithmetic::Device(FloatDType::F16)),
+            2 * config.num_parameters()
+        );
+        // Every width is a multiple of 32: nothing is padded, and the table and norms stay f32.
+        assert_eq!(
+            weights(Arithmetic::Host(Precision::F32)),
+            4 * config.num_parameters()
+        );
+        let packed = weights(Arithmetic::Host(Precision::Bf16));
+        let more = packed - 2 * config.num_parameters();
+        assert!(more > 0 && more < 4 << 20, "{more}");
+    }
+
+    #[test]
+    fn loading_takes_little_beside_the_weights() {
+        for (preset, beside) in [(Preset::Glm41V9B, 50), (Preset::GlmOcr, 35)] {
+            let config = preset.vision();
+            let footprint = Footprint::new(&config, Arithmetic::Host(Precision::F32));
+            let more = footprint.loading() - footprint.weights();
+            assert!(more >> 20 <= beside, "{preset}: {more}");
+        }
+    }
+
+    #[test]
+    fn memory_grows_with_the_rows_and_is_bounded_in_the_scores() {
+        let config = Preset::Medium.vision();
+        let device = Footprint::new(&config, F32S);
+        let grid = [GridThw::new(1, 100, 102)];
+        let bounded = |bytes| device.activations(&grid, bytes);
+        let scores = 4 * config.num_heads as u64 * 10_200 * 10_200;
+        assert!(bounded(u64::MAX) > 3 * scores);
+        assert!(bounded(1 << 26) < scores);
+        assert_eq!(device.largest_tensor(&grid, u64::MAX), scores);
+        let host = Footprint::new(&config, Arithmetic::Host(Precision::F32));
+        assert!(host.activations(&grid, u64::MAX) < scores);
+        let two = [grid[0], GridThw::new(1, 102, 100)];
+        let (one, two) = (host.activations(&grid, 0), host.activations(&two, 0));
+        assert!(two > one * 3 / 2 && two < 2 * one, "{one}, {two}");
+    }
+}

@@ -1,0 +1,103 @@
+//! How much memory there is.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Bytes that this process may come to hold in all: what it holds now, and what the machine, with its swap, and the
+/// process's control group have left. `None` where the system does not say; it does on Linux.
+#[must_use]
+pub fn available_memory() -> Option<u64> {
+    let held = field(&read("/proc/self/status")?, "VmRSS:")?;
+    let memory = read("/proc/meminfo")?;
+    let swap = field(&memory, "SwapFree:").unwrap_or(0);
+    let machine = field(&memory, "MemAvailable:")?.saturating_add(swap);
+    let left = groups()
+        .into_iter()
+        .filter_map(|group| left_in_group(&group));
+    Some(held.saturating_add(left.fold(machine, u64::min)))
+}
+
+/// The directories of the process's control group and of those around it, in the second version of the interface.
+fn groups() -> Vec<PathBuf> {
+    let root = Path::new("/sys/fs/cgroup");
+    let Some(own) = read("/proc/self/cgroup") else {
+        return Vec::new();
+    };
+    let own = own.lines().find_map(|line| line.strip_prefix("0::/"));
+    let Some(own) = own else {
+        // The first version's memory controller, which a container sees as its root.
+        return vec![root.join("memory")];
+    };
+    let mut groups: Vec<PathBuf> = Path::new(own)
+        .ancestors()
+        .map(|group| root.join(group))
+        .collect();
+    // In a container, the path is often the host's, and the root is the group.
+    groups.push(root.to_owned());
+    groups
+}
+
+fn left_in_group(group: &Path) -> Option<u64> {
+    let number = |name: &str| read(group.join(name))?.trim().parse::<u64>().ok();
+    let limit = number("memory.max").or_else(|| number("memory.limit_in_bytes"))?;
+    let used = number("memory.current").or_else(|| number("memory.usage_in_bytes"))?;
+    let files = read(group.join("memory.stat")).map_or(0, |stat| cached(&stat));
+    Some(limit.saturating_sub(used.saturating_sub(files)))
+}
+
+/// Bytes of files in memory, which make room where it is needed.
+fn cached(stat: &str) -> u64 {
+    let fields = stat.lines().filter_map(|line| line.split_once(' '));
+    let files = fields.filter(|(name, _)| ["inactive_file", "active_file"].contains(name));
+    files
+        .filter_map(|(_, bytes)| bytes.trim().parse::<u64>().ok())
+        .sum()
+}
+
+/// The bytes of a field that is given in kB.
+fn field(text: &str, name: &str) -> Option<u64> {
+    let rest = text.lines().find_map(|line| line.strip_prefix(name))?;
+    let kib: u64 = rest.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    kib.checked_mul(1024)
+}
+
+fn read(path: impl AsRef<Path>) -> Option<String> {
+    fs::read_to_string(path).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_are_in_kib() {
+        let text = "MemTotal:       24 kB\nMemAvailable:    7 kB\nHugePages_Total: 3\n";
+        assert_eq!(field(text, "MemAvailable:"), Some(7 * 1024));
+        assert_eq!(field(text, "HugePages_Total:"), None);
+        assert_eq!(field(text, "SwapFree:"), None);
+    }
+
+    #[test]
+    fn a_group_leaves_its_limit_less_what_cannot_make_room() {
+        let group = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| fs::write(group.path().join(name), text).unwrap();
+        assert_eq!(left_in_group(group.path()), None);
+        write("memory.max", "1000\n");
+        write("memory.current", "700\n");
+        assert_eq!(left_in_group(group.path()), Some(300));
+        write(
+            "memory.stat",
+            "anon 400\ninactive_file 200\nactive_file 50\n",
+        );
+        assert_eq!(left_in_group(group.path()), Some(550));
+        write("memory.max", "max\n");
+        assert_eq!(left_in_group(group.path()), None);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn this_process_holds_something_of_a_machine_with_more() {
+        let held = field(&read("/proc/self/status").unwrap(), "VmRSS:").unwrap();
+        assert!(available_memory().unwrap() > held);
+    }
+}
