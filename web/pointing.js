@@ -16,12 +16,11 @@ export class Pointing {
     this.#frame = frame;
     this.#changed = changed;
     frame.addEventListener('pointermove', (event) => this.#point(this.#tokenAt(event)));
-    frame.addEventListener('pointerdown', (event) => this.#point(this.#tokenAt(event)));
+    frame.addEventListener('pointerdown', (event) => this.#pressed(event));
     frame.addEventListener('pointerup', (event) => this.#clicked(event));
     frame.addEventListener('pointerleave', (event) => event.pointerType === 'mouse' && this.#left());
     frame.addEventListener('keydown', (event) => this.#key(event));
     frame.addEventListener('focus', () => frame.matches(':focus-visible') && this.#enter());
-    frame.addEventListener('blur', () => this.#left());
   }
 
   /** Begins anew, over `rows` × `columns` tokens or none. */
@@ -48,6 +47,16 @@ export class Pointing {
       this.anchor = token;
     }
     this.#changed();
+  }
+
+  /** A finger cannot leave as a mouse does: the same token again ends it. */
+  #pressed(event) {
+    const token = this.#tokenAt(event);
+    if (event.pointerType === 'touch' && token === this.anchor) {
+      this.release();
+    } else {
+      this.#point(token);
+    }
   }
 
   /** Only a mouse points without pressing; a finger holds by the button. */

@@ -7,8 +7,9 @@ const HERE = dirname(fileURLToPath(import.meta.url));
 /** What `cargo xtask web` builds: the page with pkg/. */
 export const SITE = process.env.GLM4V_SITE ?? join(HERE, '../../target/web/site');
 export const PICTURES = join(HERE, '../../tests/images');
-/** A shader compiles for seconds on a GPU that is played by the CPU. */
-export const PATIENCE = 120_000;
+/** A shader compiles for seconds on a GPU that is played by the CPU: milliseconds for a step, and for a test. */
+export const PATIENCE = Number(process.env.GLM4V_PATIENCE ?? 60_000);
+export const LONGEST = 4 * PATIENCE;
 
 const FLAGS = [
   '--headless', '--no-sandbox', '--disable-background-networking', '--disable-component-update', '--no-first-run',
