@@ -72,6 +72,7 @@ export class View {
     const { anchor, probe, held } = this.#pointing;
     const looking = this.#tokens !== null && anchor !== null;
     element('legend').hidden = element('hold').hidden = !looking;
+    element('frame').classList.toggle('looking', looking);
     element('hold').setAttribute('aria-pressed', held);
     this.#mark('anchor', looking ? anchor : null);
     this.#mark('probe', looking ? probe : null);

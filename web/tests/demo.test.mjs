@@ -5,6 +5,7 @@ import { after, before, test } from 'node:test';
 
 import { launch, LONGEST, newPage, PICTURES, SITE } from './browser.mjs';
 import { readNpy } from './npy.mjs';
+import { readSafetensors } from './safetensors.mjs';
 import { startServer } from './server.mjs';
 
 const SHOTS = process.env.GLM4V_SHOTS;
@@ -206,16 +207,6 @@ async function save(page, button, name) {
   const [download] = await Promise.all([page.waitForEvent('download'), page.locator(button).click()]);
   assert.match(download.suggestedFilename(), name);
   return download.path();
-}
-
-function readSafetensors(bytes) {
-  const length = Number(bytes.readBigUInt64LE());
-  assert.equal(length % 8, 0, 'tensors begin at a multiple of 8');
-  const { __metadata__, ...header } = JSON.parse(bytes.subarray(8, 8 + length));
-  const tensors = Object.entries(header).map(([name, { dtype, shape, data_offsets: [start, end] }]) => {
-    return [name, { dtype, shape, bytes: Uint8Array.from(bytes.subarray(8 + length + start, 8 + length + end)) }];
-  });
-  return { __metadata__, ...Object.fromEntries(tensors) };
 }
 
 async function shoot(page, name, shot = {}) {
