@@ -7,6 +7,10 @@ const HERE = dirname(fileURLToPath(import.meta.url));
 /** What `cargo xtask web` builds: the page with pkg/. */
 export const SITE = process.env.GLM4V_SITE ?? join(HERE, '../../target/web/site');
 export const PICTURES = join(HERE, '../../tests/images');
+/** A page with nothing in it, and no icon to be asked for. */
+export const BLANK = '<!doctype html><title>blank</title><link rel="icon" href="data:,">';
+/** Chromium writes down every answer of 400 and above, of which some are expected. */
+export const STATUS = /Failed to load resource/;
 /** A shader compiles for seconds on a GPU that is played by the CPU: milliseconds for a step, and for a test. */
 export const PATIENCE = Number(process.env.GLM4V_PATIENCE ?? 60_000);
 export const LONGEST = 4 * PATIENCE;
