@@ -5,7 +5,7 @@ export function imageOf(image) {
 }
 
 /** A file's bytes, wherever they are. */
-export function bytesOf(image) {
+function bytesOf(image) {
   if (image instanceof Blob) {
     return [{ blob: image }, []];
   }

@@ -20,7 +20,7 @@ export type Dtype = 'f32' | 'f16';
 export interface CreateOptions {
   /** Random weights of this configuration, such as `'tiny'`, `'small'` or `'medium'`: works at once and offline. */
   preset?: string;
-  /** Of the random weights; 0 unless given. */
+  /** Of the random weights, from 0 to 2³² − 1; 0 unless given. */
   seed?: number;
 
   /**
@@ -138,7 +138,7 @@ export class Encoder {
   /** Embeddings of one picture. */
   encodeImage(image: PictureFile | Pixels, options?: EncodeOptions): Promise<Result>;
   /** Embeddings of pictures of any sizes, packed into one batch. */
-  encodeImages(images: readonly PictureFile[]): Promise<Result>;
+  encodeImages(images: readonly (PictureFile | Pixels)[], options?: EncodeOptions): Promise<Result>;
   /** Embeddings of a clip: all its frames, of one size, at `fps` frames a second. Those that count are chosen here. */
   encodeFrames(frames: readonly Pixels[], fps: number): Promise<Result>;
   /** What a picture of this size will cost; rejects for a size that the model does not take. */
@@ -148,6 +148,8 @@ export class Encoder {
   /** Ends the worker and with it the device's memory. Pending calls reject. */
   free(): void;
 
+  /** Whether the device or the module has failed, or the encoder was freed, so that every call rejects. */
+  readonly broken: boolean;
   readonly device: DeviceInfo;
   readonly dtype: Dtype;
   /** The vision tower's configuration, named as in `config.json`. */

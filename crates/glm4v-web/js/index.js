@@ -1,4 +1,4 @@
-import { bytesOf, imageOf, pixelsOf } from './images.js';
+import { imageOf, pixelsOf } from './images.js';
 import { Link } from './link.js';
 import { creation } from './options.js';
 
@@ -32,17 +32,17 @@ export class Encoder {
     }
   }
 
-  async encodeImage(image, { decode = 'library' } = {}) {
+  async encodeImage(image, options) {
+    return this.encodeImages([image], options);
+  }
+
+  async encodeImages(images, { decode = 'library' } = {}) {
     if (decode !== 'library' && decode !== 'browser') {
       throw new TypeError(`decode: expected 'library' or 'browser', found ${JSON.stringify(decode)}`);
     }
-    const [sent, transfer] = imageOf(image);
-    return this.#link.call('encodeImage', { ...sent, decode }, transfer);
-  }
-
-  async encodeImages(images) {
-    const sent = listOf('encodeImages', images).map(bytesOf);
-    return this.#link.call('encodeImages', sent.map(([file]) => file), sent.flatMap(([, transfer]) => transfer));
+    const sent = listOf('encodeImages', images).map(imageOf);
+    const transfer = sent.flatMap(([, parts]) => parts);
+    return this.#link.call('encodeImages', { images: sent.map(([message]) => message), decode }, transfer);
   }
 
   async encodeFrames(frames, fps) {
@@ -59,6 +59,10 @@ export class Encoder {
 
   async colours({ embeddings, shape }) {
     return this.#link.call('colours', { embeddings, width: shape[1] });
+  }
+
+  get broken() {
+    return this.#link.ended;
   }
 
   free() {

@@ -29,6 +29,10 @@ export class Link {
     });
   }
 
+  get ended() {
+    return this.#ended !== null;
+  }
+
   /** Ends the worker; `reason` is what pending and later calls are rejected with. */
   end(reason) {
     if (this.#ended) {

@@ -58,8 +58,8 @@ function random({ preset, seed = 0 }) {
   if (typeof preset !== 'string') {
     throw new TypeError(`preset: expected a name such as 'tiny', found ${preset}`);
   }
-  if (!Number.isSafeInteger(seed) || seed < 0) {
-    throw new TypeError(`seed: expected a whole number from 0 on, found ${seed}`);
+  if (!Number.isInteger(seed) || seed < 0 || seed > 0xffff_ffff) {
+    throw new TypeError(`seed: expected a whole number from 0 to ${0xffff_ffff}, found ${seed}`);
   }
   return { preset, seed };
 }

@@ -42,13 +42,13 @@ export async function pixelsOfFile(file) {
 /** Red, green, blue and opacity of each pixel. A bitmap or frame, which is the worker's own copy, is closed. */
 export function rgbaOf(source) {
   if (source instanceof ImageData) {
-    return { rgba: dataOf(source), width: source.width, height: source.height };
+    return { data: dataOf(source), width: source.width, height: source.height };
   }
   const { width, height } = sizeOf(source);
   const context = contextOf(width, height);
   context.drawImage(source, 0, 0);
   source.close();
-  return { rgba: dataOf(context.getImageData(0, 0, width, height)), width, height };
+  return { data: dataOf(context.getImageData(0, 0, width, height)), width, height };
 }
 
 /** Frames of one size, each turned into pixels when it is asked for: most of a long clip never are. */

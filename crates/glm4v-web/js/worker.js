@@ -10,7 +10,7 @@ let encoder = null;
 /** One call after the other, in the order in which they came. */
 let queue = Promise.resolve();
 
-const methods = { create, encodeImage, encodeImages, encodeFrames, plan, colours };
+const methods = { create, encodeImages, encodeFrames, plan, colours };
 
 rememberPanics();
 self.onmessage = ({ data }) => {
@@ -62,19 +62,20 @@ async function create(request, report) {
   };
 }
 
-async function encodeImage({ pixels, decode, ...file }) {
-  if (!pixels && decode === 'library') {
-    return encoder.encodeImage(await fileBytes(file));
-  }
+async function encodeImages({ images, decode }) {
   const start = performance.now();
-  const { rgba, width, height } = pixels ? rgbaOf(pixels) : await pixelsOfFile(file);
+  const pictures = await Promise.all(images.map((image) => picture(image, decode)));
   const decoded = performance.now() - start;
-  const result = await encoder.encodePixels(rgba, width, height);
+  const result = await encoder.encodeImages(pictures);
   return { ...result, times: { ...result.times, decode: result.times.decode + decoded } };
 }
 
-async function encodeImages(files) {
-  return encoder.encodeBatch(await Promise.all(files.map(fileBytes)));
+/** What the module decodes, or what is decoded already. */
+async function picture({ pixels, ...file }, decode) {
+  if (pixels) {
+    return rgbaOf(pixels);
+  }
+  return decode === 'browser' ? pixelsOfFile(file) : fileBytes(file);
 }
 
 async function encodeFrames({ frames, fps }) {

@@ -1,0 +1,4 @@
+/** An element of index.html, which has it. */
+export function element(id) {
+  return document.getElementById(id);
+}

@@ -1,0 +1,60 @@
+import { Encoder } from './pkg/index.js';
+
+/** The page's one encoder: made when it is first needed, and again after it broke or was cancelled. */
+export class Session {
+  #options = null;
+  #encoder = null;
+  #loading = null;
+  #abort = null;
+  #onProgress;
+
+  constructor(onProgress) {
+    this.#onProgress = onProgress;
+  }
+
+  /** What the next encoder is made of. */
+  choose(options) {
+    this.cancel();
+    this.#options = options;
+  }
+
+  get current() {
+    return this.#encoder;
+  }
+
+  /** The encoder, loaded if need be. */
+  async encoder() {
+    if (this.#encoder?.broken) {
+      this.#encoder = null;
+    }
+    if (!this.#encoder) {
+      this.#loading ??= this.#load();
+      await this.#loading;
+    }
+    return this.#encoder;
+  }
+
+  /** Stops whatever is under way: a worker that computes hears nothing, so it is ended. */
+  cancel() {
+    this.#abort?.abort(new DOMException('cancelled', 'AbortError'));
+    this.#encoder?.free();
+    [this.#encoder, this.#loading, this.#abort] = [null, null, null];
+  }
+
+  async #load() {
+    const abort = new AbortController();
+    this.#abort = abort;
+    try {
+      const encoder = await Encoder.create({ ...this.#options, onProgress: this.#onProgress, signal: abort.signal });
+      if (abort.signal.aborted) {
+        encoder.free();
+        throw abort.signal.reason;
+      }
+      this.#encoder = encoder;
+    } finally {
+      if (this.#abort === abort) {
+        this.#loading = null;
+      }
+    }
+  }
+}
