@@ -10,6 +10,8 @@ mod bindgen;
 pub(crate) mod test;
 mod toolchain;
 
+use toolchain::Toolchain;
+
 const TARGET: &str = "wasm32-unknown-unknown";
 /// What the module may use; to `wasm-opt`, "all" would be more than browsers read.
 const WASM_FEATURES: [&str; 7] = [
@@ -64,7 +66,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
 fn compile() -> Result<PathBuf> {
     let mut cargo = shell::cargo(["build", "--package=glm4v-web", "--profile=web"]);
     cargo.args(["--target", TARGET]);
-    toolchain::choose(&mut cargo)?;
+    Toolchain::find()?.apply(&mut cargo)?;
     shell::run(&mut cargo)?;
     let dir = shell::target_dir()?.join(TARGET).join("web");
     Ok(dir.join("glm4v_web.wasm"))

@@ -9,12 +9,14 @@ use crate::failures;
 
 /// Where a tower runs.
 #[wasm_bindgen]
+#[derive(Clone)]
 pub struct Device {
     pub(crate) device: glm4v::Device,
     /// What WebGPU says of the adapter; on the CPU, nothing.
     adapter: Option<Adapter>,
 }
 
+#[derive(Clone)]
 struct Adapter {
     name: String,
     f16: bool,
@@ -128,11 +130,14 @@ impl Device {
         }
     }
 
-    pub(crate) fn max_part_bytes(&self) -> u64 {
-        let adapter = self.adapter.as_ref();
-        adapter.map_or(u64::MAX, |adapter| {
-            adapter.limits.max_storage_buffer_binding_size
-        })
+    /// Bytes of a tensor at most, where that is limited.
+    pub(crate) fn max_tensor_bytes(&self) -> Option<u64> {
+        let limits = &self.adapter.as_ref()?.limits;
+        Some(
+            limits
+                .max_buffer_size
+                .min(limits.max_storage_buffer_binding_size),
+        )
     }
 }
 

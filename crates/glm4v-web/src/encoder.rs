@@ -1,4 +1,4 @@
-use glm4v::{ClipInfo, Patches, Preset, Processor, VisionEncoder};
+use glm4v::{ClipInfo, Patches, Preset, Processor, VisionEncoder, VisionModel};
 use js_sys::{Float32Array, Function, Object, Uint8Array};
 use wasm_bindgen::prelude::*;
 
@@ -32,7 +32,7 @@ impl Encoder {
         let preset: Preset = preset.parse()?;
         let arithmetic = device.arithmetic(&dtype)?;
         let model = glm4v::random_model(&preset.vision(), seed.into(), &device.device, arithmetic)?;
-        Self::new(VisionEncoder::new(model, Processor::of_preset(preset)?)?).await
+        Self::new(device, model, Processor::of_preset(preset)?).await
     }
 
     /// The embeddings of pictures, packed into one batch. A picture is a `Uint8Array`, the bytes of a PNG, JPEG, WebP, GIF,
@@ -83,19 +83,23 @@ impl Encoder {
         Ok(encoded)
     }
 
-    /// What a picture of `width` × `height` pixels becomes, before there is one.
+    /// What a picture of `width` × `height` pixels becomes, and what encoding it takes, before there is one.
     ///
     /// # Errors
-    /// For a size that is refused.
+    /// For a size that is refused, and one that the device cannot hold.
     pub fn plan(&self, width: usize, height: usize) -> Result<Object, JsError> {
         let config = self.encoder.config();
         let grid = self.encoder.processor().grid(height, width)?;
+        let plan = self.encoder.plan(&[grid])?;
         let resized = [grid.w, grid.h].map(|side| (side * config.patch_size) as f64);
         Ok(js::object([
             ("gridThw", js::grid(&grid)),
             ("patches", grid.num_patches().into()),
             ("tokens", grid.num_tokens(config.spatial_merge_size).into()),
             ("resized", js::numbers(resized)),
+            ("flops", (plan.operations() as f64).into()),
+            ("weightBytes", (plan.weights as f64).into()),
+            ("activationBytes", (plan.activations as f64).into()),
         ]))
     }
 
@@ -109,7 +113,16 @@ impl Encoder {
 
 impl Encoder {
     /// Waits until the parameters are on the device.
-    pub(crate) async fn new(encoder: VisionEncoder) -> Result<Self, JsError> {
+    pub(crate) async fn new(
+        device: &Device,
+        model: VisionModel,
+        processor: Processor,
+    ) -> Result<Self, JsError> {
+        let encoder = VisionEncoder::new(model, processor)?;
+        let encoder = match device.max_tensor_bytes() {
+            Some(bytes) => encoder.with_max_buffer(bytes),
+            None => encoder,
+        };
         let last = encoder.model().post_layernorm.weight.val();
         last.into_data_async().await?;
         failures::check(Self { encoder })

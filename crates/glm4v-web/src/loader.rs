@@ -2,7 +2,6 @@ use std::collections::VecDeque;
 
 use glm4v::{
     ImageProcessorConfig, Processor, StoredDtype, Stream, VideoProcessorConfig, VisionConfig,
-    VisionEncoder,
 };
 use glm4v_shards::{Chunk, Header, Index, Limits, Place, Plan, Shard};
 use js_sys::Array;
@@ -19,6 +18,7 @@ const LIMITS: Limits = Limits {
 /// The weights of a tower, as their bytes arrive.
 #[wasm_bindgen]
 pub struct Loader {
+    device: Device,
     config: VisionConfig,
     processor: Processor,
     stream: Stream,
@@ -67,7 +67,11 @@ impl Loader {
         processor.check(&config)?;
         let stream = Stream::new(&config, &device.device, device.arithmetic(dtype)?)?;
         Ok(Self {
-            stream: stream.with_max_part_bytes(device.max_part_bytes()),
+            device: device.clone(),
+            stream: match device.max_tensor_bytes() {
+                Some(bytes) => stream.with_max_part_bytes(bytes),
+                None => stream,
+            },
             config,
             processor,
             files: Vec::new(),
@@ -191,6 +195,6 @@ impl Loader {
     /// For the first tensor of which bytes are missing, and where the device failed meanwhile.
     pub async fn finish(self) -> Result<Encoder, JsError> {
         let model = self.stream.finish()?;
-        Encoder::new(VisionEncoder::new(model, self.processor)?).await
+        Encoder::new(&self.device, model, self.processor).await
     }
 }

@@ -184,7 +184,7 @@ pub(crate) fn is_host(device: &Device) -> bool {
 
 /// Most bytes that one tensor may have on a device that [`DeviceSpec::open`] has opened.
 pub(crate) fn max_buffer(device: &Device) -> Option<u64> {
-    #[cfg(feature = "wgpu")]
+    #[cfg(all(feature = "wgpu", not(target_family = "wasm")))]
     if let Some(bytes) = wgpu::max_buffer(device) {
         return Some(bytes);
     }

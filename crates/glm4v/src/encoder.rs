@@ -104,6 +104,14 @@ impl VisionEncoder {
         Self { cut, ..self }
     }
 
+    /// Cuts each batch until no tensor has more than `bytes`, on a device whose limit is not known of itself: one that a
+    /// browser started.
+    #[must_use]
+    pub fn with_max_buffer(mut self, bytes: u64) -> Self {
+        self.target.max_buffer = Some(bytes);
+        self
+    }
+
     /// Cuts each batch until it takes no more than `bytes` of the device's memory, or on a CPU of the process's, weights
     /// included ([`Plan::within`]); what takes more even so is refused before anything of it runs.
     #[must_use]

@@ -3,7 +3,7 @@ use std::process::Command;
 
 use anyhow::{Result, bail};
 
-use super::{node_modules, web};
+use super::{Toolchain, node_modules, web};
 use crate::shell;
 
 /// The names under which distributions install Chromium.
@@ -17,7 +17,7 @@ pub(crate) struct Args {
     /// Try what `cargo xtask web` built last, instead of building
     #[arg(long)]
     built: bool,
-    /// Skip, aloud, where there is no Chromium or no node, instead of failing
+    /// Skip, aloud, where Chromium, node or a compiler for wasm is missing, instead of failing
     #[arg(long)]
     allow_missing: bool,
     /// Keep pictures of the page in this folder
@@ -27,31 +27,46 @@ pub(crate) struct Args {
 
 /// Encodes the goldens in the browser, on WebGPU and on the CPU, and drives the demo page as a person would.
 pub(crate) fn run(args: &Args) -> Result<()> {
-    let Some(browser) = BROWSERS.into_iter().find(|name| exists(name)) else {
+    let Some(browser) = BROWSERS.into_iter().find_map(program) else {
         return missing(
             args,
             "Chromium: no program chromium, chromium-browser or google-chrome",
         );
     };
-    if !exists("node") || !exists("npm") {
+    if program("node").is_none() || program("npm").is_none() {
         return missing(args, "node and npm");
     }
     if !args.built {
+        if let Err(error) = Toolchain::find() {
+            return missing(args, &error.to_string());
+        }
         super::run(&args.build)?;
     }
     node_modules()?;
     let site = shell::target_dir()?.join("web/site");
     let mut node = Command::new("node");
-    node.args(["--test", "--test-concurrency=1", "tests/"])
-        .current_dir(web())
-        .env("GLM4V_BROWSER", browser)
+    // One after another: two cores that play a GPU have no time for more.
+    node.args(["--test", "--test-concurrency=1"])
+        .args(test_files()?)
+        .env("CHROMIUM", browser)
         .env("GLM4V_SITE", site)
-        .env("GLM4V_GOLDENS", shell::root().join("tests/golden"))
-        .env("GLM4V_IMAGES", shell::root().join("tests/images"));
+        .env("GLM4V_GOLDENS", shell::root().join("tests/golden"));
     if let Some(dir) = &args.screenshots {
         node.env("GLM4V_SHOTS", std::path::absolute(dir)?);
     }
     shell::run(&mut node)
+}
+
+fn test_files() -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for entry in web().join("tests").read_dir()? {
+        let path = entry?.path();
+        if path.to_string_lossy().ends_with(".test.mjs") {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
 }
 
 fn missing(args: &Args, what: &str) -> Result<()> {
@@ -62,8 +77,14 @@ fn missing(args: &Args, what: &str) -> Result<()> {
     bail!("the browser tests need {what}; --allow-missing skips them")
 }
 
-fn exists(program: &str) -> bool {
-    let mut command = Command::new(program);
-    command.arg("--version");
-    command.output().is_ok_and(|output| output.status.success())
+/// Where a program is that can be started by name.
+fn program(name: &str) -> Option<PathBuf> {
+    let folders = std::env::var_os("PATH")?;
+    let file = |folder: PathBuf| {
+        folder
+            .join(name)
+            .with_extension(std::env::consts::EXE_EXTENSION)
+    };
+    let mut files = std::env::split_paths(&folders).map(file);
+    files.find(|file| file.is_file())
 }

@@ -1,6 +1,6 @@
 //! A compiler for wasm: rustup's, or, where rustup cannot add the target, Debian's packages beside rustup's cargo.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
@@ -10,40 +10,53 @@ use super::TARGET;
 /// Where `dpkg -x` unpacked Debian's `rustc-web` and its libraries.
 const DEBIAN: &str = "GLM4V_RUSTC_WEB";
 
-/// Makes `cargo` compile for wasm.
-pub(super) fn choose(cargo: &mut Command) -> Result<()> {
-    let sysroot = PathBuf::from(said(Command::new("rustc").args(["--print", "sysroot"]))?);
-    if sysroot.join("lib/rustlib").join(TARGET).is_dir() || added() {
-        return Ok(());
+/// A compiler that was found.
+pub(super) enum Toolchain {
+    Rustup,
+    Debian { unpacked: PathBuf, sysroot: PathBuf },
+}
+
+impl Toolchain {
+    /// Has rustup add the target, if it is not there.
+    pub(super) fn find() -> Result<Self> {
+        let sysroot = PathBuf::from(said(Command::new("rustc").args(["--print", "sysroot"]))?);
+        if sysroot.join("lib/rustlib").join(TARGET).is_dir() || added() {
+            return Ok(Self::Rustup);
+        }
+        match std::env::var_os(DEBIAN) {
+            Some(unpacked) => Ok(Self::Debian {
+                unpacked: unpacked.into(),
+                sysroot,
+            }),
+            None => bail!(
+                "no compiler for {TARGET}: `rustup target add {TARGET}` adds it; where rustup cannot, name in {DEBIAN} \
+                 the directory into which Debian's packages were unpacked (docs/web.md)"
+            ),
+        }
     }
-    let Some(unpacked) = std::env::var_os(DEBIAN) else {
-        bail!(
-            "no compiler for {TARGET}: `rustup target add {TARGET}` adds it; where rustup cannot, name in {DEBIAN} the \
-             directory into which Debian's packages were unpacked (docs/web.md)"
-        );
-    };
-    debian(cargo, Path::new(&unpacked), &sysroot)
+
+    /// Makes `cargo` compile with it.
+    pub(super) fn apply(&self, cargo: &mut Command) -> Result<()> {
+        let Self::Debian { unpacked, sysroot } = self else {
+            return Ok(());
+        };
+        let host = said(Command::new("rustc").args(["--print", "host-tuple"]))?;
+        let linker = sysroot.join("lib/rustlib").join(&host).join("bin/rust-lld");
+        let libraries = unpacked.join("usr/lib").join(multiarch(&host));
+        cargo
+            .arg("-Zbuild-std=std,panic_abort")
+            .env("RUSTC", unpacked.join("usr/bin/rustc"))
+            .env("RUSTC_BOOTSTRAP", "1")
+            .env("LD_LIBRARY_PATH", libraries)
+            .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", linker);
+        Ok(())
+    }
 }
 
 fn added() -> bool {
     let mut rustup = Command::new("rustup");
     let status = rustup.args(["target", "add", TARGET]).status();
     status.is_ok_and(|status| status.success())
-}
-
-fn debian(cargo: &mut Command, unpacked: &Path, sysroot: &Path) -> Result<()> {
-    let host = said(Command::new("rustc").args(["--print", "host-tuple"]))?;
-    let linker = sysroot.join("lib/rustlib").join(&host).join("bin/rust-lld");
-    cargo
-        .arg("-Zbuild-std=std,panic_abort")
-        .env("RUSTC", unpacked.join("usr/bin/rustc"))
-        .env("RUSTC_BOOTSTRAP", "1")
-        .env(
-            "LD_LIBRARY_PATH",
-            unpacked.join("usr/lib").join(multiarch(&host)),
-        )
-        .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", linker);
-    Ok(())
 }
 
 /// Debian's name of the host's directory of libraries: x86_64-unknown-linux-gnu → x86_64-linux-gnu.
