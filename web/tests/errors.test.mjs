@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, afterEach, before, test } from 'node:test';
 
-import { BLANK, launch, LONGEST, newPage, PICTURES, SITE, STATUS } from './browser.mjs';
+import { BLANK, launch, LONGEST, newPage, PICTURES, runInPage, SITE, STATUS } from './browser.mjs';
 import { GOLDENS } from './goldens.mjs';
 import { startServer } from './server.mjs';
 
@@ -265,19 +265,8 @@ function done(page) {
   return page.waitForFunction(() => !document.getElementById('save-npy').disabled);
 }
 
-/** What `run` gives in a page that has the package and nothing else. */
-async function inPage(run, { args, browser: used = browser, expected = [] } = {}) {
-  const { page, problems, close } = await newPage(used, { expected });
-  try {
-    await page.goto(`${server.url}blank/index.html`);
-    const found = await page.evaluate(
-      `import('/pkg/index.js').then((glm4v) => (${run})(glm4v, ${JSON.stringify(args ?? null)}))`,
-    );
-    assert.deepEqual(problems, []);
-    return found;
-  } finally {
-    await close();
-  }
+function inPage(run, { browser: used = browser, ...how } = {}) {
+  return runInPage(used, server, run, how);
 }
 
 async function fails(run, message, how) {
