@@ -59,7 +59,7 @@ export class Choices {
     ];
     if (lacking.length > 0) {
       const found = files.map(({ name }) => name).join(', ') || 'no file';
-      throw new Error(`Files of a checkpoint: ${lacking.join(' and ')} missing, found ${found}. Pick all of them together`);
+      throw new Error(`Files of a checkpoint: expected ${lacking.join(', ')} as well, found ${found}; pick all of them together`);
     }
     const label = weights.find(({ name }) => name.endsWith('.safetensors')).name;
     return { label, config, preprocessor, videoPreprocessor: named('video_preprocessor_config.json'), weights };

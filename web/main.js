@@ -8,7 +8,7 @@ import { markSample, onSample } from './samples.js';
 import { download, fileName, npy, safetensors } from './save.js';
 import { Session } from './session.js';
 import { Similarity } from './similarity.js';
-import { complain, forgive, say, sayStage } from './status.js';
+import { bringIntoView, complain, forgive, say, sayStage } from './status.js';
 import { duration } from './text.js';
 import { View } from './view.js';
 
@@ -28,7 +28,7 @@ element('save-npy').addEventListener('click', () => save('npy', npy(result.embed
 element('save-safetensors').addEventListener('click', () => save('safetensors', safetensors(result, metadata())));
 window.addEventListener('pagehide', () => session.cancel());
 choose();
-onSample(encode).then((sample) => picture ?? encode(sample), complain);
+onSample(encode).then((sample) => turn > 0 || encode(sample), complain);
 
 /** What the form says becomes the next encoder's. */
 function choose() {
@@ -45,6 +45,7 @@ async function load() {
     return;
   }
   forgive();
+  bringIntoView('status-card');
   if (picture) {
     await encode(picture);
   }
@@ -62,31 +63,37 @@ function takeFiles(files) {
 
 /** Shows a picture, and what the encoder makes of it. */
 async function encode(chosen) {
-  picture = chosen;
   const mine = ++turn;
-  markSample(picture);
   forgive();
-  setResult(null);
   try {
-    const prepared = await prepare(picture, choices.longestSide);
+    const prepared = await prepare(chosen, choices.longestSide);
     if (turn !== mine) {
       return;
     }
-    view.show(prepared);
-    showFacts({ encoder: session.current, weights, picture: prepared });
+    // What the browser cannot show may be no picture at all: the one before stays until that is known.
+    if (prepared.bitmap) {
+      begin(chosen, prepared);
+    }
     const encoder = await session.encoder();
     if (turn === mine) {
-      await look(encoder, prepared, mine);
+      await look(encoder, chosen, prepared, mine);
     }
   } catch (error) {
     if (turn === mine) {
-      failed(error);
+      failed(error, chosen);
     }
   }
 }
 
-async function look(encoder, prepared, mine) {
-  showFacts({ encoder, weights, picture: prepared });
+function begin(chosen, prepared) {
+  picture = chosen;
+  markSample(chosen);
+  setResult(null);
+  view.show(prepared);
+  showFacts({ encoder: session.current, weights, picture: prepared });
+}
+
+async function look(encoder, chosen, prepared, mine) {
   say(`Encoding ${prepared.name}`, { busy: true });
   const start = performance.now();
   const found = await encoder.encodeImage(prepared.input);
@@ -95,6 +102,9 @@ async function look(encoder, prepared, mine) {
   const colours = found.shape[0] < 3 ? null : await encoder.colours(found);
   if (turn !== mine) {
     return;
+  }
+  if (!prepared.bitmap) {
+    begin(chosen, prepared);
   }
   const [[, h, w]] = found.gridThw;
   const [rows, columns] = [h / found.mergeSize, w / found.mergeSize];
@@ -108,9 +118,9 @@ function whyCpu({ device: { fallback } }) {
   return fallback && `Computed on the CPU, without WebGPU: ${fallback}.`;
 }
 
-function failed(error) {
+function failed(error, { name }) {
   const lost = !session.current || session.current.broken;
-  say(lost ? 'There is no encoder' : 'The picture could not be encoded');
+  say(lost ? 'There is no encoder' : `${name} could not be encoded`);
   complain(error, lost ? load : null);
 }
 

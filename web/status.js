@@ -44,6 +44,13 @@ export function complain(error, retry = null) {
     retry();
   };
   element('error-close').onclick = forgive;
+  bringIntoView('error');
+}
+
+/** On a small screen what is going on is far from the button that began it. */
+export function bringIntoView(id) {
+  const calm = matchMedia('(prefers-reduced-motion: reduce)').matches;
+  element(id).scrollIntoView({ block: 'nearest', behavior: calm ? 'auto' : 'smooth' });
 }
 
 export function forgive() {

@@ -78,7 +78,7 @@ export class View {
     this.#mark('probe', looking ? probe : null);
     if (!this.#tokens) {
       element('value').hidden = true;
-      element('reading').textContent = FEATURES;
+      element('reading').textContent = 'The colours come when the picture is encoded.';
       return;
     }
     if (anchor !== this.#drawn) {

@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -43,4 +44,19 @@ export async function newPage(browser, { expected = [], ...options } = {}) {
   page.on('console', (message) => message.type() === 'error' && note(`console: ${message.text()} (${message.location().url})`));
   page.on('crash', () => note('the page crashed'));
   return { page, problems, close: () => context.close() };
+}
+
+/** What `run` gives of the package and `args`, in a page of `server` that has nothing else. */
+export async function runInPage(browser, server, run, { args = null, expected = [] } = {}) {
+  const { page, problems, close } = await newPage(browser, { expected });
+  try {
+    await page.goto(`${server.url}blank/index.html`);
+    const found = await page.evaluate(
+      `import('/pkg/index.js').then((glm4v) => (${run})(glm4v, ${JSON.stringify(args)}))`,
+    );
+    assert.deepEqual(problems, []);
+    return found;
+  } finally {
+    await close();
+  }
 }

@@ -138,11 +138,11 @@ test('another encoder: a larger one, cancelled and loaded again', options, async
     await encoded(page);
     await page.selectOption('#preset', 'small');
     await page.selectOption('#device', 'wasm');
-    await page.getByRole('button', { name: 'Load' }).click();
+    await page.getByRole('button', { name: 'Load', exact: true }).click();
     await page.getByRole('button', { name: 'Cancel' }).click();
     await page.locator('#status', { hasText: 'Cancelled' }).waitFor();
     await page.selectOption('#preset', 'tiny');
-    await page.getByRole('button', { name: 'Load' }).click();
+    await page.getByRole('button', { name: 'Load', exact: true }).click();
     await encoded(page);
     assert.match(await page.locator('#facts').innerText(), /CPU[^]*random, tiny, f32/);
   });

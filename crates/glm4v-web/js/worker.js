@@ -2,6 +2,7 @@ import init, * as wasm from './glm4v_web.js';
 import { openDevice } from './device.js';
 import { encoderOf } from './load.js';
 import { failureOf, rememberPanics } from './failure.js';
+import { shown } from './http.js';
 import { fetchModule } from './module.js';
 import { fileBytes, frameReader, pixelsOfFile, rgbaOf } from './pixels.js';
 import { Progress } from './progress.js';
@@ -66,7 +67,9 @@ async function encodeImages({ images, decode }) {
   const start = performance.now();
   const pictures = await Promise.all(images.map((image) => picture(image, decode)));
   const decoded = performance.now() - start;
-  const result = await encoder.encodeImages(pictures);
+  const result = await encoder.encodeImages(pictures).catch((error) => {
+    throw images.length === 1 ? naming(images[0], error) : error;
+  });
   return { ...result, times: { ...result.times, decode: result.times.decode + decoded } };
 }
 
@@ -76,6 +79,14 @@ async function picture({ pixels, ...file }, decode) {
     return rgbaOf(pixels);
   }
   return decode === 'browser' ? pixelsOfFile(file) : fileBytes(file);
+}
+
+/** The module knows bytes only; whoever reads the error knows a file. */
+function naming({ blob, url }, error) {
+  const name = blob?.name ?? (url && shown(url));
+  return name && !(error instanceof WebAssembly.RuntimeError)
+    ? new Error(`${name}: ${error.message}`, { cause: error })
+    : error;
 }
 
 async function encodeFrames({ frames, fps }) {
