@@ -1,5 +1,5 @@
 /**
- * A picture's file, as the page shows it and as the encoder gets it: the file itself, which the library decodes exactly,
+ * A picture's file, as the page shows it and as the encoder gets it: the file itself, which is decoded exactly,
  * or what the browser has scaled down to `longest` pixels (0: never).
  */
 export async function prepare({ blob, name }, longest) {

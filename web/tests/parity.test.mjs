@@ -6,8 +6,6 @@ import { cases, GOLDENS } from './goldens.mjs';
 import { startServer } from './server.mjs';
 
 const TOLERANCE = 5e-6;
-/** The reference's JPEG decoder is written in C; the module's own differs from it by a few levels. */
-const JPEG_TOLERANCE = 2e-2;
 
 let server;
 let browser;
@@ -33,9 +31,8 @@ for (const device of ['wasm', 'webgpu']) {
         for (const { input, start, end } of rowsOf(golden)) {
           const difference = relative(found.values.slice(start, end), golden.embeddings.subarray(start, end));
           const name = typeof input === 'string' ? input : 'a clip';
-          const tolerance = name.endsWith('.jpg') ? JPEG_TOLERANCE : TOLERANCE;
           console.log(`${device} ${golden.name}, ${name}: relative L2 ${difference.toExponential(1)}`);
-          assert.ok(difference <= tolerance, `${name}: relative L2 of ${difference}, expected at most ${tolerance}`);
+          assert.ok(difference <= TOLERANCE, `${name}: relative L2 of ${difference}, expected at most ${TOLERANCE}`);
         }
         assert.deepEqual(problems, []);
       } finally {

@@ -74,10 +74,11 @@ export interface Progress {
 
 export interface EncodeOptions {
   /**
-   * Who decodes a file: `'library'` gives what the reference gives, `'browser'` is faster for large photos and reads
-   * what the browser reads (AVIF), but may differ by a few levels. `'library'` unless given.
+   * Who decodes a file. The library is exact for all formats but JPEG, of which it differs by a few levels; the browser
+   * reads more (AVIF) and is exact for JPEG where it uses libjpeg-turbo, as Chromium does. `'auto'`, unless given, has
+   * the browser decode JPEG and the library all else.
    */
-  decode?: 'library' | 'browser';
+  decode?: 'auto' | 'library' | 'browser';
 }
 
 /** Embeddings of a picture, of a batch, or of a clip. */

@@ -36,9 +36,9 @@ export class Encoder {
     return this.encodeImages([image], options);
   }
 
-  async encodeImages(images, { decode = 'library' } = {}) {
-    if (decode !== 'library' && decode !== 'browser') {
-      throw new TypeError(`decode: expected 'library' or 'browser', found ${JSON.stringify(decode)}`);
+  async encodeImages(images, { decode = 'auto' } = {}) {
+    if (!['auto', 'library', 'browser'].includes(decode)) {
+      throw new TypeError(`decode: expected 'auto', 'library' or 'browser', found ${JSON.stringify(decode)}`);
     }
     const sent = listOf('encodeImages', images).map(imageOf);
     const transfer = sent.flatMap(([, parts]) => parts);

@@ -3,6 +3,7 @@ import { openDevice } from './device.js';
 import { encoderOf } from './load.js';
 import { failureOf, rememberPanics } from './failure.js';
 import { shown } from './http.js';
+import { isJpeg } from './jpeg.js';
 import { fetchModule } from './module.js';
 import { fileBytes, frameReader, pixelsOfFile, rgbaOf } from './pixels.js';
 import { Progress } from './progress.js';
@@ -78,7 +79,12 @@ async function picture({ pixels, ...file }, decode) {
   if (pixels) {
     return rgbaOf(pixels);
   }
-  return decode === 'browser' ? pixelsOfFile(file) : fileBytes(file);
+  if (decode === 'browser') {
+    return pixelsOfFile(file);
+  }
+  const bytes = await fileBytes(file);
+  // A damaged one is the module's too: its message says what is wrong.
+  return decode === 'auto' && isJpeg(bytes) ? pixelsOfFile({ bytes }).catch(() => bytes) : bytes;
 }
 
 /** The module knows bytes only; whoever reads the error knows a file. */
