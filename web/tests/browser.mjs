@@ -6,7 +6,7 @@ import { chromium } from 'playwright-core';
 
 const HERE = dirname(fileURLToPath(import.meta.url));
 /** What `cargo xtask web` builds: the page with pkg/. */
-export const SITE = process.env.GLM4V_SITE ?? join(HERE, '../../target/web/site');
+export const SITE = process.env.GLM4V_SITE ?? join(HERE, '../../target/browser/site');
 export const PICTURES = join(HERE, '../../tests/images');
 /** A page with nothing in it, and no icon to be asked for. */
 export const BLANK = '<!doctype html><title>blank</title><link rel="icon" href="data:,">';

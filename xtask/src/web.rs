@@ -24,6 +24,15 @@ const WASM_FEATURES: [&str; 7] = [
     "simd",
 ];
 
+/// What of `web/` is for building and testing the page.
+const NOT_SERVED: [&str; 5] = [
+    ".gitignore",
+    "node_modules",
+    "package-lock.json",
+    "package.json",
+    "tests",
+];
+
 /// Arguments of `web`.
 #[derive(clap::Args, Clone, Debug, Default)]
 pub(crate) struct Args {
@@ -32,7 +41,7 @@ pub(crate) struct Args {
     quick: bool,
 }
 
-/// Builds `target/web/pkg`, the npm package, and `target/web/site`, the demo page with the package in it.
+/// Builds `target/browser/pkg`, the npm package, and `target/browser/site`, the demo page with the package in it.
 pub(crate) fn run(args: &Args) -> Result<()> {
     if !cfg!(feature = "web") {
         // This program again, with the tools that only this verb needs.
@@ -41,12 +50,13 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         return shell::run(&mut again);
     }
     let module = compile()?;
-    let dir = shell::target_dir()?.join("web");
+    // Not `web`: that is where cargo keeps what it builds in the profile of this name.
+    let dir = shell::target_dir()?.join("browser");
     let package = dir.join("pkg");
     if dir.exists() {
         fs::remove_dir_all(&dir).with_context(|| dir.display().to_string())?;
     }
-    copy(&shell::root().join("crates/glm4v-web/js"), &package)?;
+    copy(&shell::root().join("crates/glm4v-web/js"), &package, &[])?;
     fs::copy(shell::root().join("LICENSE"), package.join("LICENSE")).context("LICENSE")?;
     bindgen::run(&module, &package)?;
     let wasm = package.join("glm4v_web_bg.wasm");
@@ -55,8 +65,8 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         optimise(&wasm)?;
     }
     let site = dir.join("site");
-    copy(&shell::root().join("web"), &site)?;
-    copy(&package, &site.join("pkg"))?;
+    copy(&web(), &site, &NOT_SERVED)?;
+    copy(&package, &site.join("pkg"), &[])?;
     println!("{}: {}", wasm.display(), sizes(&wasm)?);
     println!("package: {}; `npm pack` there packs it", package.display());
     println!("page: serve {} with any server of files", site.display());
@@ -121,19 +131,20 @@ fn web() -> PathBuf {
     shell::root().join("web")
 }
 
-/// Copies a folder, but for what npm installed and what only tests need.
-fn copy(from: &Path, to: &Path) -> Result<()> {
+/// Copies a folder, but for the names in `skip`.
+fn copy(from: &Path, to: &Path, skip: &[&str]) -> Result<()> {
     fs::create_dir_all(to).with_context(|| to.display().to_string())?;
     for entry in fs::read_dir(from).with_context(|| from.display().to_string())? {
         let entry = entry?;
         let name = entry.file_name();
         let to = to.join(&name);
-        match entry.file_type()?.is_dir() {
-            true if name == "node_modules" || name == "tests" => (),
-            true => copy(&entry.path(), &to)?,
-            false => {
-                fs::copy(entry.path(), &to).with_context(|| to.display().to_string())?;
-            }
+        if skip.iter().any(|skipped| name == *skipped) {
+            continue;
+        }
+        if entry.file_type()?.is_dir() {
+            copy(&entry.path(), &to, skip)?;
+        } else {
+            fs::copy(entry.path(), &to).with_context(|| to.display().to_string())?;
         }
     }
     Ok(())

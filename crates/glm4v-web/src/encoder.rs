@@ -43,9 +43,12 @@ impl Encoder {
     /// For a picture that is none of these, is damaged, or is refused.
     #[wasm_bindgen(js_name = encodeImages)]
     pub async fn encode_images(&self, pictures: Vec<JsValue>) -> Result<Object, JsError> {
-        let start = now();
-        let pictures = pictures.into_iter().map(pixels::picture);
-        let pictures = pictures.collect::<Result<Vec<_>, _>>()?;
+        let (start, count) = (now(), pictures.len());
+        let pictures = pictures.into_iter().map(pixels::picture).enumerate();
+        let numbered = |(index, picture): (usize, Result<_, PixelsError>)| {
+            picture.map_err(|error| error.of_picture(index, count))
+        };
+        let pictures = pictures.map(numbered).collect::<Result<Vec<_>, _>>()?;
         let decoded = now();
         let patches = self.encoder.processor().images(&pictures)?;
         drop(pictures);

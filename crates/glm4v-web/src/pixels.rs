@@ -1,5 +1,7 @@
 //! Pictures as JavaScript has them.
 
+use std::fmt;
+
 use glm4v::image::{DynamicImage, RgbImage, RgbaImage};
 use glm4v::{OpenOptions, PreprocessError, decode};
 use js_sys::{Reflect, Uint8Array};
@@ -54,22 +56,44 @@ impl From<PreprocessError> for PixelsError {
     }
 }
 
-impl From<PixelsError> for JsError {
-    fn from(error: PixelsError) -> Self {
-        match error {
-            PixelsError::Refused(error) => error.into(),
-            PixelsError::Size {
+impl PixelsError {
+    /// The message, which says which picture of a batch it is about.
+    pub(crate) fn of_picture(self, index: usize, count: usize) -> JsError {
+        match count {
+            1 => self.into(),
+            _ => JsError::new(&format!(
+                "picture {index} of {count}, counted from 0: {self}"
+            )),
+        }
+    }
+}
+
+impl fmt::Display for PixelsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Refused(error) => error.fmt(f),
+            Self::Size {
                 width,
                 height,
                 found,
-            } => Self::new(&format!(
-                "pixels of {width}×{height}: expected {} bytes of RGBA, found {found}",
-                4 * u64::from(width) * u64::from(height)
-            )),
-            PixelsError::Kind(value) => Self::new(&format!(
+            } => {
+                let expected = 4 * u64::from(*width) * u64::from(*height);
+                write!(
+                    f,
+                    "pixels of {width}×{height}: expected {expected} bytes of RGBA, found {found}"
+                )
+            }
+            Self::Kind(value) => write!(
+                f,
                 "a picture: expected a Uint8Array or {{ data, width, height }}, found {value:?}"
-            )),
-            PixelsError::Thrown(error) => Self::new(&format!("a frame cannot be had: {error:?}")),
+            ),
+            Self::Thrown(error) => write!(f, "a frame cannot be had: {error:?}"),
         }
+    }
+}
+
+impl From<PixelsError> for JsError {
+    fn from(error: PixelsError) -> Self {
+        Self::new(&error.to_string())
     }
 }

@@ -43,7 +43,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         super::run(&args.build)?;
     }
     node_modules()?;
-    let site = shell::target_dir()?.join("web/site");
+    let site = shell::target_dir()?.join("browser/site");
     let mut node = Command::new("node");
     // One after another: two cores that play a GPU have no time for more.
     node.args(["--test", "--test-concurrency=1"])
