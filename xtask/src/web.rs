@@ -34,7 +34,8 @@ const NOT_SERVED: [&str; 5] = [
 ];
 
 /// Arguments of `web`.
-#[derive(clap::Args, Clone, Debug, Default)]
+#[derive(clap::Args)]
+#[group(skip)] // One group of this name is enough for a verb that takes these arguments among others.
 pub(crate) struct Args {
     /// Leave out wasm-opt: quicker, and larger by half
     #[arg(long)]
