@@ -18,6 +18,9 @@ const F32: u64 = 4;
 /// What a product packs of its rows at a time at most (`glm4v-kernels`).
 const PACKED_ROWS: u64 = 8 << 20;
 
+/// What glibc keeps at most of memory that was freed; with less to do, a quarter of what is in use.
+const FREED: u64 = 64 << 20;
+
 /// What the tower of a configuration takes, as far as sizes tell.
 #[derive(Clone, Copy, Debug)]
 pub struct Footprint<'a> {
@@ -172,7 +175,8 @@ impl<'a> Footprint<'a> {
             patches * hidden + tokens * out,
             tokens * (3 * out + size(config.merger_size())),
         ];
-        packed_rows + stages.into_iter().max().unwrap_or(0)
+        let live = packed_rows + stages.into_iter().max().unwrap_or(0);
+        live + (live / 4).min(FREED)
     }
 
     /// Norms, rotary embedding and activations are worked out by parts, in f32, whatever the type.

@@ -8,7 +8,11 @@ use crate::rgb::whiten;
 use crate::{OpenOptions, PreprocessError};
 
 pub(crate) fn decode(bytes: &[u8], options: &OpenOptions) -> Result<RgbImage, PreprocessError> {
-    let (mut reader, frame, (width, height)) = start(bytes, options)?;
+    let Started {
+        mut reader,
+        frame,
+        size: (width, height),
+    } = start(bytes, options)?;
     let mut indices = vec![0; reader.buffer_size()];
     reader.read_into_buffer(&mut indices).map_err(failed)?;
     let palette = frame
@@ -21,15 +25,18 @@ pub(crate) fn decode(bytes: &[u8], options: &OpenOptions) -> Result<RgbImage, Pr
 
 /// Width and height of what [`decode`] gives.
 pub(crate) fn size(bytes: &[u8], options: &OpenOptions) -> Result<(u32, u32), PreprocessError> {
-    let (_, _, size) = start(bytes, options)?;
-    Ok(size)
+    Ok(start(bytes, options)?.size)
 }
 
-/// A reader before the first frame's pixels, that frame, and the canvas it needs.
-fn start<'a>(
-    bytes: &'a [u8],
-    options: &OpenOptions,
-) -> Result<(Decoder<&'a [u8]>, Frame<'static>, (u32, u32)), PreprocessError> {
+/// A reader before the first frame's pixels.
+struct Started<'a> {
+    reader: Decoder<&'a [u8]>,
+    frame: Frame<'static>,
+    /// Width and height of the canvas that the frame needs.
+    size: (u32, u32),
+}
+
+fn start<'a>(bytes: &'a [u8], options: &OpenOptions) -> Result<Started<'a>, PreprocessError> {
     let mut settings = DecodeOptions::new();
     settings.set_color_output(ColorOutput::Indexed);
     settings.allow_unknown_blocks(true);
@@ -46,7 +53,11 @@ fn start<'a>(
     let height = u32::from(screen_height).max(u32::from(frame.top) + u32::from(frame.height));
     let area = u64::from(width) * u64::from(height);
     check_size(width, height, 3 * area, options)?;
-    Ok((reader, frame, (width, height)))
+    Ok(Started {
+        reader,
+        frame,
+        size: (width, height),
+    })
 }
 
 fn failed(error: gif::DecodingError) -> PreprocessError {

@@ -103,8 +103,8 @@ impl Cut {
 /// let preset = Preset::Glm41V9B;
 /// let grid = Processor::of_preset(preset)?.grid(1080, 1920)?; // height, width
 /// let plan = Plan::new(&preset.vision(), &[grid], Target::new(Backend::Webgpu, FloatDType::F16));
-/// assert_eq!(plan.items[0].patches, 76 * 136);
-/// assert_eq!(plan.items[0].tokens, 38 * 68);
+/// assert_eq!(plan.items[0].patches, 78 * 138);
+/// assert_eq!(plan.items[0].tokens, 39 * 69);
 /// assert_eq!(plan.weights, 2 * 892_498_432);
 /// assert!(plan.on_device() < 3 << 30);
 /// # Ok::<(), glm4v::Error>(())
