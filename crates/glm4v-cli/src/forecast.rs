@@ -12,7 +12,7 @@ use crate::inputs::{About, Inputs};
 use crate::layout;
 
 /// The program itself: its code as far as it is used, its threads, and what the allocator keeps.
-const PROGRAM: u64 = 24 << 20;
+const PROGRAM: u64 = 18 << 20;
 /// Frames of a clip that are in memory in full size.
 const FRAMES_AT_ONCE: u64 = 8;
 /// Bytes of a pixel, and of a value.

@@ -15,8 +15,11 @@ use crate::{Arithmetic, Run};
 
 /// Bytes of an f32.
 const F32: u64 = 4;
-/// What a product packs of its rows at a time (`glm4v-kernels`), and the tasks' sums beside it.
-const LEFT_BYTES: u64 = 10 << 20;
+/// What a product packs of its rows at a time at most (`glm4v-kernels`).
+const PACKED_ROWS: u64 = 8 << 20;
+
+/// What glibc keeps at most of memory that was freed; with less to do, a quarter of what is in use.
+const FREED: u64 = 64 << 20;
 
 /// What the tower of a configuration takes, as far as sizes tell.
 #[derive(Clone, Copy, Debug)]
@@ -59,7 +62,7 @@ impl<'a> Footprint<'a> {
         let rotary = 4 * F32 * patches as u64 * (self.config.head_dim() / 2) as u64;
         let most = match self.arithmetic {
             Arithmetic::Host(precision) => {
-                LEFT_BYTES + self.on_host(patches as u64, tokens as u64, &runs, precision)
+                self.on_host(patches as u64, tokens as u64, &runs, precision)
             }
             Arithmetic::Device(_) => {
                 self.on_device(patches as u64, tokens as u64, &runs, max_score_bytes)
@@ -153,6 +156,13 @@ impl<'a> Footprint<'a> {
         }
         .packed_bytes(&segments.collect::<Vec<_>>());
         let out = size(config.out_hidden_size);
+        let widest = size(
+            config
+                .patch_dim()
+                .max(config.hidden_size)
+                .max(config.mlp_size()),
+        );
+        let packed_rows = PACKED_ROWS.min(patches * widest);
         let stages = [
             // The rows and what they are projected to.
             patches * (size(config.patch_dim()) + hidden),
@@ -165,7 +175,8 @@ impl<'a> Footprint<'a> {
             patches * hidden + tokens * out,
             tokens * (3 * out + size(config.merger_size())),
         ];
-        stages.into_iter().max().unwrap_or(0)
+        let live = packed_rows + stages.into_iter().max().unwrap_or(0);
+        live + (live / 4).min(FREED)
     }
 
     /// Norms, rotary embedding and activations are worked out by parts, in f32, whatever the type.

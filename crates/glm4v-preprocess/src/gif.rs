@@ -8,10 +8,10 @@ use crate::rgb::whiten;
 use crate::{OpenOptions, PreprocessError};
 
 pub(crate) fn decode(bytes: &[u8], options: &OpenOptions) -> Result<RgbImage, PreprocessError> {
-    let Start {
+    let Started {
         mut reader,
         frame,
-        canvas: (width, height),
+        size: (width, height),
     } = start(bytes, options)?;
     let mut indices = vec![0; reader.buffer_size()];
     reader.read_into_buffer(&mut indices).map_err(failed)?;
@@ -25,19 +25,18 @@ pub(crate) fn decode(bytes: &[u8], options: &OpenOptions) -> Result<RgbImage, Pr
 
 /// Width and height of what [`decode`] gives.
 pub(crate) fn size(bytes: &[u8], options: &OpenOptions) -> Result<(u32, u32), PreprocessError> {
-    Ok(start(bytes, options)?.canvas)
+    Ok(start(bytes, options)?.size)
 }
 
-/// A picture before its pixels are read.
-struct Start<'a> {
+/// A reader before the first frame's pixels.
+struct Started<'a> {
     reader: Decoder<&'a [u8]>,
-    /// The first frame.
     frame: Frame<'static>,
-    /// Width and height of the canvas that it needs.
-    canvas: (u32, u32),
+    /// Width and height of the canvas that the frame needs.
+    size: (u32, u32),
 }
 
-fn start<'a>(bytes: &'a [u8], options: &OpenOptions) -> Result<Start<'a>, PreprocessError> {
+fn start<'a>(bytes: &'a [u8], options: &OpenOptions) -> Result<Started<'a>, PreprocessError> {
     let mut settings = DecodeOptions::new();
     settings.set_color_output(ColorOutput::Indexed);
     settings.allow_unknown_blocks(true);
@@ -54,10 +53,10 @@ fn start<'a>(bytes: &'a [u8], options: &OpenOptions) -> Result<Start<'a>, Prepro
     let height = u32::from(screen_height).max(u32::from(frame.top) + u32::from(frame.height));
     let area = u64::from(width) * u64::from(height);
     check_size(width, height, 3 * area, options)?;
-    Ok(Start {
+    Ok(Started {
         reader,
         frame,
-        canvas: (width, height),
+        size: (width, height),
     })
 }
 

@@ -1,4 +1,4 @@
-use burn::tensor::{FloatDType, TensorData, bf16, f16};
+use burn::tensor::{Element, FloatDType, TensorData, bf16, f16};
 use safetensors::Dtype;
 
 /// The types in which a tower's tensors are stored.
@@ -85,6 +85,17 @@ pub(crate) fn from_bytes(
     values.into_data(shape.to_vec())
 }
 
+/// Room for the `count` values of a tensor that is needed for a moment. glibc maps what is larger than 32 MiB apart and
+/// gives it back at once; smaller, it would leave holes between the weights made of it, a quarter of them in all. What is
+/// not used of the room is never touched, and so takes no memory.
+pub(crate) fn passing<T>(count: usize) -> Vec<T> {
+    let apart = match cfg!(target_os = "linux") {
+        true => (33 << 20) / size_of::<T>(),
+        false => 0,
+    };
+    Vec::with_capacity(count.max(apart))
+}
+
 /// Values on their way into a tensor.
 enum Values {
     F32(Vec<f32>),
@@ -95,9 +106,9 @@ enum Values {
 impl Values {
     fn new(dtype: FloatDType, count: usize) -> Self {
         match dtype {
-            FloatDType::F16 => Self::F16(Vec::with_capacity(count)),
-            FloatDType::BF16 => Self::BF16(Vec::with_capacity(count)),
-            _ => Self::F32(Vec::with_capacity(count)),
+            FloatDType::F16 => Self::F16(passing(count)),
+            FloatDType::BF16 => Self::BF16(passing(count)),
+            _ => Self::F32(passing(count)),
         }
     }
 
@@ -125,11 +136,17 @@ impl Values {
 
     fn into_data(self, shape: Vec<usize>) -> TensorData {
         match self {
-            Self::F32(values) => TensorData::new(values, shape),
-            Self::F16(values) => TensorData::new(values, shape),
-            Self::BF16(values) => TensorData::new(values, shape),
+            Self::F32(values) => whole(values, shape),
+            Self::F16(values) => whole(values, shape),
+            Self::BF16(values) => whole(values, shape),
         }
     }
+}
+
+/// Gives back the room that was not used, lest a tensor that stays keep it.
+fn whole<E: Element>(mut values: Vec<E>, shape: Vec<usize>) -> TensorData {
+    values.shrink_to_fit();
+    TensorData::new(values, shape)
 }
 
 /// `values` as tensor data of type `dtype`.

@@ -43,9 +43,10 @@ pub(crate) fn values(parameter: &Parameter, seed: u64) -> Vec<f32> {
     let (mean, deviation) = distribution(parameter);
     let normal = Normal::new(mean, deviation).expect("a finite deviation");
     let mut generator = ChaCha8Rng::from_seed(key_seed(&parameter.key, seed));
-    (0..parameter.num_elements())
-        .map(|_| normal.sample(&mut generator))
-        .collect()
+    let count = usize::try_from(parameter.num_elements()).expect("a parameter fits in memory");
+    let mut values = convert::passing(count);
+    values.extend((0..count).map(|_| normal.sample(&mut generator)));
+    values
 }
 
 fn distribution(parameter: &Parameter) -> (f32, f32) {

@@ -103,8 +103,8 @@ impl Cut {
 /// let preset = Preset::Glm41V9B;
 /// let grid = Processor::of_preset(preset)?.grid(1080, 1920)?; // height, width
 /// let plan = Plan::new(&preset.vision(), &[grid], Target::new(Backend::Webgpu, FloatDType::F16));
-/// assert_eq!(plan.items[0].patches, 76 * 136);
-/// assert_eq!(plan.items[0].tokens, 38 * 68);
+/// assert_eq!(plan.items[0].patches, 78 * 138);
+/// assert_eq!(plan.items[0].tokens, 39 * 69);
 /// assert_eq!(plan.weights, 2 * 892_498_432);
 /// assert!(plan.on_device() < 3 << 30);
 /// # Ok::<(), glm4v::Error>(())
@@ -120,6 +120,8 @@ pub struct Plan {
     pub cut: Cut,
     /// Each picture or clip, in the order of the batch.
     pub items: Vec<PlanItem>,
+    /// Patches of the largest part.
+    pub patches_at_once: usize,
     /// Bytes of the parameters as they are held, in the target's type; on flex, packed.
     pub weights: u64,
     /// Most bytes while they are loaded, themselves included.
@@ -183,6 +185,11 @@ impl Plan {
             target,
             cut,
             items,
+            patches_at_once: pieces
+                .iter()
+                .map(|piece| piece.rows.len())
+                .max()
+                .unwrap_or(0),
             weights: footprint.weights(),
             loading: footprint.loading(),
             patch_rows: bytes(patches, config.patch_dim()),
@@ -307,7 +314,8 @@ mod tests {
         assert_eq!(patches.collect::<Vec<_>>(), [624, 720, 1900]);
         assert_eq!(plan.num_tokens(), 3244 / 4);
         assert_eq!(plan.patch_rows, 3244 * 1176 * 4);
-        assert_eq!(plan.cut.max_patches, 1024);
+        // The clip goes with the first picture only as far as 1,024 patches reach; the other picture is a part by itself.
+        assert_eq!((plan.cut.max_patches, plan.patches_at_once), (1024, 1900));
     }
 
     #[test]

@@ -164,7 +164,7 @@ impl Planned {
                 format!(
                     "{} at most, {} patches at once",
                     layout::bytes(plan.activations),
-                    plan.cut.max_patches
+                    plan.patches_at_once
                 ),
             ),
             ("embeddings", layout::bytes(plan.embeddings)),
@@ -202,7 +202,7 @@ impl Planned {
             "parameters": self.parameters,
             "dtype": self.dtype,
             "device": {"spec": self.device.spec.to_string(), "name": self.device.name},
-            "max_patches": plan.cut.max_patches,
+            "patches_at_once": plan.patches_at_once,
             "bytes": {
                 "weights": plan.weights,
                 "patch_rows": plan.patch_rows,
