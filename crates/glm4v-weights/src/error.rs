@@ -95,6 +95,9 @@ pub enum WeightsError {
         /// How many came.
         found: u64,
     },
+    /// The device failed while it took a tensor.
+    #[error("the device failed: {0}")]
+    Device(String),
     /// The files hold a vision tensor that the configuration has no place for.
     #[error("{}: tensor `{key}` is left over: the configuration has no place for it ({count} left over in all)", path.display())]
     LeftOver {

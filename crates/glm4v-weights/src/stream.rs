@@ -77,7 +77,8 @@ impl Stream {
     /// Takes the next bytes of the tensor `key` (without the checkpoint's prefix), little-endian values of type `stored`.
     ///
     /// # Errors
-    /// [`WeightsError::Length`] for bytes beyond the tensor's end, or of a tensor that the tower does not have.
+    /// [`WeightsError::Length`] for bytes beyond the tensor's end, or of a tensor that the tower does not have;
+    /// [`WeightsError::Device`] where the device fails.
     ///
     /// # Panics
     /// If the type is another one than for the tensor's first bytes.
@@ -113,7 +114,7 @@ impl Stream {
         }
         match self.arithmetic {
             Arithmetic::Host(_) => tensor.hold(bytes),
-            Arithmetic::Device(dtype) => tensor.upload(bytes, &self.device, dtype),
+            Arithmetic::Device(dtype) => tensor.upload(bytes, &self.device, dtype)?,
         }
         Ok(())
     }
@@ -190,7 +191,12 @@ impl Arriving {
         self.received += bytes.len();
     }
 
-    fn upload(&mut self, mut bytes: &[u8], device: &Device, dtype: FloatDType) {
+    fn upload(
+        &mut self,
+        mut bytes: &[u8],
+        device: &Device,
+        dtype: FloatDType,
+    ) -> Result<(), WeightsError> {
         while !bytes.is_empty() {
             let end_of_part = ((self.received / self.part + 1) * self.part).min(self.total);
             let room = (end_of_part - self.received).min(SLICE_BYTES - self.pending.len());
@@ -205,6 +211,10 @@ impl Arriving {
                 self.slices
                     .push(Tensor::from_data(data, (device, dtype.into())));
                 self.pending.clear();
+                // Until then the queue holds the values.
+                device
+                    .flush()
+                    .map_err(|error| WeightsError::Device(error.to_string()))?;
             }
             if part_is_full {
                 self.parts.push(whole(std::mem::take(&mut self.slices)));
@@ -213,6 +223,7 @@ impl Arriving {
         if self.received == self.total {
             self.pending = Vec::new();
         }
+        Ok(())
     }
 }
 
