@@ -108,7 +108,7 @@ impl Room {
     /// The limit of the encoder: what there is of its device's memory, less what is not its own.
     pub(crate) fn of_encoder(self, target: Target) -> u64 {
         let room = match target.on_host {
-            true => self.allowed.into_iter().chain(self.machine).min(),
+            true => self.allowed.or(self.machine),
             false => self.allowed,
         };
         let others = if target.on_host { PROGRAM } else { 0 };
@@ -180,7 +180,10 @@ impl Forecast {
         if let Some(allowed) = room.allowed.filter(|&allowed| bounded > allowed) {
             return needs(bounded, &memory, "--max-memory allows", allowed);
         }
-        if let Some(left) = room.machine.filter(|&left| self.host > left) {
+        // What the system says is left is an estimate: whoever names a bound for the host knows better.
+        let named = self.device.is_none() && room.allowed.is_some();
+        let machine = room.machine.filter(|_| !named);
+        if let Some(left) = machine.filter(|&left| self.host > left) {
             return needs(self.host, &memory, "the machine has", left);
         }
         if let Some(limit) = target
@@ -234,7 +237,9 @@ impl Forecast {
             is_loaded = true;
             weights = plan.weights;
             device = device.max(plan.weights + running);
-            largest_tensor = largest_tensor.max(plan.largest_tensor);
+            largest_tensor = largest_tensor
+                .max(plan.largest_tensor)
+                .max(plan.largest_parameter);
             held += plan.embeddings + details;
             host = host.max(held + waiting);
         }

@@ -71,7 +71,15 @@ impl<'a> Footprint<'a> {
         rotary + most
     }
 
-    /// Bytes of the largest tensor of a pass over `grids`, or of the parameters: devices limit what one buffer holds.
+    /// Bytes of the largest parameter, held whole: devices limit what one buffer holds.
+    #[must_use]
+    pub fn largest_parameter(&self) -> u64 {
+        let parameters = self.config.parameters().into_iter();
+        let bytes = parameters.map(|parameter| parameter.num_elements() * self.value());
+        bytes.max().unwrap_or(0)
+    }
+
+    /// Bytes of the largest tensor of a pass over `grids`.
     #[must_use]
     pub fn largest_tensor(&self, grids: &[GridThw], max_score_bytes: u64) -> u64 {
         let config = self.config;
@@ -80,15 +88,13 @@ impl<'a> Footprint<'a> {
         let scores = runs(grids)
             .into_iter()
             .map(|run| self.scores(run, max_score_bytes));
-        let parameters = config.parameters().into_iter();
-        let parameters = parameters.map(|parameter| parameter.num_elements() * self.value());
         let rows = [
             patches * F32 * config.patch_dim() as u64,
             patches * self.value() * (3 * config.hidden_size) as u64,
             patches * F32 * (2 * config.hidden_size).max(config.mlp_size()) as u64,
             tokens * F32 * config.merger_size().max(config.out_hidden_size) as u64,
         ];
-        scores.chain(parameters).chain(rows).max().unwrap_or(0)
+        scores.chain(rows).max().unwrap_or(0)
     }
 
     /// Floating-point operations of the products and of attention over `grid`, two for each multiplication: all but a

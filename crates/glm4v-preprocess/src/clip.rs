@@ -1,7 +1,7 @@
 use crate::{Patches, PreprocessError};
 
 /// A clip has at most as many frames: eight days at 24 a second.
-pub(crate) const MAX_FRAMES: usize = 1 << 24;
+const MAX_FRAMES: usize = 1 << 24;
 /// Frames a second that the reference assumes where they are not known.
 const ASSUMED_FPS: f64 = 24.0;
 
@@ -101,6 +101,18 @@ pub struct Clip {
     pub frame_timestamps: Vec<f64>,
     /// The seconds that the prompt names for each of the t temporal patches ([`ClipInfo::prompt_timestamps`]).
     pub timestamps: Vec<f64>,
+}
+
+/// As many frames as are sampled: a tiny frame rate would otherwise be asked for the same one for ever.
+pub(crate) fn check_sampled(count: usize) -> Result<usize, PreprocessError> {
+    if count <= MAX_FRAMES {
+        return Ok(count);
+    }
+    Err(PreprocessError::TooLarge {
+        what: "sampled frames",
+        limit: MAX_FRAMES as u64,
+        found: count.to_string(),
+    })
 }
 
 #[cfg(test)]

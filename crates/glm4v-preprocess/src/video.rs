@@ -6,6 +6,7 @@ use image::RgbImage;
 use ndarray::Array2;
 use rayon::prelude::*;
 
+use crate::clip::check_sampled;
 use crate::patchify::Patchifier;
 use crate::pick::{Asked, Every, Picked, ReadFrame};
 use crate::resize::resize;
@@ -49,14 +50,16 @@ impl VideoProcessor {
     ///
     /// # Errors
     /// Those of [`crate::smart_resize`], which takes no fewer frames than `temporal_patch_size`; without resizing,
-    /// [`PreprocessError::Size`] for a side that is not a multiple of patch_size · merge_size.
+    /// [`PreprocessError::Size`] for a side that is not a multiple of patch_size · merge_size;
+    /// [`PreprocessError::TooLarge`] for more frames than any clip has.
     pub fn grid(
         &self,
         num_frames: usize,
         height: usize,
         width: usize,
     ) -> Result<GridThw, PreprocessError> {
-        target_grid(&self.config.frames, num_frames, height, width)
+        let frames = check_sampled(num_frames)?;
+        target_grid(&self.config.frames, frames, height, width)
     }
 
     /// The patch rows of the clip whose frames, all of them and in order, are `frames`. Frames that are not sampled are
@@ -287,6 +290,12 @@ mod tests {
         let info = ClipInfo::new(9, 4.0);
         let error = processor(2, true).clip(frames(8), &info).unwrap_err();
         assert!(error.to_string().contains("after 8 frames"), "{error}");
+    }
+
+    #[test]
+    fn more_frames_than_any_clip_has_are_refused() {
+        let error = processor(2, true).grid(usize::MAX, 2, 2).unwrap_err();
+        assert!(matches!(error, PreprocessError::TooLarge { .. }), "{error}");
     }
 
     #[test]

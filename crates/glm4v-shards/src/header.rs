@@ -1,5 +1,8 @@
+use std::collections::BTreeMap;
+
 use safetensors::Dtype;
-use safetensors::tensor::Metadata;
+use serde::Deserialize;
+use serde_json::Value;
 
 use crate::ShardError;
 use crate::printable;
@@ -77,39 +80,87 @@ impl Header {
             );
             return Err(refuse(file, message));
         }
-        // Checks each extent against type and shape, and that nothing overlaps or is left out.
-        let metadata: Metadata =
-            serde_json::from_slice(json).map_err(|error| refuse(file, error.to_string()))?;
-        let end = data_start.saturating_add(metadata.data_len() as u64);
+        let tensors = tensors(json, data_start).map_err(|message| refuse(file, message))?;
+        let last = tensors.last();
+        let end = last.map_or(data_start, |tensor| {
+            tensor.start.saturating_add(tensor.bytes)
+        });
         if end != file_len {
             return Err(refuse(
                 file,
                 format!("expected {end} bytes by its header, found {file_len}"),
             ));
         }
-        let keys = metadata.offset_keys();
         // No key of a model has any, and a terminal would obey them.
-        if let Some(key) = keys.iter().find(|key| key.contains(char::is_control)) {
+        let odd = |tensor: &&Tensor| tensor.key.contains(char::is_control);
+        if let Some(Tensor { key, .. }) = tensors.iter().find(odd) {
             return Err(refuse(
                 file,
                 format!("tensor `{key}`: control characters in its key"),
             ));
         }
-        let tensor = |key: String| {
-            let info = metadata.info(&key).expect("a key of the header");
-            let (start, end) = info.data_offsets;
-            Tensor {
-                dtype: info.dtype,
-                shape: info.shape.clone(),
-                start: data_start + start as u64,
-                bytes: (end - start) as u64,
-                key,
-            }
-        };
-        Ok(Self {
-            tensors: keys.into_iter().map(tensor).collect(),
-        })
+        Ok(Self { tensors })
     }
+}
+
+/// What the header says of a tensor. The crate safetensors counts its bits in `usize`, which in a browser ends at tensors
+/// of 512 MiB, such as language models have.
+#[derive(Deserialize)]
+struct Entry {
+    dtype: Dtype,
+    shape: Vec<u64>,
+    data_offsets: (u64, u64),
+}
+
+impl Entry {
+    /// Bytes by type and shape.
+    fn bytes(&self) -> Option<u64> {
+        let mut sides = self.shape.iter();
+        let bits = sides.try_fold(self.dtype.bitsize() as u64, |bits, &side| {
+            bits.checked_mul(side)
+        })?;
+        bits.is_multiple_of(8).then_some(bits / 8)
+    }
+}
+
+/// The tensors in the order of the file. Each must be as long as its type and shape say, and begin where the one before it
+/// ends.
+fn tensors(json: &[u8], data_start: u64) -> Result<Vec<Tensor>, String> {
+    let mut entries: BTreeMap<String, Value> =
+        serde_json::from_slice(json).map_err(|error| error.to_string())?;
+    entries.remove("__metadata__");
+    let parse = |(key, value)| {
+        let entry = Entry::deserialize::<Value>(value);
+        let entry = entry.map_err(|error| format!("tensor `{key}`: {error}"))?;
+        Ok((key, entry))
+    };
+    let entries: Result<Vec<(String, Entry)>, String> = entries.into_iter().map(parse).collect();
+    let mut entries = entries?;
+    entries.sort_by_key(|(_, entry)| entry.data_offsets);
+    let mut tensors = Vec::new();
+    let mut next = 0;
+    for (key, entry) in entries {
+        let (start, end) = entry.data_offsets;
+        let by_shape = entry.bytes().and_then(|bytes| start.checked_add(bytes));
+        if start != next || by_shape != Some(end) {
+            let Entry { dtype, shape, .. } = entry;
+            return Err(format!(
+                "tensor `{key}`: expected {dtype:?} of shape {shape:?} from byte {next} on, found bytes {start} to {end}"
+            ));
+        }
+        next = end;
+        let shape = entry.shape.into_iter().map(usize::try_from);
+        tensors.push(Tensor {
+            shape: shape
+                .collect::<Result<_, _>>()
+                .map_err(|_| format!("tensor `{key}`: sides beyond any memory"))?,
+            dtype: entry.dtype,
+            start: data_start.saturating_add(start),
+            bytes: end - start,
+            key,
+        });
+    }
+    Ok(tensors)
 }
 
 fn refuse(file: &str, message: String) -> ShardError {
@@ -138,6 +189,15 @@ mod tests {
             .iter()
             .map(|tensor| (&tensor.key[..], tensor.start - start, tensor.bytes));
         assert_eq!(extents.collect::<Vec<_>>(), [("a", 0, 8), ("b", 8, 6)]);
+    }
+
+    #[test]
+    fn tensors_of_more_bytes_than_a_browser_counts_are_read() {
+        let bytes: u64 = 2 * 151_552 * 65_536;
+        let json = format!(
+            r#"{{"a":{{"dtype":"BF16","shape":[151552,65536],"data_offsets":[0,{bytes}]}}}}"#
+        );
+        assert_eq!(parse(&json, bytes).unwrap().tensors[0].bytes, bytes);
     }
 
     #[test]

@@ -160,7 +160,7 @@ pub(crate) fn from_f32(values: Vec<f32>, shape: Vec<usize>, dtype: FloatDType) -
             values.into_iter().map(bf16::from_f32).collect::<Vec<_>>(),
             shape,
         ),
-        _ => TensorData::new(values, shape),
+        _ => whole(values, shape),
     }
 }
 

@@ -17,24 +17,26 @@ pub fn available_memory() -> Option<u64> {
     Some(held.saturating_add(left.fold(machine, u64::min)))
 }
 
-/// The directories of the process's control group and of those around it, in the second version of the interface.
+/// The directories of the process's control group and of those around it. A machine may have both versions of the
+/// interface at once, and the memory controller in either.
 fn groups() -> Vec<PathBuf> {
+    let own = read("/proc/self/cgroup").unwrap_or_default();
+    own.lines().flat_map(groups_of).collect()
+}
+
+/// Those of one line of `/proc/self/cgroup`: `0::/PATH`, or `NUMBER:memory:/PATH` in the first version.
+fn groups_of(line: &str) -> Vec<PathBuf> {
     let root = Path::new("/sys/fs/cgroup");
-    let Some(own) = read("/proc/self/cgroup") else {
-        return Vec::new();
+    let (root, own) = match line.splitn(3, ':').collect::<Vec<_>>()[..] {
+        ["0", "", own] => (root.to_owned(), own),
+        [_, controllers, own] if controllers.split(',').any(|name| name == "memory") => {
+            (root.join("memory"), own)
+        }
+        _ => return Vec::new(),
     };
-    let own = own.lines().find_map(|line| line.strip_prefix("0::/"));
-    let Some(own) = own else {
-        // The first version's memory controller, which a container sees as its root.
-        return vec![root.join("memory")];
-    };
-    let mut groups: Vec<PathBuf> = Path::new(own)
-        .ancestors()
-        .map(|group| root.join(group))
-        .collect();
-    // In a container, the path is often the host's, and the root is the group.
-    groups.push(root.to_owned());
-    groups
+    // The last is the root: in a container, the path is often the host's, and the root is the group.
+    let own = Path::new(own.trim_start_matches('/'));
+    own.ancestors().map(|group| root.join(group)).collect()
 }
 
 fn left_in_group(group: &Path) -> Option<u64> {
@@ -45,10 +47,15 @@ fn left_in_group(group: &Path) -> Option<u64> {
     Some(limit.saturating_sub(used.saturating_sub(files)))
 }
 
-/// Bytes of files in memory, which make room where it is needed.
+/// Bytes of files and of the kernel's own caches in memory, which make room where it is needed. The first version counts
+/// a group's children under names of their own.
 fn cached(stat: &str) -> u64 {
+    let names = match stat.contains("total_inactive_file ") {
+        true => ["total_inactive_file", "total_active_file", ""],
+        false => ["inactive_file", "active_file", "slab_reclaimable"],
+    };
     let fields = stat.lines().filter_map(|line| line.split_once(' '));
-    let files = fields.filter(|(name, _)| ["inactive_file", "active_file"].contains(name));
+    let files = fields.filter(|(name, _)| names.contains(name));
     files
         .filter_map(|(_, bytes)| bytes.trim().parse::<u64>().ok())
         .sum()
@@ -90,8 +97,30 @@ mod tests {
             "anon 400\ninactive_file 200\nactive_file 50\n",
         );
         assert_eq!(left_in_group(group.path()), Some(550));
+        write(
+            "memory.stat",
+            "inactive_file 1\nactive_file 2\ntotal_inactive_file 100\ntotal_active_file 20\n",
+        );
+        assert_eq!(left_in_group(group.path()), Some(420));
         write("memory.max", "max\n");
         assert_eq!(left_in_group(group.path()), None);
+    }
+
+    #[test]
+    fn groups_are_those_around_it_in_both_versions() {
+        let paths = |line| -> Vec<String> {
+            let groups = groups_of(line).into_iter();
+            groups.map(|group| group.display().to_string()).collect()
+        };
+        assert_eq!(
+            paths("0::/a/b"),
+            ["/sys/fs/cgroup/a/b", "/sys/fs/cgroup/a", "/sys/fs/cgroup/"]
+        );
+        assert_eq!(
+            paths("9:cpu,memory:/job"),
+            ["/sys/fs/cgroup/memory/job", "/sys/fs/cgroup/memory/"]
+        );
+        assert!(paths("3:cpuset:/job").is_empty() && paths("").is_empty());
     }
 
     #[cfg(target_os = "linux")]

@@ -132,8 +132,10 @@ pub struct Plan {
     pub activations: u64,
     /// Bytes of the embeddings, as f32.
     pub embeddings: u64,
-    /// Bytes of the largest tensor.
+    /// Bytes of the largest tensor beside the parameters.
     pub largest_tensor: u64,
+    /// Bytes of the largest parameter, where it is held whole.
+    pub largest_parameter: u64,
 }
 
 /// One picture or clip of a [`Plan`].
@@ -200,6 +202,7 @@ impl Plan {
             },
             embeddings,
             largest_tensor: tensors.into_iter().max().unwrap_or(0),
+            largest_parameter: footprint.largest_parameter(),
         }
     }
 
@@ -216,10 +219,12 @@ impl Plan {
         memory: u64,
     ) -> Result<Self, Error> {
         let usual = Cut::usual(target.arithmetic);
-        Self::from_cut(config, grids, target, usual, memory)
+        let plan = Self::from_cut(config, grids, target, usual, memory)?;
+        plan.fits(plan.largest_parameter)?;
+        Ok(plan)
     }
 
-    /// [`Plan::within`], starting from `cut`.
+    /// [`Plan::within`], starting from `cut`, for a tower that is loaded: its parameters are there, if need be in parts.
     pub(crate) fn from_cut(
         config: &VisionConfig,
         grids: &[GridThw],
@@ -244,11 +249,13 @@ impl Plan {
             let allowed = memory;
             return Err(Error::Memory { needed, allowed });
         }
+        self.fits(self.largest_tensor)
+    }
+
+    /// Whether a buffer holds a tensor of `needed` bytes.
+    fn fits(&self, needed: u64) -> Result<(), Error> {
         match self.target.max_buffer {
-            Some(allowed) if self.largest_tensor > allowed => Err(Error::Buffer {
-                needed: self.largest_tensor,
-                allowed,
-            }),
+            Some(allowed) if needed > allowed => Err(Error::Buffer { needed, allowed }),
             _ => Ok(()),
         }
     }

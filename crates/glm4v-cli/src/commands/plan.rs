@@ -1,7 +1,7 @@
 use std::path::Path;
 
-use anyhow::{Context, Result};
-use glm4v::{Backend, DeviceInfo, DeviceKind, Plan, Processor};
+use anyhow::{Context, Result, ensure};
+use glm4v::{Backend, DeviceInfo, DeviceKind, OpenOptions, Plan, Processor};
 use serde_json::{Value, json};
 
 use crate::args::{DeviceArgs, PlanArgs};
@@ -222,6 +222,12 @@ impl About {
         (width, height, frames): GivenSize,
         processor: &Processor,
     ) -> Result<Self> {
+        let limit = OpenOptions::default().max_pixels;
+        ensure!(
+            (height as u64).saturating_mul(width as u64) <= limit,
+            "{}: expected at most {limit} pixels, found {width}×{height}",
+            input.display()
+        );
         let grid = match frames {
             None => processor.grid(height, width),
             Some(frames) => processor

@@ -3,7 +3,7 @@ use glm4v_config::FrameSampling;
 use super::Source;
 use super::linspace::linspace;
 use crate::PreprocessError;
-use crate::clip::MAX_FRAMES;
+use crate::clip::check_sampled;
 
 /// `Glm4vVideoProcessor.sample_frames` of transformers 5.23 before repeats are dropped: `fps` frames a second up to
 /// `max_duration`, and of a longer clip as many as of that duration, spread over all of it.
@@ -14,7 +14,7 @@ pub(super) fn sample(
     let at = |seconds_times_fps: f64| (seconds_times_fps.ceil() as usize).min(source.last());
     if source.duration <= sampling.max_duration {
         let count = (source.duration * sampling.fps).floor().max(1.0) as usize;
-        return Ok((0..checked(count)?)
+        return Ok((0..check_sampled(count)?)
             .map(|index| at(index as f64 * source.fps / sampling.fps))
             .collect());
     }
@@ -25,18 +25,6 @@ pub(super) fn sample(
     Ok(linspace(0.0, source.duration, count)
         .map(|seconds| at(seconds * source.fps))
         .collect())
-}
-
-/// A tiny frame rate would otherwise be asked for the same frame for ever.
-fn checked(count: usize) -> Result<usize, PreprocessError> {
-    if count <= MAX_FRAMES {
-        return Ok(count);
-    }
-    Err(PreprocessError::TooLarge {
-        what: "sampled frames",
-        limit: MAX_FRAMES as u64,
-        found: count.to_string(),
-    })
 }
 
 #[cfg(test)]
