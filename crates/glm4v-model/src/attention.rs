@@ -6,7 +6,7 @@ use crate::host::{self, PackedLinear};
 use crate::rotary::Rotary;
 use crate::source::{ParameterSource, Scope};
 use crate::tiles::{self, Tile};
-use crate::{Linear, RmsNorm, Run};
+use crate::{Linear, RmsNorm, Run, join};
 
 /// Multi-head attention, full within a segment and never across (`Glm4vVisionAttention`, `GlmOcrVisionAttention`).
 #[derive(Module, Debug)]
@@ -69,7 +69,7 @@ impl Attention {
             outputs.push(output.swap_dims(1, 2).reshape([rows, hidden]));
             first += rows;
         }
-        self.proj.forward(Tensor::cat(outputs, 0))
+        self.proj.forward(join(outputs, 0))
     }
 
     /// The heads' outputs, by the host's own kernels.

@@ -129,23 +129,14 @@ impl<'a> Footprint<'a> {
             Some("blocks") => 2,
             _ => 3,
         });
-        let mut loads: Vec<Load> = Vec::new();
-        let mut gate: Option<Parameter> = None;
-        for parameter in parameters {
-            match self.arithmetic {
-                Arithmetic::Host(_) if parameter.key.ends_with("gate_proj.weight") => {
-                    gate = Some(parameter);
-                }
-                Arithmetic::Host(precision) => {
-                    loads.push(Load::on_host(&parameter, gate.take(), precision));
-                }
-                Arithmetic::Device(_) => loads.push(Load {
-                    held: parameter.num_elements() * self.value(),
-                    values: parameter.num_elements() * F32,
-                }),
-            }
-        }
-        loads
+        let load = |parameter: Parameter| match self.arithmetic {
+            Arithmetic::Host(precision) => Load::on_host(&parameter, precision),
+            Arithmetic::Device(_) => Some(Load {
+                held: parameter.num_elements() * self.value(),
+                values: parameter.num_elements() * F32,
+            }),
+        };
+        parameters.into_iter().filter_map(load).collect()
     }
 
     fn on_host(&self, patches: u64, tokens: u64, runs: &[Run], precision: Precision) -> u64 {
@@ -222,31 +213,32 @@ struct Load {
 }
 
 impl Load {
-    fn on_host(parameter: &Parameter, gate: Option<Parameter>, precision: Precision) -> Self {
+    /// Of `parameter`; a `gate_proj` is packed with its `up_proj`, and counted there.
+    fn on_host(parameter: &Parameter, precision: Precision) -> Option<Self> {
+        let key = &parameter.key;
+        if key.ends_with("gate_proj.weight") {
+            return None;
+        }
         let values = parameter.num_elements() * F32;
         let outer = parameter.shape[0];
         let inner = parameter.shape[1..].iter().product();
-        if gate.is_some() {
-            return Self {
+        let is_kept = parameter.shape.len() == 1 || key.ends_with("position_embedding.weight");
+        Some(if is_kept {
+            Self {
+                held: values,
+                values: 0,
+            }
+        } else if key.ends_with("up_proj.weight") {
+            Self {
                 held: PackedGate::bytes([outer, inner], precision),
                 values: 2 * values,
-            };
-        }
-        let is_table = parameter.key.ends_with("position_embedding.weight");
-        match parameter.shape.len() {
-            1 => Self {
-                held: values,
-                values: 0,
-            },
-            _ if is_table => Self {
-                held: values,
-                values: 0,
-            },
-            _ => Self {
+            }
+        } else {
+            Self {
                 held: PackedWeight::bytes([outer, inner], precision),
                 values,
-            },
-        }
+            }
+        })
     }
 }
 
@@ -299,6 +291,13 @@ mod tests {
         let packed = weights(Arithmetic::Host(Precision::Bf16));
         let more = packed - 2 * config.num_parameters();
         assert!(more > 0 && more < 4 << 20, "{more}");
+    }
+
+    #[test]
+    fn biases_are_counted_beside_their_weights() {
+        let config = Preset::GlmOcr.vision();
+        let host = Footprint::new(&config, Arithmetic::Host(Precision::F32));
+        assert_eq!(host.weights(), 4 * config.num_parameters());
     }
 
     #[test]

@@ -2,6 +2,7 @@ use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 
 use crate::host::PackedLinear;
+use crate::join;
 use crate::source::{ParameterSource, Scope};
 
 /// A linear map.
@@ -86,10 +87,7 @@ impl Linear {
 impl Weight {
     fn forward(&self, x: Tensor<2>) -> Tensor<2> {
         let product = |part: &Param<Tensor<2>>| x.clone().matmul(part.val().transpose());
-        let product = match &self.parts[..] {
-            [whole] => product(whole),
-            parts => Tensor::cat(parts.iter().map(product).collect(), 1),
-        };
+        let product = join(self.parts.iter().map(product).collect(), 1);
         match &self.bias {
             Some(bias) => product + bias.val().unsqueeze(),
             None => product,

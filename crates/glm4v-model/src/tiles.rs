@@ -2,7 +2,7 @@
 
 use burn::tensor::{Tensor, module};
 
-use crate::Run;
+use crate::{Run, join};
 
 /// Bytes of scores that a call of a backend's attention may hold: 256 MiB.
 pub(crate) const MAX_SCORE_BYTES: u64 = 256 << 20;
@@ -72,14 +72,6 @@ pub(crate) fn attention([query, key, value]: [Tensor<4>; 3], tile: Tile) -> Tens
         outputs.push(join(rows, 2));
     }
     join(outputs, 0)
-}
-
-/// One tensor is not copied.
-fn join(mut tensors: Vec<Tensor<4>>, dim: usize) -> Tensor<4> {
-    match tensors.len() {
-        1 => tensors.remove(0),
-        _ => Tensor::cat(tensors, dim),
-    }
 }
 
 #[cfg(test)]

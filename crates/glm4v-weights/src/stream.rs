@@ -3,7 +3,7 @@ use std::collections::hash_map::Entry;
 
 use burn::tensor::{DType, Device, FloatDType, Tensor};
 use glm4v_config::{ConfigError, VisionConfig};
-use glm4v_model::{HostWeight, ParameterSource, VisionModel};
+use glm4v_model::{HostWeight, ParameterSource, VisionModel, join};
 
 use crate::{Arithmetic, StoredDtype, WeightsError, convert};
 
@@ -149,7 +149,7 @@ impl ParameterSource for Stream {
     type Error = WeightsError;
 
     fn tensor<const D: usize>(&mut self, key: &str) -> Result<Tensor<D>, WeightsError> {
-        self.parts(key).map(whole)
+        self.parts(key).map(|parts| join(parts, 0))
     }
 
     fn parts<const D: usize>(&mut self, key: &str) -> Result<Vec<Tensor<D>>, WeightsError> {
@@ -217,21 +217,13 @@ impl Arriving {
                     .map_err(|error| WeightsError::Device(error.to_string()))?;
             }
             if part_is_full {
-                self.parts.push(whole(std::mem::take(&mut self.slices)));
+                self.parts.push(join(std::mem::take(&mut self.slices), 0));
             }
         }
         if self.received == self.total {
             self.pending = Vec::new();
         }
         Ok(())
-    }
-}
-
-/// What is of one piece already is not copied.
-fn whole<const D: usize>(mut parts: Vec<Tensor<D>>) -> Tensor<D> {
-    match parts.len() {
-        1 => parts.remove(0),
-        _ => Tensor::cat(parts, 0),
     }
 }
 

@@ -2,10 +2,9 @@ use std::collections::HashMap;
 
 use burn::tensor::Tensor;
 use glm4v_config::GridThw;
-use glm4v_model::{Pass, Stage};
+use glm4v_model::{Pass, Stage, join};
 use glm4v_preprocess::Patches;
 
-use crate::encoder::join;
 use crate::pieces::{Piece, pieces};
 use crate::{Cut, Embeddings, Error, VisionEncoder};
 
@@ -64,10 +63,10 @@ impl VisionEncoder {
         let hidden_states = gathered.hidden_states.into_iter();
         let attention = gathered.attention.into_iter();
         Ok(Details {
-            embeddings: self.embeddings(join(gathered.embeddings), patches),
-            last_hidden_state: join(gathered.last_hidden_state),
+            embeddings: self.embeddings(join(gathered.embeddings, 0), patches),
+            last_hidden_state: join(gathered.last_hidden_state, 0),
             hidden_states: hidden_states
-                .map(|parts| self.maps(&join(parts), patches.grids()))
+                .map(|parts| self.maps(&join(parts, 0), patches.grids()))
                 .collect(),
             attention: attention
                 .map(|map| map.expect("every frame is in a piece"))

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use burn::tensor::{DType, Device, FloatDType, Tensor, TensorData};
 use glm4v_config::{GridThw, Preset, VisionConfig};
-use glm4v_model::{Pass, Stage, VisionModel};
+use glm4v_model::{Pass, Stage, VisionModel, join};
 use glm4v_preprocess::Patches;
 use glm4v_weights::{Arithmetic, Checkpoint, Inspection};
 use ndarray::Array2;
@@ -168,7 +168,7 @@ impl VisionEncoder {
                 let output = self.model.forward_with(pixel_values, &piece.frames, pass);
                 output.embeddings
             });
-        Ok(self.embeddings(join(outputs.collect()), patches))
+        Ok(self.embeddings(join(outputs.collect(), 0), patches))
     }
 
     /// Encodes gray pictures of `grids`, as one batch, and waits: kernels are compiled for these sizes, and where burn's
@@ -251,14 +251,6 @@ impl fmt::Debug for VisionEncoder {
             .field("processor", &self.processor)
             .field("device", &self.model.device())
             .finish()
-    }
-}
-
-/// The parts of a batch as one; a single one is not copied.
-pub(crate) fn join(mut parts: Vec<Tensor<2>>) -> Tensor<2> {
-    match parts.len() {
-        1 => parts.remove(0),
-        _ => Tensor::cat(parts, 0),
     }
 }
 
