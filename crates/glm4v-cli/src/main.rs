@@ -12,6 +12,8 @@ mod inputs;
 mod layout;
 mod model;
 mod output;
+mod reader;
+mod room;
 mod stages;
 mod values;
 mod weights;

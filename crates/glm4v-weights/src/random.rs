@@ -7,6 +7,7 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, Normal};
 
+use crate::parts::rows_of_part;
 use crate::{Arithmetic, convert};
 
 /// Builds a tower whose every parameter is random; the same `seed` gives the same values everywhere.
@@ -19,6 +20,20 @@ pub fn random(
     device: &Device,
     arithmetic: impl Into<Arithmetic>,
 ) -> Result<VisionModel, ConfigError> {
+    random_in_parts(config, seed, device, arithmetic, u64::MAX)
+}
+
+/// [`random`] with a weight of more than `max_part_bytes` held in parts, for a device that binds no more at once.
+///
+/// # Errors
+/// [`ConfigError`] for a configuration that is not valid.
+pub fn random_in_parts(
+    config: &VisionConfig,
+    seed: u64,
+    device: &Device,
+    arithmetic: impl Into<Arithmetic>,
+    max_part_bytes: u64,
+) -> Result<VisionModel, ConfigError> {
     config.validate()?;
     let parameters = config
         .parameters()
@@ -30,6 +45,7 @@ pub fn random(
         seed,
         device,
         arithmetic: arithmetic.into(),
+        max_part_bytes,
     };
     match VisionModel::new(config, &mut source) {
         Ok(model) => Ok(model),
@@ -44,9 +60,20 @@ pub(crate) fn values(parameter: &Parameter, seed: u64) -> Vec<f32> {
     let normal = Normal::new(mean, deviation).expect("a finite deviation");
     let mut generator = ChaCha8Rng::from_seed(key_seed(&parameter.key, seed));
     let count = usize::try_from(parameter.num_elements()).expect("a parameter fits in memory");
-    let mut values = convert::passing(count);
+    let mut values = passing(count);
     values.extend((0..count).map(|_| normal.sample(&mut generator)));
     values
+}
+
+/// Room for `count` values that are needed for a moment. glibc maps what is larger than 32 MiB apart and gives it back at
+/// once; smaller, it would leave holes between the weights made of it. What is not used of the room is never touched, and
+/// so takes no memory.
+fn passing(count: usize) -> Vec<f32> {
+    let apart = match cfg!(target_os = "linux") {
+        true => (33 << 20) / size_of::<f32>(),
+        false => 0,
+    };
+    Vec::with_capacity(count.max(apart))
 }
 
 fn distribution(parameter: &Parameter) -> (f32, f32) {
@@ -79,6 +106,7 @@ struct Source<'a> {
     seed: u64,
     device: &'a Device,
     arithmetic: Arithmetic,
+    max_part_bytes: u64,
 }
 
 impl Source<'_> {
@@ -98,6 +126,24 @@ impl ParameterSource for Source<'_> {
             self.data(key, dtype),
             (self.device, dtype.into()),
         ))
+    }
+
+    fn parts<const D: usize>(&mut self, key: &str) -> Result<Vec<Tensor<D>>, Self::Error> {
+        let dtype = self.arithmetic.dtype();
+        let Parameter { shape, .. } = &self.parameters[key];
+        let rows = rows_of_part(shape, dtype, self.max_part_bytes);
+        if rows == shape[0] {
+            return Ok(vec![self.tensor(key)?]);
+        }
+        let row: usize = shape[1..].iter().product();
+        let values = values(&self.parameters[key], self.seed);
+        let part = |values: &[f32]| {
+            let mut shape = shape.clone();
+            shape[0] = values.len() / row;
+            let data = convert::from_f32(values.to_vec(), shape, dtype);
+            Tensor::from_data(data, (self.device, dtype.into()))
+        };
+        Ok(values.chunks(rows * row).map(part).collect())
     }
 
     fn is_on_host(&self) -> bool {

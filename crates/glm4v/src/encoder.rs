@@ -46,8 +46,8 @@ impl VisionEncoder {
         let config = VisionConfig::from_file(dir.join("config.json"))?;
         let processor = Processor::from_dir(dir)?;
         processor.check(&config)?;
-        let (model, inspection) =
-            Checkpoint::open(dir)?.load(&config, device, arithmetic(device, dtype))?;
+        let checkpoint = Checkpoint::open(dir)?.with_max_part_bytes(max_part_bytes(device));
+        let (model, inspection) = checkpoint.load(&config, device, arithmetic(device, dtype))?;
         Ok((Self::new(model, processor)?, inspection))
     }
 
@@ -72,8 +72,13 @@ impl VisionEncoder {
         dtype: FloatDType,
     ) -> Result<Self, Error> {
         check_dtype(device, dtype)?;
-        let model =
-            glm4v_weights::random(&preset.vision(), seed, device, arithmetic(device, dtype))?;
+        let model = glm4v_weights::random_in_parts(
+            &preset.vision(),
+            seed,
+            device,
+            arithmetic(device, dtype),
+            max_part_bytes(device),
+        )?;
         Self::new(model, Processor::of_preset(preset)?)
     }
 
@@ -157,17 +162,15 @@ impl VisionEncoder {
     pub fn encode(&self, patches: &Patches) -> Result<Embeddings, Error> {
         self.check(patches)?;
         let cut = self.plan(patches.grids())?.cut;
-        let outputs = pieces(patches.grids(), cut.max_patches)
-            .into_iter()
-            .map(|piece| {
-                let pass = Pass {
-                    max_score_bytes: cut.max_score_bytes,
-                    observer: None,
-                };
-                let pixel_values = self.upload(patches, piece.rows);
-                let output = self.model.forward_with(pixel_values, &piece.frames, pass);
-                output.embeddings
-            });
+        let outputs = pieces(patches.grids(), cut.max_patches).map(|piece| {
+            let pass = Pass {
+                max_score_bytes: cut.max_score_bytes,
+                observer: None,
+            };
+            let pixel_values = self.upload(patches, piece.rows);
+            let output = self.model.forward_with(pixel_values, &piece.frames, pass);
+            output.embeddings
+        });
         Ok(self.embeddings(join(outputs.collect(), 0), patches))
     }
 
@@ -259,6 +262,11 @@ fn arithmetic(device: &Device, dtype: FloatDType) -> Arithmetic {
         true => on_flex(dtype),
         false => Arithmetic::Device(dtype),
     }
+}
+
+/// Bytes of a weight that are held together.
+fn max_part_bytes(device: &Device) -> u64 {
+    device::max_buffer(device).unwrap_or(u64::MAX)
 }
 
 fn check_dtype(device: &Device, dtype: FloatDType) -> Result<(), Error> {

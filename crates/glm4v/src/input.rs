@@ -1,7 +1,10 @@
 use std::path::Path;
 
 use glm4v_config::GridThw;
-use glm4v_preprocess::{Clip, ClipInfo, Media, MediaInfo, MediaOptions, Patches, PreprocessError};
+use glm4v_preprocess::{
+    Clip, ClipInfo, Media, MediaInfo, MediaOptions, Patches, PreprocessError, reading_clip,
+    resizing,
+};
 use image::DynamicImage;
 
 use crate::{Error, Processor};
@@ -32,6 +35,8 @@ pub struct InputInfo {
     pub width: usize,
     /// Of a clip, what will be taken of it.
     pub frames: Option<Frames>,
+    /// Most bytes that reading it holds beside the rows, whatever was read before.
+    pub reading: u64,
 }
 
 /// The frames taken of a clip.
@@ -98,19 +103,29 @@ impl Processor {
     ) -> Result<InputInfo, Error> {
         let path = path.as_ref();
         match Media::probe(path, options)? {
-            MediaInfo::Still { height, width } => Ok(InputInfo {
-                grid: self.grid(height, width).map_err(in_file(path))?,
+            MediaInfo::Still {
                 height,
                 width,
-                frames: None,
-            }),
+                decoding,
+            } => {
+                let grid = self.grid(height, width).map_err(in_file(path))?;
+                Ok(InputInfo {
+                    reading: decoding.max(self.reading((height, width), grid, None)),
+                    grid,
+                    height,
+                    width,
+                    frames: None,
+                })
+            }
             MediaInfo::Clip(source) => {
                 let (video, info) = (self.video()?, source.info());
                 let named = |error: PreprocessError| in_file(path)(error.into());
                 let indices = video.sample_frames(info).map_err(named)?;
                 let (height, width) = source.size();
                 let grid = video.grid(indices.len(), height, width).map_err(named)?;
+                let frames = Some(indices.len());
                 Ok(InputInfo {
+                    reading: source.decoding() + self.reading((height, width), grid, frames),
                     grid,
                     height,
                     width,
@@ -121,6 +136,26 @@ impl Processor {
                     }),
                 })
             }
+        }
+    }
+
+    /// Most bytes that are held, beside the rows, while a picture of (height, width) pixels is resized, or a clip of which
+    /// `frames` frames are taken is read.
+    #[must_use]
+    pub fn reading(
+        &self,
+        (height, width): (usize, usize),
+        grid: GridThw,
+        frames: Option<usize>,
+    ) -> u64 {
+        let config = self.config();
+        let patch = config.patch_size;
+        let to = (grid.h * patch, grid.w * patch);
+        let temporal = config.temporal_patch_size;
+        let threads = rayon::current_num_threads();
+        match frames {
+            None => resizing((height, width), to),
+            Some(frames) => reading_clip(frames, temporal, (height, width), to, threads),
         }
     }
 

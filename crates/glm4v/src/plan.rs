@@ -4,7 +4,7 @@ use burn::tensor::FloatDType;
 use glm4v_config::{GridThw, VisionConfig};
 use glm4v_model::{Arithmetic, Footprint, Pass, Precision};
 
-use crate::pieces::pieces;
+use crate::pieces::{Piece, pieces};
 use crate::{Backend, Error};
 
 /// Bytes of a value of patch rows and of embeddings on the host.
@@ -126,6 +126,8 @@ pub struct Plan {
     pub weights: u64,
     /// Most bytes while they are loaded, themselves included.
     pub loading: u64,
+    /// Most bytes of a parameter's values that are on the host while they are loaded onto a device with memory of its own.
+    pub staging: u64,
     /// Bytes of the patch rows, which are on the host.
     pub patch_rows: u64,
     /// Most bytes that the tower holds beside the parameters, its results included.
@@ -134,7 +136,8 @@ pub struct Plan {
     pub embeddings: u64,
     /// Bytes of the largest tensor beside the parameters.
     pub largest_tensor: u64,
-    /// Bytes of the largest parameter, where it is held whole.
+    /// Bytes of the largest parameter that is held whole where the device limits its buffers: weights are held in parts,
+    /// and of them it is a row.
     pub largest_parameter: u64,
 }
 
@@ -175,33 +178,30 @@ impl Plan {
         let patches = items.iter().map(|item| item.patches).sum();
         let tokens = items.iter().map(|item| item.tokens).sum();
         let embeddings = bytes(tokens, config.out_hidden_size);
-        let pieces = pieces(grids, cut.max_patches);
-        let passes = pieces.iter().map(|piece| {
-            let activations = footprint.activations(&piece.frames, cut.max_score_bytes);
-            let tensor = footprint.largest_tensor(&piece.frames, cut.max_score_bytes);
-            (activations, tensor)
-        });
-        let (passes, tensors): (Vec<u64>, Vec<u64>) = passes.unzip();
-        let pass = passes.into_iter().max().unwrap_or(0);
+        let mut largest = Largest::default();
+        for piece in pieces(grids, cut.max_patches) {
+            largest.add(&footprint, cut, piece);
+        }
         Self {
             target,
             cut,
             items,
-            patches_at_once: pieces
-                .iter()
-                .map(|piece| piece.rows.len())
-                .max()
-                .unwrap_or(0),
+            patches_at_once: largest.patches,
             weights: footprint.weights(),
             loading: footprint.loading(),
+            staging: if target.on_host {
+                0
+            } else {
+                footprint.staging()
+            },
             patch_rows: bytes(patches, config.patch_dim()),
-            activations: match pieces.len() {
-                0 | 1 => pass.max(embeddings),
+            activations: match largest.pieces {
+                0 | 1 => largest.pass.max(embeddings),
                 // Results wait for one another, and are then put together.
-                _ => (pass + embeddings).max(2 * embeddings),
+                _ => (largest.pass + embeddings).max(2 * embeddings),
             },
             embeddings,
-            largest_tensor: tensors.into_iter().max().unwrap_or(0),
+            largest_tensor: largest.tensor,
             largest_parameter: footprint.largest_parameter(),
         }
     }
@@ -211,7 +211,7 @@ impl Plan {
     ///
     /// # Errors
     /// [`Error::Memory`] where the smallest parts, single frames and a few queries of each, take more, and
-    /// [`Error::Buffer`] where one of their tensors or of the parameters does.
+    /// [`Error::Buffer`] where one of their tensors does, or a parameter that is not held in parts.
     pub fn within(
         config: &VisionConfig,
         grids: &[GridThw],
@@ -224,7 +224,7 @@ impl Plan {
         Ok(plan)
     }
 
-    /// [`Plan::within`], starting from `cut`, for a tower that is loaded: its parameters are there, if need be in parts.
+    /// [`Plan::within`], starting from `cut`, for a tower that is loaded: its parameters are there.
     pub(crate) fn from_cut(
         config: &VisionConfig,
         grids: &[GridThw],
@@ -270,12 +270,22 @@ impl Plan {
         }
     }
 
-    /// Most bytes of the host's memory, at any time: for a GPU, the patch rows and then the embeddings.
+    /// Most bytes of the host's memory, at any time: for a GPU, the patch rows, with a parameter on its way to the device
+    /// or the embeddings.
     #[must_use]
     pub fn on_host(&self) -> u64 {
         match self.target.on_host {
             true => self.on_device(),
-            false => self.patch_rows + self.embeddings,
+            false => self.patch_rows + self.embeddings.max(self.staging),
+        }
+    }
+
+    /// Most bytes of the host's memory while parameters are loaded.
+    #[must_use]
+    pub fn loading_on_host(&self) -> u64 {
+        match self.target.on_host {
+            true => self.loading,
+            false => self.staging,
         }
     }
 
@@ -295,6 +305,32 @@ impl Plan {
     #[must_use]
     pub fn operations(&self) -> u64 {
         self.items.iter().map(|item| item.operations).sum()
+    }
+}
+
+/// The most that any piece takes.
+#[derive(Default)]
+struct Largest {
+    pieces: usize,
+    patches: usize,
+    pass: u64,
+    tensor: u64,
+    last: Vec<GridThw>,
+}
+
+impl Largest {
+    fn add(&mut self, footprint: &Footprint<'_>, cut: Cut, piece: Piece) {
+        self.pieces += 1;
+        // A long clip's pieces are alike but for the first and the last.
+        if piece.frames == self.last {
+            return;
+        }
+        let pass = footprint.activations(&piece.frames, cut.max_score_bytes);
+        let tensor = footprint.largest_tensor(&piece.frames, cut.max_score_bytes);
+        self.patches = self.patches.max(piece.rows.len());
+        self.pass = self.pass.max(pass);
+        self.tensor = self.tensor.max(tensor);
+        self.last = piece.frames;
     }
 }
 
@@ -351,9 +387,35 @@ mod tests {
         target.max_buffer = Some(whole.largest_tensor - 1);
         let cut = plan(target, u64::MAX).unwrap();
         assert!(cut.largest_tensor < whole.largest_tensor);
-        // The merger's weights cannot be cut.
+        // The merger's weights are held in parts, the position table is not, and rows are cut no finer than frames.
+        let table = 2 * 24 * 24 * Preset::Medium.vision().hidden_size as u64;
+        assert_eq!(whole.largest_parameter, table);
+        let frame = [GridThw::new(1, 2, 2)];
+        let small = |max_buffer| {
+            let max_buffer = Some(max_buffer);
+            let target = Target {
+                max_buffer,
+                ..target
+            };
+            Plan::within(&Preset::Medium.vision(), &frame, target, u64::MAX)
+        };
+        small(table).unwrap();
+        let refused = small(table - 1).unwrap_err();
+        assert!(matches!(refused, Error::Buffer { needed, .. } if needed == table));
         target.max_buffer = Some(1 << 20);
         let refused = plan(target, u64::MAX).unwrap_err().to_string();
         assert!(refused.contains("1.00 MiB"), "{refused}");
+    }
+
+    #[test]
+    fn the_longest_clip_is_planned_at_once() {
+        let grids = [GridThw::new(1 << 23, 2, 2)];
+        let target = Target::new(Backend::Flex, FloatDType::F32);
+        let config = Preset::Tiny.vision();
+        let plan = Plan::new(&config, &grids, target);
+        assert_eq!(plan.patches_at_once, 1024);
+        assert_eq!(plan.activations, 2 * plan.embeddings);
+        let short = Plan::new(&config, &[GridThw::new(512, 2, 2)], target);
+        assert_eq!(short.largest_tensor, plan.largest_tensor);
     }
 }

@@ -1,5 +1,7 @@
 mod sheet;
 
+use std::sync::Arc;
+
 use anyhow::{Result, ensure};
 use glm4v::{
     ImageProcessorConfig, Patches, VisionEncoder, Wanted, colours, image::RgbImage,
@@ -12,8 +14,9 @@ use self::sheet::sheet;
 use crate::args::{InputArgs, VizArgs};
 use crate::commands::encode::packed;
 use crate::console::{Console, Report};
-use crate::forecast::{self, Fitting, Kept, Room, Work};
+use crate::forecast::{self, Ahead, Fitting, Kept, Work};
 use crate::inputs::{self, Inputs};
+use crate::room::Room;
 use crate::stages::Stages;
 use crate::weights::Weights;
 use crate::{atomic, layout};
@@ -27,6 +30,7 @@ pub(crate) fn run(args: VizArgs, console: &Console) -> Result<()> {
     let weights = Weights::new(compute, console)?;
     let config = weights.config()?;
     let processor = inputs::with_sampling(weights.processor()?, &args.reading)?;
+    let processor = Arc::new(processor);
     let device = compute.device.device.find()?;
     atomic::check(&args.output)?;
 
@@ -35,12 +39,12 @@ pub(crate) fn run(args: VizArgs, console: &Console) -> Result<()> {
         inputs: vec![args.input],
         reading: args.reading,
     };
-    let mut inputs = Inputs::new(input, &processor, console)?;
     let block_bytes = (config.hidden_size * size_of::<f32>()) as u64;
+    let target = forecast::target(&device, &compute.device);
     let fitting = Fitting {
         work: Work {
             config: &config,
-            target: forecast::target(&device, &compute.device),
+            target,
             kept: Kept {
                 patch: args.block.map_or(0, |_| block_bytes),
                 token: 0,
@@ -49,6 +53,7 @@ pub(crate) fn run(args: VizArgs, console: &Console) -> Result<()> {
         room: Room::new(compute.device.max_memory),
         device: &device,
     };
+    let mut inputs = Inputs::new(input, &processor, Ahead::usual(target), console)?;
     let (batch, cut) = stages.time("read", || fitting.first_batch(&mut inputs))?;
     drop(inputs);
     let (about, patches) = packed(batch.unwrap_or_default())?;
