@@ -1,14 +1,14 @@
 //! What a command will hold in memory, from the sizes of its inputs.
 
 use anyhow::Result;
-use glm4v::{Cut, DeviceInfo, GridThw, Plan, Target, VisionConfig, VisionEncoder};
+use glm4v::{Cut, DeviceInfo, GridThw, Held, Plan, Target, VisionConfig, VisionEncoder};
 
 use crate::args::DeviceArgs;
 use crate::inputs::{About, Batch, Inputs};
 use crate::room::Room;
 
 /// The program itself: its code as far as it is used, its threads, and what the allocator keeps.
-pub(crate) const PROGRAM: u64 = 18 << 20;
+pub(crate) const PROGRAM: u64 = if cfg!(debug_assertions) { 18 } else { 9 } << 20;
 /// Bytes of a value.
 const F32: u64 = 4;
 
@@ -76,8 +76,7 @@ pub(crate) struct Work<'a> {
 #[derive(Clone, Copy)]
 pub(crate) struct Size {
     grid: GridThw,
-    /// Bytes while it is read.
-    reading: u64,
+    held: Held,
 }
 
 /// Bytes at most, at any time.
@@ -110,11 +109,16 @@ pub(crate) struct Most {
 }
 
 impl Size {
+    /// Bytes of its rows, each of `row` bytes.
+    fn rows(&self, row: u64) -> u64 {
+        row * self.grid.num_patches() as u64
+    }
+
     /// Of what `about` tells of an input.
     pub(crate) fn of(about: &About) -> Self {
         Self {
             grid: about.grid,
-            reading: about.reading,
+            held: about.held,
         }
     }
 }
@@ -161,13 +165,11 @@ impl Forecast {
             target,
             kept,
         } = work;
-        let rows = |sizes: &[Size]| -> u64 {
-            let patches = sizes.iter().map(|size| size.grid.num_patches() as u64);
-            F32 * config.patch_dim() as u64 * patches.sum::<u64>()
-        };
+        let row = F32 * config.patch_dim() as u64;
+        let rows = |sizes: &[Size]| -> u64 { sizes.iter().map(|size| size.rows(row)).sum() };
         let (mut held, mut host, mut device) = (0, 0, 0);
         let mut most = Most::default();
-        for (number, step) in Steps::new(sizes, ahead).enumerate() {
+        for (number, step) in Steps::new(sizes, ahead, row).enumerate() {
             let waiting = rows(step.waiting) + rows(step.batch);
             let joined = if step.batch.len() > 1 {
                 rows(step.batch)
@@ -253,6 +255,8 @@ impl Fitting<'_> {
 struct Steps<'a> {
     sizes: &'a [Size],
     ahead: Ahead,
+    /// Bytes of a patch row.
+    row: u64,
     /// The first of the next batch.
     next: usize,
     /// The first that is not being read yet.
@@ -269,10 +273,11 @@ struct Step<'a> {
 }
 
 impl<'a> Steps<'a> {
-    fn new(sizes: &'a [Size], ahead: Ahead) -> Self {
+    fn new(sizes: &'a [Size], ahead: Ahead, row: u64) -> Self {
         Self {
             sizes,
             ahead,
+            row,
             next: 0,
             unread: 0,
         }
@@ -299,13 +304,13 @@ impl<'a> Steps<'a> {
         let (all, ahead) = (self.sizes.len(), self.ahead);
         if ahead.beside {
             self.unread = all.min(taken + ahead.inputs);
-            return in_flight(&self.sizes[self.next..self.unread]);
+            return in_flight(&self.sizes[self.next..self.unread], self.row);
         }
         let mut most = 0;
         while self.unread < taken {
             let before = self.unread;
             self.unread = all.min(before + ahead.inputs);
-            most = most.max(in_flight(&self.sizes[before..self.unread]));
+            most = most.max(in_flight(&self.sizes[before..self.unread], self.row));
         }
         most
     }
@@ -325,16 +330,86 @@ impl<'a> Iterator for Steps<'a> {
             waiting,
             reading,
             beside: match self.ahead.beside {
-                true => in_flight(waiting),
+                true => in_flight(waiting, self.row),
                 false => 0,
             },
         })
     }
 }
 
-/// Bytes of the largest inputs, of as many as there are threads.
-fn in_flight(sizes: &[Size]) -> u64 {
-    let mut reading: Vec<u64> = sizes.iter().map(|size| size.reading).collect();
+/// Bytes beyond the rows of `row` bytes while inputs are read: of the largest ones, as many as there are threads.
+fn in_flight(sizes: &[Size], row: u64) -> u64 {
+    let beyond = |size: &Size| size.held.beyond(size.rows(row));
+    let mut reading: Vec<u64> = sizes.iter().map(beyond).collect();
     reading.sort_unstable_by(|a, b| b.cmp(a));
     reading.iter().take(rayon::current_num_threads()).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ROW: u64 = 10;
+
+    /// Stills of as many patches, each of which holds a thousand bytes a patch in reading.
+    fn sizes(patches: &[usize]) -> Vec<Size> {
+        let size = |&patches: &usize| Size {
+            grid: GridThw::new(1, 1, patches),
+            held: Held {
+                before_rows: 0,
+                beside_rows: 1000 * patches as u64,
+            },
+        };
+        patches.iter().map(size).collect()
+    }
+
+    /// Of each batch: its inputs, those read ahead of it, and the bytes while it is put together and encoded.
+    fn steps(patches: &[usize], ahead: Ahead) -> Vec<(usize, usize, u64, u64)> {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build();
+        let steps = || {
+            let sizes = sizes(patches);
+            let steps = Steps::new(&sizes, ahead, ROW);
+            let step = |step: Step<'_>| {
+                let (batch, waiting) = (step.batch.len(), step.waiting.len());
+                (batch, waiting, step.reading, step.beside)
+            };
+            steps.map(step).collect()
+        };
+        pool.expect("threads").install(steps)
+    }
+
+    #[test]
+    fn inputs_are_read_in_turns_with_the_encoder() {
+        let ahead = Ahead {
+            inputs: 3,
+            patches: 10,
+            beside: false,
+        };
+        // Two fit, the third is known not to; the fourth goes with it; then two more are read.
+        let found = steps(&[4, 5, 6, 1, 2], ahead);
+        assert_eq!(found, [(2, 1, 11_000, 0), (3, 0, 3000, 0)]);
+        assert_eq!(steps(&[20, 20], ahead), [(1, 1, 40_000, 0), (1, 0, 0, 0)]);
+    }
+
+    #[test]
+    fn one_by_one_nothing_is_read_ahead() {
+        let found = steps(&[4, 5, 6], Ahead::ONE_BY_ONE);
+        let alone = |patches: u64| (1, 0, 1000 * patches, 0);
+        assert_eq!(found, [alone(4), alone(5), alone(6)]);
+    }
+
+    #[test]
+    fn beside_the_encoder_no_more_is_read_than_is_allowed() {
+        let ahead = Ahead {
+            inputs: 2,
+            patches: 10,
+            beside: true,
+        };
+        let found = steps(&[4, 5, 6, 3, 2, 7, 1], ahead);
+        // The third has been read to know that it does not fit, and two more are being read.
+        assert_eq!(found[0], (2, 3, 11_000, 11_000 - 2000));
+        assert_eq!(found.iter().map(|step| step.0).sum::<usize>(), 7);
+        assert!(found.iter().all(|step| step.1 <= 3));
+        assert_eq!(found.last().unwrap().3, 0);
+    }
 }

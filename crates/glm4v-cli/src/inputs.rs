@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use glm4v::{
-    Frames, GridThw, Input, InputInfo, MediaOptions, OpenOptions, Patches, Processor, SamplingRule,
+    Frames, GridThw, Held, Input, InputInfo, MediaOptions, OpenOptions, Patches, Processor,
+    SamplingRule,
 };
 use rayon::prelude::*;
 use serde_json::{Value, json};
@@ -174,8 +175,8 @@ pub(crate) struct About {
     pub(crate) grid: GridThw,
     /// Of a clip, what was taken of it.
     pub(crate) frames: Option<Frames>,
-    /// Most bytes that reading it holds beside the rows, where that was asked.
-    pub(crate) reading: u64,
+    /// What reading it holds, where that was asked.
+    pub(crate) held: Held,
     merge: usize,
     warnings: Vec<String>,
 }
@@ -188,7 +189,7 @@ impl About {
             size: (input.height, input.width),
             grid: input.patches.grids()[0],
             frames: input.frames,
-            reading: 0,
+            held: Held::default(),
             merge,
             warnings: input.warnings,
         };
@@ -212,14 +213,14 @@ impl About {
             height,
             width,
             frames,
-            reading,
+            held,
         } = info;
         Self {
             path,
             size: (height, width),
             grid,
             frames,
-            reading,
+            held,
             merge: processor.config().merge_size,
             warnings: Vec::new(),
         }

@@ -13,15 +13,39 @@ pub const FRAMES_AT_ONCE: usize = 8;
 const RGB: u64 = 3;
 const RGBA: u64 = 4;
 
-/// Bytes while a picture of (height, width) pixels is resized to another size: the source, what the first pass makes of
-/// it, and what the second makes of that.
-#[must_use]
-pub fn resizing(from: (usize, usize), to: (usize, usize)) -> u64 {
-    let bytes = |height: usize, width: usize| RGB * area(height, width);
-    bytes(from.0, from.1) + resized(from, to)
+/// Bytes at most while an input becomes patch rows, which are written at the end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Held {
+    /// Before there is any row.
+    pub before_rows: u64,
+    /// Beside the rows.
+    pub beside_rows: u64,
 }
 
-/// [`resizing`] without the source.
+impl Held {
+    /// What is held more than the `rows` bytes of the rows themselves.
+    #[must_use]
+    pub fn beyond(self, rows: u64) -> u64 {
+        self.before_rows.saturating_sub(rows).max(self.beside_rows)
+    }
+}
+
+/// While a picture of (height, width) pixels is resized to another size: the source, what the first pass makes of it, and
+/// what the second makes of that; while rows are written, all but the second.
+#[must_use]
+pub fn resizing(from: (usize, usize), to: (usize, usize)) -> Held {
+    let bytes = |height: usize, width: usize| RGB * area(height, width);
+    let source = bytes(from.0, from.1);
+    Held {
+        before_rows: source + resized(from, to),
+        beside_rows: match from == to {
+            true => source,
+            false => source + bytes(to.0, to.1),
+        },
+    }
+}
+
+/// What [`resizing`] makes of a source.
 fn resized(from: (usize, usize), to: (usize, usize)) -> u64 {
     let first = match from.1 == to.1 {
         true => 0,
@@ -46,9 +70,8 @@ pub fn reading_clip(
 ) -> u64 {
     let run = (FRAMES_AT_ONCE / temporal).max(1) * temporal;
     let frames = frames.min(run) as u64;
-    let own = RGB * area(from.0, from.1);
     let working = frames.min(threads as u64);
-    frames * own + working * resized(from, to)
+    frames * frame(from) + working * resized(from, to)
 }
 
 /// Bytes while a file of `file` bytes is decoded whose picture, of (height, width) pixels, takes `decoded` bytes when it
@@ -131,9 +154,20 @@ mod tests {
     #[test]
     fn both_passes_of_resizing_are_counted() {
         // 100 × 60 → 50 × 30: the source, 100 × 30, and the result.
-        assert_eq!(resizing((100, 60), (50, 30)), 3 * (6000 + 3000 + 1500));
-        assert_eq!(resizing((100, 60), (50, 60)), 3 * (6000 + 3000));
-        assert_eq!(resizing((100, 60), (100, 60)), 3 * 6000);
+        let held = |from, to| {
+            let Held {
+                before_rows,
+                beside_rows,
+            } = resizing(from, to);
+            (before_rows / 3, beside_rows / 3)
+        };
+        assert_eq!(held((100, 60), (50, 30)), (6000 + 3000 + 1500, 6000 + 1500));
+        assert_eq!(held((100, 60), (50, 60)), (6000 + 3000, 6000 + 3000));
+        assert_eq!(held((100, 60), (100, 60)), (6000, 6000));
+        let pixels = resizing((100, 60), (50, 30));
+        assert_eq!(pixels.beyond(0), 3 * 10_500);
+        assert_eq!(pixels.beyond(1000), 3 * 10_500 - 1000);
+        assert_eq!(pixels.beyond(1 << 20), 3 * 7500);
     }
 
     #[test]

@@ -83,7 +83,7 @@ mod video;
 
 pub use clip::{Clip, ClipInfo};
 pub use error::PreprocessError;
-pub use held::{FRAMES_AT_ONCE, reading_clip, resizing};
+pub use held::{FRAMES_AT_ONCE, Held, reading_clip, resizing};
 pub use media::{Media, MediaInfo, MediaOptions};
 pub use open::{OpenOptions, decode, open};
 pub use patches::Patches;

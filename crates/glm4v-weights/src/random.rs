@@ -161,6 +161,8 @@ impl ParameterSource for Source<'_> {
 
 #[cfg(test)]
 mod tests {
+    use glm4v_model::{Linear, join};
+
     use super::*;
 
     fn parameter(key: &str, shape: &[usize]) -> Parameter {
@@ -177,6 +179,37 @@ mod tests {
         assert_eq!(values(&weight, 1), values(&weight, 1));
         assert_ne!(values(&weight, 1), values(&weight, 2));
         assert_ne!(values(&weight, 1), values(&other, 1));
+    }
+
+    #[test]
+    fn a_large_weight_is_held_in_parts_of_whole_rows() {
+        let config = VisionConfig {
+            depth: 1,
+            hidden_size: 24,
+            num_heads: 3,
+            image_size: 12,
+            patch_size: 3,
+            temporal_patch_size: 1,
+            out_hidden_size: 20,
+            intermediate_size: 28,
+            ..VisionConfig::default()
+        };
+        let weight = |max_part_bytes| {
+            let device = Device::flex();
+            let dtype = FloatDType::F32;
+            let tower = random_in_parts(&config, 5, &device, dtype, max_part_bytes).unwrap();
+            match tower.downsample {
+                Linear::Device(weight) => weight.parts,
+                Linear::Host(_) => panic!("packed"),
+            }
+        };
+        let (whole, parts) = (weight(u64::MAX), weight(3000));
+        // 20 rows of 4 · 24 values.
+        let rows: Vec<[usize; 2]> = parts.iter().map(|part| part.dims()).collect();
+        assert_eq!(rows, [[7, 96], [7, 96], [6, 96]]);
+        let parts = parts.iter().map(|part| part.val()).collect();
+        let joined = join(parts, 0).into_data();
+        assert_eq!(joined, whole[0].val().into_data());
     }
 
     #[test]

@@ -2,7 +2,7 @@ use std::path::Path;
 
 use glm4v_config::GridThw;
 use glm4v_preprocess::{
-    Clip, ClipInfo, Media, MediaInfo, MediaOptions, Patches, PreprocessError, reading_clip,
+    Clip, ClipInfo, Held, Media, MediaInfo, MediaOptions, Patches, PreprocessError, reading_clip,
     resizing,
 };
 use image::DynamicImage;
@@ -35,8 +35,8 @@ pub struct InputInfo {
     pub width: usize,
     /// Of a clip, what will be taken of it.
     pub frames: Option<Frames>,
-    /// Most bytes that reading it holds beside the rows, whatever was read before.
-    pub reading: u64,
+    /// What reading it will hold.
+    pub held: Held,
 }
 
 /// The frames taken of a clip.
@@ -109,8 +109,12 @@ impl Processor {
                 decoding,
             } => {
                 let grid = self.grid(height, width).map_err(in_file(path))?;
+                let held = self.held((height, width), grid, None);
                 Ok(InputInfo {
-                    reading: decoding.max(self.reading((height, width), grid, None)),
+                    held: Held {
+                        before_rows: held.before_rows.max(decoding),
+                        ..held
+                    },
                     grid,
                     height,
                     width,
@@ -123,9 +127,12 @@ impl Processor {
                 let indices = video.sample_frames(info).map_err(named)?;
                 let (height, width) = source.size();
                 let grid = video.grid(indices.len(), height, width).map_err(named)?;
-                let frames = Some(indices.len());
+                let held = self.held((height, width), grid, Some(indices.len()));
                 Ok(InputInfo {
-                    reading: source.decoding() + self.reading((height, width), grid, frames),
+                    held: Held {
+                        beside_rows: held.beside_rows + source.decoding(),
+                        ..held
+                    },
                     grid,
                     height,
                     width,
@@ -139,23 +146,25 @@ impl Processor {
         }
     }
 
-    /// Most bytes that are held, beside the rows, while a picture of (height, width) pixels is resized, or a clip of which
-    /// `frames` frames are taken is read.
+    /// What is held while a picture of (height, width) pixels is resized, or a clip of which `frames` frames are taken is
+    /// read; decoding may hold more.
     #[must_use]
-    pub fn reading(
+    pub fn held(
         &self,
         (height, width): (usize, usize),
         grid: GridThw,
         frames: Option<usize>,
-    ) -> u64 {
+    ) -> Held {
         let config = self.config();
         let patch = config.patch_size;
-        let to = (grid.h * patch, grid.w * patch);
-        let temporal = config.temporal_patch_size;
+        let (from, to) = ((height, width), (grid.h * patch, grid.w * patch));
+        let Some(frames) = frames else {
+            return resizing(from, to);
+        };
         let threads = rayon::current_num_threads();
-        match frames {
-            None => resizing((height, width), to),
-            Some(frames) => reading_clip(frames, temporal, (height, width), to, threads),
+        Held {
+            before_rows: 0,
+            beside_rows: reading_clip(frames, config.temporal_patch_size, from, to, threads),
         }
     }
 

@@ -234,7 +234,7 @@ impl About {
         };
         let grid = grid.with_context(|| input.display().to_string())?;
         let info = InputInfo {
-            reading: processor.reading((height, width), grid, frames),
+            held: processor.held((height, width), grid, frames),
             grid,
             height,
             width,
