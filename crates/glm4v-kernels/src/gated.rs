@@ -102,7 +102,8 @@ impl PackedGate {
     fn product_for<X: Element, Y: Element>(&self, isa: Isa, x: &[X], out: &mut [Y]) {
         let rows = rows(x.len(), self.inner(), out.len(), self.outer);
         let out = &Parts::new(out);
-        product::multiply(isa, x, rows, &self.panels, |sums| {
+        let columns = 0..self.panels.count;
+        product::multiply(isa, x, rows, &self.panels, columns, |sums| {
             isa.run(Finish {
                 sums,
                 bias: self.bias.as_deref(),

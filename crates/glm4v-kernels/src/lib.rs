@@ -39,7 +39,7 @@ mod turn;
 mod weight;
 
 pub use activation::Activation;
-pub use attention::{Attention, Heads};
+pub use attention::{Attention, Heads, Keys};
 pub use element::Element;
 pub use gated::PackedGate;
 pub use isa::Isa;

@@ -46,12 +46,14 @@ impl Sums<'_> {
     }
 }
 
-/// Multiplies the `rows` rows of `x` with `right` and hands the sums to `finish`, a block at a time and each sum once.
+/// Multiplies the `rows` rows of `x` with the panels `columns` of `right` and hands the sums to `finish`, a block at a time
+/// and each sum once.
 pub(crate) fn multiply<X: Element>(
     isa: Isa,
     x: &[X],
     rows: usize,
     right: &Panels,
+    columns: Range<usize>,
     finish: impl Fn(&Sums<'_>) + Sync,
 ) {
     let kernel = Kernel::new(right.precision, isa);
@@ -62,7 +64,8 @@ pub(crate) fn multiply<X: Element>(
         let words = rows.len().next_multiple_of(ROWS) * row_words;
         with_words(words, |left| {
             pack_left(isa, &kernel, x, rows.clone(), right, left.as_mut_slice());
-            multiply_packed(&kernel, left.as_slice(), rows, right, &finish);
+            let columns = columns.clone();
+            multiply_packed(&kernel, left.as_slice(), rows, right, columns, &finish);
         });
     }
 }
@@ -105,20 +108,21 @@ fn multiply_packed(
     left: &[u32],
     rows: Range<usize>,
     right: &Panels,
+    columns: Range<usize>,
     finish: &(impl Fn(&Sums<'_>) + Sync),
 ) {
     let row_panels = rows.len().div_ceil(ROWS);
     let row_tasks = row_panels.div_ceil(TASK_ROWS);
-    let task_columns = task_columns(row_tasks, right.count);
-    let column_tasks = right.count.div_ceil(task_columns);
+    let task_columns = task_columns(row_tasks, columns.len());
+    let column_tasks = columns.len().div_ceil(task_columns);
     // Tasks over the same weights are neighbours: a thread that works its way through them has the weights near.
     (0..row_tasks * column_tasks)
         .into_par_iter()
         .for_each(|task| {
             let first_row = task % row_tasks * TASK_ROWS;
-            let first_column = task / row_tasks * task_columns;
+            let first_column = columns.start + task / row_tasks * task_columns;
             let row_range = first_row..row_panels.min(first_row + TASK_ROWS);
-            let column_range = first_column..right.count.min(first_column + task_columns);
+            let column_range = first_column..columns.end.min(first_column + task_columns);
             let tiles = row_range.len() * column_range.len();
             with_words(tiles * TILE, |words| {
                 let (tiles, _) = words.as_mut_f32().as_chunks_mut();

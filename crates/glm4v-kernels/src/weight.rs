@@ -1,6 +1,7 @@
 //! Weights packed at load, and their products.
 
 use std::fmt;
+use std::ops::Range;
 
 use crate::element::Element;
 use crate::isa::{Isa, Job};
@@ -117,15 +118,58 @@ impl PackedWeight {
         self.product_for(Isa::detected(), x, out);
     }
 
+    /// Some columns of [`PackedWeight::product`].
+    ///
+    /// # Shapes
+    /// - x: `[rows, inner]`
+    /// - out: `[rows, columns]`
+    ///
+    /// # Panics
+    /// If the lengths are not those of one number of rows, or there are no such columns.
+    pub fn product_columns<X: Element, Y: Element>(
+        &self,
+        x: &[X],
+        columns: Range<usize>,
+        out: &mut [Y],
+    ) {
+        let outer = self.outer;
+        assert!(columns.end <= outer, "columns {columns:?} of {outer}");
+        self.write(Isa::detected(), x, columns, out, false);
+    }
+
+    /// out += x·Wᵀ + bias.
+    ///
+    /// # Shapes
+    /// As [`PackedWeight::product`].
+    ///
+    /// # Panics
+    /// As [`PackedWeight::product`].
+    pub fn add_product<X: Element, Y: Element>(&self, x: &[X], out: &mut [Y]) {
+        self.write(Isa::detected(), x, 0..self.outer, out, true);
+    }
+
     fn product_for<X: Element, Y: Element>(&self, isa: Isa, x: &[X], out: &mut [Y]) {
-        let rows = rows(x.len(), self.inner(), out.len(), self.outer);
+        self.write(isa, x, 0..self.outer, out, false);
+    }
+
+    fn write<X: Element, Y: Element>(
+        &self,
+        isa: Isa,
+        x: &[X],
+        columns: Range<usize>,
+        out: &mut [Y],
+        add: bool,
+    ) {
+        let rows = rows(x.len(), self.inner(), out.len(), columns.len());
         let out = &Parts::new(out);
-        product::multiply(isa, x, rows, &self.panels, |sums| {
+        let panels = columns.start / COLUMNS..columns.end.div_ceil(COLUMNS);
+        product::multiply(isa, x, rows, &self.panels, panels, |sums| {
             isa.run(Finish {
                 sums,
                 bias: self.bias.as_deref(),
                 out,
-                outer: self.outer,
+                columns: columns.clone(),
+                add,
             });
         });
     }
@@ -159,7 +203,10 @@ struct Finish<'a, Y> {
     sums: &'a Sums<'a>,
     bias: Option<&'a [f32]>,
     out: &'a Parts<'a, Y>,
-    outer: usize,
+    /// Those that the output has
+    columns: Range<usize>,
+    /// To what is there
+    add: bool,
 }
 
 impl<Y: Element> Job for Finish<'_, Y> {
@@ -169,15 +216,18 @@ impl<Y: Element> Job for Finish<'_, Y> {
     #[inline(always)]
     fn run<const FUSED: bool>(self) {
         let sums = self.sums;
-        let columns = sums.panels.start * COLUMNS..self.outer.min(sums.panels.end * COLUMNS);
         for row in sums.rows.clone() {
-            let start = row * self.outer;
-            // SAFETY: a task has the rows and columns of its sums to itself.
-            let out = unsafe { self.out.part(start + columns.start..start + columns.end) };
-            for (panel, out) in sums.panels.clone().zip(out.chunks_mut(COLUMNS)) {
+            let start = row * self.columns.len();
+            for panel in sums.panels.clone() {
+                let first = panel * COLUMNS;
+                let own = first.max(self.columns.start)..self.columns.end.min(first + COLUMNS);
+                let place = own.start - self.columns.start;
+                // SAFETY: a task has the rows and columns of its sums to itself.
+                let out = unsafe { self.out.part(start + place..start + place + own.len()) };
                 let values = sums.biased(row, panel, self.bias);
-                for (out, value) in out.iter_mut().zip(values) {
-                    *out = Y::from_f32(value);
+                for (out, value) in out.iter_mut().zip(&values[own.start - first..]) {
+                    let before = if self.add { out.to_f32() } else { 0.0 };
+                    *out = Y::from_f32(before + value);
                 }
             }
         }
@@ -275,6 +325,35 @@ mod tests {
             packed.product_for(isa, &[1.0_f32, 0.0, 1.0, 1.0], &mut out);
             assert_eq!(out, [11.0, 23.0, 35.0, 13.0, 27.0, 41.0], "{isa}");
         }
+    }
+
+    #[test]
+    fn some_columns_are_those_of_the_whole_product() {
+        let [rows, inner, outer] = [29, 40, 150];
+        let (x, weight) = (numbers(rows * inner, 7), numbers(outer * inner, 8));
+        let bias = numbers(outer, 9);
+        let packed = PackedWeight::new(&weight, Some(&bias), [outer, inner], Precision::F32);
+        let mut whole = vec![0.0; rows * outer];
+        packed.product(&x, &mut whole);
+        for columns in [0..150, 0..1, 31..33, 32..96, 50..150, 149..150] {
+            let mut some = vec![f32::NAN; rows * columns.len()];
+            packed.product_columns(&x, columns.clone(), &mut some);
+            let expected = whole.chunks(outer).flat_map(|row| &row[columns.clone()]);
+            assert!(some.iter().eq(expected), "{columns:?}");
+        }
+    }
+
+    #[test]
+    fn a_product_is_added() {
+        let [rows, inner, outer] = [13, 20, 70];
+        let (x, weight) = (numbers(rows * inner, 1), numbers(outer * inner, 2));
+        let packed = PackedWeight::new(&weight, None, [outer, inner], Precision::F32);
+        let before = numbers(rows * outer, 3);
+        let (mut sum, mut product) = (before.clone(), vec![0.0; rows * outer]);
+        packed.add_product(&x, &mut sum);
+        packed.product(&x, &mut product);
+        let expected = before.iter().zip(&product).map(|(x, y)| x + y);
+        assert!(sum.into_iter().eq(expected));
     }
 
     #[test]

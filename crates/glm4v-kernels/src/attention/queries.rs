@@ -1,6 +1,6 @@
 //! Queries on their way through the keys, with a running softmax.
 
-use super::keys::{BLOCK, Block};
+use super::keys::{BLOCK, HeadBlock};
 use crate::buffer::with_words;
 use crate::element::Element;
 use crate::isa::{Isa, Job, mul_add};
@@ -79,7 +79,7 @@ impl Queries<'_> {
     }
 
     /// Takes in a block of keys and values.
-    pub(super) fn attend(&mut self, block: &Block<'_>) {
+    pub(super) fn attend(&mut self, block: &HeadBlock<'_>) {
         let (left, right) = (self.kernel.left(), self.kernel.right());
         let query_words = COLUMNS * right.words(self.head_dim);
         let key_words = ROWS * left.words(self.head_dim);

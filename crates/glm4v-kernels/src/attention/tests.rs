@@ -1,3 +1,5 @@
+use std::ops::Range;
+
 use super::*;
 use crate::testing::{distance, numbers, rounded, widened};
 
@@ -50,8 +52,26 @@ fn attend(isa: Isa, attention: &Attention, qkv: &[f32], segments: &[usize]) -> V
         values: &qkv[index * hidden..],
         stride: 3 * hidden,
     };
+    let rows_of = |index: usize, rows: &Range<usize>| {
+        let Heads { values, stride } = part(index);
+        let values = values.get(rows.start * stride..).unwrap_or_default();
+        Heads { values, stride }
+    };
     let mut out = vec![f32::NAN; rows * hidden];
-    attention.for_isa(isa, [part(0), part(1), part(2)], segments, &mut out);
+    let mut keys = Keys::new(isa, *attention, segments);
+    assert_eq!(
+        Keys::bytes(isa, attention, segments),
+        keys.num_bytes(),
+        "{segments:?}"
+    );
+    for rows in keys.parts(300) {
+        keys.pack(rows.clone(), rows_of(1, &rows), rows_of(2, &rows));
+    }
+    for start in (0..rows).step_by(71) {
+        let rows = start..rows.min(start + 71);
+        let out = &mut out[rows.start * hidden..rows.end * hidden];
+        keys.attend(rows.clone(), rows_of(0, &rows), out);
+    }
     out
 }
 
@@ -153,16 +173,31 @@ fn lengths_are_checked() {
 }
 
 #[test]
-fn keys_and_values_are_packed_in_groups() {
+fn parts_are_whole_blocks() {
     let attention = Attention {
         heads: 2,
         head_dim: 16,
         precision: Precision::F32,
     };
+    // Blocks of 192 and 108 rows, of 50, and of 192, 192 and 16.
+    let parts = attention.keys(&[300, 50, 400]).parts(350);
+    assert_eq!(parts, [0..350, 350..542, 542..750]);
     // 24 rows are whole panels: a key and a value of 16 words each, and of values 16 become 24 lanes.
     assert_eq!(attention.packed_bytes(&[24]), 4 * 2 * (24 * 16 + 24 * 24));
     assert_eq!(attention.packed_bytes(&[]), 0);
-    // As many heads together as fit 64 MiB, however many there are.
-    let most = attention.packed_bytes(&[100_000; 20]);
-    assert!(most > 60 << 20 && most <= 64 << 20, "{most}");
+}
+
+#[test]
+#[should_panic(expected = "rows 0..100 are not whole blocks")]
+fn rows_are_packed_in_whole_blocks() {
+    let attention = Attention {
+        heads: 1,
+        head_dim: 1,
+        precision: Precision::F32,
+    };
+    let rows = Heads {
+        values: &[0.0_f32; 200][..],
+        stride: 1,
+    };
+    attention.keys(&[200]).pack(0..100, rows, rows);
 }
