@@ -32,6 +32,7 @@ mod panels;
 mod parts;
 mod product;
 mod rotary;
+mod taps;
 #[cfg(test)]
 mod testing;
 mod tile;
@@ -45,4 +46,5 @@ pub use gated::PackedGate;
 pub use isa::Isa;
 pub use norm::{LayerNorm, RmsNorm};
 pub use rotary::Rotary;
+pub use taps::Taps;
 pub use weight::{PackedWeight, Precision};

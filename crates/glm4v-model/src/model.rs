@@ -2,6 +2,7 @@ use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use glm4v_config::{GridThw, VisionConfig};
 
+use crate::host::{self, pass::HostPass};
 use crate::rotary::Rotary;
 use crate::source::{ParameterSource, Scope};
 use crate::tiles::MAX_SCORE_BYTES;
@@ -180,13 +181,21 @@ impl VisionModel {
             x = embeddings.forward(x, &walk);
             show(Stage::Embeddings, &x, order);
         }
+        let mut on_host = self.host_pass(&rotary, &walk);
         for (index, block) in self.blocks.iter().enumerate() {
-            x = block.forward(x, &rotary, walk.runs(), max_score_bytes);
+            x = match &mut on_host {
+                Some(pass) => pass.block(block, x),
+                None => block.forward(x, &rotary, walk.runs(), max_score_bytes),
+            };
             show(Stage::Block(index), &x, order);
         }
+        drop(on_host);
         let x = self.post_layernorm.forward(x);
         show(Stage::PostLayernorm, &x, order);
-        let x = self.downsample.forward(self.merge_blocks(x));
+        let x = match &self.downsample {
+            Linear::Host(weight) => host::tail::downsample(weight, x),
+            Linear::Device(_) => self.downsample.forward(self.merge_blocks(x)),
+        };
         let last_hidden_state = arrange(x, walk.tokens_to_batch_order());
         show(Stage::Downsample, &last_hidden_state, None);
         let embeddings = self.merger.forward(last_hidden_state.clone());
@@ -233,6 +242,10 @@ impl VisionModel {
     fn walk(&self, grids: &[GridThw]) -> Walk {
         let config = &self.config;
         Walk::new(grids, config.spatial_merge_size, config.position_side())
+    }
+
+    fn host_pass<'a>(&self, rotary: &'a Rotary, walk: &Walk) -> Option<HostPass<'a>> {
+        HostPass::new(&self.blocks.first()?.attn, rotary, walk.runs())
     }
 
     fn rotary(&self, walk: &Walk, device: &Device) -> Rotary {
