@@ -7,12 +7,11 @@ use rayon::prelude::*;
 use super::Heads;
 use crate::buffer::with_words;
 use crate::element::Element;
-use crate::isa::Isa;
-use crate::pack;
-use crate::tile::{Kernel, ROWS};
+use crate::pack::Columns;
+use crate::tile::Kernel;
 
-/// Keys of a block: whole panels and whole pairs, whose scores for 32 queries fit the first-level cache.
-pub(super) const BLOCK: usize = 16 * ROWS;
+/// Keys of a block: whole panels of every kernel, whose scores for 32 queries fit the first-level cache.
+pub(super) const BLOCK: usize = 192;
 /// Words of keys and values that are packed at a time (64 MiB), but for at least one pair.
 const GROUP_WORDS: usize = 16 << 20;
 
@@ -57,7 +56,6 @@ pub(super) fn group_words(kernel: &Kernel, head_dim: usize, pairs: &[Pair]) -> u
 
 impl<'a> Keys<'a> {
     pub(super) fn with<X: Element>(
-        isa: Isa,
         kernel: Kernel,
         head_dim: usize,
         [_, key, value]: [Heads<'_, X>; 3],
@@ -84,8 +82,8 @@ impl<'a> Keys<'a> {
             }
             blocks.into_par_iter().for_each(|(rows, head, words)| {
                 let (keys, values) = words.split_at_mut(key_words(&kernel, head_dim, rows.len()));
-                pack_keys(isa, &kernel, head_dim, key, rows.clone(), head, keys);
-                pack_values(isa, &kernel, head_dim, value, rows, head, values);
+                pack_keys(&kernel, head_dim, key, rows.clone(), head, keys);
+                pack_values(&kernel, head_dim, value, rows, head, values);
             });
             use_keys(&Keys {
                 kernel,
@@ -123,15 +121,14 @@ fn block_words(kernel: &Kernel, head_dim: usize, length: usize) -> usize {
 }
 
 fn key_words(kernel: &Kernel, head_dim: usize, length: usize) -> usize {
-    length.next_multiple_of(ROWS) * kernel.left().words(head_dim)
+    length.next_multiple_of(kernel.rows()) * kernel.left().words(head_dim)
 }
 
 fn value_words(kernel: &Kernel, head_dim: usize, length: usize) -> usize {
-    head_dim.next_multiple_of(ROWS) * kernel.left().words(length)
+    head_dim.next_multiple_of(kernel.rows()) * kernel.left().words(length)
 }
 
 fn pack_keys<X: Element>(
-    isa: Isa,
     kernel: &Kernel,
     head_dim: usize,
     key: Heads<'_, X>,
@@ -139,23 +136,17 @@ fn pack_keys<X: Element>(
     head: usize,
     words: &mut [u32],
 ) {
-    let format = kernel.left();
-    let panels = words.chunks_exact_mut(ROWS * format.words(head_dim));
-    for (first, panel) in rows.clone().step_by(ROWS).zip(panels) {
-        let lanes = std::array::from_fn(|lane| match first + lane {
+    let panels = words.chunks_exact_mut(key_words(kernel, head_dim, kernel.rows()));
+    for (first, panel) in rows.clone().step_by(kernel.rows()).zip(panels) {
+        let row = |lane: usize| match first + lane {
             row if row < rows.end => key.row(row, head, head_dim),
             _ => &[],
-        });
-        isa.run(pack::Rows::<X, ROWS> {
-            rows: lanes,
-            format,
-            panel,
-        });
+        };
+        kernel.pack_rows(row, panel);
     }
 }
 
 fn pack_values<X: Element>(
-    isa: Isa,
     kernel: &Kernel,
     head_dim: usize,
     value: Heads<'_, X>,
@@ -163,16 +154,14 @@ fn pack_values<X: Element>(
     head: usize,
     words: &mut [u32],
 ) {
-    let format = kernel.left();
-    let panels = words.chunks_exact_mut(ROWS * format.words(rows.len()));
-    for (first, panel) in (0..head_dim).step_by(ROWS).zip(panels) {
-        isa.run(pack::Columns::<X, ROWS> {
+    let panels = words.chunks_exact_mut(value_words(kernel, kernel.rows(), rows.len()));
+    for (first, panel) in (0..head_dim).step_by(kernel.rows()).zip(panels) {
+        let columns = Columns {
             values: &value.values[rows.start * value.stride + head * head_dim + first..],
             stride: value.stride,
             rows: rows.len(),
-            width: ROWS.min(head_dim - first),
-            format,
-            panel,
-        });
+            width: kernel.rows().min(head_dim - first),
+        };
+        kernel.pack_columns(columns, panel);
     }
 }

@@ -43,7 +43,8 @@ pub struct Attention {
     pub heads: usize,
     /// Values of one head
     pub head_dim: usize,
-    /// What both products are computed in; the softmax is f32
+    /// What both products are computed in; the softmax is f32. Where the processor does not multiply bf16 fast, both are
+    /// f32
     pub precision: Precision,
 }
 
@@ -88,12 +89,13 @@ impl Attention {
         segments: &[usize],
         out: &mut [Y],
     ) {
-        self.for_isa(Isa::detected(), query_key_value, segments, out);
+        let kernel = Kernel::for_values(self.precision, Isa::detected());
+        self.for_kernel(kernel, query_key_value, segments, out);
     }
 
-    fn for_isa<X: Element, Y: Element>(
+    fn for_kernel<X: Element, Y: Element>(
         &self,
-        isa: Isa,
+        kernel: Kernel,
         query_key_value: [Heads<'_, X>; 3],
         segments: &[usize],
         out: &mut [Y],
@@ -117,15 +119,14 @@ impl Attention {
         if hidden == 0 {
             return;
         }
-        let kernel = Kernel::new(self.precision, isa);
         let out = &Parts::new(out);
         let pairs = self.pairs(segments);
         let mut rest = pairs.as_slice();
         while !rest.is_empty() {
             let (group, after) = rest.split_at(keys::group(&kernel, self.head_dim, rest));
             rest = after;
-            Keys::with(isa, kernel, self.head_dim, query_key_value, group, |keys| {
-                self.attend(isa, query_key_value[0], keys, group, out);
+            Keys::with(kernel, self.head_dim, query_key_value, group, |keys| {
+                self.attend(query_key_value[0], keys, group, out);
             });
         }
     }
@@ -133,7 +134,7 @@ impl Attention {
     /// Most bytes of keys and values that are packed at a time.
     #[must_use]
     pub fn packed_bytes(&self, segments: &[usize]) -> u64 {
-        let kernel = Kernel::new(self.precision, Isa::detected());
+        let kernel = Kernel::for_values(self.precision, Isa::detected());
         let pairs = self.pairs(segments);
         let mut rest = pairs.as_slice();
         let mut most = 0;
@@ -162,7 +163,6 @@ impl Attention {
 
     fn attend<X: Element, Y: Element>(
         &self,
-        isa: Isa,
         query: Heads<'_, X>,
         keys: &Keys<'_>,
         pairs: &[Pair],
@@ -186,7 +186,7 @@ impl Attention {
                 .clone()
                 .map(|row| query.row(row, head, self.head_dim))
                 .collect::<Vec<_>>();
-            Queries::with(isa, keys.kernel, self.head_dim, &lanes, |queries| {
+            Queries::with(&keys.kernel, self.head_dim, &lanes, |queries| {
                 for block in keys.blocks(index) {
                     queries.attend(&block);
                 }
