@@ -8,28 +8,17 @@ use crate::isa::{Isa, Job};
 use crate::panels::Panels;
 use crate::parts::Parts;
 use crate::product::{self, Sums};
-use crate::tile::COLUMNS;
+use crate::tile::{COLUMNS, Kernel};
 
 /// What a product is computed in; sums are f32 in both.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Precision {
     /// Operands as they are.
     F32,
-    /// Operands rounded to bf16, which halves the weights and doubles the speed where the processor has `VDPBF16PS`. That
-    /// instruction takes subnormal operands as zero.
+    /// Weights rounded to bf16, which halves them. Where the processor multiplies pairs of bf16 fast (AMX, or `VDPBF16PS` of
+    /// AMD), rows are rounded as well, and subnormal numbers taken as zero; elsewhere rows are multiplied as they are, in
+    /// f32.
     Bf16,
-}
-
-impl Precision {
-    /// What is fastest here with weights of bf16: without the instruction, multiplying them in f32 is, and nearer the
-    /// truth.
-    #[must_use]
-    pub fn fastest_for_bf16() -> Self {
-        match Isa::detected() {
-            Isa::Avx512Bf16 => Self::Bf16,
-            _ => Self::F32,
-        }
-    }
 }
 
 /// The weights of a linear map, packed for products with rows.
@@ -57,15 +46,15 @@ impl PackedWeight {
         [outer, inner]: [usize; 2],
         precision: Precision,
     ) -> Self {
-        Self::for_isa(Isa::detected(), weight, bias, [outer, inner], precision)
+        let kernel = Kernel::for_weights(precision, Isa::detected());
+        Self::for_kernel(kernel, weight, bias, [outer, inner])
     }
 
-    fn for_isa<W: Element>(
-        isa: Isa,
+    fn for_kernel<W: Element>(
+        kernel: Kernel,
         weight: &[W],
         bias: Option<&[f32]>,
         [outer, inner]: [usize; 2],
-        precision: Precision,
     ) -> Self {
         assert_eq!(
             weight.len(),
@@ -82,7 +71,7 @@ impl PackedWeight {
             _ => &[],
         };
         Self {
-            panels: Panels::new(isa, precision, inner, count, row),
+            panels: Panels::new(kernel, inner, count, row),
             outer,
             bias: bias.map(|bias| padded(bias, count * COLUMNS)),
         }
@@ -103,7 +92,7 @@ impl PackedWeight {
     /// What products are computed in.
     #[must_use]
     pub fn precision(&self) -> Precision {
-        self.panels.precision
+        self.panels.precision()
     }
 
     /// out = x·Wᵀ + bias.
@@ -115,7 +104,7 @@ impl PackedWeight {
     /// # Panics
     /// If the lengths are not those of one number of rows.
     pub fn product<X: Element, Y: Element>(&self, x: &[X], out: &mut [Y]) {
-        self.product_for(Isa::detected(), x, out);
+        self.write(x, 0..self.outer, out, false);
     }
 
     /// Some columns of [`PackedWeight::product`].
@@ -134,7 +123,7 @@ impl PackedWeight {
     ) {
         let outer = self.outer;
         assert!(columns.end <= outer, "columns {columns:?} of {outer}");
-        self.write(Isa::detected(), x, columns, out, false);
+        self.write(x, columns, out, false);
     }
 
     /// out += x·Wᵀ + bias.
@@ -145,16 +134,11 @@ impl PackedWeight {
     /// # Panics
     /// As [`PackedWeight::product`].
     pub fn add_product<X: Element, Y: Element>(&self, x: &[X], out: &mut [Y]) {
-        self.write(Isa::detected(), x, 0..self.outer, out, true);
-    }
-
-    fn product_for<X: Element, Y: Element>(&self, isa: Isa, x: &[X], out: &mut [Y]) {
-        self.write(isa, x, 0..self.outer, out, false);
+        self.write(x, 0..self.outer, out, true);
     }
 
     fn write<X: Element, Y: Element>(
         &self,
-        isa: Isa,
         x: &[X],
         columns: Range<usize>,
         out: &mut [Y],
@@ -163,8 +147,8 @@ impl PackedWeight {
         let rows = rows(x.len(), self.inner(), out.len(), columns.len());
         let out = &Parts::new(out);
         let panels = columns.start / COLUMNS..columns.end.div_ceil(COLUMNS);
-        product::multiply(isa, x, rows, &self.panels, panels, |sums| {
-            isa.run(Finish {
+        product::multiply(x, rows, &self.panels, panels, |sums| {
+            self.panels.kernel.isa().run(Finish {
                 sums,
                 bias: self.bias.as_deref(),
                 out,
@@ -221,9 +205,9 @@ impl<Y: Element> Job for Finish<'_, Y> {
             for panel in sums.panels.clone() {
                 let first = panel * COLUMNS;
                 let own = first.max(self.columns.start)..self.columns.end.min(first + COLUMNS);
-                let place = own.start - self.columns.start;
+                let place = start + own.start - self.columns.start;
                 // SAFETY: a task has the rows and columns of its sums to itself.
-                let out = unsafe { self.out.part(start + place..start + place + own.len()) };
+                let out = unsafe { self.out.part(place..place + own.len()) };
                 let values = sums.biased(row, panel, self.bias);
                 for (out, value) in out.iter_mut().zip(&values[own.start - first..]) {
                     let before = if self.add { out.to_f32() } else { 0.0 };
@@ -239,7 +223,7 @@ mod tests {
     use half::bf16;
 
     use super::*;
-    use crate::testing::{distance, numbers, product, rounded, widened};
+    use crate::testing::{distance, numbers, product, rounded, seen, widened};
 
     /// rows, inner, outer: on both sides of every panel, run and task boundary.
     const SIZES: [[usize; 3]; 12] = [
@@ -259,43 +243,60 @@ mod tests {
 
     #[test]
     fn products_in_f32_are_those_of_a_loop() {
-        for isa in Isa::available() {
+        for kernel in Kernel::available(Precision::F32) {
             for [rows, inner, outer] in SIZES {
                 let (x, weight) = (numbers(rows * inner, 1), numbers(outer * inner, 2));
-                let packed =
-                    PackedWeight::for_isa(isa, &weight, None, [outer, inner], Precision::F32);
+                let packed = PackedWeight::for_kernel(kernel, &weight, None, [outer, inner]);
                 let mut out = vec![f32::NAN; rows * outer];
-                packed.product_for(isa, &x, &mut out);
+                packed.product(&x, &mut out);
                 let bytes = PackedWeight::bytes([outer, inner], Precision::F32);
                 assert_eq!(bytes, packed.panels.num_bytes());
                 let error = distance(&out, &product(&x, &weight, [outer, inner]));
                 let bound = 3e-8 * (inner.min(384) as f64).sqrt() + 1e-7;
-                assert!(error < bound, "{isa} {rows}×{inner}→{outer}: {error:e}");
+                assert!(
+                    error < bound,
+                    "{kernel:?} {rows}×{inner}→{outer}: {error:e}"
+                );
             }
         }
     }
 
     #[test]
-    fn products_in_bf16_are_those_of_rounded_operands() {
-        for isa in Isa::available() {
+    fn products_in_bf16_are_those_of_rounded_weights() {
+        for kernel in Kernel::available(Precision::Bf16) {
             for [rows, inner, outer] in SIZES {
                 let (x, weight) = (numbers(rows * inner, 3), numbers(outer * inner, 4));
-                let packed =
-                    PackedWeight::for_isa(isa, &weight, None, [outer, inner], Precision::Bf16);
+                let packed = PackedWeight::for_kernel(kernel, &weight, None, [outer, inner]);
                 let mut out = vec![f32::NAN; rows * outer];
-                packed.product_for(isa, &x, &mut out);
+                packed.product(&x, &mut out);
                 let bytes = PackedWeight::bytes([outer, inner], Precision::Bf16);
                 assert_eq!(bytes, packed.panels.num_bytes());
-                let (x, weight) = (rounded(&x), rounded(&weight));
-                let exact = product(&widened(&x), &widened(&weight), [outer, inner]);
+                let weight = widened(&rounded(&weight));
+                let exact = product(&seen(kernel, &x), &weight, [outer, inner]);
                 let error = distance(&out, &exact);
-                assert!(error < 1e-6, "{isa} {rows}×{inner}→{outer}: {error:e}");
+                assert!(error < 1e-6, "{kernel:?} {rows}×{inner}→{outer}: {error:e}");
+            }
+        }
+    }
 
-                let packed =
-                    PackedWeight::for_isa(isa, &weight, None, [outer, inner], Precision::Bf16);
-                let mut of_rounded = vec![bf16::NAN; rows * outer];
-                packed.product_for(isa, &x, &mut of_rounded);
-                assert_eq!(of_rounded, rounded(&out), "{isa} {rows}×{inner}→{outer}");
+    #[test]
+    fn rows_and_results_in_bf16_are_rounded_ones() {
+        for precision in [Precision::F32, Precision::Bf16] {
+            for kernel in Kernel::available(precision) {
+                for [rows, inner, outer] in SIZES {
+                    let x = rounded(&numbers(rows * inner, 3));
+                    let weight = numbers(outer * inner, 4);
+                    let packed = PackedWeight::for_kernel(kernel, &weight, None, [outer, inner]);
+                    let mut out = vec![f32::NAN; rows * outer];
+                    packed.product(&widened(&x), &mut out);
+                    let mut of_rounded = vec![bf16::NAN; rows * outer];
+                    packed.product(&x, &mut of_rounded);
+                    assert_eq!(
+                        of_rounded,
+                        rounded(&out),
+                        "{kernel:?} {rows}×{inner}→{outer}"
+                    );
+                }
             }
         }
     }
@@ -317,13 +318,13 @@ mod tests {
 
     #[test]
     fn the_bias_is_added() {
-        for isa in Isa::available() {
+        for kernel in Kernel::available(Precision::Bf16) {
             let bias = [10.0, 20.0, 30.0];
             let weight = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0];
-            let packed = PackedWeight::for_isa(isa, &weight, Some(&bias), [3, 2], Precision::Bf16);
+            let packed = PackedWeight::for_kernel(kernel, &weight, Some(&bias), [3, 2]);
             let mut out = [0.0; 6];
-            packed.product_for(isa, &[1.0_f32, 0.0, 1.0, 1.0], &mut out);
-            assert_eq!(out, [11.0, 23.0, 35.0, 13.0, 27.0, 41.0], "{isa}");
+            packed.product(&[1.0_f32, 0.0, 1.0, 1.0], &mut out);
+            assert_eq!(out, [11.0, 23.0, 35.0, 13.0, 27.0, 41.0], "{kernel:?}");
         }
     }
 

@@ -49,7 +49,7 @@ impl Target {
 pub(crate) fn on_flex(dtype: FloatDType) -> Arithmetic {
     match dtype {
         FloatDType::F32 => Arithmetic::Host(Precision::F32),
-        FloatDType::BF16 => Arithmetic::Host(Precision::fastest_for_bf16()),
+        FloatDType::BF16 => Arithmetic::Host(Precision::Bf16),
         other => Arithmetic::Device(other),
     }
 }

@@ -9,13 +9,12 @@ use super::queries::Queries;
 use super::{Attention, Heads};
 use crate::buffer::Words;
 use crate::element::Element;
-use crate::isa::Isa;
-use crate::pack;
+use crate::pack::Columns;
 use crate::parts::Parts;
-use crate::tile::{COLUMNS, Kernel, ROWS};
+use crate::tile::{COLUMNS, Kernel};
 
-/// Keys of a block: whole panels and whole pairs, whose scores for 32 queries fit the first-level cache.
-pub(super) const BLOCK: usize = 16 * ROWS;
+/// Keys of a block: whole panels of every kernel, whose scores for 32 queries fit the first-level cache.
+pub(super) const BLOCK: usize = 192;
 /// Panels of 32 queries that a task has at most: they share what is read of keys and values.
 const TASK_PANELS: usize = 4;
 /// Tasks a thread that make up for cores being unequally busy.
@@ -24,7 +23,6 @@ const TASKS_PER_THREAD: usize = 8;
 /// The keys and values of all segments, as the queries read them. Rows come and go some at a time, so that nobody has to
 /// hold all of them unpacked.
 pub struct Keys {
-    isa: Isa,
     kernel: Kernel,
     attention: Attention,
     /// Rows and blocks of each segment
@@ -49,8 +47,7 @@ pub(super) struct HeadBlock<'a> {
 }
 
 impl Keys {
-    pub(super) fn new(isa: Isa, attention: Attention, lengths: &[usize]) -> Self {
-        let kernel = Kernel::new(attention.precision, isa);
+    pub(super) fn new(kernel: Kernel, attention: Attention, lengths: &[usize]) -> Self {
         let mut blocks = Vec::new();
         let mut segments = Vec::with_capacity(lengths.len());
         let (mut end, mut words) = (0, 0);
@@ -70,7 +67,6 @@ impl Keys {
             segments.push((rows, first..blocks.len()));
         }
         Self {
-            isa,
             kernel,
             attention,
             segments,
@@ -80,9 +76,8 @@ impl Keys {
     }
 
     /// Bytes that the keys and values of `segments` take.
-    pub(super) fn bytes(isa: Isa, attention: &Attention, lengths: &[usize]) -> u64 {
-        let kernel = Kernel::new(attention.precision, isa);
-        let words = |length: usize| head_words(&kernel, attention.head_dim, length) as u64;
+    pub(super) fn bytes(kernel: &Kernel, attention: &Attention, lengths: &[usize]) -> u64 {
+        let words = |length: usize| head_words(kernel, attention.head_dim, length) as u64;
         let of_segment =
             |length: &usize| (length / BLOCK) as u64 * words(BLOCK) + words(length % BLOCK);
         4 * attention.heads as u64 * lengths.iter().map(of_segment).sum::<u64>()
@@ -123,7 +118,7 @@ impl Keys {
         let Some(first) = blocks.first().filter(|_| heads * head_dim > 0) else {
             return;
         };
-        let (isa, kernel) = (self.isa, self.kernel);
+        let kernel = self.kernel;
         let mut rest = &mut self.words.as_mut_slice()[first.start..];
         let mut parts = Vec::with_capacity(blocks.len() * heads);
         for block in blocks {
@@ -136,8 +131,8 @@ impl Keys {
         }
         parts.into_par_iter().for_each(|(rows, head, words)| {
             let (keys, values) = words.split_at_mut(key_words(&kernel, head_dim, rows.len()));
-            pack_keys(isa, &kernel, head_dim, key, rows.clone(), head, keys);
-            pack_values(isa, &kernel, head_dim, value, rows, head, values);
+            pack_keys(&kernel, head_dim, key, rows.clone(), head, keys);
+            pack_values(&kernel, head_dim, value, rows, head, values);
         });
     }
 
@@ -177,7 +172,7 @@ impl Keys {
                 let lanes: Vec<_> = (first..own.end - rows.start)
                     .map(|row| query.row(row, head, head_dim))
                     .collect();
-                Queries::with(self.isa, self.kernel, head_dim, &lanes, |queries| {
+                Queries::with(&self.kernel, head_dim, &lanes, |queries| {
                     for block in self.head_blocks(segment, head) {
                         queries.attend(&block);
                     }
@@ -267,15 +262,14 @@ fn head_words(kernel: &Kernel, head_dim: usize, length: usize) -> usize {
 }
 
 fn key_words(kernel: &Kernel, head_dim: usize, length: usize) -> usize {
-    length.next_multiple_of(ROWS) * kernel.left().words(head_dim)
+    length.next_multiple_of(kernel.rows()) * kernel.left().words(head_dim)
 }
 
 fn value_words(kernel: &Kernel, head_dim: usize, length: usize) -> usize {
-    head_dim.next_multiple_of(ROWS) * kernel.left().words(length)
+    head_dim.next_multiple_of(kernel.rows()) * kernel.left().words(length)
 }
 
 fn pack_keys<X: Element>(
-    isa: Isa,
     kernel: &Kernel,
     head_dim: usize,
     key: Heads<'_, X>,
@@ -283,23 +277,17 @@ fn pack_keys<X: Element>(
     head: usize,
     words: &mut [u32],
 ) {
-    let format = kernel.left();
-    let panels = words.chunks_exact_mut(ROWS * format.words(head_dim));
-    for (first, panel) in rows.clone().step_by(ROWS).zip(panels) {
-        let lanes = std::array::from_fn(|lane| match first + lane {
+    let panels = words.chunks_exact_mut(key_words(kernel, head_dim, kernel.rows()));
+    for (first, panel) in rows.clone().step_by(kernel.rows()).zip(panels) {
+        let row = |lane: usize| match first + lane {
             row if row < rows.end => key.row(row, head, head_dim),
             _ => &[],
-        });
-        isa.run(pack::Rows::<X, ROWS> {
-            rows: lanes,
-            format,
-            panel,
-        });
+        };
+        kernel.pack_rows(row, panel);
     }
 }
 
 fn pack_values<X: Element>(
-    isa: Isa,
     kernel: &Kernel,
     head_dim: usize,
     value: Heads<'_, X>,
@@ -307,16 +295,14 @@ fn pack_values<X: Element>(
     head: usize,
     words: &mut [u32],
 ) {
-    let format = kernel.left();
-    let panels = words.chunks_exact_mut(ROWS * format.words(rows.len()));
-    for (first, panel) in (0..head_dim).step_by(ROWS).zip(panels) {
-        isa.run(pack::Columns::<X, ROWS> {
+    let panels = words.chunks_exact_mut(value_words(kernel, kernel.rows(), rows.len()));
+    for (first, panel) in (0..head_dim).step_by(kernel.rows()).zip(panels) {
+        let columns = Columns {
             values: &value.values[rows.start * value.stride + head * head_dim + first..],
             stride: value.stride,
             rows: rows.len(),
-            width: ROWS.min(head_dim - first),
-            format,
-            panel,
-        });
+            width: kernel.rows().min(head_dim - first),
+        };
+        kernel.pack_columns(columns, panel);
     }
 }

@@ -10,6 +10,7 @@ pub use self::keys::Keys;
 use crate::Precision;
 use crate::element::Element;
 use crate::isa::Isa;
+use crate::tile::Kernel;
 
 /// The heads' values in rows: head `h` of row `r` is `values[r · stride + h · head_dim..][..head_dim]`.
 #[derive(Clone, Copy, Debug)]
@@ -33,7 +34,8 @@ pub struct Attention {
     pub heads: usize,
     /// Values of one head
     pub head_dim: usize,
-    /// What both products are computed in; the softmax is f32
+    /// What both products are computed in; the softmax is f32. Where the processor does not multiply bf16 fast, both are
+    /// f32
     pub precision: Precision,
 }
 
@@ -68,13 +70,17 @@ impl Attention {
     /// Room for the keys and values of segments of these lengths, one after another.
     #[must_use]
     pub fn keys(&self, segments: &[usize]) -> Keys {
-        Keys::new(Isa::detected(), *self, segments)
+        Keys::new(self.kernel(), *self, segments)
     }
 
     /// Bytes that [`Attention::keys`] takes.
     #[must_use]
     pub fn packed_bytes(&self, segments: &[usize]) -> u64 {
-        Keys::bytes(Isa::detected(), self, segments)
+        Keys::bytes(&self.kernel(), self, segments)
+    }
+
+    fn kernel(&self) -> Kernel {
+        Kernel::for_values(self.precision, Isa::detected())
     }
 
     /// # Panics
