@@ -43,6 +43,14 @@ impl Ahead {
         inputs: 8,
         patches: 16_384,
     };
+    /// The same for all devices together that share the work.
+    const fn usual(target: Target) -> Self {
+        Self {
+            inputs: Self::USUAL.inputs * target.devices,
+            patches: Self::USUAL.patches * target.devices,
+        }
+    }
+
     /// What takes least memory.
     const ONE_BY_ONE: Self = Self {
         inputs: 1,
@@ -137,7 +145,7 @@ impl Forecast {
     /// What `work` on `sizes` takes, cut as is usual.
     pub(crate) fn usual(work: Work<'_>, sizes: &[Size]) -> Self {
         let cut = Cut::usual(work.target.arithmetic);
-        Self::new(work, sizes, Ahead::USUAL, cut)
+        Self::new(work, sizes, Ahead::usual(work.target), cut)
     }
 
     /// What it takes when it is cut until it fits `room`.
@@ -150,7 +158,8 @@ impl Forecast {
         room: Room,
         device: &DeviceInfo,
     ) -> Result<Self> {
-        let mut ahead = Ahead::USUAL;
+        let usual = Ahead::usual(work.target);
+        let mut ahead = usual;
         let mut cut = Cut::usual(work.target.arithmetic);
         let frames = sizes.iter().map(|size| size.grid.h * size.grid.w);
         let largest = frames.max().unwrap_or(0);
@@ -159,7 +168,7 @@ impl Forecast {
             let Err(error) = forecast.check(work.target, room, device) else {
                 return Ok(forecast);
             };
-            if ahead == Ahead::USUAL && sizes.len() > 1 {
+            if ahead == usual && sizes.len() > 1 {
                 ahead = Ahead::ONE_BY_ONE;
             } else {
                 cut = cut.smaller(largest).ok_or(error)?;
@@ -273,6 +282,7 @@ impl Fitting<'_> {
             inputs.read_ahead(forecast.ahead);
             return Ok((inputs.next_batch()?, forecast.cut));
         }
+        inputs.read_ahead(Ahead::usual(self.work.target));
         let batch = inputs.next_batch()?;
         let read = batch.iter().flatten().map(|(about, _)| about);
         let forecast = self.forecast(read.chain(inputs.waiting()))?;

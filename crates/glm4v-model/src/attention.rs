@@ -4,7 +4,7 @@ use glm4v_config::VisionConfig;
 
 use crate::rotary::Rotary;
 use crate::source::{ParameterSource, Scope};
-use crate::tiles::{self, Tile};
+use crate::tiles::{self, Scores, Tile};
 use crate::{Linear, RmsNorm, Run, join};
 
 /// Multi-head attention, full within a segment and never across (`Glm4vVisionAttention`, `GlmOcrVisionAttention`).
@@ -58,7 +58,7 @@ impl Attention {
         x: Tensor<2>,
         rotary: &Rotary,
         runs: &[Run],
-        max_score_bytes: u64,
+        scores: Scores,
     ) -> Tensor<2> {
         let [_, hidden] = x.dims();
         let heads = self.num_heads;
@@ -72,8 +72,8 @@ impl Attention {
             let query = segments(query_key.clone().narrow(1, 0, heads), *run);
             let key = segments(query_key.narrow(1, heads, heads), *run);
             let value = segments(value.clone().narrow(0, first, rows), *run);
-            let tile = Tile::new(*run, heads, max_score_bytes);
-            let output = tiles::attention([query, key, value], tile);
+            let tile = Tile::new(*run, heads, scores.max_bytes);
+            let output = tiles::attention([query, key, value], tile, scores.method);
             outputs.push(output.swap_dims(1, 2).reshape([rows, hidden]));
             first += rows;
         }

@@ -5,7 +5,7 @@ use glm4v_config::{GridThw, VisionConfig};
 use crate::host::{self, pass::HostPass};
 use crate::rotary::Rotary;
 use crate::source::{ParameterSource, Scope};
-use crate::tiles::MAX_SCORE_BYTES;
+use crate::tiles::{AttentionMethod, MAX_SCORE_BYTES, Scores};
 use crate::{Arithmetic, Block, Embeddings, Linear, Merger, RmsNorm, Stage, Walk};
 
 /// The vision tower (`Glm4vVisionModel`, `Glm4vMoeVisionModel`, `GlmOcrVisionModel` of transformers 5.23).
@@ -42,6 +42,8 @@ pub struct Pass<'a> {
     /// Segments, and where one alone is too large its queries, attend one after another; never fewer than 64 queries
     /// together. It changes no value beyond rounding. The host's own kernels hold no scores.
     pub max_score_bytes: u64,
+    /// How a device attends; the host's own kernels have a way of their own.
+    pub attention: AttentionMethod,
     /// Sees each stage's output, its rows in the batch's order.
     ///
     /// An observer that wants the values must read them before it returns (`x.into_data().iter()`): on a GPU burn reads
@@ -53,6 +55,7 @@ impl Default for Pass<'_> {
     fn default() -> Self {
         Self {
             max_score_bytes: MAX_SCORE_BYTES,
+            attention: AttentionMethod::default(),
             observer: None,
         }
     }
@@ -152,8 +155,13 @@ impl VisionModel {
     ) -> VisionOutput {
         let Pass {
             max_score_bytes,
+            attention,
             mut observer,
         } = pass;
+        let scores = Scores {
+            method: attention,
+            max_bytes: max_score_bytes,
+        };
         let device = pixel_values.device();
         let walk = self.walk(grids);
         assert_eq!(
@@ -185,7 +193,7 @@ impl VisionModel {
         for (index, block) in self.blocks.iter().enumerate() {
             x = match &mut on_host {
                 Some(pass) => pass.block(block, x),
-                None => block.forward(x, &rotary, walk.runs(), max_score_bytes),
+                None => block.forward(x, &rotary, walk.runs(), scores),
             };
             show(Stage::Block(index), &x, order);
         }

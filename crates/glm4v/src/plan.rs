@@ -4,7 +4,7 @@ use burn::tensor::FloatDType;
 use glm4v_config::{GridThw, VisionConfig};
 use glm4v_model::{Arithmetic, Footprint, Pass, Precision};
 
-use crate::pieces::pieces;
+use crate::pieces::{Piece, pieces, shares};
 use crate::{Backend, Error};
 
 /// Bytes of a value of patch rows and of embeddings on the host.
@@ -28,6 +28,8 @@ pub struct Target {
     /// Most bytes that one tensor may have, where the device limits that (wgpu: the smaller of `maxBufferSize` and
     /// `maxStorageBufferBindingSize`).
     pub max_buffer: Option<u64>,
+    /// How many such devices share each batch ([`crate::ParallelEncoder`]); what a plan says of a device is said of each.
+    pub devices: usize,
 }
 
 impl Target {
@@ -41,6 +43,7 @@ impl Target {
             },
             on_host: matches!(backend, Backend::Flex | Backend::Ndarray),
             max_buffer: None,
+            devices: 1,
         }
     }
 }
@@ -175,33 +178,22 @@ impl Plan {
         let patches = items.iter().map(|item| item.patches).sum();
         let tokens = items.iter().map(|item| item.tokens).sum();
         let embeddings = bytes(tokens, config.out_hidden_size);
-        let pieces = pieces(grids, cut.max_patches);
-        let passes = pieces.iter().map(|piece| {
-            let activations = footprint.activations(&piece.frames, cut.max_score_bytes);
-            let tensor = footprint.largest_tensor(&piece.frames, cut.max_score_bytes);
-            (activations, tensor)
-        });
-        let (passes, tensors): (Vec<u64>, Vec<u64>) = passes.unzip();
-        let pass = passes.into_iter().max().unwrap_or(0);
+        let shares = shares(grids, target.devices, |frame| footprint.operations(frame));
+        let loads = shares
+            .iter()
+            .map(|share| ShareLoad::new(config, footprint, share, cut));
+        let load = loads.fold(ShareLoad::default(), ShareLoad::max);
         Self {
             target,
             cut,
             items,
-            patches_at_once: pieces
-                .iter()
-                .map(|piece| piece.rows.len())
-                .max()
-                .unwrap_or(0),
+            patches_at_once: load.patches_at_once,
             weights: footprint.weights(),
             loading: footprint.loading(),
             patch_rows: bytes(patches, config.patch_dim()),
-            activations: match pieces.len() {
-                0 | 1 => pass.max(embeddings),
-                // Results wait for one another, and are then put together.
-                _ => (pass + embeddings).max(2 * embeddings),
-            },
+            activations: load.activations,
             embeddings,
-            largest_tensor: tensors.into_iter().max().unwrap_or(0),
+            largest_tensor: load.largest_tensor,
             largest_parameter: footprint.largest_parameter(),
         }
     }
@@ -298,6 +290,45 @@ impl Plan {
     }
 }
 
+/// What a device's share of a batch takes beside the parameters.
+#[derive(Clone, Copy, Default)]
+struct ShareLoad {
+    activations: u64,
+    largest_tensor: u64,
+    patches_at_once: usize,
+}
+
+impl ShareLoad {
+    fn new(config: &VisionConfig, footprint: Footprint<'_>, share: &Piece, cut: Cut) -> Self {
+        let pieces = pieces(&share.frames, cut.max_patches);
+        let one = |piece: &Piece| Self {
+            activations: footprint.activations(&piece.frames, cut.max_score_bytes),
+            largest_tensor: footprint.largest_tensor(&piece.frames, cut.max_score_bytes),
+            patches_at_once: piece.rows.len(),
+        };
+        let most = pieces.iter().map(one).fold(Self::default(), Self::max);
+        let merge = config.spatial_merge_size;
+        let tokens = share.frames.iter().map(|frame| frame.num_tokens(merge));
+        let embeddings = F32 * (tokens.sum::<usize>() * config.out_hidden_size) as u64;
+        Self {
+            activations: match pieces.len() {
+                0 | 1 => most.activations.max(embeddings),
+                // Results wait for one another, and are then put together.
+                _ => (most.activations + embeddings).max(2 * embeddings),
+            },
+            ..most
+        }
+    }
+
+    fn max(self, other: Self) -> Self {
+        Self {
+            activations: self.activations.max(other.activations),
+            largest_tensor: self.largest_tensor.max(other.largest_tensor),
+            patches_at_once: self.patches_at_once.max(other.patches_at_once),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use glm4v_config::Preset;
@@ -355,5 +386,26 @@ mod tests {
         target.max_buffer = Some(1 << 20);
         let refused = plan(target, u64::MAX).unwrap_err().to_string();
         assert!(refused.contains("1.00 MiB"), "{refused}");
+    }
+
+    #[test]
+    fn each_of_several_devices_holds_its_share() {
+        let target = Target::new(Backend::Cuda, FloatDType::BF16);
+        let alone = plan(target, u64::MAX).unwrap();
+        let shared = plan(
+            Target {
+                devices: 2,
+                ..target
+            },
+            u64::MAX,
+        )
+        .unwrap();
+        assert_eq!(alone.patches_at_once, 3244);
+        // The large picture costs more than the others together.
+        assert_eq!(shared.patches_at_once, 1900);
+        assert_eq!(shared.weights, alone.weights);
+        assert!(shared.activations < alone.activations);
+        let share = Plan::new(&Preset::Medium.vision(), &GRIDS[2..], target);
+        assert_eq!(shared.activations, share.activations);
     }
 }

@@ -12,7 +12,8 @@ use self::sheet::sheet;
 use crate::args::{InputArgs, VizArgs};
 use crate::commands::encode::packed;
 use crate::console::{Console, Report};
-use crate::forecast::{self, Fitting, Kept, Room, Work};
+use crate::devices::Devices;
+use crate::forecast::{Fitting, Kept, Room, Work};
 use crate::inputs::{self, Inputs};
 use crate::stages::Stages;
 use crate::weights::Weights;
@@ -27,7 +28,7 @@ pub(crate) fn run(args: VizArgs, console: &Console) -> Result<()> {
     let weights = Weights::new(compute, console)?;
     let config = weights.config()?;
     let processor = inputs::with_sampling(weights.processor()?, &args.reading)?;
-    let device = compute.device.device.find()?;
+    let devices = Devices::find_one(&compute.device, "viz")?;
     atomic::check(&args.output)?;
 
     let mut stages = Stages::default();
@@ -40,14 +41,14 @@ pub(crate) fn run(args: VizArgs, console: &Console) -> Result<()> {
     let fitting = Fitting {
         work: Work {
             config: &config,
-            target: forecast::target(&device, &compute.device),
+            target: devices.target(&compute.device),
             kept: Kept {
                 patch: args.block.map_or(0, |_| block_bytes),
                 token: 0,
             },
         },
         room: Room::new(compute.device.max_memory),
-        device: &device,
+        device: devices.tightest(),
     };
     let (batch, cut) = stages.time("read", || fitting.first_batch(&mut inputs))?;
     drop(inputs);
@@ -55,10 +56,11 @@ pub(crate) fn run(args: VizArgs, console: &Console) -> Result<()> {
     weights.announce(console);
     let encoder = {
         let _spinner = console.progress("loading weights", None);
-        stages.time("load", || weights.load(&device, compute.device.dtype))?
+        let bound = |encoder| fitting.bound(encoder, cut);
+        stages.time("load", || devices.load(&weights, compute, bound))?
     };
-    let encoder = fitting.bound(encoder, cut);
-    let features = stages.time("encode", || Features::of(&encoder, &patches, args.block))?;
+    let encoder = &encoder.encoders()[0];
+    let features = stages.time("encode", || Features::of(encoder, &patches, args.block))?;
     let picture = stages.time("draw", || {
         let config = match about[0].frames {
             Some(_) => &processor.video()?.config().frames,
