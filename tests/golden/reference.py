@@ -4,11 +4,11 @@
         Write every golden into DIR (tests/golden) and the synthetic images into tests/images. Needs no network;
         the same versions (manifest.json) on the same kind of CPU give the same bytes.
     reference.py run CHECKPOINT_DIR INPUT... -o OUT.safetensors
-            [--dtype f32|bf16] [--attn sdpa|eager] [--threads N] [--repeat N] [--no-stages]
+            [--dtype f32|bf16|f16] [--attn sdpa|eager] [--threads N] [--repeat N] [--no-stages] [--device cpu|cuda]
         Encode pictures and video files (those named *.mp4 and the like) as one batch with a checkpoint in the
         published layout. OUT gets every stage (`stages` below names them), and of the clip at place N
         `frames_indices.N` and `timestamps.N`; stdout gets one line of JSON with timings in seconds.
-    reference.py serve CHECKPOINT_DIR [--dtype f32|bf16] [--threads N] [--device cpu|cuda] [--compile]
+    reference.py serve CHECKPOINT_DIR [--dtype f32|bf16|f16] [--threads N] [--device cpu|cuda] [--compile]
         The reference's side of `cargo xtask bench`: serving.py.
 
 Python with transformers, torch, torchvision, Pillow, PyAV, safetensors and numpy; the committed files say in
@@ -73,14 +73,15 @@ def parse():
     run.add_argument("checkpoint", type=Path)
     run.add_argument("inputs", nargs="+", type=Path)
     run.add_argument("-o", "--out", type=Path, required=True)
-    run.add_argument("--dtype", choices=["f32", "bf16"], default="f32")
+    run.add_argument("--dtype", choices=list(DTYPES), default="f32")
     run.add_argument("--attn", choices=["sdpa", "eager"], default="sdpa")
     run.add_argument("--threads", type=int, default=0, help="0: torch's default")
     run.add_argument("--repeat", type=int, default=1, help="timed passes after the warm-up")
+    run.add_argument("--device", default="cpu")
     run.add_argument("--no-stages", action="store_true", help="write pixel_values, grid_thw and merger only")
     serve = commands.add_parser("serve")
     serve.add_argument("checkpoint", type=Path)
-    serve.add_argument("--dtype", choices=["f32", "bf16"], default="f32")
+    serve.add_argument("--dtype", choices=list(DTYPES), default="f32")
     serve.add_argument("--threads", type=int, default=0, help="0: torch's default")
     serve.add_argument("--device", default="cpu")
     serve.add_argument("--compile", action="store_true", help="through torch.compile")
@@ -91,12 +92,14 @@ def run(arguments):
     """Encode, write the stages, return the report."""
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
-    tower, load = timed(lambda: load_tower(arguments.checkpoint, arguments.dtype, arguments.attn))
+    device = torch.device(arguments.device)
+    tower, load = timed(lambda: load_tower(arguments.checkpoint, arguments.dtype, arguments.attn).to(device))
     loaded, decode = timed(lambda: [load_input(path) for path in arguments.inputs])
     inputs, rows = timed(lambda: preprocess(arguments.checkpoint, loaded))
+    inputs = to_device(inputs, device)
     found, warm_up = timed(lambda: stages(tower, inputs, every=not arguments.no_stages))
     save(found, arguments.out)
-    passes = [timed(lambda: encode(tower, inputs))[1] for _ in range(arguments.repeat)]
+    passes = [timed(lambda: embeddings(tower, inputs))[1] for _ in range(arguments.repeat)]
     return {
         "checkpoint": str(arguments.checkpoint),
         "dtype": arguments.dtype,
@@ -183,6 +186,15 @@ def encode(tower, inputs):
     return tower(inputs["pixel_values"], grid_thw=flattened(inputs["grid_thw"]))
 
 
+def embeddings(tower, inputs):
+    """The embeddings on the host: only then is a GPU done."""
+    return encode(tower, inputs).pooler_output.float().cpu()
+
+
+def to_device(inputs, device):
+    return {name: value.to(device) for name, value in inputs.items()}
+
+
 def flattened(grids):
     """Each clip [t, h, w] as t grids [1, h, w]: so transformers' own get_video_features calls the tower."""
     frames = torch.repeat_interleave(grids[:, 1:], grids[:, 0], dim=0)
@@ -217,7 +229,7 @@ def save(tensors, path):
     """safetensors, what is computed in 16 bits widened to f32."""
     narrow = (torch.bfloat16, torch.float16)
     stored = {key: value.float() if value.dtype in narrow else value for key, value in tensors.items()}
-    save_file({key: value.contiguous() for key, value in stored.items()}, path, metadata={"format": "pt"})
+    save_file({key: value.cpu().contiguous() for key, value in stored.items()}, path, metadata={"format": "pt"})
 
 
 if __name__ == "__main__":

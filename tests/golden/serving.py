@@ -10,14 +10,14 @@ from pathlib import Path
 import torch
 
 from batch import preprocess
-from reference import encode, load_input, load_tower, versions
+from reference import embeddings, load_input, load_tower, to_device, versions
 
 
 def serve(arguments):
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
     side, seconds = timed(lambda: Side(arguments))
-    say({"seconds": seconds, "threads": torch.get_num_threads(), "versions": versions()})
+    say({"seconds": seconds, "device": side.description(), "versions": versions()})
     for line in sys.stdin:
         verb, *values = json.loads(line)
         answer, seconds = timed(lambda: getattr(side, verb)(*values))
@@ -28,13 +28,22 @@ class Side:
     def __init__(self, arguments):
         self.checkpoint = arguments.checkpoint
         self.device = torch.device(arguments.device)
+        self.on_gpu = self.device.type == "cuda"
         self.tower = load_tower(arguments.checkpoint, arguments.dtype).to(self.device)
-        if arguments.compile:
+        self.compiled = arguments.compile
+        if self.compiled:
             self.tower = torch.compile(self.tower)
 
+    def description(self):
+        part = f"{self.device} ({torch.cuda.get_device_name(self.device)})" if self.on_gpu else str(self.device)
+        return f"{part}, SDPA, torch.compile" if self.compiled else f"{part}, SDPA"
+
     def input(self, path, count):
-        """From here on, `count` times the picture or video at `path`; the peak of memory is counted anew."""
+        """From here on, `count` times the picture or video at `path`; the peaks of memory are counted anew."""
         forget_peak()
+        if self.on_gpu:
+            torch.cuda.empty_cache()
+            torch.cuda.reset_peak_memory_stats(self.device)
         self.files = [Path(path)] * count
         return self.preprocess()
 
@@ -45,11 +54,12 @@ class Side:
 
     def encode(self):
         """From patch rows to embeddings on the host."""
-        inputs = {name: value.to(self.device) for name, value in self.inputs.items()}
-        encode(self.tower, inputs).pooler_output.float().cpu()
+        embeddings(self.tower, to_device(self.inputs, self.device))
 
     def peak(self):
-        return {"mib": peak_mib()}
+        """Of the process, and what torch took of the GPU, its free blocks included: as burn counts on our side."""
+        gpu = torch.cuda.max_memory_reserved(self.device) / 2**20 if self.on_gpu else None
+        return {"mib": peak_mib(), "gpu_mib": gpu}
 
 
 def timed(work):

@@ -9,5 +9,7 @@ mod video;
 pub use difference::Difference;
 pub use golden::{Expected, Golden, golden_dir, image_path, video_path};
 pub use inputs::{Batch, Input, Sampled, Synthetic};
-pub use parity::{Comparison, F32_TOLERANCE, Row, compare, own_stage, reference_patches, time};
+pub use parity::{
+    Comparison, F32_TOLERANCE, Row, attention, compare, own_stage, reference_patches, time,
+};
 pub use video::{no_video_decoder, open_video};

@@ -1,7 +1,7 @@
 use std::time::Instant;
 
-use anyhow::{Context, Result, ensure};
-use glm4v::{Device, FloatDType, Patches, Stage, Tensor, VisionEncoder};
+use anyhow::{Context, Result, bail, ensure};
+use glm4v::{AttentionMethod, FloatDType, Patches, Stage, Tensor, VisionEncoder};
 
 use crate::{Batch, Difference, Golden};
 
@@ -49,18 +49,18 @@ const REDUCED_FACTOR: f64 = 1.4;
 /// 0.73).
 const HOST_BF16_FACTOR: f64 = 0.9;
 
-/// Preprocesses and encodes the case on `device`, and compares every stage with the reference. The tower is fed the
-/// reference's own pixel values, so that its stages are compared on their own.
+/// Preprocesses and encodes the case with `encoder`, which is of its checkpoint and computes in `dtype`, and compares every
+/// stage with the reference. The tower is fed the reference's own pixel values, so that its stages are compared on their
+/// own.
 ///
 /// # Errors
 /// If the case cannot be encoded, or the stages are not those of the reference.
 pub fn compare(
     golden: &Golden,
-    device: &Device,
+    encoder: &VisionEncoder,
     dtype: FloatDType,
     f32_tolerance: f64,
 ) -> Result<Comparison> {
-    let (encoder, _) = VisionEncoder::from_dir_with(&golden.checkpoint, device, dtype)?;
     let Batch { patches, sampled } = Batch::new(&golden.inputs, encoder.processor())?;
     let expected = &golden.expected;
     ensure!(
@@ -80,7 +80,7 @@ pub fn compare(
 
     let reference = reference_patches(golden, patches.pixel_values().ncols())?;
     let factor = match dtype {
-        FloatDType::BF16 if *device == Device::flex() => HOST_BF16_FACTOR,
+        FloatDType::BF16 if encoder.model().arithmetic().is_on_host() => HOST_BF16_FACTOR,
         _ => REDUCED_FACTOR,
     };
     let mut found = Vec::new();
@@ -115,16 +115,10 @@ pub fn compare(
 ///
 /// # Errors
 /// If the case cannot be encoded.
-pub fn time(
-    golden: &Golden,
-    device: &Device,
-    dtype: FloatDType,
-    repeat: usize,
-) -> Result<Vec<f64>> {
+pub fn time(golden: &Golden, encoder: &VisionEncoder, repeat: usize) -> Result<Vec<f64>> {
     if repeat == 0 {
         return Ok(Vec::new());
     }
-    let (encoder, _) = VisionEncoder::from_dir_with(&golden.checkpoint, device, dtype)?;
     let patches = reference_patches(golden, encoder.config().patch_dim())?;
     let run = || -> Result<f64> {
         let start = Instant::now();
@@ -137,6 +131,19 @@ pub fn time(
     };
     run()?;
     (0..repeat).map(|_| run()).collect()
+}
+
+/// How a device attends, by its name on a command line; `None` for `auto`.
+///
+/// # Errors
+/// If there is no such name.
+pub fn attention(name: &str) -> Result<Option<AttentionMethod>> {
+    match name {
+        "auto" => Ok(None),
+        "backend" => Ok(Some(AttentionMethod::Backend)),
+        "plain" => Ok(Some(AttentionMethod::Plain)),
+        _ => bail!("expected auto, backend or plain, found {name}"),
+    }
 }
 
 /// The reference's own pixel values as a batch of rows of `width` values.

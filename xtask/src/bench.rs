@@ -10,22 +10,33 @@ use anyhow::{Context, Result, bail};
 use self::process::whole_process;
 use self::side::Side;
 use self::table::{Row, Table};
-use crate::{full, python, shell};
+use crate::{full, parity, python, shell};
 
 const PHOTO: &str = "tests/images/coffee-336.jpg";
-const PRESET: &str = "glm-4.1v-9b";
 
 /// Arguments of `bench`.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Where ours runs, as in `glm4v encode --device`; on a GPU the reference runs on CUDA
+    /// Where ours runs, as in `glm4v encode --device`
     #[arg(long, default_value = "flex")]
     device: String,
-    /// What to compare with: transformers, or none
+    /// How a GPU attends, as in `glm4v encode --attention-method`
+    #[arg(long, default_value = "auto")]
+    attention: String,
+    /// What else burn is built with: fusion, autotune
+    #[arg(long, value_delimiter = ',')]
+    features: Vec<String>,
+    /// What to compare with: transformers (SDPA; beside a GPU through torch.compile), or none
     #[arg(long, default_value = "transformers", value_parser = ["transformers", "none"])]
     reference: String,
-    /// Types of the weights
-    #[arg(long, value_delimiter = ',', default_value = "f32,bf16")]
+    /// Where that runs: cpu, cuda or cuda:N [default: cpu, beside a GPU cuda]
+    #[arg(long)]
+    reference_device: Option<String>,
+    /// Which of the family: a preset of `glm4v init`
+    #[arg(long, default_value = parity::PRESET)]
+    preset: String,
+    /// Types of the weights [default: f32,bf16; on CUDA bf16, on other GPUs f16]
+    #[arg(long, value_delimiter = ',')]
     dtype: Vec<String>,
     /// Sizes of the photo, as WIDTHxHEIGHT; 1792x2688 is the largest that a checkpoint takes, 24,576 patches
     #[arg(long, value_delimiter = ',', default_value = "336x336,1008x1008")]
@@ -39,18 +50,45 @@ pub(crate) struct Args {
     /// Threads of each side [default: all]
     #[arg(long)]
     threads: Option<usize>,
-    /// Put the table into docs/performance.md
+    /// Put the table into docs/performance.md, between the marks of this kind of device
     #[arg(long)]
     write: bool,
 }
 
+impl Args {
+    /// The backend, without the devices' numbers.
+    fn backend(&self) -> &str {
+        self.device.split([':', ',']).next().unwrap_or_default()
+    }
+
+    fn is_on_gpu(&self) -> bool {
+        !["flex", "ndarray"].contains(&self.backend())
+    }
+
+    fn dtypes(&self) -> Vec<&str> {
+        match (&self.dtype[..], self.backend()) {
+            ([], "cuda") => vec!["bf16"],
+            ([], "ndarray") => vec!["f32"],
+            ([], _) if self.is_on_gpu() => vec!["f16"],
+            ([], _) => vec!["f32", "bf16"],
+            (given, _) => given.iter().map(String::as_str).collect(),
+        }
+    }
+
+    fn reference_device(&self) -> &str {
+        let usual = if self.is_on_gpu() { "cuda" } else { "cpu" };
+        self.reference_device.as_deref().unwrap_or(usual)
+    }
+}
+
 /// Times the full-size tower beside transformers': both in turn, on the same checkpoint, photos and threads.
 pub(crate) fn run(args: &Args) -> Result<()> {
-    let backend = args.device.split(':').next().unwrap_or_default();
-    let release = full::build(&[backend])?;
+    let features = args.features.iter().map(String::as_str);
+    let features: Vec<&str> = std::iter::once(args.backend()).chain(features).collect();
+    let release = full::build(&features)?;
     let work = shell::target_dir()?.join("full");
     std::fs::create_dir_all(&work)?;
-    let checkpoint = full::checkpoint(&release, &work, PRESET)?;
+    let checkpoint = full::checkpoint(&release, &work, &args.preset)?;
     let photos = photos(args, &release, &work)?;
     let bench = Bench {
         args,
@@ -59,14 +97,14 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         work: &work,
     };
     let mut table = Table::default();
-    for dtype in &args.dtype {
+    for dtype in args.dtypes() {
         bench.towers(dtype, &photos, &mut table)?;
-        table.rows.push(whole_process(&bench, dtype, &photos[0].1)?);
+        table.rows.push(whole_process(&bench, dtype, &photos[0])?);
     }
     let text = table.markdown(args)?;
     println!("{text}");
     if args.write {
-        table::put(&shell::root().join("docs/performance.md"), &text)?;
+        table::put(&shell::root().join("docs/performance.md"), args, &text)?;
     }
     Ok(())
 }
@@ -90,8 +128,9 @@ impl Bench<'_> {
             true => Some(Side::start(&mut self.their_side(dtype)?)?),
             false => None,
         };
+        table.ours = ours.greeting.clone();
         if let Some(side) = &theirs {
-            table.versions = side.greeting["versions"].clone();
+            table.theirs = side.greeting.clone();
         }
         for (size, photo) in photos {
             for &count in &self.args.batch {
@@ -107,7 +146,7 @@ impl Bench<'_> {
                     }
                 }
                 for verb in ["preprocess", "encode"] {
-                    let mut row = Row::new(dtype, &what, patches, verb);
+                    let mut row = Row::new(dtype, &what, Some(patches), verb);
                     for round in 0..=self.args.repeat {
                         let own = ours.seconds(verb)?;
                         let other = theirs.as_mut().map(|side| side.seconds(verb)).transpose()?;
@@ -115,10 +154,7 @@ impl Bench<'_> {
                             row.add(own, other);
                         }
                     }
-                    row.peak = (
-                        ours.peak()?,
-                        theirs.as_mut().map(Side::peak).transpose()?.flatten(),
-                    );
+                    row.peaks = (ours.peak()?, theirs.as_mut().map(Side::peak).transpose()?);
                     eprintln!("{}", row.line());
                     table.rows.push(row);
                 }
@@ -131,6 +167,7 @@ impl Bench<'_> {
         let mut command = Command::new(self.release.join("bench"));
         command.arg("serve").arg(self.checkpoint);
         command.args(["--dtype", dtype, "--device", &self.args.device]);
+        command.args(["--attention", &self.args.attention]);
         self.with_threads(&mut command);
         command
     }
@@ -138,12 +175,12 @@ impl Bench<'_> {
     fn their_side(&self, dtype: &str) -> Result<Command> {
         let mut command = python::reference()?;
         command.arg("serve").arg(self.checkpoint);
-        command.args(["--dtype", dtype]);
+        command.args(["--dtype", dtype, "--device", self.args.reference_device()]);
         if let Some(threads) = self.args.threads {
             command.args(["--threads", &threads.to_string()]);
         }
-        if !["flex", "ndarray"].contains(&&self.args.device[..]) {
-            command.args(["--device", "cuda", "--compile"]);
+        if self.args.is_on_gpu() {
+            command.arg("--compile");
         }
         Ok(command)
     }
@@ -155,7 +192,7 @@ impl Bench<'_> {
     }
 }
 
-/// The photo in every size asked for.
+/// The photo in every size asked for, by its size.
 fn photos(args: &Args, release: &Path, work: &Path) -> Result<Vec<(String, PathBuf)>> {
     let original = shell::root().join(PHOTO);
     let photo = |size: &String| {

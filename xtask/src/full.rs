@@ -12,7 +12,7 @@ const TOLERANCE: &str = "1e-4";
 
 /// Compares the full-size tower with transformers, on the same random checkpoint and the same photo.
 pub(crate) fn run(args: &parity::Args) -> Result<()> {
-    let release = build(&args.backends())?;
+    let release = build(&args.built_with())?;
     let work = shell::target_dir()?.join("full");
     std::fs::create_dir_all(&work)?;
     let checkpoint = checkpoint(&release, &work, &args.preset)?;
@@ -49,11 +49,11 @@ pub(crate) fn checkpoint(release: &Path, work: &Path, preset: &str) -> Result<Pa
     Ok(checkpoint)
 }
 
-/// Builds the programs optimised, with these backends and no others; gives their folder.
-pub(crate) fn build(backends: &[&str]) -> Result<PathBuf> {
-    let names = backends
+/// Builds the programs optimised, with these backends and what else burn is to have, and no others; gives their folder.
+pub(crate) fn build(features: &[&str]) -> Result<PathBuf> {
+    let names = features
         .iter()
-        .filter_map(|backend| backend.split(':').next());
+        .filter_map(|feature| feature.split(':').next());
     let features: Vec<String> = names
         .flat_map(|name| [format!("glm4v-tests/{name}"), format!("glm4v-cli/{name}")])
         .collect();

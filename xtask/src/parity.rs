@@ -4,7 +4,8 @@ use anyhow::Result;
 
 use crate::{full, shell};
 
-const PRESET: &str = "glm-4.1v-9b";
+/// The full-size tower that is compared and timed.
+pub(crate) const PRESET: &str = "glm-4.1v-9b";
 
 /// Arguments of `test-parity`.
 #[derive(clap::Args)]
@@ -15,6 +16,15 @@ pub(crate) struct Args {
     /// Type of the parameters: f32, f16 or bf16
     #[arg(long, default_value = "f32")]
     pub(crate) dtype: String,
+    /// How a GPU attends, as in `glm4v encode --attention-method`
+    #[arg(long, default_value = "auto")]
+    attention: String,
+    /// What else burn is built with: fusion, autotune
+    #[arg(long, value_delimiter = ',')]
+    features: Vec<String>,
+    /// Golden cases to compare, by their names [default: all]
+    #[arg(long, value_delimiter = ',', conflicts_with = "full")]
+    case: Vec<String>,
     /// Skip a backend whose device is missing, aloud, instead of failing
     #[arg(long)]
     allow_missing: bool,
@@ -37,6 +47,9 @@ impl Default for Args {
         Self {
             backend: "all".into(),
             dtype: "f32".into(),
+            attention: "auto".into(),
+            features: Vec::new(),
+            case: Vec::new(),
             allow_missing: false,
             full: false,
             preset: PRESET.into(),
@@ -63,7 +76,16 @@ impl Args {
         if !self.allow_missing {
             command.arg("--require");
         }
-        command.args(["--dtype", &self.dtype])
+        for case in &self.case {
+            command.args(["--case", case]);
+        }
+        command.args(["--dtype", &self.dtype, "--attention", &self.attention])
+    }
+
+    /// What the programs are built with: the backends, and what else was asked for.
+    pub(crate) fn built_with(&self) -> Vec<&str> {
+        let features = self.features.iter().map(String::as_str);
+        self.backends().into_iter().chain(features).collect()
     }
 }
 
@@ -72,30 +94,34 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     if args.full {
         return full::run(args);
     }
-    let features = extra_features(&args.backends());
+    let features = extra_features(&args.built_with());
+    let cargo = |arguments: &[&str]| {
+        let mut command = shell::cargo(arguments);
+        if !features.is_empty() {
+            command.args(["--features", &features]);
+        }
+        command
+    };
     // The whole workspace and its tests, so that nothing is built twice.
-    let mut build = shell::cargo(["build", "--quiet", "--workspace", "--bins", "--tests"]);
-    if !features.is_empty() {
-        build.args(["--features", &features]);
-    }
+    let mut build = cargo(&["build", "--quiet", "--workspace", "--bins", "--tests"]);
     shell::run(&mut build)?;
     let program = shell::target_dir()?.join("debug/parity");
     shell::run(args.apply(&mut Command::new(program)))?;
     // What comes before the tower, on every picture, clip, video and option there is a golden of.
-    let mut preprocessing = shell::cargo(["test", "--quiet", "--workspace"]);
+    let mut preprocessing = cargo(&["test", "--quiet", "--workspace"]);
     for test in ["golden", "clips", "videos"] {
         preprocessing.args(["--test", test]);
     }
     shell::run(&mut preprocessing)
 }
 
-/// Backends beyond those that the tests have built in.
-fn extra_features(backends: &[&str]) -> String {
-    backends
+/// Features beyond those that the tests have built in.
+fn extra_features(features: &[&str]) -> String {
+    features
         .iter()
-        .filter_map(|backend| backend.split(':').next())
-        .filter(|backend| !["flex", "ndarray", "wgpu", "auto"].contains(backend))
-        .map(|backend| format!("glm4v-tests/{backend}"))
+        .filter_map(|feature| feature.split(':').next())
+        .filter(|feature| !["flex", "ndarray", "wgpu", "auto"].contains(feature))
+        .map(|feature| format!("glm4v-tests/{feature}"))
         .collect::<Vec<_>>()
         .join(",")
 }

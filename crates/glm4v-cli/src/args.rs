@@ -89,7 +89,7 @@ pub(crate) enum Command {
 }
 
 const DEVICES: &str = "\
-The first column is what `encode --device` takes. Backends are built in by cargo features:
+The first column is what `encode --device` takes; cuda:all or vulkan:all are all GPUs of a backend. Backends are built in by cargo features:
   cargo install glm4v-cli --features cuda
 
 Examples:

@@ -33,7 +33,9 @@ pub(crate) struct Ahead {
 }
 
 impl Ahead {
+    /// For each device that shares the work.
     const INPUTS: usize = 8;
+    const PATCHES: usize = 16_384;
     /// For what is read and no more.
     pub(crate) const ALL: Self = Self {
         inputs: Self::INPUTS,
@@ -50,8 +52,8 @@ impl Ahead {
     /// What is fast: a GPU leaves the cores to those who read, while on a CPU reading takes from the encoder what it gains.
     pub(crate) const fn usual(target: Target) -> Self {
         Self {
-            inputs: Self::INPUTS,
-            patches: 16_384,
+            inputs: Self::INPUTS * target.devices,
+            patches: Self::PATCHES * target.devices,
             beside: !target.on_host,
         }
     }

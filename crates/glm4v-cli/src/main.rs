@@ -4,6 +4,7 @@ mod args;
 mod atomic;
 mod commands;
 mod console;
+mod devices;
 #[cfg(feature = "hub")]
 mod download;
 mod failure;

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use clap::ValueEnum;
 use clap::builder::{PathBufValueParser, PossibleValue, PossibleValuesParser, TypedValueParser};
-use glm4v::{AttentionQuery, FloatDType, Preset, StoredDtype};
+use glm4v::{AttentionMethod, AttentionQuery, FloatDType, Preset, StoredDtype};
 
 use crate::layout;
 
@@ -40,6 +40,28 @@ impl From<Dtype> for StoredDtype {
 impl std::fmt::Display for Dtype {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         StoredDtype::from(*self).fmt(f)
+    }
+}
+
+/// How a GPU attends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Attention {
+    /// What has been shown to be right on the device (docs/parity.md)
+    Auto,
+    /// The backend's own: fused, where the program is built with autotune
+    Backend,
+    /// Products, and between them the softmax in f32
+    Plain,
+}
+
+impl Attention {
+    /// What is asked for, if anything is.
+    pub(crate) fn method(self) -> Option<AttentionMethod> {
+        match self {
+            Self::Auto => None,
+            Self::Backend => Some(AttentionMethod::Backend),
+            Self::Plain => Some(AttentionMethod::Plain),
+        }
     }
 }
 

@@ -85,6 +85,8 @@ fn bad_usage_is_told_apart() {
         (&["--preset", "huge"], "glm-4.1v-9b"),
         (&["--dtype", "f64"], "bf16"),
         (&["--device", "gpu"], "no device is called `gpu`"),
+        (&["--device", "flex:all"], "no device is called `flex:all`"),
+        (&["--attention-method", "flash"], "backend"),
         (&["-m", "x", "--preset", "tiny"], "cannot be used with"),
         (&["-m", "x", "--seed", "1"], "cannot be used with"),
         (&["--seed", "x"], "--seed"),
@@ -95,6 +97,51 @@ fn bad_usage_is_told_apart() {
     assert!(glm4v(["encode"]).misused().contains("<INPUT>"));
     let npy = glm4v(["preprocess", "a.png", "-o", "a.npy"]).misused();
     assert!(npy.contains(".safetensors"), "{npy}");
+}
+
+#[test]
+fn several_devices_are_gpus() {
+    let error = encode_chelsea(&["--device", "flex,flex"]).fails();
+    assert!(error.starts_with("flex is a CPU"), "{error}");
+}
+
+/// One GPU named twice is two devices: enough to see that the program deals out and puts together.
+#[test]
+fn gpus_share_the_work() {
+    let devices = glm4v(["devices", "--json"]).ok().json();
+    let devices = devices["devices"].as_array().unwrap();
+    let Some(gpu) = devices.iter().find(|device| device["kind"] != "cpu") else {
+        eprintln!("SKIPPED: there is no GPU, and no software GPU");
+        return;
+    };
+    let gpu = gpu["spec"].as_str().unwrap();
+    let both = format!("{gpu},{gpu}");
+    let dir = tempfile::tempdir().unwrap();
+    let encode = |device: &str, output: &str| {
+        let output = dir.path().join(output);
+        let inputs = ["animated.gif", "chelsea.png"].map(image);
+        let mut program = support::program();
+        program
+            .arg("encode")
+            .args(inputs)
+            .args(["--device", device, "--json"]);
+        let json = support::run(program.arg("-o").arg(&output)).ok().json();
+        (json, support::read_safetensors(&output, "embeddings"))
+    };
+    let (alone, expected) = encode(gpu, "alone.safetensors");
+    let (shared, found) = encode(&both, "shared.safetensors");
+    assert_eq!(shared["device"]["spec"], both);
+    assert_eq!(shared["device"]["name"], alone["device"]["name"]);
+    assert_eq!(shared["tokens"], alone["tokens"]);
+    assert_eq!(
+        (&found.shape, &found.grids),
+        (&expected.shape, &expected.grids)
+    );
+    for (found, expected) in found.values.iter().zip(&expected.values) {
+        assert!((found - expected).abs() < 1e-4, "{found}, {expected}");
+    }
+    let error = encode_chelsea(&["--device", &both, "--last-hidden-state"]).fails();
+    assert!(error.contains(&format!("--device {gpu}")), "{error}");
 }
 
 #[test]

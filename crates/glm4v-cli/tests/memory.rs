@@ -167,3 +167,25 @@ fn memory_that_is_no_number_is_bad_usage() {
         assert!(error.contains("as in 900M or 4G"), "{error}");
     }
 }
+
+/// Of devices in another machine, too.
+#[test]
+fn several_devices_hold_a_share_each() {
+    let plan = |device: &str| {
+        plan(&[
+            "640x360",
+            "640x360x32",
+            "--preset",
+            "medium",
+            "--device",
+            device,
+        ])
+    };
+    let (one, two) = (plan("cuda:0"), plan("cuda:0,cuda:1"));
+    let bytes = |json: &serde_json::Value, of: &str| json["bytes"][of].as_u64().unwrap();
+    assert_eq!(bytes(&one, "weights"), bytes(&two, "weights"));
+    let own = |json| bytes(json, "device") - bytes(json, "weights");
+    assert!(own(&two) * 10 < own(&one) * 9, "{one}, {two}");
+    assert_eq!(two["device"]["spec"], "cuda:0,cuda:1");
+    assert_eq!(plan("cuda:all")["bytes"], one["bytes"]);
+}

@@ -8,7 +8,7 @@ use crate::isa::{Isa, Job};
 use crate::panels::Panels;
 use crate::parts::Parts;
 use crate::product::{self, Sums};
-use crate::tile::COLUMNS;
+use crate::tile::{COLUMNS, Kernel};
 use crate::weight::{Precision, rows};
 
 /// Outputs of a panel: half its columns are gates, half are what they gate.
@@ -42,16 +42,15 @@ impl PackedGate {
         precision: Precision,
         activation: Activation,
     ) -> Self {
-        let isa = Isa::detected();
-        Self::for_isa(isa, [gate, up], bias, [outer, inner], precision, activation)
+        let kernel = Kernel::for_weights(precision, Isa::detected());
+        Self::for_kernel(kernel, [gate, up], bias, [outer, inner], activation)
     }
 
-    fn for_isa<W: Element>(
-        isa: Isa,
+    fn for_kernel<W: Element>(
+        kernel: Kernel,
         weights: [&[W]; 2],
         bias: Option<[&[f32]; 2]>,
         [outer, inner]: [usize; 2],
-        precision: Precision,
         activation: Activation,
     ) -> Self {
         for (name, weight) in ["gate", "up"].into_iter().zip(weights) {
@@ -68,7 +67,7 @@ impl PackedGate {
             _ => &[],
         };
         Self {
-            panels: Panels::new(isa, precision, inner, count, row),
+            panels: Panels::new(kernel, inner, count, row),
             outer,
             bias: bias.map(|bias| interleaved(bias, outer)),
             activation,
@@ -96,14 +95,11 @@ impl PackedGate {
     /// # Panics
     /// If the lengths are not those of one number of rows.
     pub fn product<X: Element, Y: Element>(&self, x: &[X], out: &mut [Y]) {
-        self.product_for(Isa::detected(), x, out);
-    }
-
-    fn product_for<X: Element, Y: Element>(&self, isa: Isa, x: &[X], out: &mut [Y]) {
         let rows = rows(x.len(), self.inner(), out.len(), self.outer);
         let out = &Parts::new(out);
-        product::multiply(isa, x, rows, &self.panels, |sums| {
-            isa.run(Finish {
+        let columns = 0..self.panels.count;
+        product::multiply(x, rows, &self.panels, columns, |sums| {
+            self.panels.kernel.isa().run(Finish {
                 sums,
                 bias: self.bias.as_deref(),
                 activation: self.activation,
@@ -117,7 +113,7 @@ impl PackedGate {
 impl fmt::Debug for PackedGate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let shape = [self.outer(), self.inner()];
-        write!(f, "PackedGate({shape:?}, {:?})", self.panels.precision)
+        write!(f, "PackedGate({shape:?}, {:?})", self.panels.precision())
     }
 }
 
@@ -185,7 +181,7 @@ impl<Y: Element> Finish<'_, Y> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{distance, numbers, product, rounded, widened};
+    use crate::testing::{distance, numbers, product, rounded, seen, widened};
 
     const SIZES: [[usize; 3]; 6] = [
         [1, 1, 1],
@@ -209,39 +205,40 @@ mod tests {
 
     #[test]
     fn gated_products_are_those_of_loops() {
-        for isa in Isa::available() {
-            for [rows, inner, outer] in SIZES {
-                let x = numbers(rows * inner, 1);
-                let weights = [2, 3].map(|seed| numbers(outer * inner, seed));
-                let [gate, up] = &weights;
-                let biases = [4, 5].map(|seed| numbers(outer, seed));
-                let [gate_bias, up_bias] = &biases;
-                let bias = [gate_bias.as_slice(), up_bias];
-                let shape = [outer, inner];
-                let run = |precision| {
-                    let packed = PackedGate::for_isa(
-                        isa,
+        for (precision, bound) in [(Precision::F32, 1e-6), (Precision::Bf16, 2e-6)] {
+            for kernel in Kernel::available(precision) {
+                for [rows, inner, outer] in SIZES {
+                    let x = numbers(rows * inner, 1);
+                    let weights = [2, 3].map(|seed| numbers(outer * inner, seed));
+                    let [gate, up] = &weights;
+                    let biases = [4, 5].map(|seed| numbers(outer, seed));
+                    let [gate_bias, up_bias] = &biases;
+                    let bias = [gate_bias.as_slice(), up_bias];
+                    let shape = [outer, inner];
+                    let packed = PackedGate::for_kernel(
+                        kernel,
                         [gate, up],
                         Some(bias),
                         shape,
-                        precision,
                         Activation::Silu,
                     );
                     let bytes = PackedGate::bytes(shape, precision);
                     assert_eq!(bytes, packed.panels.num_bytes());
                     let mut out = vec![f32::NAN; rows * outer];
-                    packed.product_for(isa, &x, &mut out);
-                    out
-                };
-                let error = distance(&run(Precision::F32), &exact(&x, [gate, up], bias, shape));
-                assert!(error < 1e-6, "{isa} {rows}×{inner}→{outer}: {error:e}");
+                    packed.product(&x, &mut out);
 
-                let [x, gate, up] = [&x, gate, up].map(|values| widened(&rounded(values)));
-                let error = distance(&run(Precision::Bf16), &exact(&x, [&gate, &up], bias, shape));
-                assert!(
-                    error < 2e-6,
-                    "{isa} {rows}×{inner}→{outer} in bf16: {error:e}"
-                );
+                    let held = |weight: &[f32]| match precision {
+                        Precision::F32 => weight.to_vec(),
+                        Precision::Bf16 => widened(&rounded(weight)),
+                    };
+                    let weights = [&held(gate)[..], &held(up)];
+                    let exact = exact(&seen(kernel, &x), weights, bias, shape);
+                    let error = distance(&out, &exact);
+                    assert!(
+                        error < bound,
+                        "{kernel:?} {rows}×{inner}→{outer}: {error:e}"
+                    );
+                }
             }
         }
     }
@@ -255,21 +252,14 @@ mod tests {
             (Activation::QuickGelu, 1.935_658_6),
             (Activation::Relu, 2.0),
         ] {
-            for isa in Isa::available() {
+            for kernel in Kernel::available(Precision::F32) {
                 let (gate, up) = ([2.0_f32], [3.0_f32]);
-                let packed = PackedGate::for_isa(
-                    isa,
-                    [&gate, &up],
-                    None,
-                    [1, 1],
-                    Precision::F32,
-                    activation,
-                );
+                let packed = PackedGate::for_kernel(kernel, [&gate, &up], None, [1, 1], activation);
                 let mut out = [0.0_f32];
-                packed.product_for(isa, &[1.0_f32], &mut out);
+                packed.product(&[1.0_f32], &mut out);
                 assert!(
                     (out[0] - 3.0 * expected).abs() < 2e-6,
-                    "{isa} {activation:?}: {}",
+                    "{kernel:?} {activation:?}: {}",
                     out[0]
                 );
             }

@@ -32,6 +32,7 @@ mod panels;
 mod parts;
 mod product;
 mod rotary;
+mod taps;
 #[cfg(test)]
 mod testing;
 mod tile;
@@ -39,10 +40,11 @@ mod turn;
 mod weight;
 
 pub use activation::Activation;
-pub use attention::{Attention, Heads};
+pub use attention::{Attention, Heads, Keys};
 pub use element::Element;
 pub use gated::PackedGate;
 pub use isa::Isa;
 pub use norm::{LayerNorm, RmsNorm};
 pub use rotary::Rotary;
+pub use taps::Taps;
 pub use weight::{PackedWeight, Precision};

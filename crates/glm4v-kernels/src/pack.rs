@@ -7,14 +7,24 @@ use crate::turn::{STEPS, turn};
 
 /// Rows become lanes: value `i` of every row stands beside value `i` of the others. Rows are of one length, but for empty
 /// ones, which are lanes of zeros.
-pub(crate) struct Rows<'a, X, const LANES: usize> {
+pub(crate) struct RowPanel<'a, X, const LANES: usize> {
     pub(crate) rows: [&'a [X]; LANES],
     pub(crate) format: Format,
+    pub(crate) order: Order,
     /// `LANES` words for each of the format's words of a row
     pub(crate) panel: &'a mut [u32],
 }
 
-impl<X: Element, const LANES: usize> Job for Rows<'_, X, LANES> {
+/// What lies side by side in a panel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Order {
+    /// The lanes of a step
+    Lanes,
+    /// The steps of a lane, in blocks of 16 steps
+    Steps,
+}
+
+impl<X: Element, const LANES: usize> Job for RowPanel<'_, X, LANES> {
     type Output = ();
 
     #[inline(always)]
@@ -26,7 +36,12 @@ impl<X: Element, const LANES: usize> Job for Rows<'_, X, LANES> {
             for (words, row) in words.iter_mut().zip(self.rows) {
                 *words = words_at(row, block * STEPS, self.format);
             }
-            turn(&words, panel);
+            match self.order {
+                Order::Lanes => turn(&words, panel),
+                Order::Steps => panel
+                    .as_flattened_mut()
+                    .copy_from_slice(words.as_flattened()),
+            }
         }
     }
 }
@@ -43,7 +58,7 @@ fn words_at<X: Element>(row: &[X], start: usize, format: Format) -> [u32; STEPS]
     } else {
         let values: [X; STEPS] = values_at(row, start);
         for (word, value) in words.iter_mut().zip(values) {
-            *word = word_of(value, format);
+            *word = word_of(value);
         }
     }
     words
@@ -51,11 +66,8 @@ fn words_at<X: Element>(row: &[X], start: usize, format: Format) -> [u32; STEPS]
 
 /// A word of one value.
 #[inline(always)]
-fn word_of<X: Element>(value: X, format: Format) -> u32 {
-    match format {
-        Format::F32 => value.to_f32().to_bits(),
-        _ => value.rounded_bits(),
-    }
+fn word_of<X: Element>(value: X) -> u32 {
+    value.to_f32().to_bits()
 }
 
 /// A word of two values.
@@ -77,45 +89,89 @@ fn values_at<X: Element, const N: usize>(row: &[X], start: usize) -> [X; N] {
     values
 }
 
-/// Columns become lanes: value `i` of every lane is row `i`'s.
-pub(crate) struct Columns<'a, X, const LANES: usize> {
+/// Some columns of rows.
+#[derive(Clone, Copy)]
+pub(crate) struct Columns<'a, X> {
     /// From the first row's first column on
     pub(crate) values: &'a [X],
     /// From one row to the next
     pub(crate) stride: usize,
     pub(crate) rows: usize,
-    /// Columns that there are; the other lanes are zero
     pub(crate) width: usize,
+}
+
+impl<X: Element> Columns<'_, X> {
+    /// Row `index`, and zeros where there is none.
+    #[inline(always)]
+    fn row<const LANES: usize>(&self, index: usize) -> [X; LANES] {
+        if index < self.rows {
+            values_at(&self.values[index * self.stride..][..self.width], 0)
+        } else {
+            [X::default(); LANES]
+        }
+    }
+}
+
+/// Columns become lanes: value `i` of every lane is row `i`'s. Lanes past the width are zero.
+pub(crate) struct ColumnPanel<'a, X, const LANES: usize> {
+    pub(crate) columns: Columns<'a, X>,
     pub(crate) format: Format,
-    /// `LANES` words for each of the format's words of `rows` values
+    pub(crate) order: Order,
+    /// `LANES` words for each of the format's words of a column
     pub(crate) panel: &'a mut [u32],
 }
 
-impl<X: Element, const LANES: usize> Job for Columns<'_, X, LANES> {
+impl<X: Element, const LANES: usize> Job for ColumnPanel<'_, X, LANES> {
     type Output = ();
 
     #[inline(always)]
     fn run<const FUSED: bool>(self) {
-        let row = |index: usize| -> [X; LANES] {
-            if index < self.rows {
-                values_at(&self.values[index * self.stride..][..self.width], 0)
-            } else {
-                [X::default(); LANES]
-            }
-        };
+        let Self {
+            columns, format, ..
+        } = self;
         let (panel, rest) = self.panel.as_chunks_mut::<LANES>();
         assert!(rest.is_empty(), "a panel of {LANES} lanes");
-        for (step, words) in panel.iter_mut().enumerate() {
-            if self.format == Format::Pairs {
-                let (first, second) = (row(2 * step), row(2 * step + 1));
-                for (lane, word) in words.iter_mut().enumerate() {
-                    *word = pair(first[lane], second[lane]);
+        let step = |index| step::<X, LANES>(columns, index, format);
+        match self.order {
+            Order::Lanes => {
+                for (index, words) in panel.iter_mut().enumerate() {
+                    *words = step(index);
                 }
-            } else {
-                for (word, value) in words.iter_mut().zip(row(step)) {
-                    *word = word_of(value, self.format);
+            }
+            Order::Steps => {
+                for (block, panel) in panel.chunks_mut(STEPS).enumerate() {
+                    let steps = std::array::from_fn(|index| step(block * STEPS + index));
+                    turn_back(&steps, panel.as_flattened_mut());
                 }
             }
         }
+    }
+}
+
+/// The words of a step.
+#[inline(always)]
+fn step<X: Element, const LANES: usize>(
+    columns: Columns<'_, X>,
+    index: usize,
+    format: Format,
+) -> [u32; LANES] {
+    match format {
+        Format::F32 => columns.row(index).map(word_of),
+        Format::Pairs => {
+            let first: [X; LANES] = columns.row(2 * index);
+            let second: [X; LANES] = columns.row(2 * index + 1);
+            std::array::from_fn(|lane| pair(first[lane], second[lane]))
+        }
+    }
+}
+
+/// lanes\[lane]\[step] = steps\[step]\[lane], in squares of 16.
+#[inline(always)]
+fn turn_back<const LANES: usize>(steps: &[[u32; LANES]; STEPS], lanes: &mut [u32]) {
+    let (lanes, _) = lanes.as_chunks_mut::<STEPS>();
+    for (first, lanes) in (0..LANES).step_by(STEPS).zip(lanes.chunks_mut(STEPS)) {
+        let words = |step: usize| std::array::from_fn(|lane| steps[step][first + lane]);
+        let square: [[u32; STEPS]; STEPS] = std::array::from_fn(words);
+        turn(&square, lanes);
     }
 }

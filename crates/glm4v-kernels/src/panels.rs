@@ -1,16 +1,19 @@
 //! The right operand of a product, packed once.
 
+use std::ops::Range;
+
 use rayon::prelude::*;
 
+use crate::Precision;
 use crate::buffer::Words;
 use crate::element::Element;
-use crate::isa::Isa;
+use crate::pack::{Order, RowPanel};
 use crate::tile::{COLUMNS, Format, Kernel};
-use crate::{Precision, pack};
 
 /// A matrix in panels of 32 columns, cut along the inner dimension into runs: `[run][panel][step][column]`.
 pub(crate) struct Panels {
-    pub(crate) precision: Precision,
+    /// What multiplies them
+    pub(crate) kernel: Kernel,
     pub(crate) inner: usize,
     /// Panels side by side
     pub(crate) count: usize,
@@ -25,22 +28,15 @@ impl Panels {
 
     /// Packs the rows that `row` names for each of `count` panels' columns; each of `inner` values, or none.
     pub(crate) fn new<'a, X: Element>(
-        isa: Isa,
-        precision: Precision,
+        kernel: Kernel,
         inner: usize,
         count: usize,
         row: impl Fn(usize, usize) -> &'a [X] + Sync,
     ) -> Self {
-        let format = Kernel::new(precision, isa).right();
-        let words = Self::words(precision, inner, count) as usize;
-        let mut panels = Self {
-            precision,
-            inner,
-            count,
-            words: Words::new(words),
-        };
-        let mut rest = panels.words.as_mut_slice();
-        for run in runs(precision, inner) {
+        let format = kernel.right();
+        let mut words = Words::new(COLUMNS * count * format.words(inner));
+        let mut rest = words.as_mut_slice();
+        for run in kernel.runs(inner) {
             let panel_words = COLUMNS * format.words(run.len());
             let (of_run, after) = rest.split_at_mut(count * panel_words);
             rest = after;
@@ -48,22 +44,32 @@ impl Panels {
                 .par_chunks_exact_mut(panel_words)
                 .enumerate()
                 .for_each(|(panel, words)| {
-                    let rows = std::array::from_fn(|lane| {
-                        let row = row(panel, lane);
-                        if row.is_empty() {
-                            row
-                        } else {
-                            &row[run.clone()]
-                        }
+                    let rows = std::array::from_fn(|lane| match row(panel, lane) {
+                        row if row.is_empty() => row,
+                        row => &row[run.clone()],
                     });
-                    isa.run(pack::Rows::<X, COLUMNS> {
+                    kernel.isa().run(RowPanel::<X, COLUMNS> {
                         rows,
                         format,
+                        order: Order::Lanes,
                         panel: words,
                     });
                 });
         }
-        panels
+        Self {
+            kernel,
+            inner,
+            count,
+            words,
+        }
+    }
+
+    /// What products are computed in.
+    pub(crate) fn precision(&self) -> Precision {
+        match self.kernel.right() {
+            Format::F32 => Precision::F32,
+            Format::Pairs => Precision::Bf16,
+        }
     }
 
     #[cfg(test)]
@@ -71,36 +77,12 @@ impl Panels {
         size_of_val(self.words.as_slice()) as u64
     }
 
-    /// Panel `panel` of the run that starts at `start` and has `length` values.
+    /// Panel `panel` of `run`.
     #[inline]
-    pub(crate) fn panel(
-        &self,
-        kernel: &Kernel,
-        start: usize,
-        length: usize,
-        panel: usize,
-    ) -> &[u32] {
-        let format = kernel.right();
-        let words = COLUMNS * format.words(length);
-        let first = COLUMNS * self.count * format.words(start) + panel * words;
+    pub(crate) fn panel(&self, run: &Range<usize>, panel: usize) -> &[u32] {
+        let format = self.kernel.right();
+        let words = COLUMNS * format.words(run.len());
+        let first = COLUMNS * self.count * format.words(run.start) + panel * words;
         &self.words.as_slice()[first..first + words]
     }
 }
-
-/// The inner dimension in runs. A run's panels of both operands stay in the near caches, and sums of sums are more exact
-/// than one long sum.
-pub(crate) fn runs(
-    precision: Precision,
-    inner: usize,
-) -> impl Iterator<Item = std::ops::Range<usize>> {
-    let depth = match precision {
-        Precision::F32 => DEPTH,
-        Precision::Bf16 => 2 * DEPTH,
-    };
-    (0..inner)
-        .step_by(depth)
-        .map(move |start| start..inner.min(start + depth))
-}
-
-/// Steps of a run: even, so that whole runs hold whole pairs.
-const DEPTH: usize = 384;

@@ -6,13 +6,9 @@ use rayon::prelude::*;
 
 use crate::buffer::with_words;
 use crate::element::Element;
-use crate::isa::Isa;
-use crate::pack;
-use crate::panels::{Panels, runs};
-use crate::tile::{COLUMNS, Kernel, ROWS, TILE};
+use crate::panels::Panels;
+use crate::tile::{COLUMNS, Kernel};
 
-/// Row panels of a task: 144 rows, whose run stays in the second-level cache beside the weights'.
-const TASK_ROWS: usize = 12;
 /// Column panels of a task at most.
 const TASK_COLUMNS: usize = 8;
 /// Tasks a thread that make up for cores being unequally busy.
@@ -26,17 +22,18 @@ pub(crate) struct Sums<'a> {
     pub(crate) rows: Range<usize>,
     /// Column panels
     pub(crate) panels: Range<usize>,
-    tiles: &'a [[f32; TILE]],
+    /// Rows of whole row panels
+    padded_rows: usize,
+    /// `[column panel][row]`
+    tiles: &'a [[f32; COLUMNS]],
 }
 
 impl Sums<'_> {
     /// The 32 sums of row `row` and panel `panel`, each with its bias.
     #[inline(always)]
     pub(crate) fn biased(&self, row: usize, panel: usize, bias: Option<&[f32]>) -> [f32; COLUMNS] {
-        let own_row = row - self.rows.start;
-        let row_panels = self.rows.len().div_ceil(ROWS);
-        let tile = &self.tiles[(panel - self.panels.start) * row_panels + own_row / ROWS];
-        let mut values = tile.as_chunks().0[own_row % ROWS];
+        let first = (panel - self.panels.start) * self.padded_rows;
+        let mut values = self.tiles[first + row - self.rows.start];
         if let Some(bias) = bias {
             for (value, bias) in values.iter_mut().zip(&bias[panel * COLUMNS..]) {
                 *value += bias;
@@ -46,95 +43,93 @@ impl Sums<'_> {
     }
 }
 
-/// Multiplies the `rows` rows of `x` with `right` and hands the sums to `finish`, a block at a time and each sum once.
+/// Multiplies the `rows` rows of `x` with the panels `columns` of `right` and hands the sums to `finish`, a block at a time
+/// and each sum once.
 pub(crate) fn multiply<X: Element>(
-    isa: Isa,
     x: &[X],
     rows: usize,
     right: &Panels,
+    columns: Range<usize>,
     finish: impl Fn(&Sums<'_>) + Sync,
 ) {
-    let kernel = Kernel::new(right.precision, isa);
+    let kernel = &right.kernel;
     let row_words = kernel.left().words(right.inner).max(1);
-    let row_panels = (LEFT_WORDS / row_words / ROWS).next_multiple_of(TASK_ROWS);
-    for first in (0..rows).step_by(row_panels * ROWS) {
-        let rows = first..rows.min(first + row_panels * ROWS);
-        let words = rows.len().next_multiple_of(ROWS) * row_words;
+    let row_panels =
+        (LEFT_WORDS / row_words / kernel.rows()).next_multiple_of(kernel.task_panels());
+    for first in (0..rows).step_by(row_panels * kernel.rows()) {
+        let rows = first..rows.min(first + row_panels * kernel.rows());
+        let words = rows.len().next_multiple_of(kernel.rows()) * row_words;
         with_words(words, |left| {
-            pack_left(isa, &kernel, x, rows.clone(), right, left.as_mut_slice());
-            multiply_packed(&kernel, left.as_slice(), rows, right, &finish);
+            pack_left(x, rows.clone(), right, left.as_mut_slice());
+            multiply_packed(left.as_slice(), rows, right, &columns, &finish);
         });
     }
 }
 
-/// The left operand as `[run][panel][step][row]`.
-fn pack_left<X: Element>(
-    isa: Isa,
-    kernel: &Kernel,
-    x: &[X],
-    rows: Range<usize>,
-    right: &Panels,
-    mut left: &mut [u32],
-) {
-    let (inner, format) = (right.inner, kernel.left());
-    let panels = rows.len().div_ceil(ROWS);
-    for run in runs(right.precision, inner) {
-        let panel_words = ROWS * format.words(run.len());
+/// The left operand as `[run][panel]`.
+fn pack_left<X: Element>(x: &[X], rows: Range<usize>, right: &Panels, mut left: &mut [u32]) {
+    let (inner, kernel) = (right.inner, &right.kernel);
+    let panels = rows.len().div_ceil(kernel.rows());
+    for run in kernel.runs(inner) {
+        let panel_words = panel_words(kernel, run.len());
         let (of_run, after) = left.split_at_mut(panels * panel_words);
         left = after;
         of_run
             .par_chunks_exact_mut(panel_words)
             .enumerate()
             .for_each(|(panel, words)| {
-                let first = rows.start + panel * ROWS;
-                let lanes = std::array::from_fn(|lane| match first + lane {
+                let first = rows.start + panel * kernel.rows();
+                let row = |lane: usize| match first + lane {
                     row if row < rows.end => &x[row * inner..][run.clone()],
                     _ => &[],
-                });
-                isa.run(pack::Rows::<X, ROWS> {
-                    rows: lanes,
-                    format,
-                    panel: words,
-                });
+                };
+                kernel.pack_rows(row, words);
             });
     }
 }
 
+/// Words of a left panel of `inner` values.
+fn panel_words(kernel: &Kernel, inner: usize) -> usize {
+    kernel.rows() * kernel.left().words(inner)
+}
+
 fn multiply_packed(
-    kernel: &Kernel,
     left: &[u32],
     rows: Range<usize>,
     right: &Panels,
+    columns: &Range<usize>,
     finish: &(impl Fn(&Sums<'_>) + Sync),
 ) {
-    let row_panels = rows.len().div_ceil(ROWS);
-    let row_tasks = row_panels.div_ceil(TASK_ROWS);
-    let task_columns = task_columns(row_tasks, right.count);
-    let column_tasks = right.count.div_ceil(task_columns);
+    let kernel = &right.kernel;
+    let (height, task_panels) = (kernel.rows(), kernel.task_panels());
+    let row_panels = rows.len().div_ceil(height);
+    let row_tasks = row_panels.div_ceil(task_panels);
+    let task_columns = task_columns(row_tasks, columns.len());
+    let column_tasks = columns.len().div_ceil(task_columns);
     // Tasks over the same weights are neighbours: a thread that works its way through them has the weights near.
     (0..row_tasks * column_tasks)
         .into_par_iter()
         .for_each(|task| {
-            let first_row = task % row_tasks * TASK_ROWS;
-            let first_column = task / row_tasks * task_columns;
-            let row_range = first_row..row_panels.min(first_row + TASK_ROWS);
-            let column_range = first_column..right.count.min(first_column + task_columns);
-            let tiles = row_range.len() * column_range.len();
-            with_words(tiles * TILE, |words| {
+            let first_row = task % row_tasks * task_panels;
+            let first_column = columns.start + task / row_tasks * task_columns;
+            let row_range = first_row..row_panels.min(first_row + task_panels);
+            let columns = first_column..columns.end.min(first_column + task_columns);
+            let padded_rows = row_range.len() * height;
+            with_words(padded_rows * columns.len() * COLUMNS, |words| {
                 let (tiles, _) = words.as_mut_f32().as_chunks_mut();
                 sum(
-                    kernel,
                     left,
                     row_panels,
                     right,
                     row_range.clone(),
-                    column_range.clone(),
+                    columns.clone(),
                     tiles,
                 );
                 finish(&Sums {
-                    rows: rows.start + row_range.start * ROWS
-                        ..rows.end.min(rows.start + row_range.end * ROWS),
-                    panels: column_range,
+                    rows: rows.start + row_range.start * height
+                        ..rows.end.min(rows.start + row_range.end * height),
+                    panels: columns,
+                    padded_rows,
                     tiles,
                 });
             });
@@ -148,28 +143,32 @@ fn task_columns(row_tasks: usize, columns: usize) -> usize {
     (columns / column_tasks).clamp(1, TASK_COLUMNS)
 }
 
+/// Of row panels `rows` out of `row_panels` and column panels `columns`.
 fn sum(
-    kernel: &Kernel,
     left: &[u32],
     row_panels: usize,
     right: &Panels,
     rows: Range<usize>,
     columns: Range<usize>,
-    tiles: &mut [[f32; TILE]],
+    tiles: &mut [[f32; COLUMNS]],
 ) {
-    let format = kernel.left();
+    let kernel = &right.kernel;
     if right.inner == 0 {
         tiles.as_flattened_mut().fill(0.0);
     }
-    for run in runs(right.precision, right.inner) {
-        let words = ROWS * format.words(run.len());
-        let left = &left[ROWS * row_panels * format.words(run.start)..];
+    let multiplier = kernel.begin();
+    for run in kernel.runs(right.inner) {
+        let words = panel_words(kernel, run.len());
+        let left = &left[row_panels * panel_words(kernel, run.start)..];
         let left = &left[rows.start * words..rows.end * words];
-        for (column, tiles) in columns.clone().zip(tiles.chunks_exact_mut(rows.len())) {
-            let right = right.panel(kernel, run.start, run.len(), column);
-            for (left, tile) in left.chunks_exact(words).zip(tiles) {
-                kernel.multiply(left, right, tile, run.start > 0);
-            }
+        let tiles = tiles.chunks_exact_mut(rows.len() * kernel.rows());
+        for (column, tiles) in columns.clone().zip(tiles) {
+            multiplier.with_right(right.panel(&run, column), |right| {
+                let tiles = tiles.chunks_exact_mut(kernel.rows());
+                for (left, tile) in left.chunks_exact(words).zip(tiles) {
+                    multiplier.multiply(left, right, tile, run.start > 0);
+                }
+            });
         }
     }
 }

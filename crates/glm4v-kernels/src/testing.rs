@@ -3,6 +3,7 @@
 use half::bf16;
 
 use crate::element::Element;
+use crate::tile::{Format, Kernel};
 
 /// Numbers between −1 and 1 that look random, and are the same every time.
 pub(crate) fn numbers(count: usize, seed: u64) -> Vec<f32> {
@@ -25,6 +26,14 @@ pub(crate) fn rounded(values: &[f32]) -> Vec<bf16> {
 
 pub(crate) fn widened(values: &[bf16]) -> Vec<f32> {
     values.iter().map(|value| value.to_f32()).collect()
+}
+
+/// Rows as `kernel` multiplies them.
+pub(crate) fn seen(kernel: Kernel, x: &[f32]) -> Vec<f32> {
+    match kernel.left() {
+        Format::F32 => x.to_vec(),
+        Format::Pairs => widened(&rounded(x)),
+    }
 }
 
 /// x·Wᵀ in f64.

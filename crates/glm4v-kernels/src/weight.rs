@@ -1,34 +1,24 @@
 //! Weights packed at load, and their products.
 
 use std::fmt;
+use std::ops::Range;
 
 use crate::element::Element;
 use crate::isa::{Isa, Job};
 use crate::panels::Panels;
 use crate::parts::Parts;
 use crate::product::{self, Sums};
-use crate::tile::COLUMNS;
+use crate::tile::{COLUMNS, Kernel};
 
 /// What a product is computed in; sums are f32 in both.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Precision {
     /// Operands as they are.
     F32,
-    /// Operands rounded to bf16, which halves the weights and doubles the speed where the processor has `VDPBF16PS`. That
-    /// instruction takes subnormal operands as zero.
+    /// Weights rounded to bf16, which halves them. Where the processor multiplies pairs of bf16 fast (AMX, or `VDPBF16PS` of
+    /// AMD), rows are rounded as well, and subnormal numbers taken as zero; elsewhere rows are multiplied as they are, in
+    /// f32.
     Bf16,
-}
-
-impl Precision {
-    /// What is fastest here with weights of bf16: without the instruction, multiplying them in f32 is, and nearer the
-    /// truth.
-    #[must_use]
-    pub fn fastest_for_bf16() -> Self {
-        match Isa::detected() {
-            Isa::Avx512Bf16 => Self::Bf16,
-            _ => Self::F32,
-        }
-    }
 }
 
 /// The weights of a linear map, packed for products with rows.
@@ -56,15 +46,15 @@ impl PackedWeight {
         [outer, inner]: [usize; 2],
         precision: Precision,
     ) -> Self {
-        Self::for_isa(Isa::detected(), weight, bias, [outer, inner], precision)
+        let kernel = Kernel::for_weights(precision, Isa::detected());
+        Self::for_kernel(kernel, weight, bias, [outer, inner])
     }
 
-    fn for_isa<W: Element>(
-        isa: Isa,
+    fn for_kernel<W: Element>(
+        kernel: Kernel,
         weight: &[W],
         bias: Option<&[f32]>,
         [outer, inner]: [usize; 2],
-        precision: Precision,
     ) -> Self {
         assert_eq!(
             weight.len(),
@@ -81,7 +71,7 @@ impl PackedWeight {
             _ => &[],
         };
         Self {
-            panels: Panels::new(isa, precision, inner, count, row),
+            panels: Panels::new(kernel, inner, count, row),
             outer,
             bias: bias.map(|bias| padded(bias, count * COLUMNS)),
         }
@@ -102,7 +92,7 @@ impl PackedWeight {
     /// What products are computed in.
     #[must_use]
     pub fn precision(&self) -> Precision {
-        self.panels.precision
+        self.panels.precision()
     }
 
     /// out = x·Wᵀ + bias.
@@ -114,18 +104,56 @@ impl PackedWeight {
     /// # Panics
     /// If the lengths are not those of one number of rows.
     pub fn product<X: Element, Y: Element>(&self, x: &[X], out: &mut [Y]) {
-        self.product_for(Isa::detected(), x, out);
+        self.write(x, 0..self.outer, out, false);
     }
 
-    fn product_for<X: Element, Y: Element>(&self, isa: Isa, x: &[X], out: &mut [Y]) {
-        let rows = rows(x.len(), self.inner(), out.len(), self.outer);
+    /// Some columns of [`PackedWeight::product`].
+    ///
+    /// # Shapes
+    /// - x: `[rows, inner]`
+    /// - out: `[rows, columns]`
+    ///
+    /// # Panics
+    /// If the lengths are not those of one number of rows, or there are no such columns.
+    pub fn product_columns<X: Element, Y: Element>(
+        &self,
+        x: &[X],
+        columns: Range<usize>,
+        out: &mut [Y],
+    ) {
+        let outer = self.outer;
+        assert!(columns.end <= outer, "columns {columns:?} of {outer}");
+        self.write(x, columns, out, false);
+    }
+
+    /// out += x·Wᵀ + bias.
+    ///
+    /// # Shapes
+    /// As [`PackedWeight::product`].
+    ///
+    /// # Panics
+    /// As [`PackedWeight::product`].
+    pub fn add_product<X: Element, Y: Element>(&self, x: &[X], out: &mut [Y]) {
+        self.write(x, 0..self.outer, out, true);
+    }
+
+    fn write<X: Element, Y: Element>(
+        &self,
+        x: &[X],
+        columns: Range<usize>,
+        out: &mut [Y],
+        add: bool,
+    ) {
+        let rows = rows(x.len(), self.inner(), out.len(), columns.len());
         let out = &Parts::new(out);
-        product::multiply(isa, x, rows, &self.panels, |sums| {
-            isa.run(Finish {
+        let panels = columns.start / COLUMNS..columns.end.div_ceil(COLUMNS);
+        product::multiply(x, rows, &self.panels, panels, |sums| {
+            self.panels.kernel.isa().run(Finish {
                 sums,
                 bias: self.bias.as_deref(),
                 out,
-                outer: self.outer,
+                columns: columns.clone(),
+                add,
             });
         });
     }
@@ -159,7 +187,10 @@ struct Finish<'a, Y> {
     sums: &'a Sums<'a>,
     bias: Option<&'a [f32]>,
     out: &'a Parts<'a, Y>,
-    outer: usize,
+    /// Those that the output has
+    columns: Range<usize>,
+    /// To what is there
+    add: bool,
 }
 
 impl<Y: Element> Job for Finish<'_, Y> {
@@ -169,15 +200,18 @@ impl<Y: Element> Job for Finish<'_, Y> {
     #[inline(always)]
     fn run<const FUSED: bool>(self) {
         let sums = self.sums;
-        let columns = sums.panels.start * COLUMNS..self.outer.min(sums.panels.end * COLUMNS);
         for row in sums.rows.clone() {
-            let start = row * self.outer;
-            // SAFETY: a task has the rows and columns of its sums to itself.
-            let out = unsafe { self.out.part(start + columns.start..start + columns.end) };
-            for (panel, out) in sums.panels.clone().zip(out.chunks_mut(COLUMNS)) {
+            let start = row * self.columns.len();
+            for panel in sums.panels.clone() {
+                let first = panel * COLUMNS;
+                let own = first.max(self.columns.start)..self.columns.end.min(first + COLUMNS);
+                let place = start + own.start - self.columns.start;
+                // SAFETY: a task has the rows and columns of its sums to itself.
+                let out = unsafe { self.out.part(place..place + own.len()) };
                 let values = sums.biased(row, panel, self.bias);
-                for (out, value) in out.iter_mut().zip(values) {
-                    *out = Y::from_f32(value);
+                for (out, value) in out.iter_mut().zip(&values[own.start - first..]) {
+                    let before = if self.add { out.to_f32() } else { 0.0 };
+                    *out = Y::from_f32(before + value);
                 }
             }
         }
@@ -189,7 +223,7 @@ mod tests {
     use half::bf16;
 
     use super::*;
-    use crate::testing::{distance, numbers, product, rounded, widened};
+    use crate::testing::{distance, numbers, product, rounded, seen, widened};
 
     /// rows, inner, outer: on both sides of every panel, run and task boundary.
     const SIZES: [[usize; 3]; 12] = [
@@ -209,43 +243,60 @@ mod tests {
 
     #[test]
     fn products_in_f32_are_those_of_a_loop() {
-        for isa in Isa::available() {
+        for kernel in Kernel::available(Precision::F32) {
             for [rows, inner, outer] in SIZES {
                 let (x, weight) = (numbers(rows * inner, 1), numbers(outer * inner, 2));
-                let packed =
-                    PackedWeight::for_isa(isa, &weight, None, [outer, inner], Precision::F32);
+                let packed = PackedWeight::for_kernel(kernel, &weight, None, [outer, inner]);
                 let mut out = vec![f32::NAN; rows * outer];
-                packed.product_for(isa, &x, &mut out);
+                packed.product(&x, &mut out);
                 let bytes = PackedWeight::bytes([outer, inner], Precision::F32);
                 assert_eq!(bytes, packed.panels.num_bytes());
                 let error = distance(&out, &product(&x, &weight, [outer, inner]));
                 let bound = 3e-8 * (inner.min(384) as f64).sqrt() + 1e-7;
-                assert!(error < bound, "{isa} {rows}×{inner}→{outer}: {error:e}");
+                assert!(
+                    error < bound,
+                    "{kernel:?} {rows}×{inner}→{outer}: {error:e}"
+                );
             }
         }
     }
 
     #[test]
-    fn products_in_bf16_are_those_of_rounded_operands() {
-        for isa in Isa::available() {
+    fn products_in_bf16_are_those_of_rounded_weights() {
+        for kernel in Kernel::available(Precision::Bf16) {
             for [rows, inner, outer] in SIZES {
                 let (x, weight) = (numbers(rows * inner, 3), numbers(outer * inner, 4));
-                let packed =
-                    PackedWeight::for_isa(isa, &weight, None, [outer, inner], Precision::Bf16);
+                let packed = PackedWeight::for_kernel(kernel, &weight, None, [outer, inner]);
                 let mut out = vec![f32::NAN; rows * outer];
-                packed.product_for(isa, &x, &mut out);
+                packed.product(&x, &mut out);
                 let bytes = PackedWeight::bytes([outer, inner], Precision::Bf16);
                 assert_eq!(bytes, packed.panels.num_bytes());
-                let (x, weight) = (rounded(&x), rounded(&weight));
-                let exact = product(&widened(&x), &widened(&weight), [outer, inner]);
+                let weight = widened(&rounded(&weight));
+                let exact = product(&seen(kernel, &x), &weight, [outer, inner]);
                 let error = distance(&out, &exact);
-                assert!(error < 1e-6, "{isa} {rows}×{inner}→{outer}: {error:e}");
+                assert!(error < 1e-6, "{kernel:?} {rows}×{inner}→{outer}: {error:e}");
+            }
+        }
+    }
 
-                let packed =
-                    PackedWeight::for_isa(isa, &weight, None, [outer, inner], Precision::Bf16);
-                let mut of_rounded = vec![bf16::NAN; rows * outer];
-                packed.product_for(isa, &x, &mut of_rounded);
-                assert_eq!(of_rounded, rounded(&out), "{isa} {rows}×{inner}→{outer}");
+    #[test]
+    fn rows_and_results_in_bf16_are_rounded_ones() {
+        for precision in [Precision::F32, Precision::Bf16] {
+            for kernel in Kernel::available(precision) {
+                for [rows, inner, outer] in SIZES {
+                    let x = rounded(&numbers(rows * inner, 3));
+                    let weight = numbers(outer * inner, 4);
+                    let packed = PackedWeight::for_kernel(kernel, &weight, None, [outer, inner]);
+                    let mut out = vec![f32::NAN; rows * outer];
+                    packed.product(&widened(&x), &mut out);
+                    let mut of_rounded = vec![bf16::NAN; rows * outer];
+                    packed.product(&x, &mut of_rounded);
+                    assert_eq!(
+                        of_rounded,
+                        rounded(&out),
+                        "{kernel:?} {rows}×{inner}→{outer}"
+                    );
+                }
             }
         }
     }
@@ -267,14 +318,43 @@ mod tests {
 
     #[test]
     fn the_bias_is_added() {
-        for isa in Isa::available() {
+        for kernel in Kernel::available(Precision::Bf16) {
             let bias = [10.0, 20.0, 30.0];
             let weight = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0];
-            let packed = PackedWeight::for_isa(isa, &weight, Some(&bias), [3, 2], Precision::Bf16);
+            let packed = PackedWeight::for_kernel(kernel, &weight, Some(&bias), [3, 2]);
             let mut out = [0.0; 6];
-            packed.product_for(isa, &[1.0_f32, 0.0, 1.0, 1.0], &mut out);
-            assert_eq!(out, [11.0, 23.0, 35.0, 13.0, 27.0, 41.0], "{isa}");
+            packed.product(&[1.0_f32, 0.0, 1.0, 1.0], &mut out);
+            assert_eq!(out, [11.0, 23.0, 35.0, 13.0, 27.0, 41.0], "{kernel:?}");
         }
+    }
+
+    #[test]
+    fn some_columns_are_those_of_the_whole_product() {
+        let [rows, inner, outer] = [29, 40, 150];
+        let (x, weight) = (numbers(rows * inner, 7), numbers(outer * inner, 8));
+        let bias = numbers(outer, 9);
+        let packed = PackedWeight::new(&weight, Some(&bias), [outer, inner], Precision::F32);
+        let mut whole = vec![0.0; rows * outer];
+        packed.product(&x, &mut whole);
+        for columns in [0..150, 0..1, 31..33, 32..96, 50..150, 149..150] {
+            let mut some = vec![f32::NAN; rows * columns.len()];
+            packed.product_columns(&x, columns.clone(), &mut some);
+            let expected = whole.chunks(outer).flat_map(|row| &row[columns.clone()]);
+            assert!(some.iter().eq(expected), "{columns:?}");
+        }
+    }
+
+    #[test]
+    fn a_product_is_added() {
+        let [rows, inner, outer] = [13, 20, 70];
+        let (x, weight) = (numbers(rows * inner, 1), numbers(outer * inner, 2));
+        let packed = PackedWeight::new(&weight, None, [outer, inner], Precision::F32);
+        let before = numbers(rows * outer, 3);
+        let (mut sum, mut product) = (before.clone(), vec![0.0; rows * outer]);
+        packed.add_product(&x, &mut sum);
+        packed.product(&x, &mut product);
+        let expected = before.iter().zip(&product).map(|(x, y)| x + y);
+        assert!(sum.into_iter().eq(expected));
     }
 
     #[test]

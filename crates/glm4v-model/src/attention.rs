@@ -2,10 +2,9 @@ use burn::module::Module;
 use burn::tensor::{FloatDType, Int, Tensor, activation};
 use glm4v_config::VisionConfig;
 
-use crate::host::{self, PackedLinear};
 use crate::rotary::Rotary;
 use crate::source::{ParameterSource, Scope};
-use crate::tiles::{self, Tile};
+use crate::tiles::{self, Scores, Tile};
 use crate::{Linear, RmsNorm, Run, join};
 
 /// Multi-head attention, full within a segment and never across (`Glm4vVisionAttention`, `GlmOcrVisionAttention`).
@@ -19,7 +18,7 @@ pub struct Attention {
     pub k_norm: Option<RmsNorm>,
     /// The heads' outputs mixed
     pub proj: Linear,
-    num_heads: usize,
+    pub(crate) num_heads: usize,
 }
 
 impl Attention {
@@ -40,6 +39,18 @@ impl Attention {
         })
     }
 
+    /// The host's own kernel, if it runs there.
+    pub(crate) fn on_host(&self) -> Option<glm4v_kernels::Attention> {
+        let Linear::Host(qkv) = &self.qkv else {
+            return None;
+        };
+        Some(glm4v_kernels::Attention {
+            heads: self.num_heads,
+            head_dim: qkv.inputs() / self.num_heads,
+            precision: qkv.precision(),
+        })
+    }
+
     /// # Shapes
     /// - x, output: `[patches, hidden_size]`, the patches in the walk's order
     pub(crate) fn forward(
@@ -47,11 +58,8 @@ impl Attention {
         x: Tensor<2>,
         rotary: &Rotary,
         runs: &[Run],
-        max_score_bytes: u64,
+        scores: Scores,
     ) -> Tensor<2> {
-        if let Linear::Host(qkv) = &self.qkv {
-            return self.proj.forward(self.on_host(qkv, x, rotary, runs));
-        }
         let [_, hidden] = x.dims();
         let heads = self.num_heads;
         let (query_key, value) = self.query_key_value(x, rotary);
@@ -64,46 +72,12 @@ impl Attention {
             let query = segments(query_key.clone().narrow(1, 0, heads), *run);
             let key = segments(query_key.narrow(1, heads, heads), *run);
             let value = segments(value.clone().narrow(0, first, rows), *run);
-            let tile = Tile::new(*run, heads, max_score_bytes);
-            let output = tiles::attention([query, key, value], tile);
+            let tile = Tile::new(*run, heads, scores.max_bytes);
+            let output = tiles::attention([query, key, value], tile, scores.method);
             outputs.push(output.swap_dims(1, 2).reshape([rows, hidden]));
             first += rows;
         }
         self.proj.forward(join(outputs, 0))
-    }
-
-    /// The heads' outputs, by the host's own kernels.
-    ///
-    /// # Shapes
-    /// - x, output: `[patches, hidden_size]`
-    fn on_host(
-        &self,
-        qkv: &PackedLinear,
-        x: Tensor<2>,
-        rotary: &Rotary,
-        runs: &[Run],
-    ) -> Tensor<2> {
-        let (device, [rows, hidden], heads) = (x.device(), x.dims(), self.num_heads);
-        let mut qkv_rows = host::values(qkv.forward(x));
-        let norms = [(&self.q_norm, 0), (&self.k_norm, hidden)];
-        for (norm, first) in norms {
-            if let Some(norm) = norm {
-                norm.norm_heads(&mut qkv_rows[first..], 3 * hidden, heads);
-            }
-        }
-        rotary.rotate_rows(&mut qkv_rows, 3 * hidden, 2 * heads);
-        let segments = runs
-            .iter()
-            .flat_map(|run| std::iter::repeat_n(run.length, run.segments));
-        let segments: Vec<usize> = segments.collect();
-        let mut output = vec![0.0; rows * hidden];
-        let attention = glm4v_kernels::Attention {
-            heads,
-            head_dim: hidden / heads,
-            precision: qkv.precision(),
-        };
-        attention.packed(&qkv_rows, &segments, &mut output);
-        host::tensor(output, [rows, hidden], &device)
     }
 
     /// How much each of the patches `rows` attends to every patch of their segment, softmax in f32.

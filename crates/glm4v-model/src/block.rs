@@ -4,6 +4,7 @@ use glm4v_config::VisionConfig;
 
 use crate::rotary::Rotary;
 use crate::source::{ParameterSource, Scope};
+use crate::tiles::Scores;
 use crate::{Attention, Mlp, RmsNorm, Run};
 
 /// One transformer block (`Glm4vVisionBlock`).
@@ -39,10 +40,10 @@ impl Block {
         x: Tensor<2>,
         rotary: &Rotary,
         runs: &[Run],
-        max_score_bytes: u64,
+        scores: Scores,
     ) -> Tensor<2> {
         let normed = self.norm1.forward(x.clone());
-        let attended = self.attn.forward(normed, rotary, runs, max_score_bytes);
+        let attended = self.attn.forward(normed, rotary, runs, scores);
         let x = x + attended;
         x.clone() + self.mlp.forward(self.norm2.forward(x))
     }

@@ -1,21 +1,25 @@
 use burn::module::{Module, Param};
 use burn::tensor::{FloatDType, Int, Tensor, TensorData};
 
-use crate::Walk;
 use crate::source::{ParameterSource, Scope};
 use crate::walk::TAPS;
+use crate::{Walk, host};
 
 /// The learned square position table, read by bicubic interpolation (`Glm4vVisionEmbeddings`).
 #[derive(Module, Debug)]
 pub struct Embeddings {
     /// `embeddings.position_embedding.weight`, `[positions, hidden_size]`
     pub position_embedding: Param<Tensor<2>>,
+    #[module(skip)]
+    on_host: bool,
 }
 
 impl Embeddings {
     pub(crate) fn load<S: ParameterSource>(mut scope: Scope<'_, S>) -> Result<Self, S::Error> {
-        let position_embedding = scope.child("position_embedding").param("weight")?;
-        Ok(Self { position_embedding })
+        Ok(Self {
+            on_host: scope.is_on_host(),
+            position_embedding: scope.child("position_embedding").param("weight")?,
+        })
     }
 
     /// Adds to each patch the table's value at its centre, interpolated in f32.
@@ -26,6 +30,15 @@ impl Embeddings {
         let device = x.device();
         let rows = walk.num_patches();
         let taps = walk.position_taps();
+        if self.on_host {
+            let table = host::values(self.position_embedding.val());
+            let width = x.dims()[1];
+            let taps = glm4v_kernels::Taps {
+                indices: &taps.indices,
+                weights: &taps.weights,
+            };
+            return host::in_place(x, |rows| taps.add_to(&table, width, rows));
+        }
         let indices =
             Tensor::<2, Int>::from_data(TensorData::new(taps.indices, [TAPS, rows]), &device);
         let weights = TensorData::new(taps.weights, [TAPS, rows, 1]);

@@ -40,4 +40,5 @@ pub use model::{Pass, PatchEmbed, VisionModel, VisionOutput};
 pub use norm::{LayerNorm, RmsNorm};
 pub use source::ParameterSource;
 pub use stage::Stage;
+pub use tiles::AttentionMethod;
 pub use walk::{Run, Walk};

@@ -2,6 +2,7 @@ use burn::module::Module;
 use burn::tensor::Tensor;
 use glm4v_config::{HiddenAct, VisionConfig};
 
+use crate::host;
 use crate::mlp::activate;
 use crate::source::{ParameterSource, Scope};
 use crate::{LayerNorm, Linear, Mlp};
@@ -32,6 +33,9 @@ impl Merger {
     /// # Shapes
     /// - x, output: `[tokens, out_hidden_size]`
     pub fn forward(&self, x: Tensor<2>) -> Tensor<2> {
+        if let Linear::Host(_) = self.proj {
+            return host::tail::merge(self, x);
+        }
         let x = self.post_projection_norm.forward(self.proj.forward(x));
         self.mlp.forward(activate(HiddenAct::Gelu, x))
     }

@@ -2,9 +2,10 @@ use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use glm4v_config::{GridThw, VisionConfig};
 
+use crate::host::{self, pass::HostPass};
 use crate::rotary::Rotary;
 use crate::source::{ParameterSource, Scope};
-use crate::tiles::MAX_SCORE_BYTES;
+use crate::tiles::{AttentionMethod, MAX_SCORE_BYTES, Scores};
 use crate::{Arithmetic, Block, Embeddings, Linear, Merger, RmsNorm, Stage, Walk};
 
 /// The vision tower (`Glm4vVisionModel`, `Glm4vMoeVisionModel`, `GlmOcrVisionModel` of transformers 5.23).
@@ -41,6 +42,8 @@ pub struct Pass<'a> {
     /// Segments, and where one alone is too large its queries, attend one after another; never fewer than 64 queries
     /// together. It changes no value beyond rounding. The host's own kernels hold no scores.
     pub max_score_bytes: u64,
+    /// How a device attends; the host's own kernels have a way of their own.
+    pub attention: AttentionMethod,
     /// Sees each stage's output, its rows in the batch's order.
     ///
     /// An observer that wants the values must read them before it returns (`x.into_data().iter()`): on a GPU burn reads
@@ -52,6 +55,7 @@ impl Default for Pass<'_> {
     fn default() -> Self {
         Self {
             max_score_bytes: MAX_SCORE_BYTES,
+            attention: AttentionMethod::default(),
             observer: None,
         }
     }
@@ -151,8 +155,13 @@ impl VisionModel {
     ) -> VisionOutput {
         let Pass {
             max_score_bytes,
+            attention,
             mut observer,
         } = pass;
+        let scores = Scores {
+            method: attention,
+            max_bytes: max_score_bytes,
+        };
         let device = pixel_values.device();
         let walk = self.walk(grids);
         assert_eq!(
@@ -180,13 +189,21 @@ impl VisionModel {
             x = embeddings.forward(x, &walk);
             show(Stage::Embeddings, &x, order);
         }
+        let mut on_host = self.host_pass(&rotary, &walk);
         for (index, block) in self.blocks.iter().enumerate() {
-            x = block.forward(x, &rotary, walk.runs(), max_score_bytes);
+            x = match &mut on_host {
+                Some(pass) => pass.block(block, x),
+                None => block.forward(x, &rotary, walk.runs(), scores),
+            };
             show(Stage::Block(index), &x, order);
         }
+        drop(on_host);
         let x = self.post_layernorm.forward(x);
         show(Stage::PostLayernorm, &x, order);
-        let x = self.downsample.forward(self.merge_blocks(x));
+        let x = match &self.downsample {
+            Linear::Host(weight) => host::tail::downsample(weight, x),
+            Linear::Device(_) => self.downsample.forward(self.merge_blocks(x)),
+        };
         let last_hidden_state = arrange(x, walk.tokens_to_batch_order());
         show(Stage::Downsample, &last_hidden_state, None);
         let embeddings = self.merger.forward(last_hidden_state.clone());
@@ -233,6 +250,10 @@ impl VisionModel {
     fn walk(&self, grids: &[GridThw]) -> Walk {
         let config = &self.config;
         Walk::new(grids, config.spatial_merge_size, config.position_side())
+    }
+
+    fn host_pass<'a>(&self, rotary: &'a Rotary, walk: &Walk) -> Option<HostPass<'a>> {
+        HostPass::new(&self.blocks.first()?.attn, rotary, walk.runs())
     }
 
     fn rotary(&self, walk: &Walk, device: &Device) -> Rotary {

@@ -36,8 +36,8 @@ impl RmsNorm {
     /// - x, output: `[…, width]`
     pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
         if self.on_host {
-            let weight = host::values(self.weight.val());
-            return host::map(x, |x, out| self.kernel(&weight).norm(x, out));
+            let width = x.dims()[D - 1];
+            return host::in_place(x, |rows| self.norm_heads(rows, width, 1));
         }
         let dtype = x.dtype();
         let x = x.cast(FloatDType::F32);
@@ -45,6 +45,12 @@ impl RmsNorm {
             .sqrt()
             .recip();
         (x * scale).cast(dtype) * self.weight.val().unsqueeze()
+    }
+
+    /// [`RmsNorm::forward`] on the host, from rows to rows.
+    pub(crate) fn norm_rows(&self, x: &[f32], out: &mut [f32]) {
+        let weight = host::values(self.weight.val());
+        self.kernel(&weight).norm(x, out);
     }
 
     /// Norms the first `heads` heads of every row in place, on the host.
@@ -66,17 +72,24 @@ pub struct LayerNorm {
     pub weight: Param<Tensor<1>>,
     /// `[width]`
     pub bias: Param<Tensor<1>>,
-    #[module(skip)]
-    on_host: bool,
 }
 
 impl LayerNorm {
     pub(crate) fn load<S: ParameterSource>(mut scope: Scope<'_, S>) -> Result<Self, S::Error> {
         Ok(Self {
-            on_host: scope.is_on_host(),
             weight: scope.param("weight")?,
             bias: scope.param("bias")?,
         })
+    }
+
+    /// [`LayerNorm::forward`] on the host, from rows to rows.
+    pub(crate) fn norm_rows(&self, x: &[f32], out: &mut [f32]) {
+        let norm = glm4v_kernels::LayerNorm {
+            weight: &host::values(self.weight.val()),
+            bias: &host::values(self.bias.val()),
+            eps: LAYER_NORM_EPS as f32,
+        };
+        norm.norm(x, out);
     }
 
     /// (x − mean(x)) / √(var(x) + 1e-5) · weight + bias, with the biased variance.
@@ -84,14 +97,6 @@ impl LayerNorm {
     /// # Shapes
     /// - x, output: `[rows, width]`
     pub fn forward(&self, x: Tensor<2>) -> Tensor<2> {
-        if self.on_host {
-            let norm = glm4v_kernels::LayerNorm {
-                weight: &host::values(self.weight.val()),
-                bias: &host::values(self.bias.val()),
-                eps: LAYER_NORM_EPS as f32,
-            };
-            return host::map(x, |x, out| norm.norm(x, out));
-        }
         let dtype = x.dtype();
         let x = x.cast(FloatDType::F32);
         let centred = x.clone() - x.mean_dim(1);

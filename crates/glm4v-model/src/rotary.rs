@@ -29,13 +29,15 @@ impl Rotary {
         }
     }
 
-    /// Rotates the first `heads` heads of every row in place, on the host.
+    /// Rotates the first `heads` heads of the patches from `first` on in place, on the host.
     ///
     /// # Shapes
-    /// - rows: `[patches, stride]`
-    pub(crate) fn rotate_rows(&self, rows: &mut [f32], stride: usize, heads: usize) {
-        let [cos, sin] = &*self.tables;
-        let head_dim = 2 * self.cos.dims()[2];
+    /// - rows: `[some patches, stride]`
+    pub(crate) fn rotate_rows(&self, first: usize, rows: &mut [f32], stride: usize, heads: usize) {
+        let half = self.cos.dims()[2];
+        let angles = first * half..(first + rows.len() / stride) * half;
+        let [cos, sin] = self.tables.each_ref().map(|table| &table[angles.clone()]);
+        let head_dim = 2 * half;
         glm4v_kernels::Rotary { cos, sin, head_dim }.rotate(rows, stride, heads);
     }
 

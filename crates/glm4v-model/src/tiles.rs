@@ -1,6 +1,6 @@
-//! Attention in tiles, where a backend holds every score at once.
+//! Attention on a device, in tiles, as every score may be held at once.
 
-use burn::tensor::{Tensor, module};
+use burn::tensor::{FloatDType, Tensor, activation, module};
 
 use crate::{Run, join};
 
@@ -10,6 +10,25 @@ pub(crate) const MAX_SCORE_BYTES: u64 = 256 << 20;
 const MIN_QUERIES: usize = 64;
 /// Bytes of a score, counted as f32 whatever the tower's type.
 const SCORE: u64 = 4;
+
+/// How a device attends: to the same values, but for rounding.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AttentionMethod {
+    /// The backend's own (`burn::tensor::module::attention`), fused where it has such a kernel. docs/parity.md says what
+    /// that is; on GPUs without burn's `autotune` the softmax is computed in the tower's type.
+    Backend,
+    /// Scores by a product, softmax in f32 whatever the tower's type, outputs by a product: the same on every backend.
+    #[default]
+    Plain,
+}
+
+/// How attention goes over its scores.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Scores {
+    pub(crate) method: AttentionMethod,
+    /// Bytes that are held at once.
+    pub(crate) max_bytes: u64,
+}
 
 /// How much of a run attends in one call: some segments whole, or some queries of one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,8 +68,18 @@ impl Tile {
 ///
 /// # Shapes
 /// - query, key, value, output: `[segments, heads, segment length, head_dim]`
-pub(crate) fn attention([query, key, value]: [Tensor<4>; 3], tile: Tile) -> Tensor<4> {
+pub(crate) fn attention(
+    [query, key, value]: [Tensor<4>; 3],
+    tile: Tile,
+    method: AttentionMethod,
+) -> Tensor<4> {
     let [segments, _, length, _] = query.dims();
+    let attend = |query, key, value| match method {
+        AttentionMethod::Backend => {
+            module::attention(query, key, value, None, None, Default::default())
+        }
+        AttentionMethod::Plain => plain(query, key, value),
+    };
     let mut outputs = Vec::new();
     for first in (0..segments).step_by(tile.segments) {
         let count = tile.segments.min(segments - first);
@@ -59,24 +88,31 @@ pub(crate) fn attention([query, key, value]: [Tensor<4>; 3], tile: Tile) -> Tens
         for first in (0..length).step_by(tile.queries) {
             let count = tile.queries.min(length - first);
             let query = query.clone().narrow(2, first, count);
-            let (key, value) = (key.clone(), value.clone());
-            rows.push(module::attention(
-                query,
-                key,
-                value,
-                None,
-                None,
-                Default::default(),
-            ));
+            rows.push(attend(query, key.clone(), value.clone()));
         }
         outputs.push(join(rows, 2));
     }
     join(outputs, 0)
 }
 
+/// softmax(query · keyᵀ / √head_dim) · value, products in the tensors' own type and all between in f32.
+fn plain(query: Tensor<4>, key: Tensor<4>, value: Tensor<4>) -> Tensor<4> {
+    weights(query, key).cast(value.dtype()).matmul(value)
+}
+
+/// softmax(query · keyᵀ / √head_dim), in f32.
+fn weights(query: Tensor<4>, key: Tensor<4>) -> Tensor<4> {
+    let [.., head_dim] = query.dims();
+    let scale = 1.0 / (head_dim as f64).sqrt();
+    // A power of two before the product costs no digit and keeps scores in the range of f16; the rest comes after it.
+    let power = scale.log2().floor().exp2();
+    let scores = (query * power).matmul(key.transpose());
+    activation::softmax(scores.cast(FloatDType::F32) * (scale / power), 3)
+}
+
 #[cfg(test)]
 mod tests {
-    use burn::tensor::{Device, Distribution};
+    use burn::tensor::{DType, Device, Distribution};
 
     use super::*;
 
@@ -117,22 +153,83 @@ mod tests {
         );
     }
 
+    const METHODS: [AttentionMethod; 2] = [AttentionMethod::Backend, AttentionMethod::Plain];
+
+    fn values(
+        inputs: &[Tensor<4>; 3],
+        (segments, queries): (usize, usize),
+        method: AttentionMethod,
+    ) -> Vec<f32> {
+        let output = attention(inputs.clone(), Tile { segments, queries }, method);
+        assert_eq!(output.dims(), inputs[2].dims());
+        output.into_data().iter().collect()
+    }
+
+    fn random(shape: [usize; 4]) -> [Tensor<4>; 3] {
+        let x = || Tensor::random(shape, Distribution::Normal(0.0, 1.0), &Device::flex());
+        [x() * 3.0, x(), x()]
+    }
+
     #[test]
     fn no_row_depends_on_the_tile() {
-        let device = Device::flex();
-        let x = || Tensor::<4>::random([3, 2, 150, 8], Distribution::Default, &device);
-        let inputs = [x(), x(), x()];
-        let values = |segments, queries| {
-            let tile = Tile { segments, queries };
-            let output = attention(inputs.clone(), tile);
-            assert_eq!(output.dims(), [3, 2, 150, 8]);
-            output.into_data().iter::<f32>().collect::<Vec<_>>()
-        };
-        let whole = values(3, 150);
-        for (segments, queries) in [(2, 150), (1, 150), (1, 64), (1, 7)] {
-            for (whole, tiled) in whole.iter().zip(values(segments, queries)) {
-                assert!((whole - tiled).abs() < 1e-6, "{segments}, {queries}");
+        let inputs = random([3, 2, 150, 24]);
+        let whole = values(&inputs, (3, 150), AttentionMethod::Backend);
+        for method in METHODS {
+            for tile in [(3, 150), (2, 150), (1, 150), (1, 64), (1, 7)] {
+                for (whole, tiled) in whole.iter().zip(values(&inputs, tile, method)) {
+                    assert!((whole - tiled).abs() < 3e-6, "{tile:?}, {method:?}");
+                }
             }
+        }
+    }
+
+    #[test]
+    fn a_row_is_the_mean_by_the_exponentials() {
+        let tensor =
+            |values: [f32; 4]| Tensor::from_floats([[values.map(|x| [x])]], &Device::flex());
+        // One query at a time of width 1: the weights of the four values are 1 : 1 : 1 : 3.
+        let inputs = [
+            tensor([1.0; 4]),
+            tensor([0.0, 0.0, 0.0, 3f32.ln()]),
+            tensor([1.0, 2.0, 3.0, 10.0]),
+        ];
+        for method in METHODS {
+            for value in values(&inputs, (1, 4), method) {
+                assert!((value - 6.0).abs() < 1e-5, "{value}, {method:?}");
+            }
+        }
+    }
+
+    /// In f16, rows would add up to 1 within a thousandth only.
+    #[test]
+    fn of_16_bits_the_softmax_is_in_f32() {
+        let [query, key, _] = random([1, 2, 700, 24]).map(|x| x.cast(FloatDType::F16));
+        let weights = weights(query, key);
+        assert_eq!(weights.dtype(), DType::F32);
+        for sum in weights.sum_dim(3).into_data().iter::<f32>() {
+            assert!((sum - 1.0).abs() < 2e-6, "{sum}");
+        }
+    }
+
+    #[test]
+    fn of_16_bits_the_output_is_near() {
+        let inputs = random([1, 2, 1200, 24]).map(|x| x.cast(FloatDType::F16));
+        let exact = inputs.clone().map(|x| x.cast(FloatDType::F32));
+        let exact = values(&exact, (1, 1200), AttentionMethod::Backend);
+        let found = values(&inputs, (1, 1200), AttentionMethod::Plain);
+        let square = |x: f32| x * x;
+        let error: f32 = exact.iter().zip(&found).map(|(a, b)| square(a - b)).sum();
+        let error = (error / exact.iter().copied().map(square).sum::<f32>()).sqrt();
+        assert!(error < 2e-3, "{error}");
+    }
+
+    /// 128 · 30 · 30 is beyond f16, a quarter of it is not.
+    #[test]
+    fn scores_stay_in_the_range_of_f16() {
+        let inputs = random([1, 1, 3, 128]);
+        let large = inputs.map(|x| (x * 0.0 + 30.0).cast(FloatDType::F16));
+        for value in values(&large, (1, 3), AttentionMethod::Plain) {
+            assert_eq!(value, 30.0);
         }
     }
 }

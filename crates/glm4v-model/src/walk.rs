@@ -30,6 +30,13 @@ pub struct Run {
 }
 
 impl Run {
+    /// The lengths of the segments of `runs`.
+    pub(crate) fn lengths(runs: &[Self]) -> Vec<usize> {
+        let segments = runs.iter();
+        let lengths = segments.map(|run| std::iter::repeat_n(run.length, run.segments));
+        lengths.flatten().collect()
+    }
+
     /// Patches of all its segments.
     #[must_use]
     pub const fn num_patches(self) -> usize {

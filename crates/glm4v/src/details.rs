@@ -2,7 +2,7 @@ use std::collections::HashMap;
 
 use burn::tensor::Tensor;
 use glm4v_config::GridThw;
-use glm4v_model::{Pass, Stage, join};
+use glm4v_model::{Stage, join};
 use glm4v_preprocess::Patches;
 
 use crate::pieces::{Piece, pieces};
@@ -106,10 +106,7 @@ impl VisionEncoder {
             }
             before = Some(x);
         };
-        let pass = Pass {
-            max_score_bytes: cut.max_score_bytes,
-            observer: Some(&mut observe),
-        };
+        let pass = self.pass(cut, Some(&mut observe));
         let pixel_values = self.upload(patches, piece.rows.clone());
         let output = self.model().forward_with(pixel_values, &piece.frames, pass);
         gathered.embeddings.push(output.embeddings);

@@ -2,12 +2,15 @@
 
 #[cfg(feature = "cuda")]
 mod cuda;
+mod several;
 mod spec;
 #[cfg(all(feature = "wgpu", not(target_family = "wasm")))]
 mod wgpu;
 
 use burn::tensor::Device;
+use glm4v_model::AttentionMethod;
 
+pub use several::DeviceSpecs;
 pub use spec::{Backend, DeviceSpec};
 
 /// Why a device cannot be had.
@@ -15,7 +18,7 @@ pub use spec::{Backend, DeviceSpec};
 #[non_exhaustive]
 pub enum DeviceError {
     /// The name of a device cannot be understood.
-    #[error("no device is called `{found}`; expected auto or one of {}, and for a GPU an index as in cuda:1", Backend::names(&Backend::ALL))]
+    #[error("no device is called `{found}`; expected auto or one of {}, and for GPUs an index as in cuda:1, or all as in cuda:all", Backend::names(&Backend::ALL))]
     Unknown {
         /// The name.
         found: String,
@@ -29,6 +32,14 @@ pub enum DeviceError {
     /// The program was built without any backend.
     #[error("no backend is built in; rebuild with --features flex")]
     NoBackend,
+    /// Several devices are named, and one of them is no GPU.
+    #[error(
+        "{spec} is a CPU, which is used alone: it takes all cores; of several devices each must be a GPU"
+    )]
+    NotShared {
+        /// The device.
+        spec: DeviceSpec,
+    },
     /// The backend is built in, but the machine has no such device.
     #[error("no device {spec}: {reason}")]
     NotFound {
@@ -180,6 +191,15 @@ pub(crate) fn is_host(device: &Device) -> bool {
         return true;
     }
     is_flex(device)
+}
+
+/// How a device attends, unless told otherwise: where scores are computed in the tower's type, burn's own attention has its
+/// softmax in that type as well, and its fused kernels, on GPUs, have not been shown to be right (docs/parity.md).
+pub(crate) fn attention(device: &Device) -> AttentionMethod {
+    match is_host(device) {
+        true => AttentionMethod::Backend,
+        false => AttentionMethod::Plain,
+    }
 }
 
 /// Most bytes that one tensor may have on a device that [`DeviceSpec::open`] has opened.

@@ -4,12 +4,12 @@ use std::path::Path;
 
 use burn::tensor::{DType, Device, FloatDType, Tensor, TensorData};
 use glm4v_config::{GridThw, Preset, VisionConfig};
-use glm4v_model::{Pass, Stage, VisionModel, join};
+use glm4v_model::{AttentionMethod, Pass, Stage, VisionModel, join};
 use glm4v_preprocess::Patches;
 use glm4v_weights::{Arithmetic, Checkpoint, Inspection};
 use ndarray::Array2;
 
-use crate::pieces::pieces;
+use crate::pieces::{Piece, pieces};
 use crate::plan::on_flex;
 use crate::{Cut, Embeddings, Error, Plan, Processor, Target, device};
 
@@ -20,6 +20,7 @@ pub struct VisionEncoder {
     target: Target,
     cut: Cut,
     max_memory: u64,
+    attention: AttentionMethod,
 }
 
 impl VisionEncoder {
@@ -92,8 +93,10 @@ impl VisionEncoder {
             arithmetic: model.arithmetic(),
             on_host: device::is_host(&model.device()),
             max_buffer: device::max_buffer(&model.device()),
+            devices: 1,
         };
         Ok(Self {
+            attention: device::attention(&model.device()),
             model,
             processor,
             target,
@@ -123,6 +126,16 @@ impl VisionEncoder {
     pub fn with_max_memory(self, bytes: u64) -> Self {
         Self {
             max_memory: bytes,
+            ..self
+        }
+    }
+
+    /// Attends by `method` in place of what docs/parity.md says of the device: on GPUs [`AttentionMethod::Plain`], on CPUs
+    /// the backend's own. On flex, in f32 and bf16, the tower's own kernels attend, and this changes nothing.
+    #[must_use]
+    pub fn with_attention(self, method: AttentionMethod) -> Self {
+        Self {
+            attention: method,
             ..self
         }
     }
@@ -161,17 +174,39 @@ impl VisionEncoder {
     /// [`Error::Patches`] for patches that are not this tower's, and those of [`VisionEncoder::plan`].
     pub fn encode(&self, patches: &Patches) -> Result<Embeddings, Error> {
         self.check(patches)?;
-        let cut = self.plan(patches.grids())?.cut;
-        let outputs = pieces(patches.grids(), cut.max_patches).map(|piece| {
-            let pass = Pass {
-                max_score_bytes: cut.max_score_bytes,
-                observer: None,
-            };
-            let pixel_values = self.upload(patches, piece.rows);
-            let output = self.model.forward_with(pixel_values, &piece.frames, pass);
-            output.embeddings
-        });
-        Ok(self.embeddings(join(outputs.collect(), 0), patches))
+        let embeddings = self.encode_from(patches, 0, patches.grids())?;
+        Ok(self.embeddings(embeddings, patches))
+    }
+
+    /// The embeddings of the items or frames `grids`, whose first row is row `first` of the batch.
+    pub(crate) fn encode_from(
+        &self,
+        patches: &Patches,
+        first: usize,
+        grids: &[GridThw],
+    ) -> Result<Tensor<2>, Error> {
+        let cut = self.plan(grids)?.cut;
+        let encode = |Piece { rows, frames }: Piece| {
+            let pixel_values = self.upload(patches, first + rows.start..first + rows.end);
+            let pass = self.pass(cut, None);
+            self.model
+                .forward_with(pixel_values, &frames, pass)
+                .embeddings
+        };
+        let outputs = pieces(grids, cut.max_patches).map(encode);
+        Ok(join(outputs.collect(), 0))
+    }
+
+    pub(crate) fn pass<'a>(
+        &self,
+        cut: Cut,
+        observer: Option<&'a mut dyn FnMut(Stage, Tensor<2>)>,
+    ) -> Pass<'a> {
+        Pass {
+            max_score_bytes: cut.max_score_bytes,
+            attention: self.attention,
+            observer,
+        }
     }
 
     /// Encodes gray pictures of `grids`, as one batch, and waits: kernels are compiled for these sizes, and where burn's
@@ -198,10 +233,7 @@ impl VisionEncoder {
     ) -> Result<Embeddings, Error> {
         self.check(patches)?;
         let pixel_values = self.upload(patches, 0..patches.num_patches());
-        let pass = Pass {
-            max_score_bytes: self.cut.max_score_bytes,
-            observer,
-        };
+        let pass = self.pass(self.cut, observer);
         let output = self.model.forward_with(pixel_values, patches.grids(), pass);
         Ok(self.embeddings(output.embeddings, patches))
     }

@@ -113,6 +113,24 @@ pub enum Error {
     /// The device failed while it ran.
     #[error("the device failed: {0}")]
     Execution(String),
+    /// One of several devices that work together cannot do its share.
+    #[error("on device {index} of {count} ({device}): {source}")]
+    OnDevice {
+        /// Which, counted from 0.
+        index: usize,
+        /// How many there are.
+        count: usize,
+        /// What burn calls it.
+        device: String,
+        /// What is wrong.
+        source: Box<Error>,
+    },
+    /// Encoders that are to work together are not of one tower, or there is none.
+    #[error("expected at least one encoder, all of one tower, found {found}")]
+    Towers {
+        /// What was given.
+        found: String,
+    },
 }
 
 fn name(dtype: FloatDType) -> String {

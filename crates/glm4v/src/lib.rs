@@ -32,6 +32,7 @@ mod input;
 mod language;
 mod machine;
 mod output;
+mod parallel;
 mod pieces;
 mod plan;
 mod processor;
@@ -41,7 +42,7 @@ pub use burn;
 pub use burn::tensor::{Device, FloatDType, Tensor};
 pub use components::{colours, principal_components};
 pub use details::{AttentionQuery, Details, Wanted};
-pub use device::{Backend, DeviceError, DeviceInfo, DeviceKind, DeviceSpec, devices};
+pub use device::{Backend, DeviceError, DeviceInfo, DeviceKind, DeviceSpec, DeviceSpecs, devices};
 pub use encoder::VisionEncoder;
 pub use error::Error;
 pub use glm4v_config::{
@@ -52,7 +53,7 @@ pub use glm4v_config::{
 #[cfg(feature = "hub")]
 pub use glm4v_hub as hub;
 pub use glm4v_model::{
-    Footprint, ParameterSource, Pass, Precision, Stage, VisionModel, VisionOutput,
+    AttentionMethod, Footprint, ParameterSource, Pass, Precision, Stage, VisionModel, VisionOutput,
 };
 pub use glm4v_preprocess::{
     Clip, ClipInfo, ClipSource, Held, Media, MediaInfo, MediaOptions, OpenOptions, Patches,
@@ -67,6 +68,7 @@ pub use input::{Frames, Input, InputInfo};
 pub use language::{Projection, scatter};
 pub use machine::available_memory;
 pub use output::{Embeddings, Item, values};
+pub use parallel::ParallelEncoder;
 pub use plan::{Cut, Plan, PlanItem, Target};
 pub use processor::Processor;
 

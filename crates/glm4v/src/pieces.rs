@@ -1,4 +1,4 @@
-//! A batch cut into pieces that the device takes one after another.
+//! A batch cut into pieces that a device takes one after another, and into shares for several devices.
 
 use std::ops::Range;
 
@@ -19,6 +19,23 @@ pub(crate) fn pieces(grids: &[GridThw], max_patches: usize) -> impl Iterator<Ite
     cut(grids, max_patches as u64, |frame| {
         frame.num_patches() as u64
     })
+}
+
+/// A share for each of `count` devices, or for fewer where there are not as many frames: such that the largest share costs
+/// as little as consecutive frames allow.
+pub(crate) fn shares(grids: &[GridThw], count: usize, cost: impl Fn(GridThw) -> u64) -> Vec<Piece> {
+    let frame = |grid: &GridThw| cost(GridThw { t: 1, ..*grid });
+    // Between the costliest frame and all of them lies the least that lets `count` shares hold everything.
+    let mut least = grids.iter().map(frame).max().unwrap_or(0);
+    let mut enough = grids.iter().map(|grid| grid.t as u64 * frame(grid)).sum();
+    while least < enough {
+        let middle = least + (enough - least) / 2;
+        match cut(grids, middle, &cost).nth(count) {
+            None => enough = middle,
+            Some(_) => least = middle + 1,
+        }
+    }
+    cut(grids, enough, cost).collect()
 }
 
 /// Pieces whose frames cost at most `most` together; a frame that costs more is a piece of its own. They are made one after
@@ -126,5 +143,31 @@ mod tests {
     fn no_items_are_no_pieces() {
         assert!(rows(&[], 10).is_empty());
         assert_eq!(rows(&[[0, 2, 2], [1, 2, 2]], 10), [0..4]);
+    }
+
+    /// A frame costs its patches, and each more the more there are.
+    fn shared(grids: &[[usize; 3]], count: usize) -> Vec<Range<usize>> {
+        let grids: Vec<GridThw> = grids.iter().copied().map(GridThw::from).collect();
+        let cost = |frame: GridThw| (frame.num_patches() * frame.num_patches()) as u64;
+        let shares = shares(&grids, count, cost).into_iter();
+        shares.map(|share| share.rows).collect()
+    }
+
+    #[test]
+    fn shares_cost_alike_and_do_not_count_alike() {
+        // 9 + 9 | 81, whether there are two devices or more than can be used.
+        let grids = [[2, 1, 3], [1, 1, 9]];
+        assert_eq!(shared(&grids, 1), [0..15]);
+        assert_eq!(shared(&grids, 2), [0..6, 6..15]);
+        assert_eq!(shared(&grids, 8), [0..6, 6..15]);
+        // 81 | 81 | 1 + 1, though halves and thirds of the sum fall elsewhere.
+        let grids = [[1, 1, 9], [1, 1, 9], [2, 1, 1]];
+        assert_eq!(shared(&grids, 3), [0..9, 9..18, 18..20]);
+    }
+
+    #[test]
+    fn a_clip_is_shared_frame_by_frame_and_one_frame_is_not() {
+        assert_eq!(shared(&[[5, 2, 2]], 2), [0..12, 12..20]);
+        assert_eq!(shared(&[[1, 2, 2]], 4), [0..4]);
     }
 }

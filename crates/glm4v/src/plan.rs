@@ -4,7 +4,7 @@ use burn::tensor::FloatDType;
 use glm4v_config::{GridThw, VisionConfig};
 use glm4v_model::{Arithmetic, Footprint, Pass, Precision};
 
-use crate::pieces::{Piece, pieces};
+use crate::pieces::{Piece, pieces, shares};
 use crate::{Backend, Error};
 
 /// Bytes of a value of patch rows and of embeddings on the host.
@@ -28,6 +28,8 @@ pub struct Target {
     /// Most bytes that one tensor may have, where the device limits that (wgpu: the smaller of `maxBufferSize` and
     /// `maxStorageBufferBindingSize`).
     pub max_buffer: Option<u64>,
+    /// How many such devices share each batch ([`crate::ParallelEncoder`]); what a plan says of a device is said of each.
+    pub devices: usize,
 }
 
 impl Target {
@@ -41,6 +43,7 @@ impl Target {
             },
             on_host: matches!(backend, Backend::Flex | Backend::Ndarray),
             max_buffer: None,
+            devices: 1,
         }
     }
 }
@@ -49,7 +52,7 @@ impl Target {
 pub(crate) fn on_flex(dtype: FloatDType) -> Arithmetic {
     match dtype {
         FloatDType::F32 => Arithmetic::Host(Precision::F32),
-        FloatDType::BF16 => Arithmetic::Host(Precision::fastest_for_bf16()),
+        FloatDType::BF16 => Arithmetic::Host(Precision::Bf16),
         other => Arithmetic::Device(other),
     }
 }
@@ -178,15 +181,16 @@ impl Plan {
         let patches = items.iter().map(|item| item.patches).sum();
         let tokens = items.iter().map(|item| item.tokens).sum();
         let embeddings = bytes(tokens, config.out_hidden_size);
-        let mut largest = Largest::default();
-        for piece in pieces(grids, cut.max_patches) {
-            largest.add(&footprint, cut, piece);
-        }
+        let shares = shares(grids, target.devices, |frame| footprint.operations(frame));
+        let loads = shares
+            .iter()
+            .map(|share| ShareLoad::new(config, footprint, share, cut));
+        let load = loads.fold(ShareLoad::default(), ShareLoad::max);
         Self {
             target,
             cut,
             items,
-            patches_at_once: largest.patches,
+            patches_at_once: load.patches_at_once,
             weights: footprint.weights(),
             loading: footprint.loading(),
             staging: if target.on_host {
@@ -195,13 +199,9 @@ impl Plan {
                 footprint.staging()
             },
             patch_rows: bytes(patches, config.patch_dim()),
-            activations: match largest.pieces {
-                0 | 1 => largest.pass.max(embeddings),
-                // Results wait for one another, and are then put together.
-                _ => (largest.pass + embeddings).max(2 * embeddings),
-            },
+            activations: load.activations,
             embeddings,
-            largest_tensor: largest.tensor,
+            largest_tensor: load.largest_tensor,
             largest_parameter: footprint.largest_parameter(),
         }
     }
@@ -308,29 +308,49 @@ impl Plan {
     }
 }
 
-/// The most that any piece takes.
-#[derive(Default)]
-struct Largest {
-    pieces: usize,
-    patches: usize,
-    pass: u64,
-    tensor: u64,
-    last: Vec<GridThw>,
+/// What a device's share of a batch takes beside the parameters.
+#[derive(Clone, Copy, Default)]
+struct ShareLoad {
+    activations: u64,
+    largest_tensor: u64,
+    patches_at_once: usize,
 }
 
-impl Largest {
-    fn add(&mut self, footprint: &Footprint<'_>, cut: Cut, piece: Piece) {
-        self.pieces += 1;
-        // A long clip's pieces are alike but for the first and the last.
-        if piece.frames == self.last {
-            return;
+impl ShareLoad {
+    fn new(config: &VisionConfig, footprint: Footprint<'_>, share: &Piece, cut: Cut) -> Self {
+        let mut most = Self::default();
+        let (mut count, mut last) = (0, Vec::new());
+        for piece in pieces(&share.frames, cut.max_patches) {
+            count += 1;
+            // A long clip's pieces are alike but for the first and the last.
+            if piece.frames != last {
+                most = most.max(Self {
+                    activations: footprint.activations(&piece.frames, cut.max_score_bytes),
+                    largest_tensor: footprint.largest_tensor(&piece.frames, cut.max_score_bytes),
+                    patches_at_once: piece.rows.len(),
+                });
+                last = piece.frames;
+            }
         }
-        let pass = footprint.activations(&piece.frames, cut.max_score_bytes);
-        let tensor = footprint.largest_tensor(&piece.frames, cut.max_score_bytes);
-        self.patches = self.patches.max(piece.rows.len());
-        self.pass = self.pass.max(pass);
-        self.tensor = self.tensor.max(tensor);
-        self.last = piece.frames;
+        let merge = config.spatial_merge_size;
+        let tokens = share.frames.iter().map(|frame| frame.num_tokens(merge));
+        let embeddings = F32 * (tokens.sum::<usize>() * config.out_hidden_size) as u64;
+        Self {
+            activations: match count {
+                0 | 1 => most.activations.max(embeddings),
+                // Results wait for one another, and are then put together.
+                _ => (most.activations + embeddings).max(2 * embeddings),
+            },
+            ..most
+        }
+    }
+
+    fn max(self, other: Self) -> Self {
+        Self {
+            activations: self.activations.max(other.activations),
+            largest_tensor: self.largest_tensor.max(other.largest_tensor),
+            patches_at_once: self.patches_at_once.max(other.patches_at_once),
+        }
     }
 }
 
@@ -417,5 +437,26 @@ mod tests {
         assert_eq!(plan.activations, 2 * plan.embeddings);
         let short = Plan::new(&config, &[GridThw::new(512, 2, 2)], target);
         assert_eq!(short.largest_tensor, plan.largest_tensor);
+    }
+
+    #[test]
+    fn each_of_several_devices_holds_its_share() {
+        let target = Target::new(Backend::Cuda, FloatDType::BF16);
+        let alone = plan(target, u64::MAX).unwrap();
+        let shared = plan(
+            Target {
+                devices: 2,
+                ..target
+            },
+            u64::MAX,
+        )
+        .unwrap();
+        assert_eq!(alone.patches_at_once, 3244);
+        // The large picture costs more than the others together.
+        assert_eq!(shared.patches_at_once, 1900);
+        assert_eq!(shared.weights, alone.weights);
+        assert!(shared.activations < alone.activations);
+        let share = Plan::new(&Preset::Medium.vision(), &GRIDS[2..], target);
+        assert_eq!(shared.activations, share.activations);
     }
 }

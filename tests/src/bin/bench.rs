@@ -8,7 +8,10 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 use clap::Parser;
 use glm4v::image::imageops::FilterType;
-use glm4v::{DeviceSpec, FloatDType, MediaOptions, Patches, VisionEncoder};
+use glm4v::{
+    DeviceInfo, DeviceSpecs, FloatDType, MediaOptions, ParallelEncoder, Patches, VisionEncoder,
+};
+use glm4v_tests::attention;
 use rayon::prelude::*;
 use serde_json::{Value, json};
 
@@ -21,7 +24,10 @@ enum Args {
         checkpoint: PathBuf,
         /// Where to run, as in `glm4v encode --device`
         #[arg(long, default_value = "auto")]
-        device: DeviceSpec,
+        device: DeviceSpecs,
+        /// How a GPU attends: auto, backend or plain
+        #[arg(long, default_value = "auto")]
+        attention: String,
         /// Type of the parameters: f32, f16 or bf16
         #[arg(long, default_value = "f32")]
         dtype: String,
@@ -44,11 +50,14 @@ fn main() -> Result<()> {
         Args::Serve {
             checkpoint,
             device,
+            attention,
             dtype,
         } => {
             let start = Instant::now();
-            let side = Side::load(&checkpoint, &device, &dtype)?;
-            say(&json!({"seconds": start.elapsed().as_secs_f64()}))?;
+            let devices = device.find()?;
+            let side = Side::load(&checkpoint, &devices, &attention, &dtype)?;
+            let seconds = start.elapsed().as_secs_f64();
+            say(&json!({"seconds": seconds, "device": description(&devices)}))?;
             side.serve()
         }
         Args::Scale {
@@ -65,22 +74,36 @@ fn main() -> Result<()> {
 }
 
 struct Side {
-    encoder: VisionEncoder,
+    encoder: ParallelEncoder,
     files: Vec<PathBuf>,
     patches: Option<Patches>,
 }
 
 impl Side {
-    fn load(checkpoint: &PathBuf, device: &DeviceSpec, dtype: &str) -> Result<Self> {
+    fn load(
+        checkpoint: &PathBuf,
+        devices: &[DeviceInfo],
+        method: &str,
+        dtype: &str,
+    ) -> Result<Self> {
         let dtype = match dtype {
             "f32" => FloatDType::F32,
             "f16" => FloatDType::F16,
             "bf16" => FloatDType::BF16,
             other => bail!("{other} is no type"),
         };
-        let (encoder, _) = VisionEncoder::from_dir_with(checkpoint, &device.open()?, dtype)?;
+        let method = attention(method)?;
+        let load = |device: &DeviceInfo| {
+            let device = device.spec.open()?;
+            let (encoder, _) = VisionEncoder::from_dir_with(checkpoint, &device, dtype)?;
+            Ok(match method {
+                Some(method) => encoder.with_attention(method),
+                None => encoder,
+            })
+        };
+        let encoders = devices.iter().map(load).collect::<Result<_>>()?;
         Ok(Self {
-            encoder,
+            encoder: ParallelEncoder::new(encoders)?,
             files: Vec::new(),
             patches: None,
         })
@@ -95,7 +118,7 @@ impl Side {
                 (Some("input"), [path, count]) => self.input(path, count)?,
                 (Some("preprocess"), []) => self.preprocess()?,
                 (Some("encode"), []) => self.encode()?,
-                (Some("peak"), []) => json!({"mib": peak_mib()}),
+                (Some("peak"), []) => self.peak(),
                 _ => bail!("{asked:?} is not understood"),
             };
             answer["seconds"] = json!(start.elapsed().as_secs_f64());
@@ -104,19 +127,22 @@ impl Side {
         Ok(())
     }
 
-    /// From here on, `count` times the picture or video at `path`; the peak of memory is counted anew.
+    /// From here on, `count` times the picture or video at `path`; the peaks of memory are counted anew.
     fn input(&mut self, path: &Value, count: &Value) -> Result<Value> {
         let path = path.as_str().context("a path")?;
         let count = count.as_u64().context("a number")?;
         self.files = vec![path.into(); count as usize];
         self.patches = None;
         forget_peak();
+        for encoder in self.encoder.encoders() {
+            encoder.model().device().memory_cleanup();
+        }
         self.preprocess()
     }
 
     /// From files to patch rows.
     fn preprocess(&mut self) -> Result<Value> {
-        let processor = self.encoder.processor();
+        let processor = self.encoder.encoders()[0].processor();
         let read = |file| Ok(processor.read(file, &MediaOptions::default())?.patches);
         // On all cores, as the program reads them.
         let parts = self.files.par_iter().map(read);
@@ -130,9 +156,25 @@ impl Side {
     /// From patch rows to embeddings on the host.
     fn encode(&mut self) -> Result<Value> {
         let patches = self.patches.as_ref().context("no input")?;
-        let values = self.encoder.encode(patches)?.into_values()?;
+        let values = self.encoder.encode_values(patches)?;
         Ok(json!({"values": values.len()}))
     }
+
+    /// Of the process, and what burn took of the GPU that took most, its free pages included: it gives none back.
+    fn peak(&self) -> Value {
+        let reserved = self.encoder.encoders().iter().filter_map(|encoder| {
+            let usage = encoder.model().device().memory_pool_usage()?;
+            Some(usage.bytes_reserved as f64 / f64::from(1 << 20))
+        });
+        json!({"mib": peak_mib(), "gpu_mib": reserved.reduce(f64::max)})
+    }
+}
+
+fn description(devices: &[DeviceInfo]) -> String {
+    let devices = devices
+        .iter()
+        .map(|device| format!("{} ({})", device.spec, device.name));
+    devices.collect::<Vec<_>>().join(", ")
 }
 
 fn say(answer: &Value) -> Result<()> {

@@ -3,10 +3,12 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use clap::Parser;
-use glm4v::{Device, DeviceSpec, FloatDType};
-use glm4v_tests::{Comparison, Expected, F32_TOLERANCE, Golden, Input, compare, own_stage, time};
+use glm4v::{DeviceSpec, FloatDType, VisionEncoder};
+use glm4v_tests::{
+    Comparison, Expected, F32_TOLERANCE, Golden, Input, attention, compare, own_stage, time,
+};
 
 /// Compares the encoder with the reference, stage by stage.
 #[derive(Parser)]
@@ -17,6 +19,12 @@ struct Args {
     /// Type of the parameters
     #[arg(long, default_value = "f32", value_parser = dtype)]
     dtype: FloatDType,
+    /// How a GPU attends: auto, backend or plain
+    #[arg(long, default_value = "auto")]
+    attention: String,
+    /// Cases to compare, by their names [default: all]
+    #[arg(long = "case", value_delimiter = ',')]
+    cases: Vec<String>,
     /// Largest relative L2 of a stage in f32; 16 bits are held to the reference's own
     #[arg(long, default_value_t = F32_TOLERANCE)]
     tolerance: f64,
@@ -42,6 +50,7 @@ struct Args {
 fn main() -> Result<ExitCode> {
     let args = Args::parse();
     let goldens = goldens(&args)?;
+    let method = attention(&args.attention)?;
     let (mut compared, mut diverged) = (0, 0);
     for spec in &args.backends {
         let (info, device) = match spec.find().and_then(|info| Ok((info, spec.open()?))) {
@@ -52,16 +61,24 @@ fn main() -> Result<ExitCode> {
                 continue;
             }
         };
-        println!("{spec}: {}, {:?}", info.name, args.dtype);
+        println!(
+            "{spec}: {}, {:?}, attention {}",
+            info.name, args.dtype, args.attention
+        );
         for golden in &goldens {
             if let Some(reason) = golden.unreadable() {
                 println!("  SKIPPED {}: {reason}\n", golden.name);
                 continue;
             }
-            let comparison = compare(golden, &device, args.dtype, args.tolerance)?;
+            let (mut encoder, _) =
+                VisionEncoder::from_dir_with(&golden.checkpoint, &device, args.dtype)?;
+            if let Some(method) = method {
+                encoder = encoder.with_attention(method);
+            }
+            let comparison = compare(golden, &encoder, args.dtype, args.tolerance)?;
             compared += 1;
             diverged += usize::from(!print(&golden.name, &comparison));
-            print_times(golden, &device, args.dtype, args.repeat)?;
+            print_times(golden, &encoder, args.repeat)?;
         }
     }
     println!("{} passed, {diverged} failed", compared - diverged);
@@ -70,7 +87,7 @@ fn main() -> Result<ExitCode> {
 
 fn goldens(args: &Args) -> Result<Vec<Golden>> {
     let (Some(checkpoint), Some(expected)) = (&args.checkpoint, &args.expected) else {
-        return Golden::all();
+        return chosen(Golden::all()?, &args.cases);
     };
     let mut expected = Expected::read(expected)?;
     if let Some(own) = &args.own {
@@ -85,6 +102,18 @@ fn goldens(args: &Args) -> Result<Vec<Golden>> {
         inputs: args.inputs.iter().cloned().map(Input::file).collect(),
         expected,
     }])
+}
+
+/// The cases of these names; without any, all.
+fn chosen(mut goldens: Vec<Golden>, cases: &[String]) -> Result<Vec<Golden>> {
+    if let Some(unknown) = cases
+        .iter()
+        .find(|case| goldens.iter().all(|golden| golden.name != **case))
+    {
+        bail!("there is no case {unknown}");
+    }
+    goldens.retain(|golden| cases.is_empty() || cases.contains(&golden.name));
+    Ok(goldens)
 }
 
 fn print(name: &str, comparison: &Comparison) -> bool {
@@ -111,8 +140,8 @@ fn print(name: &str, comparison: &Comparison) -> bool {
     comparison.first_divergence().is_none()
 }
 
-fn print_times(golden: &Golden, device: &Device, dtype: FloatDType, repeat: usize) -> Result<()> {
-    let mut seconds = time(golden, device, dtype, repeat)?;
+fn print_times(golden: &Golden, encoder: &VisionEncoder, repeat: usize) -> Result<()> {
+    let mut seconds = time(golden, encoder, repeat)?;
     seconds.sort_by(f64::total_cmp);
     if let (Some(min), Some(max)) = (seconds.first(), seconds.last()) {
         let median = seconds[seconds.len() / 2];

@@ -5,6 +5,8 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
+use super::table::Peak;
+
 /// One side of the comparison: a process that has loaded the tower, and does what it is asked.
 pub(super) struct Side {
     process: Child,
@@ -47,9 +49,13 @@ impl Side {
             .context("no time")
     }
 
-    /// Most memory since the last input, in MiB, where it can be told.
-    pub(super) fn peak(&mut self) -> Result<Option<f64>> {
-        Ok(self.ask(&json!(["peak"]))?["mib"].as_f64())
+    /// Most memory since the last input.
+    pub(super) fn peak(&mut self) -> Result<Peak> {
+        let answer = self.ask(&json!(["peak"]))?;
+        Ok(Peak {
+            host: answer["mib"].as_f64(),
+            gpu: answer["gpu_mib"].as_f64(),
+        })
     }
 
     fn ask(&mut self, what: &Value) -> Result<Value> {

@@ -1,7 +1,7 @@
 use clap::Args;
-use glm4v::{DeviceSpec, Preset};
+use glm4v::{DeviceSpecs, Preset};
 
-use crate::values::{Dtype, memory, preset};
+use crate::values::{Attention, Dtype, memory, preset};
 
 /// Which checkpoint.
 #[derive(Args, Clone, Debug)]
@@ -42,18 +42,22 @@ pub(crate) struct ComputeArgs {
     /// The device.
     #[command(flatten)]
     pub(crate) device: DeviceArgs,
+    /// How a GPU attends; the values are the same, but for rounding
+    #[arg(long, value_enum, default_value_t = Attention::Auto)]
+    pub(crate) attention_method: Attention,
 }
 
 /// What computes, in what, and with how much memory.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct DeviceArgs {
-    /// auto, flex, ndarray, wgpu, vulkan, webgpu, metal or cuda; of several GPUs, one as in cuda:1
+    /// auto, flex, ndarray, wgpu, vulkan, webgpu, metal or cuda; of several GPUs, one as in cuda:1, all as in cuda:all, or
+    /// some as in cuda:0,cuda:2, which share the frames of each batch
     #[arg(long, default_value = "auto")]
-    pub(crate) device: DeviceSpec,
+    pub(crate) device: DeviceSpecs,
     /// Type of the weights and of the computation
     #[arg(long, value_enum, default_value_t = Dtype::F32)]
     pub(crate) dtype: Dtype,
-    /// Most memory, in bytes or as in 900M, 4G: of the process, with a GPU of the GPU. Work is cut into parts that fit;
+    /// Most memory, in bytes or as in 900M, 4G: of the process, with GPUs of each GPU. Work is cut into parts that fit;
     /// what does not fit even so is refused before weights are loaded
     #[arg(long, value_name = "BYTES", value_parser = memory)]
     pub(crate) max_memory: Option<u64>,

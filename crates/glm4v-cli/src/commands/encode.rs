@@ -4,20 +4,21 @@ mod summary;
 use std::sync::Arc;
 
 use anyhow::{Result, bail};
-use glm4v::{Error, Patches, VisionEncoder};
+use glm4v::Patches;
 
 use self::collected::Collected;
 use self::summary::Summary;
 use crate::args::EncodeArgs;
 use crate::console::Console;
-use crate::forecast::{self, Ahead, Fitting, Work};
+use crate::devices::Devices;
+use crate::forecast::{Ahead, Fitting, Work};
 use crate::inputs::{self, About, Batch, Inputs};
 use crate::output::Found;
 use crate::room::Room;
 use crate::stages::Stages;
 use crate::values::{Dtype, Format};
 use crate::weights::Weights;
-use crate::{atomic, failure, layout};
+use crate::{atomic, layout};
 
 /// Pictures and clips to embeddings. All that is quick to refuse is looked at first, the first inputs too: loading
 /// takes longest.
@@ -32,13 +33,16 @@ pub(crate) fn run(args: EncodeArgs, console: &Console) -> Result<()> {
     let config = weights.config()?;
     let processor = inputs::with_sampling(weights.processor()?, &inputs.reading)?;
     let processor = Arc::new(processor);
-    let device = compute.device.device.find()?;
+    let devices = Devices::find(&compute.device)?;
     let mut collected = Collected::new(&more, inputs.inputs.len())?;
     let work = Work {
         config: &config,
-        target: forecast::target(&device, &compute.device),
+        target: devices.target(&compute.device),
         kept: collected.kept(&config),
     };
+    if collected.wants_more() {
+        devices.one("more of the tower than its embeddings")?;
+    }
     match &output {
         Some(file) if file.format != Format::Safetensors && collected.wants_more() => bail!(
             "{}: more of the tower than its embeddings goes into .safetensors only",
@@ -53,21 +57,23 @@ pub(crate) fn run(args: EncodeArgs, console: &Console) -> Result<()> {
     let fitting = Fitting {
         work,
         room: Room::new(compute.device.max_memory),
-        device: &device,
+        device: devices.tightest(),
     };
     let (mut batch, cut) = stages.time("read", || fitting.first_batch(&mut inputs))?;
     weights.announce(console);
     let encoder = {
         let _spinner = console.progress("loading weights", None);
-        stages.time("load", || weights.load(&device, compute.device.dtype))?
+        let bound = |encoder| fitting.bound(encoder, cut);
+        stages.time("load", || devices.load(&weights, &compute, bound))?
     };
-    let encoder = fitting.bound(encoder, cut);
-    console.detail(&format!("loaded {weights} onto {}", device.spec));
+    console.detail(&format!("loaded {weights} onto {}", devices.spec()));
+    let explain = |error| devices.explain(error, &|account| console.detail(account));
     let mut encoded = Vec::new();
     while let Some(read) = batch {
         let (about, patches) = packed(read)?;
         stages.time("encode", || {
-            encode(&encoder, &patches, &mut collected, console)
+            // A GPU works until its values are read: only then is the time known, and whether it failed.
+            collected.encode(&encoder, &patches).map_err(explain)
         })?;
         encoded.extend(about);
         let tokens: usize = encoded.iter().map(About::tokens).sum();
@@ -77,20 +83,20 @@ pub(crate) fn run(args: EncodeArgs, console: &Console) -> Result<()> {
         ));
         batch = stages.time("read", || inputs.next_batch())?;
     }
-    let embeddings = collected.embeddings(encoder.config().out_hidden_size)?;
+    let embeddings = collected.embeddings(config.out_hidden_size)?;
     if let Some(file) = &output {
         let found = Found {
             name: "embeddings",
             values: embeddings,
             inputs: &encoded,
-            more: collected.more(encoder.config()),
+            more: collected.more(&config),
         };
         stages.time("write", || found.write(file))?;
     }
     let summary = Summary {
         inputs: &encoded,
         weights: &weights,
-        device: &device,
+        devices: &devices,
         dtype: compute.device.dtype,
         shape: embeddings.dim(),
         non_finite: warn_of_non_finite(collected.values(), compute.device.dtype, console),
@@ -108,23 +114,6 @@ pub(crate) fn packed(batch: Batch) -> Result<(Vec<About>, Patches)> {
         _ => Patches::concat(&patches)?,
     };
     Ok((about, patches))
-}
-
-/// A GPU works until its values are read: only then is the time known, and whether it failed.
-fn encode(
-    encoder: &VisionEncoder,
-    patches: &Patches,
-    collected: &mut Collected,
-    console: &Console,
-) -> Result<()> {
-    let encoded = collected.encode(encoder, patches);
-    Ok(encoded.map_err(|error| match error {
-        Error::Execution(account) => {
-            console.detail(&account);
-            Error::Execution(failure::root(&account).to_owned())
-        }
-        error => error,
-    })?)
 }
 
 /// How many values are infinite or not a number.

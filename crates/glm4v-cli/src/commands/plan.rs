@@ -1,12 +1,13 @@
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
-use glm4v::{Backend, DeviceInfo, DeviceKind, InputInfo, OpenOptions, Plan, Processor};
+use glm4v::{InputInfo, OpenOptions, Plan, Processor};
 use serde_json::{Value, json};
 
-use crate::args::{DeviceArgs, PlanArgs};
+use crate::args::PlanArgs;
 use crate::console::{Console, Report};
-use crate::forecast::{self, Forecast, Kept, Size, Work};
+use crate::devices::Devices;
+use crate::forecast::{Forecast, Kept, Size, Work};
 use crate::inputs::{self, About};
 use crate::layout;
 use crate::room::Room;
@@ -18,7 +19,7 @@ pub(crate) fn run(args: &PlanArgs, console: &Console) -> Result<()> {
     let config = weights.config()?;
     let processor = inputs::with_sampling(weights.processor()?, &args.reading)?;
     processor.check(&config)?;
-    let device = device(&args.device)?;
+    let devices = Devices::named(&args.device)?;
     let options = inputs::media_options(&args.reading);
     let inputs = args
         .inputs
@@ -28,7 +29,7 @@ pub(crate) fn run(args: &PlanArgs, console: &Console) -> Result<()> {
             None => About::probe(input, &processor, &options),
         })
         .collect::<Result<Vec<_>>>()?;
-    let target = forecast::target(&device, &args.device);
+    let target = devices.target(&args.device);
     let work = Work {
         config: &config,
         target,
@@ -42,7 +43,7 @@ pub(crate) fn run(args: &PlanArgs, console: &Console) -> Result<()> {
                 allowed: args.device.max_memory,
                 machine: None,
             };
-            Forecast::within(work, &sizes, room, &device)?
+            Forecast::within(work, &sizes, room, devices.tightest())?
         }
     };
     let grids: Vec<_> = inputs.iter().map(|about| about.grid).collect();
@@ -52,29 +53,13 @@ pub(crate) fn run(args: &PlanArgs, console: &Console) -> Result<()> {
         inputs,
         forecast,
         weights,
-        device,
+        devices,
         dtype: args.device.dtype.to_string(),
     };
     console.report(&Report {
         text: planned.text(),
         json: planned.json(),
     })
-}
-
-/// The device that is meant. One that is named may be in another machine, and then its limits are not known.
-fn device(args: &DeviceArgs) -> Result<DeviceInfo> {
-    let Some(backend) = args.device.backend else {
-        return Ok(args.device.find()?);
-    };
-    Ok(args.device.find().unwrap_or_else(|_| DeviceInfo {
-        spec: args.device,
-        name: "not here".into(),
-        kind: match backend {
-            Backend::Flex | Backend::Ndarray => DeviceKind::Cpu,
-            _ => DeviceKind::Gpu,
-        },
-        max_buffer: None,
-    }))
 }
 
 /// Width, height and, of a clip, frames.
@@ -100,7 +85,7 @@ struct Planned {
     parameters: u64,
     forecast: Forecast,
     weights: Weights,
-    device: DeviceInfo,
+    devices: Devices,
     dtype: String,
 }
 
@@ -151,10 +136,7 @@ impl Planned {
             ),
             (
                 "computed",
-                format!(
-                    "in {} on {} ({})",
-                    self.dtype, self.device.spec, self.device.name
-                ),
+                format!("in {} on {}", self.dtype, self.devices.said()),
             ),
             ("weights", layout::bytes(most.weights)),
             ("patch rows", at_most(most.patch_rows)),
@@ -169,10 +151,14 @@ impl Planned {
             ),
             ("embeddings", layout::bytes(most.embeddings)),
         ];
+        let of_each = match self.devices.count() {
+            1 => String::new(),
+            count => format!(", of each of {count}"),
+        };
         pairs.extend(
             self.forecast
                 .device
-                .map(|bytes| ("device memory", at_most(bytes))),
+                .map(|bytes| ("device memory", at_most(bytes) + &of_each)),
         );
         pairs.push((
             "memory",
@@ -198,7 +184,7 @@ impl Planned {
             "model": self.weights.json(),
             "parameters": self.parameters,
             "dtype": self.dtype,
-            "device": {"spec": self.device.spec.to_string(), "name": self.device.name},
+            "device": self.devices.json(),
             "patches_at_once": most.patches_at_once,
             "bytes": {
                 "weights": most.weights,

@@ -14,7 +14,8 @@ use self::sheet::sheet;
 use crate::args::{InputArgs, VizArgs};
 use crate::commands::encode::packed;
 use crate::console::{Console, Report};
-use crate::forecast::{self, Ahead, Fitting, Kept, Work};
+use crate::devices::Devices;
+use crate::forecast::{Ahead, Fitting, Kept, Work};
 use crate::inputs::{self, Inputs};
 use crate::room::Room;
 use crate::stages::Stages;
@@ -31,7 +32,7 @@ pub(crate) fn run(args: VizArgs, console: &Console) -> Result<()> {
     let config = weights.config()?;
     let processor = inputs::with_sampling(weights.processor()?, &args.reading)?;
     let processor = Arc::new(processor);
-    let device = compute.device.device.find()?;
+    let devices = Devices::find_one(&compute.device, "viz")?;
     atomic::check(&args.output)?;
 
     let mut stages = Stages::default();
@@ -40,7 +41,7 @@ pub(crate) fn run(args: VizArgs, console: &Console) -> Result<()> {
         reading: args.reading,
     };
     let block_bytes = (config.hidden_size * size_of::<f32>()) as u64;
-    let target = forecast::target(&device, &compute.device);
+    let target = devices.target(&compute.device);
     let fitting = Fitting {
         work: Work {
             config: &config,
@@ -51,7 +52,7 @@ pub(crate) fn run(args: VizArgs, console: &Console) -> Result<()> {
             },
         },
         room: Room::new(compute.device.max_memory),
-        device: &device,
+        device: devices.tightest(),
     };
     let mut inputs = Inputs::new(input, &processor, Ahead::usual(target), console)?;
     let (batch, cut) = stages.time("read", || fitting.first_batch(&mut inputs))?;
@@ -60,10 +61,11 @@ pub(crate) fn run(args: VizArgs, console: &Console) -> Result<()> {
     weights.announce(console);
     let encoder = {
         let _spinner = console.progress("loading weights", None);
-        stages.time("load", || weights.load(&device, compute.device.dtype))?
+        let bound = |encoder| fitting.bound(encoder, cut);
+        stages.time("load", || devices.load(&weights, compute, bound))?
     };
-    let encoder = fitting.bound(encoder, cut);
-    let features = stages.time("encode", || Features::of(&encoder, &patches, args.block))?;
+    let encoder = &encoder.encoders()[0];
+    let features = stages.time("encode", || Features::of(encoder, &patches, args.block))?;
     let picture = stages.time("draw", || {
         let config = match about[0].frames {
             Some(_) => &processor.video()?.config().frames,

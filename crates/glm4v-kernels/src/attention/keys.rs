@@ -1,110 +1,229 @@
 //! Keys and values, packed once for all queries.
 
+use std::fmt;
 use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::Heads;
-use crate::buffer::with_words;
+use super::queries::Queries;
+use super::{Attention, Heads};
+use crate::buffer::Words;
 use crate::element::Element;
-use crate::isa::Isa;
-use crate::pack;
-use crate::tile::{Kernel, ROWS};
+use crate::pack::Columns;
+use crate::parts::Parts;
+use crate::tile::{COLUMNS, Kernel};
 
-/// Keys of a block: whole panels and whole pairs, whose scores for 32 queries fit the first-level cache.
-pub(super) const BLOCK: usize = 16 * ROWS;
-/// Words of keys and values that are packed at a time (64 MiB), but for at least one pair.
-const GROUP_WORDS: usize = 16 << 20;
+/// Keys of a block: whole panels of every kernel, whose scores for 32 queries fit the first-level cache.
+pub(super) const BLOCK: usize = 192;
+/// Panels of 32 queries that a task has at most: they share what is read of keys and values.
+const TASK_PANELS: usize = 4;
+/// Tasks a thread that make up for cores being unequally busy.
+const TASKS_PER_THREAD: usize = 8;
 
-/// One head of one segment.
-#[derive(Clone)]
-pub(super) struct Pair {
-    pub(super) rows: Range<usize>,
-    pub(super) head: usize,
+/// The keys and values of all segments, as the queries read them. Rows come and go some at a time, so that nobody has to
+/// hold all of them unpacked.
+pub struct Keys {
+    kernel: Kernel,
+    attention: Attention,
+    /// Rows and blocks of each segment
+    segments: Vec<(Range<usize>, Range<usize>)>,
+    blocks: Vec<Block>,
+    words: Words,
 }
 
-/// Of each pair, block after block: the keys as `[key panel][step][key]`, then the values as `[panel][step][value]`.
-pub(super) struct Keys<'a> {
-    pub(super) kernel: Kernel,
-    head_dim: usize,
-    /// Rows and words of each pair
-    pairs: Vec<(usize, Range<usize>)>,
-    words: &'a [u32],
+/// Up to [`BLOCK`] rows of one segment: head after head, the keys as `[key panel][step][key]`, then the values as
+/// `[panel][step][value]`.
+struct Block {
+    rows: Range<usize>,
+    /// Its first word
+    start: usize,
 }
 
-/// Up to [`BLOCK`] keys and their values.
-pub(super) struct Block<'a> {
+/// Keys and values of one head in a block.
+pub(super) struct HeadBlock<'a> {
     pub(super) length: usize,
     pub(super) keys: &'a [u32],
     pub(super) values: &'a [u32],
 }
 
-/// How many of the next pairs are packed together.
-pub(super) fn group(kernel: &Kernel, head_dim: usize, pairs: &[Pair]) -> usize {
-    let mut words = 0;
-    let fit = pairs.iter().take_while(|pair| {
-        words += pair_words(kernel, head_dim, pair.rows.len());
-        words <= GROUP_WORDS
-    });
-    fit.count().max(1)
-}
-
-/// Words that pairs packed together take.
-pub(super) fn group_words(kernel: &Kernel, head_dim: usize, pairs: &[Pair]) -> usize {
-    let words = |pair: &Pair| pair_words(kernel, head_dim, pair.rows.len());
-    pairs.iter().map(words).sum()
-}
-
-impl<'a> Keys<'a> {
-    pub(super) fn with<X: Element>(
-        isa: Isa,
-        kernel: Kernel,
-        head_dim: usize,
-        [_, key, value]: [Heads<'_, X>; 3],
-        pairs: &[Pair],
-        use_keys: impl FnOnce(&Keys<'_>),
-    ) {
-        let mut ranges = Vec::with_capacity(pairs.len());
-        let mut end = 0;
-        for pair in pairs {
-            let start = end;
-            end += pair_words(&kernel, head_dim, pair.rows.len());
-            ranges.push((pair.rows.len(), start..end));
-        }
-        with_words(end, |words| {
-            let mut blocks = Vec::new();
-            let mut rest = words.as_mut_slice();
-            for pair in pairs {
-                for first in pair.rows.clone().step_by(BLOCK) {
-                    let rows = first..pair.rows.end.min(first + BLOCK);
-                    let block;
-                    (block, rest) = rest.split_at_mut(block_words(&kernel, head_dim, rows.len()));
-                    blocks.push((rows, pair.head, block));
-                }
+impl Keys {
+    pub(super) fn new(kernel: Kernel, attention: Attention, lengths: &[usize]) -> Self {
+        let mut blocks = Vec::new();
+        let mut segments = Vec::with_capacity(lengths.len());
+        let (mut end, mut words) = (0, 0);
+        for length in lengths {
+            let (rows, first) = (end..end + length, blocks.len());
+            end = rows.end;
+            for start in rows.clone().step_by(BLOCK) {
+                let block = start..rows.end.min(start + BLOCK);
+                let of_block =
+                    attention.heads * head_words(&kernel, attention.head_dim, block.len());
+                blocks.push(Block {
+                    rows: block,
+                    start: words,
+                });
+                words += of_block;
             }
-            blocks.into_par_iter().for_each(|(rows, head, words)| {
-                let (keys, values) = words.split_at_mut(key_words(&kernel, head_dim, rows.len()));
-                pack_keys(isa, &kernel, head_dim, key, rows.clone(), head, keys);
-                pack_values(isa, &kernel, head_dim, value, rows, head, values);
-            });
-            use_keys(&Keys {
-                kernel,
-                head_dim,
-                pairs: ranges,
-                words: words.as_slice(),
-            });
+            segments.push((rows, first..blocks.len()));
+        }
+        Self {
+            kernel,
+            attention,
+            segments,
+            blocks,
+            words: Words::new(words),
+        }
+    }
+
+    /// Bytes that the keys and values of `segments` take.
+    pub(super) fn bytes(kernel: &Kernel, attention: &Attention, lengths: &[usize]) -> u64 {
+        let words = |length: usize| head_words(kernel, attention.head_dim, length) as u64;
+        let of_segment =
+            |length: &usize| (length / BLOCK) as u64 * words(BLOCK) + words(length % BLOCK);
+        4 * attention.heads as u64 * lengths.iter().map(of_segment).sum::<u64>()
+    }
+
+    #[cfg(test)]
+    pub(super) fn num_bytes(&self) -> u64 {
+        size_of_val(self.words.as_slice()) as u64
+    }
+
+    /// All rows in parts of at most `most` that [`Keys::pack`] takes, but for parts of a single block, which may have 192.
+    #[must_use]
+    pub fn parts(&self, most: usize) -> Vec<Range<usize>> {
+        let mut parts: Vec<Range<usize>> = Vec::new();
+        for block in &self.blocks {
+            match parts.last_mut() {
+                Some(part) if block.rows.end - part.start <= most => part.end = block.rows.end,
+                _ => parts.push(block.rows.clone()),
+            }
+        }
+        parts
+    }
+
+    /// Takes in the keys and values of `rows`, in place of what was there.
+    ///
+    /// # Shapes
+    /// - key, value: `[rows, heads, head_dim]`, each with a stride of its own
+    ///
+    /// # Panics
+    /// If the rows are not one or several of [`Keys::parts`], or the values not theirs.
+    pub fn pack<X: Element>(&mut self, rows: Range<usize>, key: Heads<'_, X>, value: Heads<'_, X>) {
+        self.attention.check(key, rows.len());
+        self.attention.check(value, rows.len());
+        let Attention {
+            heads, head_dim, ..
+        } = self.attention;
+        let blocks = whole_blocks(&self.blocks, &rows);
+        let Some(first) = blocks.first().filter(|_| heads * head_dim > 0) else {
+            return;
+        };
+        let kernel = self.kernel;
+        let mut rest = &mut self.words.as_mut_slice()[first.start..];
+        let mut parts = Vec::with_capacity(blocks.len() * heads);
+        for block in blocks {
+            let own_rows = block.rows.start - rows.start..block.rows.end - rows.start;
+            for head in 0..heads {
+                let words;
+                (words, rest) = rest.split_at_mut(head_words(&kernel, head_dim, own_rows.len()));
+                parts.push((own_rows.clone(), head, words));
+            }
+        }
+        parts.into_par_iter().for_each(|(rows, head, words)| {
+            let (keys, values) = words.split_at_mut(key_words(&kernel, head_dim, rows.len()));
+            pack_keys(&kernel, head_dim, key, rows.clone(), head, keys);
+            pack_values(&kernel, head_dim, value, rows, head, values);
         });
     }
 
-    pub(super) fn blocks(&self, pair: usize) -> impl Iterator<Item = Block<'_>> {
-        let (rows, range) = &self.pairs[pair];
-        let mut rest = &self.words[range.clone()];
-        (0..*rows).step_by(BLOCK).map(move |first| {
-            let length = BLOCK.min(rows - first);
-            let (keys, after) = rest.split_at(key_words(&self.kernel, self.head_dim, length));
-            let (values, after) = after.split_at(value_words(&self.kernel, self.head_dim, length));
-            rest = after;
-            Block {
+    /// Each of `rows` attends to its segment, whose keys and values are all there.
+    ///
+    /// # Shapes
+    /// - query: `[rows, heads, head_dim]`
+    /// - out: `[rows, heads·head_dim]`
+    ///
+    /// # Panics
+    /// If the lengths are not these, or there are no such rows.
+    pub fn attend<X: Element, Y: Element>(
+        &self,
+        rows: Range<usize>,
+        query: Heads<'_, X>,
+        out: &mut [Y],
+    ) {
+        let Attention {
+            heads, head_dim, ..
+        } = self.attention;
+        let hidden = heads * head_dim;
+        self.attention.check(query, rows.len());
+        let all = self.segments.last().map_or(0, |(rows, _)| rows.end);
+        assert!(
+            rows.end <= all && out.len() == rows.len() * hidden,
+            "an output of {} values is not rows {rows:?} of {all} by {hidden}",
+            out.len()
+        );
+        if hidden == 0 {
+            return;
+        }
+        let out = &Parts::new(out);
+        self.tasks(&rows)
+            .into_par_iter()
+            .for_each(|(segment, head, own)| {
+                let first = own.start - rows.start;
+                let lanes: Vec<_> = (first..own.end - rows.start)
+                    .map(|row| query.row(row, head, head_dim))
+                    .collect();
+                Queries::with(&self.kernel, head_dim, &lanes, |queries| {
+                    for block in self.head_blocks(segment, head) {
+                        queries.attend(&block);
+                    }
+                    queries.finish(out, first * hidden + head * head_dim, hidden);
+                });
+            });
+    }
+
+    /// Segment, head and queries of each task.
+    fn tasks(&self, rows: &Range<usize>) -> Vec<(usize, usize, Range<usize>)> {
+        let heads = self.attention.heads;
+        let first = self
+            .segments
+            .partition_point(|(segment, _)| segment.end <= rows.start);
+        let parts = self.segments.iter().enumerate().skip(first);
+        let parts: Vec<(usize, Range<usize>)> = parts
+            .map(|(index, (segment, _))| {
+                (
+                    index,
+                    segment.start.max(rows.start)..segment.end.min(rows.end),
+                )
+            })
+            .take_while(|(_, part)| part.start < rows.end)
+            .filter(|(_, part)| !part.is_empty())
+            .collect();
+        let panels = parts
+            .iter()
+            .map(|(_, part)| heads * part.len().div_ceil(COLUMNS));
+        let wanted = TASKS_PER_THREAD * rayon::current_num_threads();
+        let task_rows = (panels.sum::<usize>() / wanted).clamp(1, TASK_PANELS) * COLUMNS;
+        let mut tasks = Vec::new();
+        for (index, part) in parts {
+            for head in 0..heads {
+                let firsts = part.clone().step_by(task_rows);
+                tasks.extend(
+                    firsts.map(|first| (index, head, first..part.end.min(first + task_rows))),
+                );
+            }
+        }
+        tasks
+    }
+
+    fn head_blocks(&self, segment: usize, head: usize) -> impl Iterator<Item = HeadBlock<'_>> {
+        let Attention { head_dim, .. } = self.attention;
+        let (_, blocks) = &self.segments[segment];
+        self.blocks[blocks.clone()].iter().map(move |block| {
+            let length = block.rows.len();
+            let words = head_words(&self.kernel, head_dim, length);
+            let words = &self.words.as_slice()[block.start + head * words..][..words];
+            let (keys, values) = words.split_at(key_words(&self.kernel, head_dim, length));
+            HeadBlock {
                 length,
                 keys,
                 values,
@@ -113,25 +232,44 @@ impl<'a> Keys<'a> {
     }
 }
 
-fn pair_words(kernel: &Kernel, head_dim: usize, length: usize) -> usize {
-    let last = block_words(kernel, head_dim, length % BLOCK);
-    length / BLOCK * block_words(kernel, head_dim, BLOCK) + last
+impl fmt::Debug for Keys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "Keys({:?}, {} segments)",
+            self.attention,
+            self.segments.len()
+        )
+    }
 }
 
-fn block_words(kernel: &Kernel, head_dim: usize, length: usize) -> usize {
+/// Those of `blocks` that `rows` are.
+fn whole_blocks<'a>(blocks: &'a [Block], rows: &Range<usize>) -> &'a [Block] {
+    let index = |row| blocks.partition_point(|block| block.rows.start < row);
+    let blocks = &blocks[index(rows.start)..index(rows.end)];
+    let start = blocks.first().map(|block| block.rows.start);
+    let end = blocks.last().map(|block| block.rows.end);
+    assert!(
+        rows.is_empty() || (start, end) == (Some(rows.start), Some(rows.end)),
+        "rows {rows:?} are not whole blocks"
+    );
+    blocks
+}
+
+/// Words of one head of a block.
+fn head_words(kernel: &Kernel, head_dim: usize, length: usize) -> usize {
     key_words(kernel, head_dim, length) + value_words(kernel, head_dim, length)
 }
 
 fn key_words(kernel: &Kernel, head_dim: usize, length: usize) -> usize {
-    length.next_multiple_of(ROWS) * kernel.left().words(head_dim)
+    length.next_multiple_of(kernel.rows()) * kernel.left().words(head_dim)
 }
 
 fn value_words(kernel: &Kernel, head_dim: usize, length: usize) -> usize {
-    head_dim.next_multiple_of(ROWS) * kernel.left().words(length)
+    head_dim.next_multiple_of(kernel.rows()) * kernel.left().words(length)
 }
 
 fn pack_keys<X: Element>(
-    isa: Isa,
     kernel: &Kernel,
     head_dim: usize,
     key: Heads<'_, X>,
@@ -139,23 +277,17 @@ fn pack_keys<X: Element>(
     head: usize,
     words: &mut [u32],
 ) {
-    let format = kernel.left();
-    let panels = words.chunks_exact_mut(ROWS * format.words(head_dim));
-    for (first, panel) in rows.clone().step_by(ROWS).zip(panels) {
-        let lanes = std::array::from_fn(|lane| match first + lane {
+    let panels = words.chunks_exact_mut(key_words(kernel, head_dim, kernel.rows()));
+    for (first, panel) in rows.clone().step_by(kernel.rows()).zip(panels) {
+        let row = |lane: usize| match first + lane {
             row if row < rows.end => key.row(row, head, head_dim),
             _ => &[],
-        });
-        isa.run(pack::Rows::<X, ROWS> {
-            rows: lanes,
-            format,
-            panel,
-        });
+        };
+        kernel.pack_rows(row, panel);
     }
 }
 
 fn pack_values<X: Element>(
-    isa: Isa,
     kernel: &Kernel,
     head_dim: usize,
     value: Heads<'_, X>,
@@ -163,16 +295,14 @@ fn pack_values<X: Element>(
     head: usize,
     words: &mut [u32],
 ) {
-    let format = kernel.left();
-    let panels = words.chunks_exact_mut(ROWS * format.words(rows.len()));
-    for (first, panel) in (0..head_dim).step_by(ROWS).zip(panels) {
-        isa.run(pack::Columns::<X, ROWS> {
+    let panels = words.chunks_exact_mut(value_words(kernel, kernel.rows(), rows.len()));
+    for (first, panel) in (0..head_dim).step_by(kernel.rows()).zip(panels) {
+        let columns = Columns {
             values: &value.values[rows.start * value.stride + head * head_dim + first..],
             stride: value.stride,
             rows: rows.len(),
-            width: ROWS.min(head_dim - first),
-            format,
-            panel,
-        });
+            width: kernel.rows().min(head_dim - first),
+        };
+        kernel.pack_columns(columns, panel);
     }
 }

@@ -6,20 +6,11 @@
 mod keys;
 mod queries;
 
-use rayon::prelude::*;
-
-use self::keys::{Keys, Pair};
-use self::queries::Queries;
+pub use self::keys::Keys;
 use crate::Precision;
 use crate::element::Element;
 use crate::isa::Isa;
-use crate::parts::Parts;
-use crate::tile::{COLUMNS, Kernel};
-
-/// Panels of 32 queries that a task has at most: they share what is read of keys and values.
-const TASK_PANELS: usize = 4;
-/// Tasks a thread that make up for cores being unequally busy.
-const TASKS_PER_THREAD: usize = 8;
+use crate::tile::Kernel;
 
 /// The heads' values in rows: head `h` of row `r` is `values[r · stride + h · head_dim..][..head_dim]`.
 #[derive(Clone, Copy, Debug)]
@@ -43,7 +34,8 @@ pub struct Attention {
     pub heads: usize,
     /// Values of one head
     pub head_dim: usize,
-    /// What both products are computed in; the softmax is f32
+    /// What both products are computed in; the softmax is f32. Where the processor does not multiply bf16 fast, both are
+    /// f32
     pub precision: Precision,
 }
 
@@ -70,130 +62,37 @@ impl Attention {
             values: &qkv[(index * hidden).min(qkv.len())..],
             stride: 3 * hidden,
         };
-        self.split([part(0), part(1), part(2)], segments, out);
+        let mut keys = self.keys(segments);
+        keys.pack(0..rows, part(1), part(2));
+        keys.attend(0..rows, part(0), out);
     }
 
-    /// Attends over queries, keys and values wherever they are.
-    ///
-    /// # Shapes
-    /// - query, key, value: `[rows, heads, head_dim]`, each with a stride of its own
-    /// - segments: lengths that add up to the rows
-    /// - out: `[rows, heads·head_dim]`
-    ///
-    /// # Panics
-    /// If the lengths are not these.
-    pub fn split<X: Element, Y: Element>(
-        &self,
-        query_key_value: [Heads<'_, X>; 3],
-        segments: &[usize],
-        out: &mut [Y],
-    ) {
-        self.for_isa(Isa::detected(), query_key_value, segments, out);
+    /// Room for the keys and values of segments of these lengths, one after another.
+    #[must_use]
+    pub fn keys(&self, segments: &[usize]) -> Keys {
+        Keys::new(self.kernel(), *self, segments)
     }
 
-    fn for_isa<X: Element, Y: Element>(
-        &self,
-        isa: Isa,
-        query_key_value: [Heads<'_, X>; 3],
-        segments: &[usize],
-        out: &mut [Y],
-    ) {
-        let hidden = self.heads * self.head_dim;
-        let rows: usize = segments.iter().sum();
-        assert_eq!(
-            out.len(),
-            rows * hidden,
-            "an output of {} values is not [{rows}, {hidden}]",
-            out.len()
-        );
-        for Heads { values, stride } in query_key_value {
-            let needed = rows.checked_sub(1).map_or(0, |last| last * stride + hidden);
-            let values = values.len();
-            assert!(
-                values >= needed,
-                "{values} values are not {rows} rows of {hidden}, {stride} apart"
-            );
-        }
-        if hidden == 0 {
-            return;
-        }
-        let kernel = Kernel::new(self.precision, isa);
-        let out = &Parts::new(out);
-        let pairs = self.pairs(segments);
-        let mut rest = pairs.as_slice();
-        while !rest.is_empty() {
-            let (group, after) = rest.split_at(keys::group(&kernel, self.head_dim, rest));
-            rest = after;
-            Keys::with(isa, kernel, self.head_dim, query_key_value, group, |keys| {
-                self.attend(isa, query_key_value[0], keys, group, out);
-            });
-        }
-    }
-
-    /// Most bytes of keys and values that are packed at a time.
+    /// Bytes that [`Attention::keys`] takes.
     #[must_use]
     pub fn packed_bytes(&self, segments: &[usize]) -> u64 {
-        let kernel = Kernel::new(self.precision, Isa::detected());
-        let pairs = self.pairs(segments);
-        let mut rest = pairs.as_slice();
-        let mut most = 0;
-        while !rest.is_empty() {
-            let (group, after) = rest.split_at(keys::group(&kernel, self.head_dim, rest));
-            rest = after;
-            most = most.max(keys::group_words(&kernel, self.head_dim, group));
-        }
-        4 * most as u64
+        Keys::bytes(&self.kernel(), self, segments)
     }
 
-    /// Every head of every segment.
-    fn pairs(&self, segments: &[usize]) -> Vec<Pair> {
-        let mut first = 0;
-        let mut pairs = Vec::with_capacity(segments.len() * self.heads);
-        for &length in segments {
-            let rows = first..first + length;
-            first = rows.end;
-            pairs.extend((0..self.heads).map(|head| Pair {
-                rows: rows.clone(),
-                head,
-            }));
-        }
-        pairs
+    fn kernel(&self) -> Kernel {
+        Kernel::for_values(self.precision, Isa::detected())
     }
 
-    fn attend<X: Element, Y: Element>(
-        &self,
-        isa: Isa,
-        query: Heads<'_, X>,
-        keys: &Keys<'_>,
-        pairs: &[Pair],
-        out: &Parts<'_, Y>,
-    ) {
-        let panels = |pair: &Pair| pair.rows.len().div_ceil(COLUMNS);
-        let all: usize = pairs.iter().map(panels).sum();
-        let wanted = TASKS_PER_THREAD * rayon::current_num_threads();
-        let task_rows = (all / wanted).clamp(1, TASK_PANELS) * COLUMNS;
-        let tasks: Vec<_> = pairs
-            .iter()
-            .enumerate()
-            .flat_map(|(index, pair)| {
-                let firsts = pair.rows.clone().step_by(task_rows);
-                firsts.map(move |first| (index, first..pair.rows.end.min(first + task_rows)))
-            })
-            .collect();
-        tasks.into_par_iter().for_each(|(index, rows)| {
-            let head = pairs[index].head;
-            let lanes = rows
-                .clone()
-                .map(|row| query.row(row, head, self.head_dim))
-                .collect::<Vec<_>>();
-            Queries::with(isa, keys.kernel, self.head_dim, &lanes, |queries| {
-                for block in keys.blocks(index) {
-                    queries.attend(&block);
-                }
-                let hidden = self.heads * self.head_dim;
-                queries.finish(out, rows.start * hidden + head * self.head_dim, hidden);
-            });
-        });
+    /// # Panics
+    /// If `heads` do not have `rows` rows.
+    fn check<X>(&self, heads: Heads<'_, X>, rows: usize) {
+        let (hidden, Heads { values, stride }) = (self.heads * self.head_dim, heads);
+        let needed = rows.checked_sub(1).map_or(0, |last| last * stride + hidden);
+        let values = values.len();
+        assert!(
+            values >= needed,
+            "{values} values are not {rows} rows of {hidden}, {stride} apart"
+        );
     }
 }
 

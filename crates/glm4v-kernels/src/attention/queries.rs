@@ -1,18 +1,17 @@
 //! Queries on their way through the keys, with a running softmax.
 
-use super::keys::{BLOCK, Block};
+use super::keys::{BLOCK, HeadBlock};
 use crate::buffer::with_words;
 use crate::element::Element;
-use crate::isa::{Isa, Job, mul_add};
+use crate::isa::{Job, mul_add};
 use crate::math::exp;
-use crate::pack::{self, pair};
+use crate::pack::{Order, RowPanel, pair};
 use crate::parts::Parts;
-use crate::tile::{COLUMNS, Format, Kernel, ROWS, TILE};
+use crate::tile::{COLUMNS, Format, Kernel, Tile};
 
 /// Some panels of 32 queries.
 pub(super) struct Queries<'a> {
-    isa: Isa,
-    kernel: Kernel,
+    kernel: &'a Kernel,
     head_dim: usize,
     /// Queries that there are; the last panel may have empty lanes
     count: usize,
@@ -34,8 +33,7 @@ struct Softmax {
 
 impl Queries<'_> {
     pub(super) fn with<X: Element>(
-        isa: Isa,
-        kernel: Kernel,
+        kernel: &Kernel,
         head_dim: usize,
         rows: &[&[X]],
         use_queries: impl FnOnce(&mut Queries<'_>),
@@ -43,7 +41,7 @@ impl Queries<'_> {
         let format = kernel.right();
         let panels = rows.len().div_ceil(COLUMNS);
         let panel_words = COLUMNS * format.words(head_dim);
-        let sums = COLUMNS * head_dim.next_multiple_of(ROWS);
+        let sums = COLUMNS * head_dim.next_multiple_of(kernel.rows());
         with_words(panels * panel_words, |query| {
             let query = query.as_mut_slice();
             for (rows, panel) in rows
@@ -51,9 +49,10 @@ impl Queries<'_> {
                 .zip(query.chunks_exact_mut(panel_words))
             {
                 let lane = |lane| rows.get(lane).copied().unwrap_or_default();
-                isa.run(pack::Rows::<X, COLUMNS> {
+                kernel.isa().run(RowPanel::<X, COLUMNS> {
                     rows: std::array::from_fn(lane),
                     format,
+                    order: Order::Lanes,
                     panel,
                 });
             }
@@ -65,7 +64,6 @@ impl Queries<'_> {
                     sum: [0.0; COLUMNS],
                 };
                 use_queries(&mut Queries {
-                    isa,
                     kernel,
                     head_dim,
                     count: rows.len(),
@@ -79,42 +77,45 @@ impl Queries<'_> {
     }
 
     /// Takes in a block of keys and values.
-    pub(super) fn attend(&mut self, block: &Block<'_>) {
-        let (left, right) = (self.kernel.left(), self.kernel.right());
+    pub(super) fn attend(&mut self, block: &HeadBlock<'_>) {
+        let kernel = self.kernel;
+        let (left, right, rows) = (kernel.left(), kernel.right(), kernel.rows());
         let query_words = COLUMNS * right.words(self.head_dim);
-        let key_words = ROWS * left.words(self.head_dim);
-        let value_words = ROWS * left.words(block.length);
-        let sums = COLUMNS * self.head_dim.next_multiple_of(ROWS);
+        let key_words = rows * left.words(self.head_dim);
+        let value_words = rows * left.words(block.length);
+        let sums = COLUMNS * self.head_dim.next_multiple_of(rows);
+        let multiplier = kernel.begin();
         let panels = self
             .words
             .chunks_exact(query_words)
             .zip(self.sums.chunks_exact_mut(sums))
             .zip(&mut self.softmax);
         for ((query, sums), softmax) in panels {
-            let (tiles, _) = self.scores.as_chunks_mut::<TILE>();
-            for (keys, tile) in block.keys.chunks_exact(key_words).zip(tiles) {
-                self.kernel.multiply(keys, query, tile, false);
-            }
             let (scores, _) = self.scores.as_chunks_mut::<COLUMNS>();
-            self.isa.run(Exponentials {
-                scores: &mut scores[..block.length],
+            let (sums, _) = sums.as_chunks_mut::<COLUMNS>();
+            let tiles = scores.chunks_exact_mut(rows);
+            for (keys, tile) in block.keys.chunks_exact(key_words).zip(tiles) {
+                multiplier.multiply(keys, query, tile, false);
+            }
+            kernel.isa().run(Exponentials {
+                scores,
+                length: block.length,
                 scale: (self.head_dim as f32).sqrt().recip(),
                 softmax,
                 sums,
-                kernel: self.kernel,
+                kernel,
             });
-            let words: &[u32] = bytemuck::cast_slice(self.scores);
-            let words = &words[..COLUMNS * right.words(block.length)];
-            let (tiles, _) = sums.as_chunks_mut::<TILE>();
+            let words: &[u32] = bytemuck::cast_slice(scores);
+            let tiles = sums.chunks_exact_mut(rows);
             for (values, tile) in block.values.chunks_exact(value_words).zip(tiles) {
-                self.kernel.multiply(values, words, tile, true);
+                multiplier.multiply(values, words, tile, true);
             }
         }
     }
 
     /// Writes query `i`'s output from `first + i · stride` on.
     pub(super) fn finish<Y: Element>(&mut self, out: &Parts<'_, Y>, first: usize, stride: usize) {
-        self.isa.run(Finish {
+        self.kernel.isa().run(Finish {
             queries: self,
             out,
             first,
@@ -125,11 +126,14 @@ impl Queries<'_> {
 
 /// From scores to exponentials, in place, as the right panel of the product with values.
 struct Exponentials<'a> {
+    /// Of a whole block
     scores: &'a mut [[f32; COLUMNS]],
+    /// Keys that there are
+    length: usize,
     scale: f32,
     softmax: &'a mut Softmax,
-    sums: &'a mut [f32],
-    kernel: Kernel,
+    sums: &'a mut Tile,
+    kernel: &'a Kernel,
 }
 
 impl Job for Exponentials<'_> {
@@ -137,9 +141,10 @@ impl Job for Exponentials<'_> {
 
     #[inline(always)]
     fn run<const FUSED: bool>(self) {
+        let Self { scores, length, .. } = self;
         // Sums in variables of their own, which the compiler knows to overlap with nothing, stay in registers.
         let before = self.softmax.largest;
-        let largest = largest(before, self.scores, self.scale);
+        let largest = largest(before, &scores[..length], self.scale);
         let mut sum = self.softmax.sum;
         if before != largest {
             let mut shrink = [0.0; COLUMNS];
@@ -147,9 +152,7 @@ impl Job for Exponentials<'_> {
                 shrink[lane] = exp::<FUSED>(before[lane] - largest[lane]);
                 sum[lane] *= shrink[lane];
             }
-            for tile in self.sums.as_chunks_mut::<TILE>().0 {
-                self.kernel.scale(tile, &shrink);
-            }
+            self.kernel.scale(self.sums, &shrink);
         }
         let exponentials = |scores: &[f32; COLUMNS], sum: &mut [f32; COLUMNS]| {
             let mut values = [0.0; COLUMNS];
@@ -160,21 +163,25 @@ impl Job for Exponentials<'_> {
             }
             values
         };
-        if self.kernel.right() == Format::F32 {
-            for scores in self.scores {
-                *scores = exponentials(scores, &mut sum);
-            }
-        } else {
-            for step in 0..self.scores.len().div_ceil(2) {
-                let first = exponentials(&self.scores[2 * step], &mut sum);
-                let second = match self.scores.get(2 * step + 1) {
-                    Some(scores) => exponentials(scores, &mut sum),
-                    None => [0.0; COLUMNS],
-                };
-                for (lane, word) in self.scores[step].iter_mut().enumerate() {
-                    let bits = pair(first[lane], second[lane]);
-                    *word = f32::from_bits(bits);
+        match self.kernel.right() {
+            Format::F32 => {
+                for scores in &mut scores[..length] {
+                    *scores = exponentials(scores, &mut sum);
                 }
+            }
+            Format::Pairs => {
+                for step in 0..length.div_ceil(2) {
+                    let first = exponentials(&scores[2 * step], &mut sum);
+                    let second = match scores[..length].get(2 * step + 1) {
+                        Some(scores) => exponentials(scores, &mut sum),
+                        None => [0.0; COLUMNS],
+                    };
+                    for (lane, word) in scores[step].iter_mut().enumerate() {
+                        *word = f32::from_bits(pair(first[lane], second[lane]));
+                    }
+                }
+                // Nothing is multiplied with what is past the last key, but zero times infinity is not zero.
+                scores[length.div_ceil(2)..Format::Pairs.words(length)].fill([0.0; COLUMNS]);
             }
         }
         *self.softmax = Softmax { largest, sum };
@@ -206,9 +213,12 @@ impl<Y: Element> Job for Finish<'_, '_, Y> {
     #[inline(always)]
     fn run<const FUSED: bool>(self) {
         let Queries {
-            head_dim, count, ..
+            kernel,
+            head_dim,
+            count,
+            ..
         } = *self.queries;
-        let sums = COLUMNS * head_dim.next_multiple_of(ROWS);
+        let sums = COLUMNS * head_dim.next_multiple_of(kernel.rows());
         for query in 0..count {
             let (panel, lane) = (query / COLUMNS, query % COLUMNS);
             let sums = &self.queries.sums[panel * sums..][..COLUMNS * head_dim];

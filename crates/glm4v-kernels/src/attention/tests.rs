@@ -1,5 +1,8 @@
+use std::ops::Range;
+
 use super::*;
-use crate::testing::{distance, numbers, rounded, widened};
+use crate::testing::{distance, numbers, rounded, seen, widened};
+use crate::tile::Format;
 
 /// Softmax of scores by loops in f64, head by head and segment by segment.
 fn exact(attention: &Attention, qkv: &[f32], segments: &[usize]) -> Vec<f64> {
@@ -43,15 +46,30 @@ fn exact(attention: &Attention, qkv: &[f32], segments: &[usize]) -> Vec<f64> {
     out
 }
 
-fn attend(isa: Isa, attention: &Attention, qkv: &[f32], segments: &[usize]) -> Vec<f32> {
+/// Keys and values in parts, and queries in others.
+fn attend<X: Element, Y: Element>(
+    kernel: Kernel,
+    attention: &Attention,
+    qkv: &[X],
+    segments: &[usize],
+) -> Vec<Y> {
     let hidden = attention.heads * attention.head_dim;
     let rows: usize = segments.iter().sum();
-    let part = |index: usize| Heads {
-        values: &qkv[index * hidden..],
+    let part = |index: usize, rows: &Range<usize>| Heads {
+        values: &qkv[rows.start * 3 * hidden + index * hidden..],
         stride: 3 * hidden,
     };
-    let mut out = vec![f32::NAN; rows * hidden];
-    attention.for_isa(isa, [part(0), part(1), part(2)], segments, &mut out);
+    let mut keys = Keys::new(kernel, *attention, segments);
+    assert_eq!(Keys::bytes(&kernel, attention, segments), keys.num_bytes());
+    for rows in keys.parts(300) {
+        keys.pack(rows.clone(), part(1, &rows), part(2, &rows));
+    }
+    let mut out = vec![Y::from_f32(f32::NAN); rows * hidden];
+    for start in (0..rows).step_by(71) {
+        let rows = start..rows.min(start + 71);
+        let out = &mut out[rows.start * hidden..rows.end * hidden];
+        keys.attend(rows.clone(), part(0, &rows), out);
+    }
     out
 }
 
@@ -69,7 +87,7 @@ const CASES: [(usize, usize, &[usize]); 8] = [
 
 #[test]
 fn attention_is_that_of_loops() {
-    for isa in Isa::available() {
+    for (precision, kernel) in kernels() {
         for (heads, head_dim, segments) in CASES {
             let rows: usize = segments.iter().sum();
             // Larger numbers than usual, so that the softmax is far from even.
@@ -77,68 +95,99 @@ fn attention_is_that_of_loops() {
                 .iter()
                 .map(|x| 3.0 * x)
                 .collect();
-            let mut attention = Attention {
+            let attention = Attention {
                 heads,
                 head_dim,
-                precision: Precision::F32,
+                precision,
             };
-            let found = attend(isa, &attention, &qkv, segments);
-            let error = distance(&found, &exact(&attention, &qkv, segments));
+            let found: Vec<f32> = attend(kernel, &attention, &qkv, segments);
+            let error = distance(&found, &exact(&attention, &seen(kernel, &qkv), segments));
+            // Where keys and values are pairs, so are the weights: 8 bits.
+            let bound = match kernel.left() {
+                Format::F32 => 1e-6,
+                Format::Pairs => 3e-3,
+            };
             assert!(
-                error < 1e-6,
-                "{isa} {heads}×{head_dim} {segments:?}: {error:e}"
+                error < bound,
+                "{kernel:?} {heads}×{head_dim} {segments:?}: {error:e}"
             );
-
-            attention.precision = Precision::Bf16;
-            let qkv = rounded(&qkv);
-            let found = attend(isa, &attention, &widened(&qkv), segments);
-            let error = distance(&found, &exact(&attention, &widened(&qkv), segments));
-            // The weights are rounded to 8 bits.
-            assert!(
-                error < 3e-3,
-                "{isa} {heads}×{head_dim} {segments:?}: {error:e}"
-            );
-
-            let hidden = heads * head_dim;
-            let mut out = vec![half::bf16::NAN; rows * hidden];
-            if isa == Isa::detected() {
-                attention.packed(&qkv, segments, &mut out);
-                assert_eq!(out, rounded(&found), "{heads}×{head_dim} {segments:?}");
-            }
         }
     }
 }
 
 #[test]
-fn large_scores_neither_overflow_nor_vanish() {
-    for isa in Isa::available() {
-        for precision in [Precision::F32, Precision::Bf16] {
+fn rows_and_results_in_bf16_are_rounded_ones() {
+    for (precision, kernel) in kernels() {
+        for (heads, head_dim, segments) in CASES {
             let attention = Attention {
-                heads: 1,
-                head_dim: 8,
+                heads,
+                head_dim,
                 precision,
             };
-            let rows = 500;
-            // Scores from −28,000 up to 28,000, the largest last: every block makes those before it vanish.
-            let qkv: Vec<f32> = (0..rows)
-                .flat_map(|row| {
-                    let key = (row as f32 - 250.0) * 40.0;
-                    [[1.0; 8], [key; 8], [row as f32; 8]].concat()
-                })
-                .collect();
-            let out = attend(isa, &attention, &qkv, &[rows]);
-            let last = if precision == Precision::F32 {
-                499.0
-            } else {
-                500.0
-            };
-            assert!(
-                out.iter().all(|&x| (x - last).abs() < 4.0),
-                "{isa} {precision:?}: {:?}",
-                &out[..8]
+            let rows: usize = segments.iter().sum();
+            let qkv = rounded(&numbers(rows * 3 * heads * head_dim, 8));
+            let out: Vec<half::bf16> = attend(kernel, &attention, &qkv, segments);
+            let found: Vec<f32> = attend(kernel, &attention, &widened(&qkv), segments);
+            assert_eq!(
+                out,
+                rounded(&found),
+                "{kernel:?} {heads}×{head_dim} {segments:?}"
             );
         }
     }
+}
+
+#[test]
+fn packed_rows_are_queries_keys_and_values() {
+    let attention = Attention {
+        heads: 2,
+        head_dim: 24,
+        precision: Precision::F32,
+    };
+    let qkv = numbers(30 * 3 * 48, 9);
+    let mut out = vec![f32::NAN; 30 * 48];
+    attention.packed(&qkv, &[17, 13], &mut out);
+    let kernel = Kernel::for_values(Precision::F32, Isa::detected());
+    assert_eq!(out, attend(kernel, &attention, &qkv, &[17, 13]));
+}
+
+#[test]
+fn large_scores_neither_overflow_nor_vanish() {
+    for (precision, kernel) in kernels() {
+        let attention = Attention {
+            heads: 1,
+            head_dim: 8,
+            precision,
+        };
+        let rows = 500;
+        // Scores from −28,000 up to 28,000, the largest last: every block makes those before it vanish.
+        let qkv: Vec<f32> = (0..rows)
+            .flat_map(|row| {
+                let key = (row as f32 - 250.0) * 40.0;
+                [[1.0; 8], [key; 8], [row as f32; 8]].concat()
+            })
+            .collect();
+        let out: Vec<f32> = attend(kernel, &attention, &qkv, &[rows]);
+        let last = match kernel.left() {
+            Format::F32 => 499.0,
+            Format::Pairs => 500.0,
+        };
+        assert!(
+            out.iter().all(|&x| (x - last).abs() < 4.0),
+            "{kernel:?} {precision:?}: {:?}",
+            &out[..8]
+        );
+    }
+}
+
+/// Every kernel that runs here, and what it is one of.
+fn kernels() -> impl Iterator<Item = (Precision, Kernel)> {
+    [Precision::F32, Precision::Bf16]
+        .into_iter()
+        .flat_map(|precision| {
+            let kernels = Kernel::available_for_values(precision).into_iter();
+            kernels.map(move |kernel| (precision, kernel))
+        })
 }
 
 #[test]
@@ -153,16 +202,31 @@ fn lengths_are_checked() {
 }
 
 #[test]
-fn keys_and_values_are_packed_in_groups() {
+fn parts_are_whole_blocks() {
     let attention = Attention {
         heads: 2,
         head_dim: 16,
         precision: Precision::F32,
     };
+    // Blocks of 192 and 108 rows, of 50, and of 192, 192 and 16.
+    let parts = attention.keys(&[300, 50, 400]).parts(350);
+    assert_eq!(parts, [0..350, 350..542, 542..750]);
     // 24 rows are whole panels: a key and a value of 16 words each, and of values 16 become 24 lanes.
     assert_eq!(attention.packed_bytes(&[24]), 4 * 2 * (24 * 16 + 24 * 24));
     assert_eq!(attention.packed_bytes(&[]), 0);
-    // As many heads together as fit 64 MiB, however many there are.
-    let most = attention.packed_bytes(&[100_000; 20]);
-    assert!(most > 60 << 20 && most <= 64 << 20, "{most}");
+}
+
+#[test]
+#[should_panic(expected = "rows 0..100 are not whole blocks")]
+fn rows_are_packed_in_whole_blocks() {
+    let attention = Attention {
+        heads: 1,
+        head_dim: 1,
+        precision: Precision::F32,
+    };
+    let rows = Heads {
+        values: &[0.0_f32; 200][..],
+        stride: 1,
+    };
+    attention.keys(&[200]).pack(0..100, rows, rows);
 }

@@ -3,14 +3,14 @@
 
 use std::arch::x86_64::*;
 
-use super::{COLUMNS, ROWS, TILE};
+use super::{COLUMNS, Tile, VECTOR_ROWS as ROWS};
 
 const HALF_ROWS: usize = ROWS / 2;
 
 type Sums = [[__m256; 2]; HALF_ROWS];
 
 #[target_feature(enable = "avx2,fma")]
-pub(super) fn f32(left: &[u32], right: &[u32], tile: &mut [f32; TILE], add: bool) {
+pub(super) fn f32(left: &[u32], right: &[u32], tile: &mut Tile, add: bool) {
     let (left, _) = left.as_chunks::<ROWS>();
     let (right, _) = right.as_chunks::<COLUMNS>();
     for (row, column) in QUARTERS {
@@ -23,31 +23,10 @@ pub(super) fn f32(left: &[u32], right: &[u32], tile: &mut [f32; TILE], add: bool
     }
 }
 
-/// Pairs on the right, single values on the left.
-#[target_feature(enable = "avx2,fma")]
-pub(super) fn widened(left: &[u32], right: &[u32], tile: &mut [f32; TILE], add: bool) {
-    let (left, _) = left.as_chunks::<{ 2 * ROWS }>();
-    let (right, _) = right.as_chunks::<COLUMNS>();
-    for (row, column) in QUARTERS {
-        let mut sums = [[_mm256_setzero_ps(); 2]; HALF_ROWS];
-        for (left, right) in left.iter().zip(right) {
-            let words = load(right, column);
-            let lower = words.map(|words| _mm256_castsi256_ps(_mm256_slli_epi32::<16>(words)));
-            fuse(&mut sums, &left[row..row + HALF_ROWS], lower);
-            let upper = words.map(|words| {
-                let mask = _mm256_set1_epi32(0xffff_0000_u32 as i32);
-                _mm256_castsi256_ps(_mm256_and_si256(words, mask))
-            });
-            fuse(&mut sums, &left[ROWS + row..ROWS + row + HALF_ROWS], upper);
-        }
-        store(&sums, tile, row, column, add);
-    }
-}
-
 #[target_feature(enable = "avx2")]
-pub(super) fn scale(tile: &mut [f32; TILE], factors: &[f32; COLUMNS]) {
+pub(super) fn scale(tile: &mut Tile, factors: &[f32; COLUMNS]) {
     let (factors, _) = factors.as_chunks::<8>();
-    for row in tile.as_chunks_mut::<COLUMNS>().0 {
+    for row in tile {
         for (quarter, factors) in row.as_chunks_mut::<8>().0.iter_mut().zip(factors) {
             // SAFETY: 8 values are a vector.
             unsafe {
@@ -86,10 +65,9 @@ fn load(right: &[u32; COLUMNS], column: usize) -> [__m256i; 2] {
 
 #[target_feature(enable = "avx2")]
 #[inline]
-fn store(sums: &Sums, tile: &mut [f32; TILE], row: usize, column: usize, add: bool) {
+fn store(sums: &Sums, tile: &mut Tile, row: usize, column: usize, add: bool) {
     for (offset, sums) in sums.iter().enumerate() {
-        let start = (row + offset) * COLUMNS + column;
-        let (vectors, _) = tile[start..start + 16].as_chunks_mut::<8>();
+        let (vectors, _) = tile[row + offset][column..column + 16].as_chunks_mut::<8>();
         for (vector, &sum) in vectors.iter_mut().zip(sums) {
             // SAFETY: 8 values are a vector.
             unsafe {

@@ -3,7 +3,7 @@
 
 use std::arch::x86_64::*;
 
-use super::{COLUMNS, ROWS, TILE};
+use super::{COLUMNS, Tile, VECTOR_ROWS as ROWS};
 
 /// Steps between a fetch and its use. Past a panel's end it is the next panel that is fetched.
 const AHEAD: usize = 16;
@@ -11,7 +11,7 @@ const AHEAD: usize = 16;
 type Sums = [[__m512; 2]; ROWS];
 
 #[target_feature(enable = "avx512f")]
-pub(super) fn f32(left: &[u32], right: &[u32], tile: &mut [f32; TILE], add: bool) {
+pub(super) fn f32(left: &[u32], right: &[u32], tile: &mut Tile, add: bool) {
     let mut sums = [[_mm512_setzero_ps(); 2]; ROWS];
     for (left, right) in steps(left, right) {
         fetch_ahead(left, right);
@@ -26,7 +26,7 @@ pub(super) fn f32(left: &[u32], right: &[u32], tile: &mut [f32; TILE], add: bool
 }
 
 #[target_feature(enable = "avx512f,avx512bf16")]
-pub(super) fn pairs(left: &[u32], right: &[u32], tile: &mut [f32; TILE], add: bool) {
+pub(super) fn pairs(left: &[u32], right: &[u32], tile: &mut Tile, add: bool) {
     let mut sums = [[_mm512_setzero_ps(); 2]; ROWS];
     for (left, right) in steps(left, right) {
         fetch_ahead(left, right);
@@ -40,37 +40,13 @@ pub(super) fn pairs(left: &[u32], right: &[u32], tile: &mut [f32; TILE], add: bo
     store(&sums, tile, add);
 }
 
-/// Pairs on the right, single values on the left.
 #[target_feature(enable = "avx512f")]
-pub(super) fn widened(left: &[u32], right: &[u32], tile: &mut [f32; TILE], add: bool) {
-    let mut sums = [[_mm512_setzero_ps(); 2]; ROWS];
-    let (left, _) = left.as_chunks::<{ 2 * ROWS }>();
-    let (right, _) = right.as_chunks::<COLUMNS>();
-    for (left, right) in left.iter().zip(right) {
-        let right = load(right);
-        let lower = right.map(|words| _mm512_castsi512_ps(_mm512_slli_epi32::<16>(words)));
-        let upper = right.map(|words| {
-            let mask = _mm512_set1_epi32(0xffff_0000_u32 as i32);
-            _mm512_castsi512_ps(_mm512_and_si512(words, mask))
-        });
-        for (left, right) in [(&left[..ROWS], lower), (&left[ROWS..], upper)] {
-            for (sums, &left) in sums.iter_mut().zip(left) {
-                let left = _mm512_set1_ps(f32::from_bits(left));
-                sums[0] = _mm512_fmadd_ps(left, right[0], sums[0]);
-                sums[1] = _mm512_fmadd_ps(left, right[1], sums[1]);
-            }
-        }
-    }
-    store(&sums, tile, add);
-}
-
-#[target_feature(enable = "avx512f")]
-pub(super) fn scale(tile: &mut [f32; TILE], factors: &[f32; COLUMNS]) {
+pub(super) fn scale(tile: &mut Tile, factors: &[f32; COLUMNS]) {
     // SAFETY: two vectors of 16 values are one row of 32.
     unsafe {
         let factors =
             [factors.as_ptr(), factors.as_ptr().add(16)].map(|half| _mm512_loadu_ps(half));
-        for row in tile.as_chunks_mut::<COLUMNS>().0 {
+        for row in tile {
             for (half, factors) in row.as_chunks_mut::<16>().0.iter_mut().zip(factors) {
                 let scaled = _mm512_mul_ps(_mm512_loadu_ps(half.as_ptr()), factors);
                 _mm512_storeu_ps(half.as_mut_ptr(), scaled);
@@ -121,8 +97,8 @@ fn as_pairs(words: __m512i) -> __m512bh {
 
 #[target_feature(enable = "avx512f")]
 #[inline]
-fn store(sums: &Sums, tile: &mut [f32; TILE], add: bool) {
-    let (vectors, _) = tile.as_chunks_mut::<16>();
+fn store(sums: &Sums, tile: &mut Tile, add: bool) {
+    let (vectors, _) = tile.as_flattened_mut().as_chunks_mut::<16>();
     for (vector, &sum) in vectors.iter_mut().zip(sums.as_flattened()) {
         // SAFETY: 16 values are a vector.
         unsafe {

@@ -1,6 +1,6 @@
 //! The tile in pieces small enough for sixteen registers of four values, left to the compiler to vectorise.
 
-use super::{COLUMNS, ROWS, TILE};
+use super::{COLUMNS, Tile, VECTOR_ROWS as ROWS};
 use crate::isa::mul_add;
 
 /// Rows of a piece.
@@ -11,7 +11,7 @@ const FUSED: bool = cfg!(any(target_arch = "aarch64", target_feature = "fma"));
 
 type Sums = [[f32; WIDTH]; HEIGHT];
 
-pub(super) fn f32(left: &[u32], right: &[u32], tile: &mut [f32; TILE], add: bool) {
+pub(super) fn f32(left: &[u32], right: &[u32], tile: &mut Tile, add: bool) {
     let (left, _) = left.as_chunks::<ROWS>();
     let (right, _) = right.as_chunks::<COLUMNS>();
     each_piece(tile, add, |row, column, sums| {
@@ -22,23 +22,8 @@ pub(super) fn f32(left: &[u32], right: &[u32], tile: &mut [f32; TILE], add: bool
     });
 }
 
-/// Pairs on the right, single values on the left.
-pub(super) fn widened(left: &[u32], right: &[u32], tile: &mut [f32; TILE], add: bool) {
-    let (left, _) = left.as_chunks::<{ 2 * ROWS }>();
-    let (right, _) = right.as_chunks::<COLUMNS>();
-    each_piece(tile, add, |row, column, sums| {
-        for (left, right) in left.iter().zip(right) {
-            let right: &[u32; WIDTH] = right[column..].first_chunk().expect("a piece");
-            let lower = right.map(|pair| f32::from_bits(pair << 16));
-            fuse(sums, &left[row..row + HEIGHT], lower);
-            let upper = right.map(|pair| f32::from_bits(pair & 0xffff_0000));
-            fuse(sums, &left[ROWS + row..ROWS + row + HEIGHT], upper);
-        }
-    });
-}
-
-pub(super) fn scale(tile: &mut [f32; TILE], factors: &[f32; COLUMNS]) {
-    for row in tile.as_chunks_mut::<COLUMNS>().0 {
+pub(super) fn scale(tile: &mut Tile, factors: &[f32; COLUMNS]) {
+    for row in tile {
         for (value, factor) in row.iter_mut().zip(factors) {
             *value *= factor;
         }
@@ -46,14 +31,14 @@ pub(super) fn scale(tile: &mut [f32; TILE], factors: &[f32; COLUMNS]) {
 }
 
 #[inline(always)]
-fn each_piece(tile: &mut [f32; TILE], add: bool, multiply: impl Fn(usize, usize, &mut Sums)) {
+fn each_piece(tile: &mut Tile, add: bool, multiply: impl Fn(usize, usize, &mut Sums)) {
     for row in (0..ROWS).step_by(HEIGHT) {
         for column in (0..COLUMNS).step_by(WIDTH) {
             let mut sums = [[0.0; WIDTH]; HEIGHT];
             multiply(row, column, &mut sums);
             for (offset, sums) in sums.iter().enumerate() {
-                let start = (row + offset) * COLUMNS + column;
-                for (value, sum) in tile[start..start + WIDTH].iter_mut().zip(sums) {
+                let values = &mut tile[row + offset][column..column + WIDTH];
+                for (value, sum) in values.iter_mut().zip(sums) {
                     *value = if add { *value + sum } else { *sum };
                 }
             }

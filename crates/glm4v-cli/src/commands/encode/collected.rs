@@ -1,5 +1,7 @@
 use anyhow::{Result, bail};
-use glm4v::{AttentionQuery, Details, Error, Patches, VisionConfig, VisionEncoder, Wanted, values};
+use glm4v::{
+    AttentionQuery, Details, Error, ParallelEncoder, Patches, VisionConfig, Wanted, values,
+};
 use ndarray::ArrayView2;
 
 use crate::args::MoreArgs;
@@ -71,14 +73,11 @@ impl Collected {
     /// Adds what `encoder` gives for the next batch.
     pub(super) fn encode(
         &mut self,
-        encoder: &VisionEncoder,
+        encoder: &ParallelEncoder,
         patches: &Patches,
     ) -> Result<(), Error> {
         if !self.wants_more() {
-            append(
-                &mut self.embeddings,
-                encoder.encode(patches)?.into_values()?,
-            );
+            append(&mut self.embeddings, encoder.encode_values(patches)?);
             return Ok(());
         }
         let items = self.items..self.items + patches.grids().len();
@@ -101,7 +100,7 @@ impl Collected {
             last_hidden_state,
             hidden_states,
             attention,
-        } = encoder.encode_with(patches, &wanted)?;
+        } = encoder.encoders()[0].encode_with(patches, &wanted)?;
         append(&mut self.embeddings, embeddings.into_values()?);
         if self.wants_last_hidden_state {
             append(&mut self.last_hidden_state, values(last_hidden_state)?);

@@ -1,7 +1,7 @@
-use glm4v::DeviceInfo;
 use serde_json::{Value, json};
 
 use crate::console::Report;
+use crate::devices::Devices;
 use crate::inputs::{self, About};
 use crate::layout;
 use crate::stages::Stages;
@@ -12,7 +12,7 @@ use crate::weights::Weights;
 pub(super) struct Summary<'a> {
     pub(super) inputs: &'a [About],
     pub(super) weights: &'a Weights,
-    pub(super) device: &'a DeviceInfo,
+    pub(super) devices: &'a Devices,
     pub(super) dtype: Dtype,
     /// Tokens, and the width of each.
     pub(super) shape: (usize, usize),
@@ -33,8 +33,7 @@ impl Summary<'_> {
         let (tokens, width) = self.shape;
         let inputs = inputs::count(self.inputs);
         let tokens_said = layout::count(tokens, "token");
-        let (device, dtype) = (self.device, self.dtype);
-        let computed = format!("in {dtype} on {} ({})", device.spec, device.name);
+        let computed = format!("in {} on {}", self.dtype, self.devices.said());
         let written = match self.output {
             Some(file) => file.path.display().to_string(),
             None => "nothing; keep the embeddings with -o FILE".to_owned(),
@@ -58,7 +57,7 @@ impl Summary<'_> {
             "shape": [tokens, width],
             "weights": self.weights.json(),
             "dtype": self.dtype.to_string(),
-            "device": {"spec": self.device.spec.to_string(), "name": self.device.name},
+            "device": self.devices.json(),
             "non_finite": self.non_finite,
             "seconds": self.stages.json(),
             "output": self.output.map(|file| file.path.to_string_lossy()),

@@ -1,6 +1,10 @@
 //! Products of a tower that runs on the CPU, by kernels of our own. A weight is packed once, when it is loaded; rows go
 //! between burn and the kernels without being copied, where nobody else holds them.
 
+pub(crate) mod pass;
+pub(crate) mod tail;
+
+use std::ops::Range;
 use std::sync::Arc;
 
 use burn::module::Module;
@@ -50,13 +54,28 @@ impl PackedLinear {
         self.weight.inner()
     }
 
+    pub(crate) fn outputs(&self) -> usize {
+        self.weight.outer()
+    }
+
     pub(crate) fn precision(&self) -> Precision {
         self.weight.precision()
     }
 
     pub(crate) fn forward(&self, x: Tensor<2>) -> Tensor<2> {
-        let outer = self.weight.outer();
-        by_rows(x, outer, |x, out| self.weight.product(x, out))
+        by_rows(x, self.outputs(), |x, out| self.product(x, out))
+    }
+
+    pub(crate) fn product(&self, x: &[f32], out: &mut [f32]) {
+        self.weight.product(x, out);
+    }
+
+    pub(crate) fn product_columns(&self, x: &[f32], columns: Range<usize>, out: &mut [f32]) {
+        self.weight.product_columns(x, columns, out);
+    }
+
+    pub(crate) fn add_product(&self, x: &[f32], out: &mut [f32]) {
+        self.weight.add_product(x, out);
     }
 }
 
@@ -82,9 +101,16 @@ impl PackedGateUp {
         }
     }
 
+    pub(crate) fn outputs(&self) -> usize {
+        self.weight.outer()
+    }
+
     pub(crate) fn forward(&self, x: Tensor<2>) -> Tensor<2> {
-        let outer = self.weight.outer();
-        by_rows(x, outer, |x, out| self.weight.product(x, out))
+        by_rows(x, self.outputs(), |x, out| self.product(x, out))
+    }
+
+    pub(crate) fn product(&self, x: &[f32], out: &mut [f32]) {
+        self.weight.product(x, out);
     }
 }
 
@@ -96,15 +122,12 @@ fn by_rows(x: Tensor<2>, outer: usize, work: impl FnOnce(&[f32], &mut [f32])) ->
     tensor(out, [rows, outer], &device)
 }
 
-/// What `work` makes of `x`, in the same shape.
-pub(crate) fn map<const D: usize>(
-    x: Tensor<D>,
-    work: impl FnOnce(&[f32], &mut [f32]),
-) -> Tensor<D> {
+/// `x` after `work`, in place where nobody else holds it.
+pub(crate) fn in_place<const D: usize>(x: Tensor<D>, work: impl FnOnce(&mut [f32])) -> Tensor<D> {
     let (device, shape) = (x.device(), x.dims());
-    let mut out = vec![0.0; shape.iter().product()];
-    work(&values(x), &mut out);
-    tensor(out, shape, &device)
+    let mut x = values(x);
+    work(&mut x);
+    tensor(x, shape, &device)
 }
 
 /// Values as a tensor, without a copy.

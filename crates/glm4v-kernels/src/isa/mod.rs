@@ -1,5 +1,8 @@
 //! Which instructions the processor has, and how code is compiled for them.
 
+#[cfg(target_arch = "x86_64")]
+mod x86;
+
 use std::fmt;
 use std::sync::OnceLock;
 
@@ -15,32 +18,49 @@ pub enum Isa {
     Avx512,
     /// AVX-512 with products of bf16 pairs (`VDPBF16PS`).
     Avx512Bf16,
+    /// AMX: products of whole tiles of bf16 pairs (`TDPBF16PS`), where the system is Linux and grants them. Every
+    /// processor that has it has all of the above.
+    Amx,
 }
 
 impl Isa {
-    /// The best one that this processor has; the kernels use it.
+    /// The one that the kernels use: the last that this processor has, but [`Avx512`](Self::Avx512) where products of bf16
+    /// pairs are slower than those of f32.
     #[must_use]
     pub fn detected() -> Self {
         static DETECTED: OnceLock<Isa> = OnceLock::new();
-        *DETECTED.get_or_init(detect)
+        *DETECTED.get_or_init(|| match Self::most() {
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512Bf16 if !x86::multiplies_pairs_fast() => Self::Avx512,
+            most => most,
+        })
+    }
+
+    /// The last one that this processor has.
+    fn most() -> Self {
+        static MOST: OnceLock<Isa> = OnceLock::new();
+        *MOST.get_or_init(most)
     }
 
     /// Every one that this processor has.
     #[cfg(test)]
     pub(crate) fn available() -> impl Iterator<Item = Self> {
-        [Self::Portable, Self::Avx2, Self::Avx512, Self::Avx512Bf16]
-            .into_iter()
-            .filter(|isa| *isa <= Self::detected())
+        [
+            Self::Portable,
+            Self::Avx2,
+            Self::Avx512,
+            Self::Avx512Bf16,
+            Self::Amx,
+        ]
+        .into_iter()
+        .filter(|isa| *isa <= Self::most())
     }
 
     /// # Panics
     /// If the processor lacks it: whatever is compiled for an instruction set runs only behind this check.
     pub(crate) fn check(self) {
-        let detected = Self::detected();
-        assert!(
-            self <= detected,
-            "{self} kernels on a processor with {detected}"
-        );
+        let most = Self::most();
+        assert!(self <= most, "{self} kernels on a processor with {most}");
     }
 
     /// Runs `job` as compiled for this instruction set.
@@ -50,7 +70,7 @@ impl Isa {
         #[cfg(target_arch = "x86_64")]
         match self {
             // SAFETY: checked above.
-            Self::Avx512 | Self::Avx512Bf16 => return unsafe { x86::avx512(job) },
+            Self::Avx512 | Self::Avx512Bf16 | Self::Amx => return unsafe { x86::avx512(job) },
             // SAFETY: checked above.
             Self::Avx2 => return unsafe { x86::avx2(job) },
             Self::Portable => {}
@@ -66,6 +86,7 @@ impl fmt::Display for Isa {
             Self::Avx2 => "avx2",
             Self::Avx512 => "avx512",
             Self::Avx512Bf16 => "avx512bf16",
+            Self::Amx => "amx",
         })
     }
 }
@@ -85,40 +106,9 @@ pub(crate) fn mul_add<const FUSED: bool>(a: f32, b: f32, c: f32) -> f32 {
 }
 
 #[cfg(target_arch = "x86_64")]
-mod x86 {
-    use super::Job;
-
-    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
-    pub(super) fn avx512<J: Job>(job: J) -> J::Output {
-        job.run::<true>()
-    }
-
-    #[target_feature(enable = "avx2,fma")]
-    pub(super) fn avx2<J: Job>(job: J) -> J::Output {
-        job.run::<true>()
-    }
-}
-
-#[cfg(target_arch = "x86_64")]
-fn detect() -> Isa {
-    if !(is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma")) {
-        return Isa::Portable;
-    }
-    if !(is_x86_feature_detected!("avx512f")
-        && is_x86_feature_detected!("avx512bw")
-        && is_x86_feature_detected!("avx512dq")
-        && is_x86_feature_detected!("avx512vl"))
-    {
-        return Isa::Avx2;
-    }
-    if is_x86_feature_detected!("avx512bf16") {
-        Isa::Avx512Bf16
-    } else {
-        Isa::Avx512
-    }
-}
+use x86::most;
 
 #[cfg(not(target_arch = "x86_64"))]
-fn detect() -> Isa {
+fn most() -> Isa {
     Isa::Portable
 }

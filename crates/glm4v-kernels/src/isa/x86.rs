@@ -1,0 +1,88 @@
+//! What an x86-64 processor has, and functions compiled for it.
+#![allow(unsafe_code)]
+
+use std::arch::x86_64::{__cpuid, __cpuid_count, _xgetbv};
+
+use super::{Isa, Job};
+
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
+pub(super) fn avx512<J: Job>(job: J) -> J::Output {
+    job.run::<true>()
+}
+
+#[target_feature(enable = "avx2,fma")]
+pub(super) fn avx2<J: Job>(job: J) -> J::Output {
+    job.run::<true>()
+}
+
+pub(super) fn most() -> Isa {
+    if !(is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma")) {
+        Isa::Portable
+    } else if !(is_x86_feature_detected!("avx512f")
+        && is_x86_feature_detected!("avx512bw")
+        && is_x86_feature_detected!("avx512dq")
+        && is_x86_feature_detected!("avx512vl"))
+    {
+        Isa::Avx2
+    } else if !is_x86_feature_detected!("avx512bf16") {
+        Isa::Avx512
+    } else if !(has_tiles() && may_use_tiles()) {
+        Isa::Avx512Bf16
+    } else {
+        Isa::Amx
+    }
+}
+
+/// Whether `VDPBF16PS` is faster than two multiplications in f32: told by the maker, since a timing would tell one thing
+/// today and another tomorrow. AMD's takes as long as one; Intel's was measured to take longer than both.
+pub(super) fn multiplies_pairs_fast() -> bool {
+    let maker = __cpuid(0);
+    let name = [maker.ebx, maker.edx, maker.ecx].map(u32::to_le_bytes);
+    matches!(name.as_flattened(), b"AuthenticAMD" | b"HygonGenuine")
+}
+
+/// Whether there are the eight tiles of 16 rows of 64 bytes that the kernel is written for, and products of bf16 in them.
+fn has_tiles() -> bool {
+    const BF16_AND_TILES: u32 = 1 << 22 | 1 << 24;
+    const TILE_STATE: u64 = 0b11 << 17;
+    const TILES_OF_64_BYTES: u32 = 8 << 16 | 64;
+    const ROWS: u32 = 16;
+
+    if __cpuid(0).eax < 0x1d || __cpuid_count(7, 0).edx & BF16_AND_TILES != BF16_AND_TILES {
+        return false;
+    }
+    // SAFETY: asked for only where AVX-512 was found, which the system has to have enabled by the same means.
+    let enabled = unsafe { _xgetbv(0) };
+    let palette = __cpuid_count(0x1d, 1);
+    enabled & TILE_STATE == TILE_STATE
+        && palette.ebx == TILES_OF_64_BYTES
+        && palette.ecx & 0xffff == ROWS
+}
+
+/// Asks Linux for the room that the tiles of a thread take, which a process has to do once; whether it was granted.
+#[cfg(target_os = "linux")]
+fn may_use_tiles() -> bool {
+    const ARCH_PRCTL: i64 = 158;
+    const ARCH_REQ_XCOMP_PERM: u64 = 0x1023;
+    const TILE_DATA: u64 = 18;
+
+    let result: i64;
+    // SAFETY: the call reads and writes no memory of ours.
+    unsafe {
+        std::arch::asm!(
+            "syscall",
+            inlateout("rax") ARCH_PRCTL => result,
+            in("rdi") ARCH_REQ_XCOMP_PERM,
+            in("rsi") TILE_DATA,
+            lateout("rcx") _,
+            lateout("r11") _,
+            options(nostack),
+        );
+    }
+    result == 0
+}
+
+#[cfg(not(target_os = "linux"))]
+fn may_use_tiles() -> bool {
+    false
+}

@@ -1,0 +1,41 @@
+//! AMX by loops, for machines that have none: the same panels, read as the same tiles.
+
+use super::{AMX_ROWS, COLUMNS, Tile};
+use crate::turn::STEPS;
+
+/// Like `amx::pairs`, whose loop this follows: a block of 16 steps is two tiles of the left panel, row after row, and two
+/// of the right one, side by side.
+pub(super) fn pairs(left: &[u32], right: &[u32], tile: &mut Tile, add: bool) {
+    if !add {
+        tile.as_flattened_mut().fill(0.0);
+    }
+    let (left, _) = left.as_chunks::<{ AMX_ROWS * STEPS }>();
+    let (right, _) = right.as_chunks::<{ COLUMNS * STEPS }>();
+    for (left, right) in left.iter().zip(right) {
+        for upper in [0, 1] {
+            for other in [0, 1] {
+                dot(
+                    &left[upper * 16 * STEPS..],
+                    &right[other * 16..],
+                    tile,
+                    [upper, other],
+                );
+            }
+        }
+    }
+}
+
+/// `TDPBF16PS`: the sums of the lower halves and those of the upper ones apart, then both.
+fn dot(left: &[u32], right: &[u32], tile: &mut Tile, [upper, other]: [usize; 2]) {
+    for row in 0..16 {
+        for column in 0..16 {
+            let [mut lower, mut higher] = [0.0_f32; 2];
+            for step in 0..STEPS {
+                let (x, y) = (left[row * STEPS + step], right[step * COLUMNS + column]);
+                lower += f32::from_bits(x << 16) * f32::from_bits(y << 16);
+                higher += f32::from_bits(x & 0xffff_0000) * f32::from_bits(y & 0xffff_0000);
+            }
+            tile[upper * 16 + row][other * 16 + column] += lower + higher;
+        }
+    }
+}
