@@ -76,7 +76,7 @@ mod tests {
         let rotary = Rotary::new(&walk, head_dim, 10_000.0, &device);
         let x = Tensor::<3>::random([12, heads, head_dim], Distribution::Default, &device);
         let mut rows: Vec<f32> = x.to_data().iter().collect();
-        rotary.rotate_rows(&mut rows, heads * head_dim, heads);
+        rotary.rotate_rows(0, &mut rows, heads * head_dim, heads);
         let found = rotary.rotate(x).into_data();
         for (found, expected) in found.iter::<f32>().zip(rows) {
             assert!((found - expected).abs() < 1e-6, "{found}, {expected}");
