@@ -13,7 +13,7 @@ export function showFacts({ encoder, weights, picture, result }) {
   }
   if (encoder) {
     const { device, dtype } = encoder;
-    facts.push(['Device', `${device.kind === 'webgpu' ? 'GPU' : 'CPU'}: ${device.name}`], ['Weights', `${weights}, ${dtype}`]);
+    facts.push(['Device', device.kind === 'webgpu' ? `GPU: ${device.name}` : device.name], ['Weights', `${weights}, ${dtype}`]);
   }
   element('facts').replaceChildren(...facts.flatMap(([name, value]) => [text('dt', name), text('dd', value)]));
   showTimes(encoder, result);

@@ -121,12 +121,18 @@ function whyCpu({ device: { fallback } }) {
 function failed(error, { name }) {
   const lost = !session.current || session.current.broken;
   say(lost ? 'There is no encoder' : `${name} could not be encoded`);
+  if (!result) {
+    view.refuse();
+  }
   complain(error, lost ? load : null);
 }
 
 function cancel() {
   turn++;
   session.cancel();
+  if (!result) {
+    view.refuse();
+  }
   say('Cancelled');
 }
 

@@ -5,12 +5,15 @@ import { extremes } from './similarity.js';
 import { similarity } from './text.js';
 
 const LONGEST_SHOWN = 1600;
+const WAITING = 'The colours come when the picture is encoded.';
+const REFUSED = 'This picture was not encoded.';
 const FEATURES = 'Colours show the features: what the encoder holds to be alike has the same colour.';
 
 /** The picture with what the encoder makes of it. */
 export class View {
   #pointing;
   #tokens = null;
+  #without = WAITING;
   #values = null;
   #drawn = undefined;
   #due = false;
@@ -25,14 +28,25 @@ export class View {
 
   /** A picture, of which nothing is known yet; `bitmap` is null for what the browser cannot show. */
   show({ bitmap, name }) {
-    this.#tokens = null;
-    this.#pointing.over(null);
-    clear(element('overlay'));
+    this.#without = WAITING;
+    this.#forget();
     const frame = element('frame');
     frame.setAttribute('aria-label', `Tokens of ${name}`);
     [frame.hidden, element('empty').hidden] = [false, true];
     this.#setRatio(bitmap?.width ?? 1, bitmap?.height ?? 1);
     drawShrunk(element('picture'), bitmap);
+  }
+
+  /** Nothing will come of the picture. */
+  refuse() {
+    this.#without = REFUSED;
+    this.#forget();
+  }
+
+  #forget() {
+    this.#tokens = null;
+    this.#pointing.over(null);
+    clear(element('overlay'));
   }
 
   /** The tokens of the picture: rows, columns, colours (null where there are too few), and similarity. */
@@ -78,7 +92,7 @@ export class View {
     this.#mark('probe', looking ? probe : null);
     if (!this.#tokens) {
       element('value').hidden = true;
-      element('reading').textContent = 'The colours come when the picture is encoded.';
+      element('reading').textContent = this.#without;
       return;
     }
     if (anchor !== this.#drawn) {

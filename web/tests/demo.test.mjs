@@ -141,6 +141,7 @@ test('another encoder: a larger one, cancelled and loaded again', options, async
     await page.getByRole('button', { name: 'Load', exact: true }).click();
     await page.getByRole('button', { name: 'Cancel' }).click();
     await page.locator('#status', { hasText: 'Cancelled' }).waitFor();
+    await page.getByText('This picture was not encoded.').waitFor();
     await page.selectOption('#preset', 'tiny');
     await page.getByRole('button', { name: 'Load', exact: true }).click();
     await encoded(page);

@@ -11,6 +11,7 @@ pub(crate) fn run() -> Result<()> {
         "--quiet",
         "--workspace",
         "--all-targets",
+        "--features=glm4v-web/host",
         "--",
         "-D",
         "warnings",

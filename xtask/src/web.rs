@@ -37,7 +37,7 @@ const NOT_SERVED: [&str; 5] = [
 #[derive(clap::Args)]
 #[group(skip)] // One group of this name is enough for a verb that takes these arguments among others.
 pub(crate) struct Args {
-    /// Leave out wasm-opt: quicker, and larger by half
+    /// Leave out wasm-opt: quicker, and larger by a sixth
     #[arg(long)]
     quick: bool,
 }

@@ -119,7 +119,7 @@ fn gpus_share_the_work() {
     let dir = tempfile::tempdir().unwrap();
     let encode = |device: &str, output: &str| {
         let output = dir.path().join(output);
-        let inputs = ["animated.gif", "chelsea.png"].map(image);
+        let inputs = ["animated.gif", "rgb-60x83.png"].map(image);
         let mut program = support::program();
         program
             .arg("encode")

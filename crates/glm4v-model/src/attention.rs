@@ -71,7 +71,7 @@ impl Attention {
             let query_key = query_key.clone().narrow(0, first, rows);
             let query = segments(query_key.clone().narrow(1, 0, heads), *run);
             let key = segments(query_key.narrow(1, heads, heads), *run);
-            let value = segments(value.clone().narrow(0, first, rows), *run);
+            let value = column_by_column(segments(value.clone().narrow(0, first, rows), *run));
             let tile = Tile::new(*run, heads, scores.max_bytes);
             let output = tiles::attention([query, key, value], tile, scores.method);
             outputs.push(output.swap_dims(1, 2).reshape([rows, hidden]));
@@ -128,4 +128,14 @@ fn segments(x: Tensor<3>, run: Run) -> Tensor<4> {
     let [_, heads, head_dim] = x.dims();
     x.reshape([run.segments, run.length, heads, head_dim])
         .swap_dims(1, 2)
+}
+
+/// The same values, stored as a weight is: a product with them is then the kernel that multiplies weights. They are copied
+/// for the product anyway, as heads lie between them.
+fn column_by_column(x: Tensor<4>) -> Tensor<4> {
+    let [segments, heads, length, head_dim] = x.dims();
+    let columns: Tensor<1> = x.transpose().flatten(0, 3);
+    columns
+        .reshape([segments, heads, head_dim, length])
+        .transpose()
 }

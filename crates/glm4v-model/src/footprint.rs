@@ -9,6 +9,7 @@ use burn::tensor::DType;
 use glm4v_config::{GridThw, Parameter, VisionConfig};
 use glm4v_kernels::{PackedGate, PackedWeight, Precision};
 
+use crate::linear::STEP;
 use crate::tiles::Tile;
 use crate::walk::TAPS;
 use crate::{Arithmetic, Run};
@@ -66,7 +67,8 @@ impl<'a> Footprint<'a> {
         let runs = runs(grids);
         let patches: usize = runs.iter().map(|run| run.num_patches()).sum();
         let tokens = patches / (self.config.spatial_merge_size * self.config.spatial_merge_size);
-        let rotary = 4 * F32 * patches as u64 * (self.config.head_dim() / 2) as u64;
+        // Cosines and sines on the host; on the device sines with both signs.
+        let rotary = 5 * F32 * patches as u64 * (self.config.head_dim() / 2) as u64;
         let most = match self.arithmetic {
             Arithmetic::Host(precision) => {
                 self.on_host(patches as u64, tokens as u64, &runs, precision)
@@ -100,7 +102,7 @@ impl<'a> Footprint<'a> {
             .into_iter()
             .map(|run| self.scores(run, max_score_bytes));
         let rows = [
-            patches * F32 * config.patch_dim() as u64,
+            patches * F32 * config.patch_dim().next_multiple_of(STEP) as u64,
             patches * self.value() * (3 * config.hidden_size) as u64,
             patches * F32 * (2 * config.hidden_size).max(config.mlp_size()) as u64,
             tokens * F32 * config.merger_size().max(config.out_hidden_size) as u64,

@@ -3,7 +3,7 @@
 //! It is meant for a Web Worker: nothing here waits but the promises, yet preprocessing and, on the CPU, the tower keep
 //! their thread busy. The hand-written modules in `js/` put it there, read weights from networks and files, and are the
 //! package's public face; docs/web.md describes it.
-#![cfg(target_arch = "wasm32")]
+#![cfg(any(target_arch = "wasm32", feature = "host"))]
 
 mod device;
 mod encoder;

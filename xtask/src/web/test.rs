@@ -71,7 +71,7 @@ fn test_files() -> Result<Vec<PathBuf>> {
 
 fn missing(args: &Args, what: &str) -> Result<()> {
     if args.allow_missing {
-        eprintln!("SKIPPED: the browser tests, for want of {what}");
+        eprintln!("\n*** SKIPPED: the browser tests, for want of {what} ***\n");
         return Ok(());
     }
     bail!("the browser tests need {what}; --allow-missing skips them")

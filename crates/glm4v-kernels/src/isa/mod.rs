@@ -18,8 +18,8 @@ pub enum Isa {
     Avx512,
     /// AVX-512 with products of bf16 pairs (`VDPBF16PS`).
     Avx512Bf16,
-    /// AMX: products of whole tiles of bf16 pairs (`TDPBF16PS`), where the system is Linux and grants them. Every
-    /// processor that has it has all of the above.
+    /// AMX: products of whole tiles of bf16 pairs (`TDPBF16PS`), where the system is Linux and grants them and `GLM4V_AMX`
+    /// is set in the environment. Every processor that has it has all of the above.
     Amx,
 }
 

@@ -26,7 +26,7 @@ pub(super) fn most() -> Isa {
         Isa::Avx2
     } else if !is_x86_feature_detected!("avx512bf16") {
         Isa::Avx512
-    } else if !(has_tiles() && may_use_tiles()) {
+    } else if !(wants_tiles() && has_tiles() && may_use_tiles()) {
         Isa::Avx512Bf16
     } else {
         Isa::Amx
@@ -39,6 +39,11 @@ pub(super) fn multiplies_pairs_fast() -> bool {
     let maker = __cpuid(0);
     let name = [maker.ebx, maker.edx, maker.ecx].map(u32::to_le_bytes);
     matches!(name.as_flattened(), b"AuthenticAMD" | b"HygonGenuine")
+}
+
+/// AMX has to be asked for: its kernel's layout is tested by a model, its instructions have run on no processor yet.
+fn wants_tiles() -> bool {
+    std::env::var_os("GLM4V_AMX").is_some()
 }
 
 /// Whether there are the eight tiles of 16 rows of 64 bytes that the kernel is written for, and products of bf16 in them.
