@@ -145,15 +145,12 @@ impl<'a> Footprint<'a> {
         let config = self.config;
         let size = |value: usize| F32 * value as u64;
         let hidden = size(config.hidden_size);
-        let segments = runs
-            .iter()
-            .flat_map(|run| std::iter::repeat_n(run.length, run.segments));
         let keys = glm4v_kernels::Attention {
             heads: config.num_heads,
             head_dim: config.head_dim(),
             precision,
         }
-        .packed_bytes(&segments.collect::<Vec<_>>());
+        .packed_bytes(&Run::lengths(runs));
         let out = size(config.out_hidden_size);
         let widest = size(
             config
