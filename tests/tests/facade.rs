@@ -111,6 +111,30 @@ fn pieces_make_no_difference() {
     assert!(Difference::new(&pieces, &whole).relative_l2 < 2e-6);
 }
 
+/// On flex a block goes through 1,024 rows at a time, here across segments and within one; ndarray has no such parts.
+#[cfg(all(feature = "flex", feature = "ndarray"))]
+#[test]
+fn more_rows_than_a_block_takes_at_once_make_no_difference() {
+    let grids =
+        [(2, 10, 26), (1, 34, 42), (1, 2, 4), (3, 22, 18)].map(|(t, h, w)| GridThw::new(t, h, w));
+    let rows = grids.iter().map(|grid| grid.num_patches()).sum();
+    let wave = |(row, column): (usize, usize)| ((row * 31 + column * 7) as f32).sin();
+    let values = |backend: &str| {
+        let device = backend.parse::<DeviceSpec>().unwrap().open().unwrap();
+        let encoder = VisionEncoder::random(Preset::Tiny, 1, &device).unwrap();
+        let pixel_values = Array2::from_shape_fn((rows, encoder.config().patch_dim()), wave);
+        let patches = Patches::new(pixel_values, grids.to_vec()).unwrap();
+        let cut = Cut {
+            max_patches: usize::MAX,
+            ..encoder.plan(&grids).unwrap().cut
+        };
+        let encoder = encoder.with_cut(cut);
+        encoder.encode(&patches).unwrap().into_values().unwrap()
+    };
+    let difference = Difference::new(&values("flex"), &values("ndarray")).relative_l2;
+    assert!(difference < 5e-6, "{difference}");
+}
+
 #[test]
 fn a_processor_of_another_tower_is_refused() {
     let (mut image, mut video) = (

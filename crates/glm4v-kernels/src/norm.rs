@@ -41,31 +41,6 @@ impl RmsNorm<'_> {
             .for_each(|(x, out)| isa.run(Norm { norm: self, x, out }));
     }
 
-    /// x += y, then out = norm(x). In bf16 the sum is rounded before it is normed, as it would be between two operations.
-    ///
-    /// # Shapes
-    /// - x, y, out: `[rows, width]`
-    ///
-    /// # Panics
-    /// If they are not.
-    pub fn add_norm<X: Element, Y: Element>(&self, x: &mut [X], y: &[X], out: &mut [Y]) {
-        self.add_norm_for(Isa::detected(), x, y, out);
-    }
-
-    fn add_norm_for<X: Element, Y: Element>(&self, isa: Isa, x: &mut [X], y: &[X], out: &mut [Y]) {
-        let Some(width) = width(self.weight, [x.len(), y.len(), out.len()]) else {
-            return;
-        };
-        x.par_chunks_exact_mut(width)
-            .zip(y.par_chunks_exact(width))
-            .zip(out.par_chunks_exact_mut(width))
-            .with_min_len(task_rows(width))
-            .for_each(|((x, y), out)| {
-                isa.run(Add { x, y });
-                isa.run(Norm { norm: self, x, out });
-            });
-    }
-
     /// Norms the first `heads` heads of every row in place, each by itself; a head is as long as the weight.
     ///
     /// # Shapes
@@ -202,22 +177,6 @@ impl RmsNorm<'_> {
     }
 }
 
-struct Add<'a, X> {
-    x: &'a mut [X],
-    y: &'a [X],
-}
-
-impl<X: Element> Job for Add<'_, X> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<const FUSED: bool>(self) {
-        for (x, y) in self.x.iter_mut().zip(self.y) {
-            *x = X::from_f32(x.to_f32() + y.to_f32());
-        }
-    }
-}
-
 struct Centre<'a, X, Y> {
     norm: &'a LayerNorm<'a>,
     x: &'a [X],
@@ -274,7 +233,7 @@ mod tests {
     use half::bf16;
 
     use super::*;
-    use crate::testing::{distance, numbers, rounded, widened};
+    use crate::testing::{distance, numbers, rounded};
 
     const SIZES: [[usize; 2]; 6] = [[1, 1], [3, 7], [5, 33], [40, 128], [17, 1536], [2, 4099]];
     const EPS: f32 = 1e-5;
@@ -310,35 +269,6 @@ mod tests {
                 let mut of_rounded = vec![bf16::NAN; x.len()];
                 norm.norm_for(isa, &x, &mut of_rounded);
                 assert_eq!(of_rounded, rounded(&out), "{isa} [{rows}, {width}]");
-            }
-        }
-    }
-
-    #[test]
-    fn the_residual_is_added_first() {
-        for isa in Isa::available() {
-            for [rows, width] in SIZES {
-                let [mut x, y] = [3, 4].map(|seed| numbers(rows * width, seed));
-                let weight = numbers(width, 5);
-                let norm = RmsNorm {
-                    weight: &weight,
-                    eps: EPS,
-                };
-                let sum: Vec<f32> = x.iter().zip(&y).map(|(x, y)| x + y).collect();
-                let mut x16 = rounded(&x);
-                let mut out = vec![f32::NAN; x.len()];
-                norm.add_norm_for(isa, &mut x, &y, &mut out);
-                assert_eq!(x, sum);
-                let error = distance(&out, &rms_norm(&sum, &weight));
-                assert!(error < 2e-7, "{isa} [{rows}, {width}]: {error:e}");
-
-                let y16 = rounded(&y);
-                let pairs = x16.iter().zip(&y16);
-                let sum: Vec<f32> = pairs.map(|(x, y)| x.to_f32() + y.to_f32()).collect();
-                norm.add_norm_for(isa, &mut x16, &y16, &mut out);
-                assert_eq!(x16, rounded(&sum));
-                let error = distance(&out, &rms_norm(&widened(&x16), &weight));
-                assert!(error < 2e-7, "{isa} [{rows}, {width}] in bf16: {error:e}");
             }
         }
     }

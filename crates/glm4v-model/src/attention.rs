@@ -1,5 +1,5 @@
 use burn::module::Module;
-use burn::tensor::{FloatDType, Int, Tensor, activation};
+use burn::tensor::{FloatDType, Int, Tensor};
 use glm4v_config::VisionConfig;
 
 use crate::rotary::Rotary;
@@ -91,9 +91,7 @@ impl Attention {
         let query_key = query_key.cast(FloatDType::F32).swap_dims(0, 1);
         let query = query_key.clone().narrow(0, 0, heads).select(1, rows);
         let key = query_key.narrow(0, heads, heads);
-        let head_dim = key.dims()[2];
-        let scores = query.matmul(key.swap_dims(1, 2)) / (head_dim as f64).sqrt();
-        activation::softmax(scores, 2)
+        tiles::weights(query.unsqueeze(), key.unsqueeze()).squeeze_dim(0)
     }
 
     /// Queries and keys, normed and rotated, and values.

@@ -9,6 +9,8 @@ use burn::tensor::DType;
 use glm4v_config::{GridThw, Parameter, VisionConfig};
 use glm4v_kernels::{PackedGate, PackedWeight, Precision};
 
+use crate::host::pass::PART_ROWS;
+use crate::host::tail::PART_TOKENS;
 use crate::linear::STEP;
 use crate::tiles::Tile;
 use crate::walk::TAPS;
@@ -156,15 +158,12 @@ impl<'a> Footprint<'a> {
         let config = self.config;
         let size = |value: usize| F32 * value as u64;
         let hidden = size(config.hidden_size);
-        let segments = runs
-            .iter()
-            .flat_map(|run| std::iter::repeat_n(run.length, run.segments));
         let keys = glm4v_kernels::Attention {
             heads: config.num_heads,
             head_dim: config.head_dim(),
             precision,
         }
-        .packed_bytes(&segments.collect::<Vec<_>>());
+        .packed_bytes(&Run::lengths(runs));
         let out = size(config.out_hidden_size);
         let widest = size(
             config
@@ -172,18 +171,21 @@ impl<'a> Footprint<'a> {
                 .max(config.hidden_size)
                 .max(config.mlp_size()),
         );
+        let positions = (config.position_side() * config.position_side()) as u64;
+        let merged = config.spatial_merge_size * config.spatial_merge_size * config.hidden_size;
+        let part = patches.min(PART_ROWS as u64);
+        let token_part = tokens.min(PART_TOKENS as u64);
         let packed_rows = PACKED_ROWS.min(patches * widest);
         let stages = [
             // The rows and what they are projected to.
             patches * (size(config.patch_dim()) + hidden),
-            // The sum of positions, a tap's rows and the taps themselves.
-            patches * (4 * hidden + 2 * size(TAPS)),
-            // What a block adds to, queries, keys and values, and what they come of or become.
-            patches * 5 * hidden + keys,
-            patches * (2 * hidden + size(config.mlp_size())),
-            patches * 2 * hidden,
-            patches * hidden + tokens * out,
-            tokens * (3 * out + size(config.merger_size())),
+            // The taps, and a copy of the position table.
+            patches * (hidden + 2 * size(TAPS)) + positions * hidden,
+            // All rows, keys and values; of a part its norm, queries, keys and values, outputs and MLP.
+            patches * hidden + keys + part * (5 * hidden + size(config.mlp_size())),
+            patches * hidden + tokens * out + token_part * size(merged),
+            // What the merger reads, once for the caller, and its result.
+            tokens * 3 * out + token_part * (2 * out + size(config.merger_size())),
         ];
         let live = packed_rows + stages.into_iter().max().unwrap_or(0);
         live + (live / 4).min(FREED)

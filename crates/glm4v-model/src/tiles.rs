@@ -101,7 +101,12 @@ fn plain(query: Tensor<4>, key: Tensor<4>, value: Tensor<4>) -> Tensor<4> {
 }
 
 /// softmax(query · keyᵀ / √head_dim), in f32.
-fn weights(query: Tensor<4>, key: Tensor<4>) -> Tensor<4> {
+///
+/// # Shapes
+/// - query: `[segments, heads, queries, head_dim]`
+/// - key: `[segments, heads, segment length, head_dim]`
+/// - output: `[segments, heads, queries, segment length]`
+pub(crate) fn weights(query: Tensor<4>, key: Tensor<4>) -> Tensor<4> {
     let [.., head_dim] = query.dims();
     let scale = 1.0 / (head_dim as f64).sqrt();
     // A power of two before the product costs no digit and keeps scores in the range of f16; the rest comes after it.
