@@ -142,7 +142,10 @@ mod tests {
     #[test]
     fn no_items_are_no_pieces() {
         assert!(rows(&[], 10).is_empty());
-        assert_eq!(rows(&[[0, 2, 2], [1, 2, 2]], 10), [0..4]);
+        let grids = [[0, 2, 2], [1, 2, 2]].map(GridThw::from);
+        let cut: Vec<Piece> = pieces(&grids, 10).collect();
+        assert_eq!(cut.len(), 1);
+        assert_eq!(cut[0].rows, 0..4);
     }
 
     /// A frame costs its patches, and each more the more there are.
