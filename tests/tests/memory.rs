@@ -1,6 +1,10 @@
 //! Work cut to fit in memory gives what it gives uncut, on each backend.
 
-use glm4v::{Cut, DeviceSpec, Error, GridThw, Patches, Preset, VisionEncoder, Wanted, values};
+use glm4v::{
+    Checkpoint, Cut, Device, DeviceSpec, Error, FloatDType, GridThw, ModelType, Patches, Preset,
+    Processor, StoredDtype, VisionEncoder, VisionModel, Wanted, WriteOptions,
+    random_model_in_parts, values, write_checkpoint,
+};
 use glm4v_tests::Difference;
 use ndarray::Array2;
 
@@ -19,14 +23,19 @@ fn patches(encoder: &VisionEncoder) -> Patches {
     Patches::new(rows, GRIDS.to_vec()).unwrap()
 }
 
-fn encoder(backend: &str) -> Option<VisionEncoder> {
+fn device(backend: &str) -> Option<Device> {
     match backend.parse::<DeviceSpec>().unwrap().open() {
-        Ok(device) => Some(VisionEncoder::random(Preset::Tiny, 1, &device).unwrap()),
+        Ok(device) => Some(device),
         Err(error) => {
             eprintln!("SKIPPED {backend}: {error}");
             None
         }
     }
+}
+
+fn encoder(backend: &str) -> Option<VisionEncoder> {
+    let device = device(backend)?;
+    Some(VisionEncoder::random(Preset::Tiny, 1, &device).unwrap())
 }
 
 fn cuts_make_no_difference(backend: &str) {
@@ -64,6 +73,64 @@ fn on_ndarray() {
 #[test]
 fn on_wgpu() {
     cuts_make_no_difference("wgpu");
+}
+
+/// The tower of seed 1 in a checkpoint.
+fn checkpoint(dir: &std::path::Path) -> Checkpoint {
+    let dir = dir.join("tiny");
+    let options = WriteOptions {
+        model_type: ModelType::Glm4v,
+        vision: &Preset::Tiny.vision(),
+        image_processor: &Preset::Tiny.image_processor(),
+        video_processor: &Preset::Tiny.video_processor(),
+        seed: 1,
+        dtype: StoredDtype::F32,
+    };
+    write_checkpoint(&dir, &options).unwrap();
+    Checkpoint::open(dir).unwrap()
+}
+
+/// With room for a few rows of a weight the tower is the same.
+fn weights_in_parts_make_no_difference(backend: &str) {
+    let Some(device) = device(backend) else {
+        return;
+    };
+    let whole = encoder(backend).unwrap();
+    let patches = patches(&whole);
+    let whole = whole.encode(&patches).unwrap().into_values().unwrap();
+    let config = Preset::Tiny.vision();
+    let check = |model: VisionModel, what: &str| {
+        let processor = Processor::of_preset(Preset::Tiny).unwrap();
+        let encoder = VisionEncoder::new(model, processor).unwrap();
+        let parts = encoder.encode(&patches).unwrap().into_values().unwrap();
+        let difference = Difference::new(&parts, &whole).relative_l2;
+        assert!(difference < 2e-6, "{backend}, {what}: {difference}");
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let mut checkpoint = checkpoint(dir.path());
+    // Parts of 64 rows of 256 values, and of 97, of which the last has fewer.
+    for bytes in [1 << 16, 100_001] {
+        let random = random_model_in_parts(&config, 1, &device, FloatDType::F32, bytes).unwrap();
+        check(random, &format!("random, {bytes}"));
+        checkpoint = checkpoint.with_max_part_bytes(bytes);
+        let (read, _) = checkpoint.load(&config, &device, FloatDType::F32).unwrap();
+        check(read, &format!("checkpoint, {bytes}"));
+    }
+}
+
+#[test]
+fn weights_in_parts_on_flex() {
+    weights_in_parts_make_no_difference("flex");
+}
+
+#[test]
+fn weights_in_parts_on_ndarray() {
+    weights_in_parts_make_no_difference("ndarray");
+}
+
+#[test]
+fn weights_in_parts_on_wgpu() {
+    weights_in_parts_make_no_difference("wgpu");
 }
 
 #[test]

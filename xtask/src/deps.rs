@@ -11,7 +11,10 @@ const MAY_USE: [(&str, &[&str]); 12] = [
     ("glm4v-kernels", &[]),
     ("glm4v-preprocess", &["glm4v-config"]),
     ("glm4v-model", &["glm4v-config", "glm4v-kernels"]),
-    ("glm4v-weights", &["glm4v-config", "glm4v-model"]),
+    (
+        "glm4v-weights",
+        &["glm4v-config", "glm4v-model", "glm4v-shards"],
+    ),
     (
         "glm4v",
         &[

@@ -1,22 +1,15 @@
 //! What a command will hold in memory, from the sizes of its inputs.
 
-use std::collections::VecDeque;
-
-use anyhow::{Result, anyhow};
-use glm4v::{
-    Cut, DeviceInfo, GridThw, Patches, Plan, Target, VisionConfig, VisionEncoder, available_memory,
-};
+use anyhow::Result;
+use glm4v::{Cut, DeviceInfo, GridThw, Held, Plan, Target, VisionConfig, VisionEncoder};
 
 use crate::args::DeviceArgs;
-use crate::inputs::{About, Inputs};
-use crate::layout;
+use crate::inputs::{About, Batch, Inputs};
+use crate::room::Room;
 
 /// The program itself: its code as far as it is used, its threads, and what the allocator keeps.
-const PROGRAM: u64 = 18 << 20;
-/// Frames of a clip that are in memory in full size.
-const FRAMES_AT_ONCE: u64 = 8;
-/// Bytes of a pixel, and of a value.
-const RGB: u64 = 3;
+pub(crate) const PROGRAM: u64 = if cfg!(debug_assertions) { 18 } else { 9 } << 20;
+/// Bytes of a value.
 const F32: u64 = 4;
 
 /// Where a tower runs, as far as memory is concerned.
@@ -31,31 +24,39 @@ pub(crate) fn target(device: &DeviceInfo, args: &DeviceArgs) -> Target {
 /// How far inputs are read ahead of the encoder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Ahead {
-    /// As many inputs are read at once, on all cores.
+    /// As many inputs are being read, or read and wait, at most.
     pub(crate) inputs: usize,
     /// As many patches make a batch, of whole inputs.
     pub(crate) patches: usize,
+    /// Whether the next inputs are read while a batch is encoded.
+    pub(crate) beside: bool,
 }
 
 impl Ahead {
-    /// What is fast.
-    pub(crate) const USUAL: Self = Self {
-        inputs: 8,
-        patches: 16_384,
+    /// For each device that shares the work.
+    const INPUTS: usize = 8;
+    const PATCHES: usize = 16_384;
+    /// For what is read and no more.
+    pub(crate) const ALL: Self = Self {
+        inputs: Self::INPUTS,
+        patches: usize::MAX,
+        beside: true,
     };
-    /// The same for all devices together that share the work.
-    const fn usual(target: Target) -> Self {
-        Self {
-            inputs: Self::USUAL.inputs * target.devices,
-            patches: Self::USUAL.patches * target.devices,
-        }
-    }
-
     /// What takes least memory.
     const ONE_BY_ONE: Self = Self {
         inputs: 1,
         patches: 1,
+        beside: false,
     };
+
+    /// What is fast: a GPU leaves the cores to those who read, while on a CPU reading takes from the encoder what it gains.
+    pub(crate) const fn usual(target: Target) -> Self {
+        Self {
+            inputs: Self::INPUTS * target.devices,
+            patches: Self::PATCHES * target.devices,
+            beside: !target.on_host,
+        }
+    }
 }
 
 /// What is kept of each batch beside the embeddings: bytes for a patch, and for a token.
@@ -77,8 +78,7 @@ pub(crate) struct Work<'a> {
 #[derive(Clone, Copy)]
 pub(crate) struct Size {
     grid: GridThw,
-    /// Bytes while it is decoded.
-    pixels: u64,
+    held: Held,
 }
 
 /// Bytes at most, at any time.
@@ -90,53 +90,37 @@ pub(crate) struct Forecast {
     pub(crate) host: u64,
     /// Of a device with memory of its own.
     pub(crate) device: Option<u64>,
-    /// Of the weights, and of the largest tensor.
-    weights: u64,
-    largest_tensor: u64,
+    /// The most of each kind, which need not be at the same time.
+    pub(crate) most: Most,
 }
 
-/// What there is.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Room {
-    /// What `--max-memory` allows: of the device's memory, of a CPU the process's.
-    pub(crate) allowed: Option<u64>,
-    /// What this process may come to hold of the machine's.
-    pub(crate) machine: Option<u64>,
-}
-
-impl Room {
-    /// What the command line and the machine allow.
-    pub(crate) fn new(allowed: Option<u64>) -> Self {
-        Self {
-            allowed,
-            machine: available_memory(),
-        }
-    }
-
-    /// The limit of the encoder: what there is of its device's memory, less what is not its own.
-    pub(crate) fn of_encoder(self, target: Target) -> u64 {
-        let room = match target.on_host {
-            true => self.allowed.or(self.machine),
-            false => self.allowed,
-        };
-        let others = if target.on_host { PROGRAM } else { 0 };
-        room.map_or(u64::MAX, |bytes| bytes.saturating_sub(others))
-    }
+/// Bytes of each kind of thing, at any time.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Most {
+    pub(crate) weights: u64,
+    /// The rows of a batch, and of what was read ahead of it.
+    pub(crate) patch_rows: u64,
+    /// Pictures while they become rows, and rows while they are put together.
+    pub(crate) reading: u64,
+    pub(crate) activations: u64,
+    /// What is kept of all batches.
+    pub(crate) embeddings: u64,
+    pub(crate) patches_at_once: usize,
+    /// A tensor, or a parameter that is held whole.
+    pub(crate) tensor: u64,
 }
 
 impl Size {
-    /// Of what `about` tells of an input, for patches of `patch` pixels.
-    pub(crate) fn of(about: &About, patch: usize) -> Self {
-        let (height, width) = about.size;
-        let source = RGB * height as u64 * width as u64;
-        let resized = RGB * (about.grid.h * about.grid.w * patch * patch) as u64;
-        let frames = match about.frames {
-            Some(_) => FRAMES_AT_ONCE,
-            None => 1,
-        };
+    /// Bytes of its rows, each of `row` bytes.
+    fn rows(&self, row: u64) -> u64 {
+        row * self.grid.num_patches() as u64
+    }
+
+    /// Of what `about` tells of an input.
+    pub(crate) fn of(about: &About) -> Self {
         Self {
             grid: about.grid,
-            pixels: frames * (source + 2 * resized),
+            held: about.held,
         }
     }
 }
@@ -165,7 +149,7 @@ impl Forecast {
         let largest = frames.max().unwrap_or(0);
         loop {
             let forecast = Self::new(work, sizes, ahead, cut);
-            let Err(error) = forecast.check(work.target, room, device) else {
+            let Err(error) = room.check(&forecast, work.target, device) else {
                 return Ok(forecast);
             };
             if ahead == usual && sizes.len() > 1 {
@@ -176,38 +160,6 @@ impl Forecast {
         }
     }
 
-    fn check(&self, target: Target, room: Room, device: &DeviceInfo) -> Result<()> {
-        let bounded = self.device.unwrap_or(self.host);
-        let needs = |bytes: u64, what: &str, has: &str, limit: u64| {
-            let (bytes, limit) = (layout::bytes(bytes), layout::bytes(limit));
-            Err(anyhow!("needs at least {bytes} of {what}, {has} {limit}"))
-        };
-        let memory = format!(
-            "memory, {} of it for the weights",
-            layout::bytes(self.weights)
-        );
-        if let Some(allowed) = room.allowed.filter(|&allowed| bounded > allowed) {
-            return needs(bounded, &memory, "--max-memory allows", allowed);
-        }
-        // What the system says is left is an estimate: whoever names a bound for the host knows better.
-        let named = self.device.is_none() && room.allowed.is_some();
-        let machine = room.machine.filter(|_| !named);
-        if let Some(left) = machine.filter(|&left| self.host > left) {
-            return needs(self.host, &memory, "the machine has", left);
-        }
-        if let Some(limit) = target
-            .max_buffer
-            .filter(|&limit| self.largest_tensor > limit)
-        {
-            let has = format!(
-                "a buffer of {} ({}) holds at most",
-                device.spec, device.name
-            );
-            return needs(self.largest_tensor, "one tensor", &has, limit);
-        }
-        Ok(())
-    }
-
     /// Goes through the command as it will run: read ahead, batch, load, encode, read on.
     fn new(work: Work<'_>, sizes: &[Size], ahead: Ahead, cut: Cut) -> Self {
         let Work {
@@ -215,50 +167,59 @@ impl Forecast {
             target,
             kept,
         } = work;
-        let rows = |sizes: &[Size]| -> u64 {
-            let patches = sizes.iter().map(|size| size.grid.num_patches() as u64);
-            F32 * config.patch_dim() as u64 * patches.sum::<u64>()
-        };
-        let mut batches = Batches {
-            unread: sizes,
-            read: VecDeque::new(),
-            ahead,
-        };
-        let (mut held, mut host, mut device, mut largest_tensor) = (0, 0, 0, 0);
-        let mut weights = 0;
-        let mut is_loaded = false;
-        while let Some((batch, decoding)) = batches.next() {
-            let waiting = rows(batches.read.make_contiguous()) + rows(&batch);
-            let joined = if batch.len() > 1 { rows(&batch) } else { 0 };
-            host = host.max(held + waiting + decoding.max(joined));
-            let grids: Vec<GridThw> = batch.iter().map(|size| size.grid).collect();
+        let row = F32 * config.patch_dim() as u64;
+        let rows = |sizes: &[Size]| -> u64 { sizes.iter().map(|size| size.rows(row)).sum() };
+        let (mut held, mut host, mut device) = (0, 0, 0);
+        let mut most = Most::default();
+        for (number, step) in Steps::new(sizes, ahead, row).enumerate() {
+            let waiting = rows(step.waiting) + rows(step.batch);
+            let joined = if step.batch.len() > 1 {
+                rows(step.batch)
+            } else {
+                0
+            };
+            let reading = match ahead.beside {
+                true => step.reading + joined,
+                false => step.reading.max(joined),
+            };
+            host = host.max(held + waiting + reading);
+            let grids: Vec<GridThw> = step.batch.iter().map(|size| size.grid).collect();
             let plan = Plan::with_cut(config, &grids, target, cut);
-            let patches = plan.num_patches() as u64;
-            let details = patches * kept.patch + plan.num_tokens() as u64 * kept.token;
+            let (patches, tokens) = (plan.num_patches() as u64, plan.num_tokens() as u64);
+            let details = patches * kept.patch + tokens * kept.token;
             let running = plan.activations + details;
+            let waiting = waiting + step.beside;
+            if number == 0 {
+                host = host.max(waiting + plan.loading_on_host());
+            }
             if target.on_host {
-                if !is_loaded {
-                    host = host.max(waiting + plan.loading);
+                if number == 0 {
                     held += plan.weights;
                 }
                 host = host.max(held + waiting + running);
             }
-            is_loaded = true;
-            weights = plan.weights;
             device = device.max(plan.weights + running);
-            largest_tensor = largest_tensor
-                .max(plan.largest_tensor)
-                .max(plan.largest_parameter);
             held += plan.embeddings + details;
             host = host.max(held + waiting);
+            most = Most {
+                weights: plan.weights,
+                patch_rows: most.patch_rows.max(waiting - step.beside),
+                reading: most.reading.max(reading),
+                activations: most.activations.max(running),
+                embeddings: most.embeddings + plan.embeddings + details,
+                patches_at_once: most.patches_at_once.max(plan.patches_at_once),
+                tensor: most
+                    .tensor
+                    .max(plan.largest_tensor)
+                    .max(plan.largest_parameter),
+            };
         }
         Self {
             ahead,
             cut,
             host: PROGRAM + host,
             device: (!target.on_host).then_some(device),
-            weights,
-            largest_tensor,
+            most,
         }
     }
 }
@@ -270,24 +231,19 @@ pub(crate) struct Fitting<'a> {
     pub(crate) device: &'a DeviceInfo,
 }
 
-/// Inputs with their patch rows.
-type Batch = Vec<(About, Patches)>;
-
 impl Fitting<'_> {
     /// The first inputs, read, and how all are to be cut. With `--max-memory` every input is looked at before one is
-    /// read; without, the first ones tell, and later ones are refused when they come.
+    /// read; without, those that are read at first, and later ones are refused when they come.
     pub(crate) fn first_batch(&self, inputs: &mut Inputs<'_>) -> Result<(Option<Batch>, Cut)> {
-        if self.room.allowed.is_some() {
-            let forecast = self.forecast(&inputs.probe()?)?;
-            inputs.read_ahead(forecast.ahead);
-            return Ok((inputs.next_batch()?, forecast.cut));
-        }
-        inputs.read_ahead(Ahead::usual(self.work.target));
-        let batch = inputs.next_batch()?;
-        let read = batch.iter().flatten().map(|(about, _)| about);
-        let forecast = self.forecast(read.chain(inputs.waiting()))?;
+        let count = match self.room.allowed {
+            Some(_) => usize::MAX,
+            None => Ahead::usual(self.work.target).inputs,
+        };
+        let probed = inputs.probe(count)?;
+        let sizes: Vec<Size> = probed.iter().map(Size::of).collect();
+        let forecast = Forecast::within(self.work, &sizes, self.room, self.device)?;
         inputs.read_ahead(forecast.ahead);
-        Ok((batch, forecast.cut))
+        Ok((inputs.next_batch()?, forecast.cut))
     }
 
     /// `encoder`, held to this.
@@ -295,51 +251,167 @@ impl Fitting<'_> {
         let bytes = self.room.of_encoder(self.work.target);
         encoder.with_cut(cut).with_max_memory(bytes)
     }
-
-    fn forecast<'b>(&self, inputs: impl IntoIterator<Item = &'b About>) -> Result<Forecast> {
-        let patch = self.work.config.patch_size;
-        let sizes = inputs.into_iter().map(|about| Size::of(about, patch));
-        let sizes: Vec<Size> = sizes.collect();
-        Forecast::within(self.work, &sizes, self.room, self.device)
-    }
 }
 
-/// The batches of `Inputs`, without their pixels.
-struct Batches<'a> {
-    unread: &'a [Size],
-    read: VecDeque<Size>,
+/// The batches of inputs, as [`Inputs`] makes them.
+struct Steps<'a> {
+    sizes: &'a [Size],
     ahead: Ahead,
+    /// Bytes of a patch row.
+    row: u64,
+    /// The first of the next batch.
+    next: usize,
+    /// The first that is not being read yet.
+    unread: usize,
 }
 
-impl Batches<'_> {
-    /// The next batch, and the most bytes of pictures that are decoded for it at once.
-    fn next(&mut self) -> Option<(Vec<Size>, u64)> {
-        let mut batch: Vec<Size> = Vec::new();
-        let (mut patches, mut decoding) = (0, 0);
-        loop {
-            if self.read.is_empty() {
-                let (next, unread) = self
-                    .unread
-                    .split_at(self.ahead.inputs.min(self.unread.len()));
-                self.unread = unread;
-                self.read.extend(next);
-                decoding = decoding.max(in_flight(next));
-            }
-            let Some(next) = self.read.front() else { break };
-            let own = next.grid.num_patches();
-            if !batch.is_empty() && patches + own > self.ahead.patches {
+struct Step<'a> {
+    batch: &'a [Size],
+    /// What is read already, or being read, when the batch is complete.
+    waiting: &'a [Size],
+    /// Bytes of what is read at once, until then and while the batch is encoded.
+    reading: u64,
+    beside: u64,
+}
+
+impl<'a> Steps<'a> {
+    fn new(sizes: &'a [Size], ahead: Ahead, row: u64) -> Self {
+        Self {
+            sizes,
+            ahead,
+            row,
+            next: 0,
+            unread: 0,
+        }
+    }
+
+    /// How many inputs make the batch that begins with the next one, and how many are read to know that.
+    fn batch_size(&self) -> (usize, usize) {
+        let (mut count, mut patches) = (0, 0_usize);
+        for size in &self.sizes[self.next..] {
+            if patches >= self.ahead.patches {
                 break;
             }
-            patches += own;
-            batch.extend(self.read.pop_front());
+            patches = patches.saturating_add(size.grid.num_patches());
+            if count > 0 && patches > self.ahead.patches {
+                return (count, count + 1);
+            }
+            count += 1;
         }
-        (!batch.is_empty()).then_some((batch, decoding))
+        (count, count)
+    }
+
+    /// Reads on until `taken` inputs are read, and as far ahead of them as is allowed; bytes of what is read at once.
+    fn read(&mut self, taken: usize) -> u64 {
+        let (all, ahead) = (self.sizes.len(), self.ahead);
+        if ahead.beside {
+            self.unread = all.min(taken + ahead.inputs);
+            return in_flight(&self.sizes[self.next..self.unread], self.row);
+        }
+        let mut most = 0;
+        while self.unread < taken {
+            let before = self.unread;
+            self.unread = all.min(before + ahead.inputs);
+            most = most.max(in_flight(&self.sizes[before..self.unread], self.row));
+        }
+        most
     }
 }
 
-/// Bytes of the largest pictures, of as many as there are threads.
-fn in_flight(sizes: &[Size]) -> u64 {
-    let mut pixels: Vec<u64> = sizes.iter().map(|size| size.pixels).collect();
-    pixels.sort_unstable_by(|a, b| b.cmp(a));
-    pixels.iter().take(rayon::current_num_threads()).sum()
+impl<'a> Iterator for Steps<'a> {
+    type Item = Step<'a>;
+
+    fn next(&mut self) -> Option<Step<'a>> {
+        let (count, read) = self.batch_size();
+        let (first, end) = (self.next, self.next + count);
+        let reading = self.read(first + read);
+        self.next = end;
+        let waiting = &self.sizes[end..self.unread];
+        (count > 0).then(|| Step {
+            batch: &self.sizes[first..end],
+            waiting,
+            reading,
+            beside: match self.ahead.beside {
+                true => in_flight(waiting, self.row),
+                false => 0,
+            },
+        })
+    }
+}
+
+/// Bytes beyond the rows of `row` bytes while inputs are read: of the largest ones, as many as there are threads.
+fn in_flight(sizes: &[Size], row: u64) -> u64 {
+    let beyond = |size: &Size| size.held.beyond(size.rows(row));
+    let mut reading: Vec<u64> = sizes.iter().map(beyond).collect();
+    reading.sort_unstable_by(|a, b| b.cmp(a));
+    reading.iter().take(rayon::current_num_threads()).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ROW: u64 = 10;
+
+    /// Stills of as many patches, each of which holds a thousand bytes a patch in reading.
+    fn sizes(patches: &[usize]) -> Vec<Size> {
+        let size = |&patches: &usize| Size {
+            grid: GridThw::new(1, 1, patches),
+            held: Held {
+                before_rows: 0,
+                beside_rows: 1000 * patches as u64,
+            },
+        };
+        patches.iter().map(size).collect()
+    }
+
+    /// Of each batch: its inputs, those read ahead of it, and the bytes while it is put together and encoded.
+    fn steps(patches: &[usize], ahead: Ahead) -> Vec<(usize, usize, u64, u64)> {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build();
+        let steps = || {
+            let sizes = sizes(patches);
+            let steps = Steps::new(&sizes, ahead, ROW);
+            let step = |step: Step<'_>| {
+                let (batch, waiting) = (step.batch.len(), step.waiting.len());
+                (batch, waiting, step.reading, step.beside)
+            };
+            steps.map(step).collect()
+        };
+        pool.expect("threads").install(steps)
+    }
+
+    #[test]
+    fn inputs_are_read_in_turns_with_the_encoder() {
+        let ahead = Ahead {
+            inputs: 3,
+            patches: 10,
+            beside: false,
+        };
+        // Two fit, the third is known not to; the fourth goes with it; then two more are read.
+        let found = steps(&[4, 5, 6, 1, 2], ahead);
+        assert_eq!(found, [(2, 1, 11_000, 0), (3, 0, 3000, 0)]);
+        assert_eq!(steps(&[20, 20], ahead), [(1, 1, 40_000, 0), (1, 0, 0, 0)]);
+    }
+
+    #[test]
+    fn one_by_one_nothing_is_read_ahead() {
+        let found = steps(&[4, 5, 6], Ahead::ONE_BY_ONE);
+        let alone = |patches: u64| (1, 0, 1000 * patches, 0);
+        assert_eq!(found, [alone(4), alone(5), alone(6)]);
+    }
+
+    #[test]
+    fn beside_the_encoder_no_more_is_read_than_is_allowed() {
+        let ahead = Ahead {
+            inputs: 2,
+            patches: 10,
+            beside: true,
+        };
+        let found = steps(&[4, 5, 6, 3, 2, 7, 1], ahead);
+        // The third has been read to know that it does not fit, and two more are being read.
+        assert_eq!(found[0], (2, 3, 11_000, 11_000 - 2000));
+        assert_eq!(found.iter().map(|step| step.0).sum::<usize>(), 7);
+        assert!(found.iter().all(|step| step.1 <= 3));
+        assert_eq!(found.last().unwrap().3, 0);
+    }
 }

@@ -2,12 +2,13 @@
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use glm4v::{
-    Frames, GridThw, Input, InputInfo, MediaOptions, OpenOptions, Patches, Processor, SamplingRule,
+    Frames, GridThw, Held, Input, InputInfo, MediaOptions, OpenOptions, Patches, Processor,
+    SamplingRule,
 };
-use indicatif::ProgressBar;
 use rayon::prelude::*;
 use serde_json::{Value, json};
 
@@ -15,46 +16,54 @@ use crate::args::{InputArgs, ReadingArgs};
 use crate::console::Console;
 use crate::forecast::Ahead;
 use crate::layout;
+use crate::reader::Reader;
 
 /// The inputs of a command, read a few at a time.
 pub(crate) struct Inputs<'a> {
     unread: VecDeque<PathBuf>,
-    read: VecDeque<(About, Patches)>,
+    reader: Reader,
+    /// Taken from the reader, and too large for the batch before it.
+    next: Option<(About, Patches)>,
     ahead: Ahead,
     options: MediaOptions,
-    processor: &'a Processor,
+    processor: Arc<Processor>,
     console: &'a Console,
-    bar: ProgressBar,
 }
 
 impl<'a> Inputs<'a> {
     /// The inputs of `args`; what is not there is an error now, before anything is done for the others.
     pub(crate) fn new(
         args: InputArgs,
-        processor: &'a Processor,
+        processor: &Arc<Processor>,
+        ahead: Ahead,
         console: &'a Console,
     ) -> Result<Self> {
         for path in &args.inputs {
             let found = path.metadata();
             found.with_context(|| format!("{}: cannot be read", path.display()))?;
         }
+        let options = media_options(&args.reading);
+        let bar = console.progress("reading", Some(args.inputs.len()));
+        let threads = rayon::current_num_threads().min(args.inputs.len());
         Ok(Self {
-            bar: console.progress("reading", Some(args.inputs.len())),
+            reader: Reader::new(threads, processor, &options, &bar),
             unread: args.inputs.into(),
-            read: VecDeque::new(),
-            ahead: Ahead::USUAL,
-            options: media_options(&args.reading),
-            processor,
+            next: None,
+            ahead,
+            options,
+            processor: Arc::clone(processor),
             console,
         })
     }
 
-    /// What all inputs are, before any is read.
-    pub(crate) fn probe(&self) -> Result<Vec<About>> {
-        let unread = self.unread.iter();
-        unread
-            .map(|path| About::probe(path, self.processor, &self.options))
-            .collect()
+    /// What the first `count` inputs are, before any is read.
+    pub(crate) fn probe(&self, count: usize) -> Result<Vec<About>> {
+        let count = count.min(self.unread.len());
+        let paths: Vec<&PathBuf> = self.unread.range(..count).collect();
+        let (processor, options) = (&self.processor, &self.options);
+        let probe = |path: &&PathBuf| About::probe(path, processor, options);
+        let probed: Vec<Result<About>> = paths.par_iter().map(probe).collect();
+        probed.into_iter().collect()
     }
 
     /// Reads no further ahead than `ahead` from now on.
@@ -62,57 +71,68 @@ impl<'a> Inputs<'a> {
         self.ahead = ahead;
     }
 
-    /// The inputs that are read and wait for the next batch.
-    pub(crate) fn waiting(&self) -> impl Iterator<Item = &About> {
-        self.read.iter().map(|(about, _)| about)
-    }
-
-    /// The next inputs, as many as are read ahead; a larger one comes alone. `None` after the last.
-    pub(crate) fn next_batch(&mut self) -> Result<Option<Vec<(About, Patches)>>> {
-        self.batch(self.ahead.patches)
-    }
-
-    /// The next inputs, of at most `patches` patches together; a larger one comes alone. `None` after the last.
-    pub(crate) fn batch(&mut self, patches: usize) -> Result<Option<Vec<(About, Patches)>>> {
+    /// The next inputs, of as many patches as a batch may have; a larger one comes alone. `None` after the last.
+    ///
+    /// # Errors
+    /// Of the inputs that are read by then, the first failure.
+    pub(crate) fn next_batch(&mut self) -> Result<Option<Batch>> {
         let mut batch = Vec::new();
-        let mut size = 0;
-        loop {
-            if self.read.is_empty() {
-                self.read_on()?;
+        let mut patches = 0;
+        while patches < self.ahead.patches
+            && let Some((about, rows)) = self.take()?
+        {
+            let own = about.grid.num_patches();
+            if !batch.is_empty() && own > self.ahead.patches - patches {
+                self.next = Some((about, rows));
+                break;
             }
-            let next = self.read.front().map(|(about, _)| about.grid.num_patches());
-            match next {
-                Some(own) if batch.is_empty() || size + own <= patches => {
-                    size += own;
-                    batch.extend(self.read.pop_front());
-                }
-                None if batch.is_empty() => return Ok(None),
-                _ => return Ok(Some(batch)),
-            }
+            patches = (patches + own).min(self.ahead.patches);
+            batch.push((about, rows));
         }
+        if !self.ahead.beside {
+            self.reader.wait();
+        }
+        if let Some(error) = self.reader.failure() {
+            return Err(error.into());
+        }
+        Ok((!batch.is_empty()).then_some(batch))
     }
 
-    /// Of several that fail, the first is the error.
-    fn read_on(&mut self) -> Result<()> {
-        let count = self.unread.len().min(self.ahead.inputs);
-        let paths: Vec<PathBuf> = self.unread.drain(..count).collect();
-        let results: Vec<_> = paths
-            .par_iter()
-            .map(|path| self.processor.read(path, &self.options))
-            .inspect(|_| self.bar.inc(1))
-            .collect();
-        let merge = self.processor.config().merge_size;
-        for (path, input) in paths.into_iter().zip(results) {
-            let (about, patches) = About::of(path, input?, merge);
-            for warning in &about.warnings {
-                self.console
-                    .warning(&format!("{}: {warning}", about.path.display()));
-            }
-            self.read.push_back((about, patches));
+    fn take(&mut self) -> Result<Option<(About, Patches)>> {
+        if let Some(next) = self.next.take() {
+            return Ok(Some(next));
         }
-        Ok(())
+        self.start();
+        let Some((path, input)) = self.reader.next() else {
+            return Ok(None);
+        };
+        let merge = self.processor.config().merge_size;
+        let (about, patches) = About::of(path, input?, merge);
+        for warning in &about.warnings {
+            self.console
+                .warning(&format!("{}: {warning}", about.path.display()));
+        }
+        if self.ahead.beside {
+            self.start();
+        }
+        Ok(Some((about, patches)))
+    }
+
+    /// Has as many read as may be at once; unless reading goes on beside other work, when all before are taken.
+    fn start(&mut self) {
+        if !self.ahead.beside && self.reader.len() > 0 {
+            return;
+        }
+        while self.reader.len() < self.ahead.inputs
+            && let Some(path) = self.unread.pop_front()
+        {
+            self.reader.start(path);
+        }
     }
 }
+
+/// Inputs with their patch rows.
+pub(crate) type Batch = Vec<(About, Patches)>;
 
 /// How `args` say that pictures and clips are read.
 pub(crate) fn media_options(args: &ReadingArgs) -> MediaOptions {
@@ -155,6 +175,8 @@ pub(crate) struct About {
     pub(crate) grid: GridThw,
     /// Of a clip, what was taken of it.
     pub(crate) frames: Option<Frames>,
+    /// What reading it holds, where that was asked.
+    pub(crate) held: Held,
     merge: usize,
     warnings: Vec<String>,
 }
@@ -167,22 +189,11 @@ impl About {
             size: (input.height, input.width),
             grid: input.patches.grids()[0],
             frames: input.frames,
+            held: Held::default(),
             merge,
             warnings: input.warnings,
         };
         (about, input.patches)
-    }
-
-    /// A picture of which the size is known.
-    pub(crate) fn new(path: PathBuf, size: (usize, usize), grid: GridThw, merge: usize) -> Self {
-        Self {
-            path,
-            size,
-            grid,
-            frames: None,
-            merge,
-            warnings: Vec::new(),
-        }
     }
 
     /// What an input is, before it is read.
@@ -191,17 +202,28 @@ impl About {
         processor: &Processor,
         options: &MediaOptions,
     ) -> Result<Self> {
+        let info = processor.probe(path, options)?;
+        Ok(Self::new(path.to_owned(), info, processor))
+    }
+
+    /// An input of which no more is known than `info`.
+    pub(crate) fn new(path: PathBuf, info: InputInfo, processor: &Processor) -> Self {
         let InputInfo {
             grid,
             height,
             width,
             frames,
-        } = processor.probe(path, options)?;
-        let merge = processor.config().merge_size;
-        Ok(Self {
+            held,
+        } = info;
+        Self {
+            path,
+            size: (height, width),
+            grid,
             frames,
-            ..Self::new(path.to_owned(), (height, width), grid, merge)
-        })
+            held,
+            merge: processor.config().merge_size,
+            warnings: Vec::new(),
+        }
     }
 
     /// Tokens that the tower makes of it.

@@ -13,6 +13,8 @@ mod inputs;
 mod layout;
 mod model;
 mod output;
+mod reader;
+mod room;
 mod stages;
 mod values;
 mod weights;

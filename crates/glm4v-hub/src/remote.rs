@@ -2,7 +2,7 @@ use std::io::Read;
 use std::ops::Range;
 
 use glm4v_config::{ConfigError, ImageProcessorConfig, VideoProcessorConfig, VisionConfig};
-use glm4v_shards::{Header, Index, Limits, Plan, Shard, ShardError};
+use glm4v_shards::{Header, Index, Limits, Plan, Shard, ShardError, tower};
 use ureq::http::Uri;
 
 use crate::attempts::Attempts;
@@ -52,7 +52,7 @@ impl Remote<'_> {
         let (shards, sources): (Vec<_>, Vec<_>) = shards.into_iter().unzip();
         Ok(Tower {
             texts,
-            plan: Plan::new(&vision, &shards, limits, &file)?,
+            plan: Plan::new(tower(&vision, &shards, &file)?, &shards, limits),
             sources,
         })
     }

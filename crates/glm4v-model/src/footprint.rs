@@ -56,6 +56,13 @@ impl<'a> Footprint<'a> {
         peaks.max().unwrap_or(0)
     }
 
+    /// Most bytes of a parameter's values on the host, on their way to a device with memory of its own.
+    #[must_use]
+    pub fn staging(&self) -> u64 {
+        let values = self.loads().into_iter().map(|load| load.values);
+        values.max().unwrap_or(0)
+    }
+
     /// Most bytes that one pass over `grids` holds beside the parameters: its rows, its result and all between.
     #[must_use]
     pub fn activations(&self, grids: &[GridThw], max_score_bytes: u64) -> u64 {
@@ -75,12 +82,16 @@ impl<'a> Footprint<'a> {
         rotary + most
     }
 
-    /// Bytes of the largest parameter, held whole: devices limit what one buffer holds.
+    /// Bytes of the largest parameter that is held whole, where devices limit what one buffer holds: the position table
+    /// or a vector, and of weights, which are held in parts, a row.
     #[must_use]
     pub fn largest_parameter(&self) -> u64 {
-        let parameters = self.config.parameters().into_iter();
-        let bytes = parameters.map(|parameter| parameter.num_elements() * self.value());
-        bytes.max().unwrap_or(0)
+        let values = |parameter: Parameter| match &parameter.shape[..] {
+            [rows, _, ..] if !is_looked_up(&parameter) => parameter.num_elements() / *rows as u64,
+            _ => parameter.num_elements(),
+        };
+        let values = self.config.parameters().into_iter().map(values);
+        values.max().unwrap_or(0) * self.value()
     }
 
     /// Bytes of the largest tensor of a pass over `grids`.
@@ -226,7 +237,7 @@ impl Load {
         let values = parameter.num_elements() * F32;
         let outer = parameter.shape[0];
         let inner = parameter.shape[1..].iter().product();
-        let is_kept = parameter.shape.len() == 1 || key.ends_with("position_embedding.weight");
+        let is_kept = parameter.shape.len() == 1 || is_looked_up(parameter);
         Some(if is_kept {
             Self {
                 held: values,
@@ -244,6 +255,11 @@ impl Load {
             }
         })
     }
+}
+
+/// Whether rows of it are taken, where products are made with others.
+fn is_looked_up(parameter: &Parameter) -> bool {
+    parameter.key.ends_with("position_embedding.weight")
 }
 
 /// The segments of `grids`, those of equal length together.
@@ -302,6 +318,19 @@ mod tests {
         let config = Preset::GlmOcr.vision();
         let host = Footprint::new(&config, Arithmetic::Host(Precision::F32));
         assert_eq!(host.weights(), 4 * config.num_parameters());
+    }
+
+    #[test]
+    fn only_weights_are_held_in_parts() {
+        let config = Preset::Glm41V9B.vision();
+        let table = 4 * (config.position_side().pow(2) * config.hidden_size) as u64;
+        let footprint = Footprint::new(&config, F32S);
+        assert_eq!(footprint.largest_parameter(), table);
+        // GLM-OCR has no table; its longest row is that of the merger's last weight.
+        let config = Preset::GlmOcr.vision();
+        let row = 4 * config.merger_size().max(4 * config.hidden_size) as u64;
+        let footprint = Footprint::new(&config, F32S);
+        assert_eq!(footprint.largest_parameter(), row);
     }
 
     #[test]

@@ -5,6 +5,7 @@ use image::{
     DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits, Rgb, RgbImage,
 };
 
+use crate::open::Stored;
 use crate::orientation::orientation;
 use crate::png_key::color_key;
 use crate::rgb::{Alpha, into_rgb, whiten};
@@ -42,15 +43,18 @@ pub(crate) fn decode(
     Ok((rgb, orientation))
 }
 
-/// Width, height and orientation of what [`decode`] reads.
-pub(crate) fn size(
+/// What [`decode`] reads.
+pub(crate) fn stored(
     bytes: &[u8],
     (format, name): (ImageFormat, &'static str),
     options: &OpenOptions,
-) -> Result<((u32, u32), Orientation), PreprocessError> {
+) -> Result<Stored, PreprocessError> {
     let mut decoder = decoder(bytes, (format, name), options)?;
-    let orientation = orientation_of(&mut decoder, format);
-    Ok((decoder.dimensions(), orientation))
+    Ok(Stored {
+        orientation: orientation_of(&mut decoder, format),
+        size: decoder.dimensions(),
+        decoded: decoder.total_bytes(),
+    })
 }
 
 /// A decoder that has read the header and found it acceptable.

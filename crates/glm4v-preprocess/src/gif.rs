@@ -1,9 +1,11 @@
 //! The first frame of a GIF, laid on its canvas as Pillow does.
 
 use gif::{ColorOutput, DecodeOptions, Decoder, Frame, MemoryLimit};
+use image::metadata::Orientation;
 use image::{Rgb, RgbImage};
 
 use crate::formats::check_size;
+use crate::open::Stored;
 use crate::rgb::whiten;
 use crate::{OpenOptions, PreprocessError};
 
@@ -23,9 +25,14 @@ pub(crate) fn decode(bytes: &[u8], options: &OpenOptions) -> Result<RgbImage, Pr
     Ok(draw(&frame, &indices, palette, width, height))
 }
 
-/// Width and height of what [`decode`] gives.
-pub(crate) fn size(bytes: &[u8], options: &OpenOptions) -> Result<(u32, u32), PreprocessError> {
-    Ok(start(bytes, options)?.size)
+/// What [`decode`] reads.
+pub(crate) fn stored(bytes: &[u8], options: &OpenOptions) -> Result<Stored, PreprocessError> {
+    let size @ (width, height) = start(bytes, options)?.size;
+    Ok(Stored {
+        size,
+        decoded: 3 * u64::from(width) * u64::from(height),
+        orientation: Orientation::NoTransforms,
+    })
 }
 
 /// A reader before the first frame's pixels.

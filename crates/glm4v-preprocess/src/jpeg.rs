@@ -7,6 +7,7 @@ use image::metadata::Orientation;
 use mozjpeg::{ColorSpace, Decompress, Marker};
 
 use crate::formats::check_size;
+use crate::open::Stored;
 use crate::orientation::{EXIF_PREFIX, orientation};
 use crate::{OpenOptions, PreprocessError};
 
@@ -34,14 +35,16 @@ pub(crate) fn decode(
     Ok((picture.expect("every line was read"), orientation))
 }
 
-/// Width, height and orientation of what [`decode`] reads.
-pub(crate) fn size(
-    bytes: &[u8],
-    options: &OpenOptions,
-) -> Result<((u32, u32), Orientation), PreprocessError> {
+/// What [`decode`] reads.
+pub(crate) fn stored(bytes: &[u8], options: &OpenOptions) -> Result<Stored, PreprocessError> {
     let header = header(bytes, options)?;
-    let size = (header.width() as u32, header.height() as u32);
-    Ok((size, metadata_orientation(&header)))
+    let (width, height) = (header.width() as u32, header.height() as u32);
+    let channels = if has_inks(&header) { 4 } else { 3 };
+    Ok(Stored {
+        size: (width, height),
+        decoded: channels * u64::from(width) * u64::from(height),
+        orientation: metadata_orientation(&header),
+    })
 }
 
 fn header<'a>(

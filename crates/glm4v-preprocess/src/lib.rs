@@ -60,6 +60,7 @@ mod contain;
 mod error;
 mod formats;
 mod gif;
+mod held;
 #[cfg(feature = "libjpeg")]
 mod jpeg;
 mod media;
@@ -82,6 +83,7 @@ mod video;
 
 pub use clip::{Clip, ClipInfo};
 pub use error::PreprocessError;
+pub use held::{FRAMES_AT_ONCE, Held, reading_clip, resizing};
 pub use media::{Media, MediaInfo, MediaOptions};
 pub use open::{OpenOptions, decode, open};
 pub use patches::Patches;

@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 
 use image::DynamicImage;
 
-use crate::open::{first_bytes, size, unknown};
+use crate::open::{Header, first_bytes, header, unknown};
 use crate::source::{ClipSource, animation, container};
 use crate::{OpenOptions, PreprocessError, decode};
 
@@ -59,6 +59,8 @@ pub enum MediaInfo {
         height: usize,
         /// Columns of pixels, once it is turned.
         width: usize,
+        /// Most bytes that are held while it is decoded, those of the file included.
+        decoding: u64,
     },
     /// A clip whose frames are yet to be read.
     Clip(ClipSource),
@@ -77,8 +79,13 @@ impl Media {
         let probe = || match find(path, options)? {
             Found::Clip(source) => Ok(MediaInfo::Clip(source)),
             Found::Picture(bytes) => {
-                let (height, width) = size(&bytes, &options.open)?;
-                Ok(MediaInfo::Still { height, width })
+                let Header { size, decoding } = header(&bytes, &options.open)?;
+                let (height, width) = size;
+                Ok(MediaInfo::Still {
+                    height,
+                    width,
+                    decoding,
+                })
             }
         };
         probe().map_err(|error: PreprocessError| error.in_file(path))

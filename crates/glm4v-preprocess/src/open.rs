@@ -6,7 +6,7 @@ use image::metadata::Orientation;
 use image::{DynamicImage, ImageFormat};
 
 use crate::contain::contain;
-use crate::{PreprocessError, formats, gif};
+use crate::{PreprocessError, formats, gif, held};
 
 const PICTURE: &str = "a PNG, JPEG, WebP, GIF, BMP or TIFF picture";
 
@@ -83,27 +83,49 @@ pub fn decode(bytes: &[u8], options: &OpenOptions) -> Result<DynamicImage, Prepr
     Ok(picture)
 }
 
-/// The (height, width) that [`decode`] would give, by the header alone.
-pub(crate) fn size(bytes: &[u8], options: &OpenOptions) -> Result<(usize, usize), PreprocessError> {
+/// What a header says of a picture.
+pub(crate) struct Header {
+    /// (height, width) of what [`decode`] would give.
+    pub(crate) size: (usize, usize),
+    /// Most bytes that are held while it does, those of the file included.
+    pub(crate) decoding: u64,
+}
+
+/// Reads the header alone.
+pub(crate) fn header(bytes: &[u8], options: &OpenOptions) -> Result<Header, PreprocessError> {
     let (format, name) = format(bytes, options)?;
-    let ((width, height), orientation) = contain(name, || match format {
-        #[cfg(feature = "libjpeg")]
-        ImageFormat::Jpeg => crate::jpeg::size(bytes, options),
-        ImageFormat::Gif => Ok((gif::size(bytes, options)?, Orientation::NoTransforms)),
-        _ => formats::size(bytes, (format, name), options),
-    })?;
-    let on_its_side = matches!(
+    let Stored {
+        size: (width, height),
+        decoded,
         orientation,
-        Orientation::Rotate90
-            | Orientation::Rotate270
-            | Orientation::Rotate90FlipH
-            | Orientation::Rotate270FlipH
-    );
-    let (width, height) = (width as usize, height as usize);
-    Ok(match options.exif_orientation && on_its_side {
-        true => (width, height),
-        false => (height, width),
+    } = contain(name, || match format {
+        #[cfg(feature = "libjpeg")]
+        ImageFormat::Jpeg => crate::jpeg::stored(bytes, options),
+        ImageFormat::Gif => gif::stored(bytes, options),
+        _ => formats::stored(bytes, (format, name), options),
+    })?;
+    let orientation = match options.exif_orientation {
+        true => orientation,
+        false => Orientation::NoTransforms,
+    };
+    let size = (height as usize, width as usize);
+    Ok(Header {
+        decoding: held::decoding(bytes, format, size, decoded, orientation),
+        size: match held::is_copied(orientation) {
+            true => (size.1, size.0),
+            false => size,
+        },
     })
+}
+
+/// A picture as it is in a file.
+pub(crate) struct Stored {
+    /// Width and height.
+    pub(crate) size: (u32, u32),
+    /// Bytes as they come out of the decoder.
+    pub(crate) decoded: u64,
+    /// How it is to be turned.
+    pub(crate) orientation: Orientation,
 }
 
 fn format(

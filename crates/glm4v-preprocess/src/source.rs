@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use image::RgbImage;
 
 use crate::pick::{Picked, ReadFrame};
-use crate::{ClipInfo, MediaOptions, PreprocessError};
+use crate::{ClipInfo, MediaOptions, PreprocessError, held};
 use animation::{Animation, AnimationReader, Contents};
 use ffmpeg::{VideoFile, VideoReader};
 use folder::Folder;
@@ -124,6 +124,17 @@ impl ClipSource {
     #[must_use]
     pub fn size(&self) -> (usize, usize) {
         self.size
+    }
+
+    /// Most bytes that are held while one frame is decoded, beside those that are decoded already.
+    #[must_use]
+    pub fn decoding(&self) -> u64 {
+        match &self.frames {
+            Frames::Animation(animation) => held::drawing(animation.len(), self.size),
+            // Other pixels than RGB, before they are.
+            Frames::Folder(_) => held::frame(self.size),
+            Frames::Video(_) => 0,
+        }
     }
 
     /// What was found amiss, without being in the way.

@@ -7,14 +7,12 @@ use ndarray::Array2;
 use rayon::prelude::*;
 
 use crate::clip::check_sampled;
+use crate::held::FRAMES_AT_ONCE;
 use crate::patchify::Patchifier;
 use crate::pick::{Asked, Every, Picked, ReadFrame};
 use crate::resize::resize;
 use crate::target::{target_grid, target_size, zeros};
 use crate::{Clip, ClipInfo, ClipSource, Patches, PreprocessError, sample_frames};
-
-/// As many frames wait in full size for the cores, whatever the number of these: a frame can be of 25 MB.
-const FRAMES_AT_ONCE: usize = 8;
 
 /// Makes patch rows of clips, as `Glm4vVideoProcessor` and `Glm46VVideoProcessor` of transformers 5.23 do.
 pub struct VideoProcessor {

@@ -47,6 +47,13 @@ impl Index {
         }
         Ok(shards)
     }
+
+    /// How many tensors there are beside those of `keys`.
+    pub fn others<'a>(&self, keys: impl Iterator<Item = &'a str>) -> usize {
+        let known: BTreeSet<&str> = keys.collect();
+        let all = self.weight_map.keys();
+        all.filter(|key| !known.contains(&key[..])).count()
+    }
 }
 
 /// A name that leads nowhere else, on no platform and in no URL.

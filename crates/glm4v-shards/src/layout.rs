@@ -1,10 +1,9 @@
 use std::cmp::Reverse;
 
-use glm4v_config::VisionConfig;
 use serde::Serialize;
 use serde_json::json;
 
-use crate::{Chunk, Header, Limits, Piece, Place, Shard, ShardError, ranges, tower};
+use crate::{Chunk, Header, Limits, Piece, Place, Shard, ranges};
 
 /// How one safetensors file is made of ranges of others.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -20,20 +19,12 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Plans the tower of `config` in `shards`, which are of `file`.
+    /// Plans the tower whose tensors are at `places` of `shards`, as [`tower`](crate::tower()) finds them.
     ///
     /// The tensors keep their keys. Wider types come first, so that every value is aligned; otherwise they keep their
     /// order, so that most ranges stay whole.
-    ///
-    /// # Errors
-    /// [`ShardError`] for the first tensor that is missing, has the wrong shape or type, or is left over.
-    pub fn new(
-        config: &VisionConfig,
-        shards: &[Shard],
-        limits: Limits,
-        file: &str,
-    ) -> Result<Self, ShardError> {
-        let mut places = tower(config, shards, file)?;
+    #[must_use]
+    pub fn new(mut places: Vec<Place<'_>>, shards: &[Shard], limits: Limits) -> Self {
         places.sort_by_key(|place| {
             let width = Reverse(place.tensor.dtype.bitsize());
             (width, place.shard, place.tensor.start)
@@ -49,14 +40,14 @@ impl Plan {
             position += tensor.bytes;
         }
         let chunks = pieces.into_iter().enumerate();
-        Ok(Self {
+        Self {
             header,
             file_bytes: position,
             shards: shards.iter().map(|shard| shard.file.clone()).collect(),
             chunks: chunks
                 .flat_map(|(shard, pieces)| ranges::chunks(shard, pieces, limits))
                 .collect(),
-        })
+        }
     }
 
     /// The file's first bytes.
@@ -95,9 +86,10 @@ fn header(places: &[Place<'_>]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use glm4v_config::VisionConfig;
     use safetensors::{Dtype, SafeTensors};
 
-    use crate::Tensor;
+    use crate::{ShardError, Tensor, tower};
 
     use super::*;
 
@@ -157,14 +149,18 @@ mod tests {
         }
     }
 
+    fn plan(shards: &[Shard]) -> Plan {
+        Plan::new(tower(&config(), shards, "index").unwrap(), shards, LIMITS)
+    }
+
     fn refused(shards: &[Shard]) -> ShardError {
-        Plan::new(&config(), shards, LIMITS, "index").unwrap_err()
+        tower(&config(), shards, "index").unwrap_err()
     }
 
     #[test]
     fn every_byte_of_the_file_comes_from_one_place() {
         let shards = shards();
-        let plan = Plan::new(&config(), &shards, LIMITS, "index").unwrap();
+        let plan = plan(&shards);
         let mut file = vec![None; plan.file_bytes as usize];
         for piece in plan.chunks.iter().flat_map(|chunk| &chunk.pieces) {
             for (offset, _) in piece.from.clone().enumerate() {
@@ -178,7 +174,7 @@ mod tests {
 
     #[test]
     fn the_header_is_one_that_safetensors_reads() {
-        let plan = Plan::new(&config(), &shards(), LIMITS, "index").unwrap();
+        let plan = plan(&shards());
         let mut file = plan.head();
         assert_eq!(file.len() % 8, 0);
         file.resize(plan.file_bytes as usize, 0);

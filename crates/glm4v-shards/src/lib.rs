@@ -1,7 +1,7 @@
 //! Which bytes of which files a vision tower is, and where they go: no network, no files.
 //!
-//! [`Index`] says which shards hold the tower, [`Header`] where in a shard its tensors lie, and [`Plan`] which ranges
-//! to ask for and where each byte of them belongs in one safetensors file.
+//! [`Index`] says which shards hold the tower, [`Header`] where in a shard its tensors lie, [`tower()`] which of them are
+//! the tower's, and [`Plan`] which ranges to ask for and where each byte of them belongs in one safetensors file.
 
 mod error;
 mod header;
@@ -15,7 +15,7 @@ pub use header::{Header, Tensor};
 pub use index::Index;
 pub use layout::Plan;
 pub use ranges::{Chunk, Limits, Piece};
-pub use tower::{Place, Shard, tower};
+pub use tower::{Comparison, Place, Shard, Tower, tower};
 
 /// What a file says, fit for a terminal.
 fn printable(text: &str) -> String {

@@ -3,7 +3,7 @@ use std::collections::VecDeque;
 use glm4v::{
     ImageProcessorConfig, Processor, StoredDtype, Stream, VideoProcessorConfig, VisionConfig,
 };
-use glm4v_shards::{Chunk, Header, Index, Limits, Place, Plan, Shard};
+use glm4v_shards::{Chunk, Header, Index, Limits, Place, Plan, Shard, tower};
 use js_sys::Array;
 use wasm_bindgen::prelude::*;
 
@@ -124,7 +124,8 @@ impl Loader {
     pub fn plan(&mut self) -> Result<JsValue, JsError> {
         let names: Vec<&str> = self.files.iter().map(|shard| &shard.file[..]).collect();
         let names = names.join(", ");
-        let mut places = glm4v_shards::tower(&self.config, &self.files, &names)?;
+        let mut places = tower(&self.config, &self.files, &names)?;
+        let plan = Plan::new(places.clone(), &self.files, LIMITS);
         places.sort_by_key(|place| place.tensor.start);
         self.expected = self.files.iter().map(|_| VecDeque::new()).collect();
         for Place { key, shard, tensor } in places {
@@ -135,7 +136,6 @@ impl Loader {
                 end: tensor.start + tensor.bytes,
             });
         }
-        let plan = Plan::new(&self.config, &self.files, LIMITS, &names)?;
         let length = |chunk: &Chunk| chunk.range.end - chunk.range.start;
         let bytes: u64 = plan.chunks.iter().map(length).sum();
         let chunk = |chunk: &Chunk| {

@@ -1,33 +1,32 @@
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::path::{Component, Path, PathBuf};
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
 
-use burn::tensor::{Device, FloatDType, Tensor, TensorData};
-use glm4v_config::{Parameter, VisionConfig};
+use burn::tensor::{Device, Tensor};
+use glm4v_config::VisionConfig;
 use glm4v_model::{HostWeight, ParameterSource, VisionModel};
-use serde::Deserialize;
+use glm4v_shards::{Index, Place, Tower};
 
-use crate::shard::Shard;
-use crate::{Arithmetic, Inspection, Mismatch, StoredDtype, WeightsError, convert};
+use crate::file::{WeightsFile, shown};
+use crate::parts::rows_of_part;
+use crate::rooms::Rooms;
+use crate::stored::Stored;
+use crate::values::Stay;
+use crate::{Arithmetic, Inspection, StoredDtype, WeightsError};
 
 const SINGLE_FILE: &str = "model.safetensors";
 const INDEX_FILE: &str = "model.safetensors.index.json";
-/// What may stand before the tower's keys: the published layout, that of older checkpoints, a tower on its own.
-const PREFIXES: [&str; 3] = ["model.visual.", "visual.", ""];
 
 /// The vision tower's tensors in a checkpoint, found but not yet read.
 #[derive(Debug)]
 pub struct Checkpoint {
-    path: PathBuf,
-    prefix: &'static str,
-    shards: Vec<Shard>,
-    /// Key of the tower, without prefix → shard that holds it.
-    keys: BTreeMap<String, usize>,
-    other_tensors: usize,
-}
-
-#[derive(Deserialize)]
-struct Index {
-    weight_map: HashMap<String, String>,
+    /// What holds the tower, for messages: the directory or the file.
+    path: String,
+    shards: Vec<glm4v_shards::Shard>,
+    /// The same, opened.
+    files: Vec<WeightsFile>,
+    /// Tensors in files that are not opened.
+    unread: usize,
+    max_part_bytes: u64,
 }
 
 impl Checkpoint {
@@ -38,55 +37,48 @@ impl Checkpoint {
     /// [`WeightsError`] for files that are missing, truncated or damaged, and where there is no vision tower.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, WeightsError> {
         let path = path.as_ref();
-        if path.is_file() {
-            return Self::open_file(path, path);
-        }
-        let index = path.join(INDEX_FILE);
-        let single = path.join(SINGLE_FILE);
-        if single.is_file() {
-            Self::open_file(path, &single)
+        let (index, single) = (path.join(INDEX_FILE), path.join(SINGLE_FILE));
+        let checkpoint = if path.is_file() {
+            Self::of_file(path, path)
+        } else if single.is_file() {
+            Self::of_file(path, &single)
         } else if index.is_file() {
-            Self::open_shards(path, &index)
+            Self::of_shards(path, &index)
         } else if path.is_dir() {
             Err(WeightsError::NoWeights {
                 dir: path.to_owned(),
             })
         } else {
             Err(WeightsError::io(path)(std::io::ErrorKind::NotFound.into()))
+        }?;
+        Tower::find(&checkpoint.shards, &checkpoint.path)?;
+        Ok(checkpoint)
+    }
+
+    /// Holds a weight of more than `bytes` in parts, for a device that binds no more at once.
+    #[must_use]
+    pub fn with_max_part_bytes(self, bytes: u64) -> Self {
+        Self {
+            max_part_bytes: bytes,
+            ..self
         }
     }
 
     /// Compares the tensors with those that `config` asks for, reading none.
     #[must_use]
     pub fn inspect(&self, config: &VisionConfig) -> Inspection {
-        let mut inspection = Inspection {
-            prefix: self.prefix.to_owned(),
-            files: self.shards.iter().map(|shard| shard.path.clone()).collect(),
-            other_tensors: self.other_tensors,
-            ..Inspection::default()
-        };
-        let expected = config.parameters();
-        for parameter in &expected {
-            self.inspect_parameter(parameter, &mut inspection);
-        }
-        let expected: BTreeSet<&str> = expected
-            .iter()
-            .map(|parameter| &parameter.key[..])
-            .collect();
-        for (key, &shard) in &self.keys {
-            if !expected.contains(&key[..]) {
-                let file = self.shards[shard].path.clone();
-                inspection.left_over.push((self.full_key(key), file));
-            }
-        }
-        inspection
+        let tower = self.tower();
+        let (prefix, others) = (tower.prefix, tower.others + self.unread);
+        let files: Vec<PathBuf> = self.files.iter().map(|file| file.path.clone()).collect();
+        Inspection::new(&tower.compare(config), prefix, files, others)
     }
 
     /// Builds the tower on `device`, its parameters converted for `arithmetic` one after another, and reports what was
     /// read.
     ///
     /// # Errors
-    /// [`WeightsError`] for the first tensor that is missing, has the wrong shape or type, or is left over.
+    /// [`WeightsError`] for the first tensor that is missing, has the wrong shape or type, or is left over, and for files
+    /// that cannot be read.
     pub fn load(
         &self,
         config: &VisionConfig,
@@ -94,139 +86,90 @@ impl Checkpoint {
         arithmetic: impl Into<Arithmetic>,
     ) -> Result<(VisionModel, Inspection), WeightsError> {
         config.validate()?;
-        let inspection = self.inspect(config);
-        inspection.check(&self.path)?;
+        let places = self.tower().compare(config).complete()?;
+        let places = places.into_iter().map(|place| (place.key.clone(), place));
         let mut source = Source {
             checkpoint: self,
+            places: places.collect(),
             device,
             arithmetic: arithmetic.into(),
+            rooms: Rooms::default(),
         };
         let model = VisionModel::new(config, &mut source)?;
-        Ok((model, inspection))
+        Ok((model, self.inspect(config)))
     }
 
-    fn open_file(path: &Path, file: &Path) -> Result<Self, WeightsError> {
-        let shard = Shard::open(file)?;
-        let keys = shard.keys().into_iter().map(|key| (key, 0)).collect();
-        Self::from_keys(path, vec![shard], keys)
+    fn of_file(path: &Path, file: &Path) -> Result<Self, WeightsError> {
+        let (file, header) = WeightsFile::open(file)?;
+        let shard = glm4v_shards::Shard {
+            file: shown(&file.path),
+            header,
+        };
+        Ok(Self::new(path, vec![(shard, file)]))
     }
 
-    fn open_shards(dir: &Path, index_path: &Path) -> Result<Self, WeightsError> {
-        let weight_map = read_index(index_path)?;
-        let prefix = find_prefix(dir, weight_map.keys())?;
-        let vision = weight_map.iter().filter(|(key, _)| key.starts_with(prefix));
-        let files: BTreeSet<&str> = vision.clone().map(|(_, file)| &file[..]).collect();
-        let shards = files
+    fn of_shards(dir: &Path, path: &Path) -> Result<Self, WeightsError> {
+        let text = std::fs::read_to_string(path).map_err(WeightsError::io(path))?;
+        let index = Index::parse(&text, &shown(path))?;
+        let mut shards = Vec::new();
+        for (name, keys) in index.shards(&shown(dir))? {
+            let (file, header) = WeightsFile::open(&dir.join(name))?;
+            let shard = glm4v_shards::Shard {
+                file: shown(&file.path),
+                header,
+            };
+            shard.check(&keys)?;
+            shards.push((shard, file));
+        }
+        let mut checkpoint = Self::new(dir, shards);
+        let held = checkpoint
+            .shards
             .iter()
-            .map(|file| Shard::open(&dir.join(file)))
-            .collect::<Result<Vec<_>, _>>()?;
-        let mut keys = BTreeMap::new();
-        for (index, shard) in shards.iter().enumerate() {
-            for key in shard.keys() {
-                let Some(other) = keys
-                    .insert(key.clone(), index)
-                    .filter(|_| key.starts_with(prefix))
-                else {
-                    continue;
-                };
-                return Err(WeightsError::Duplicate {
-                    path: shard.path.clone(),
-                    other: shards[other].path.clone(),
-                    key,
-                });
-            }
-        }
-        for (key, file) in vision {
-            let path = dir.join(file);
-            if keys
-                .get(key)
-                .is_none_or(|&index| shards[index].path != path)
-            {
-                let (key, count) = (key.clone(), 1);
-                return Err(WeightsError::Missing { path, key, count });
-            }
-        }
-        let unread = weight_map
-            .keys()
-            .filter(|key| !keys.contains_key(*key))
-            .count();
-        let mut checkpoint = Self::from_keys(dir, shards, keys)?;
-        checkpoint.other_tensors += unread;
+            .flat_map(|shard| &shard.header.tensors);
+        checkpoint.unread = index.others(held.map(|tensor| &tensor.key[..]));
         Ok(checkpoint)
     }
 
-    fn from_keys(
-        path: &Path,
-        shards: Vec<Shard>,
-        keys: BTreeMap<String, usize>,
-    ) -> Result<Self, WeightsError> {
-        let prefix = find_prefix(path, keys.keys())?;
-        let all = keys.len();
-        let keys: BTreeMap<String, usize> = keys
-            .into_iter()
-            .filter_map(|(key, shard)| Some((key.strip_prefix(prefix)?.to_owned(), shard)))
-            .collect();
-        Ok(Self {
-            path: path.to_owned(),
-            prefix,
+    fn new(path: &Path, shards: Vec<(glm4v_shards::Shard, WeightsFile)>) -> Self {
+        let (shards, files) = shards.into_iter().unzip();
+        Self {
+            path: shown(path),
             shards,
-            other_tensors: all - keys.len(),
-            keys,
-        })
-    }
-
-    fn inspect_parameter(&self, parameter: &Parameter, inspection: &mut Inspection) {
-        let key = self.full_key(&parameter.key);
-        let Some(&shard) = self.keys.get(&parameter.key) else {
-            inspection.missing.push(key);
-            return;
-        };
-        let shard = &self.shards[shard];
-        let info = shard.info(&key).expect("a key of the shard");
-        match StoredDtype::new(info.dtype) {
-            Some(dtype) if info.shape == parameter.shape => {
-                inspection.tensors += 1;
-                inspection.parameters += parameter.num_elements();
-                *inspection.bytes.entry(dtype).or_default() +=
-                    parameter.num_elements() * dtype.size() as u64;
-            }
-            _ => inspection.mismatched.push(Mismatch {
-                key,
-                file: shard.path.clone(),
-                expected: parameter.shape.clone(),
-                found: info.shape.clone(),
-                dtype: format!("{:?}", info.dtype),
-            }),
+            files,
+            unread: 0,
+            max_part_bytes: u64::MAX,
         }
     }
 
-    fn full_key(&self, key: &str) -> String {
-        format!("{}{key}", self.prefix)
+    fn tower(&self) -> Tower<'_> {
+        Tower::find(&self.shards, &self.path).expect("it was found when the files were opened")
     }
 }
 
-/// Reads parameters that [`Checkpoint::inspect`] found in order.
+/// Reads parameters that were found in order.
 struct Source<'a> {
     checkpoint: &'a Checkpoint,
+    places: HashMap<String, Place<'a>>,
     device: &'a Device,
     arithmetic: Arithmetic,
+    rooms: Rooms,
 }
 
-impl Source<'_> {
-    /// The tensor's data in the type that `dtype` makes of the stored one.
-    fn data(
-        &self,
-        key: &str,
-        dtype: impl FnOnce(StoredDtype) -> FloatDType,
-    ) -> Result<TensorData, WeightsError> {
-        let shard = &self.checkpoint.shards[self.checkpoint.keys[key]];
-        let info = shard
-            .info(&self.checkpoint.full_key(key))
-            .expect("a key of the shard");
-        let stored = StoredDtype::new(info.dtype).expect("a type that was inspected");
-        convert::tensor_data(stored, &info.shape, dtype(stored), |take| {
-            shard.read(info, take)
-        })
+impl<'a> Source<'a> {
+    fn stored(&self, key: &str) -> Stored<'a> {
+        let place = &self.places[key];
+        Stored {
+            file: &self.checkpoint.files[place.shard],
+            start: place.tensor.start,
+            dtype: StoredDtype::new(place.tensor.dtype).expect("a type that was looked at"),
+            shape: place.tensor.shape.clone(),
+        }
+    }
+
+    fn upload<const D: usize>(&self, stored: &Stored<'_>) -> Result<Tensor<D>, WeightsError> {
+        let dtype = self.arithmetic.dtype();
+        let data = stored.data(dtype, Stay::Kept)?;
+        Ok(Tensor::from_data(data, (self.device, dtype.into())))
     }
 }
 
@@ -234,9 +177,16 @@ impl ParameterSource for Source<'_> {
     type Error = WeightsError;
 
     fn tensor<const D: usize>(&mut self, key: &str) -> Result<Tensor<D>, WeightsError> {
+        self.upload(&self.stored(key))
+    }
+
+    fn parts<const D: usize>(&mut self, key: &str) -> Result<Vec<Tensor<D>>, WeightsError> {
+        let stored = self.stored(key);
         let dtype = self.arithmetic.dtype();
-        let data = self.data(key, |_| dtype)?;
-        Ok(Tensor::from_data(data, (self.device, dtype.into())))
+        let rows = rows_of_part(&stored.shape, dtype, self.checkpoint.max_part_bytes);
+        let firsts = (0..stored.shape[0]).step_by(rows);
+        let part = |first| self.upload(&stored.rows(first, rows));
+        firsts.map(part).collect()
     }
 
     fn is_on_host(&self) -> bool {
@@ -247,48 +197,8 @@ impl ParameterSource for Source<'_> {
         let Arithmetic::Host(precision) = self.arithmetic else {
             return Ok(None);
         };
-        let values = self.data(key, StoredDtype::on_host)?;
+        let stored = self.stored(key);
+        let values = stored.data(stored.dtype.on_host(), Stay::Passing(&self.rooms))?;
         Ok(Some(HostWeight { values, precision }))
     }
-}
-
-fn read_index(path: &Path) -> Result<HashMap<String, String>, WeightsError> {
-    let refuse = |message: String| WeightsError::Index {
-        path: path.to_owned(),
-        message,
-    };
-    let text = std::fs::read_to_string(path).map_err(WeightsError::io(path))?;
-    let index: Index = serde_json::from_str(&text).map_err(|error| refuse(error.to_string()))?;
-    // A shard lies beside its index: a name that leads elsewhere is an attack or a mistake.
-    for (key, file) in &index.weight_map {
-        let mut components = Path::new(file).components();
-        if !matches!(
-            (components.next(), components.next()),
-            (Some(Component::Normal(_)), None)
-        ) {
-            return Err(refuse(format!(
-                "tensor `{key}`: expected the name of a file beside the index, found `{file}`"
-            )));
-        }
-    }
-    Ok(index.weight_map)
-}
-
-fn find_prefix<'a>(
-    path: &Path,
-    keys: impl Iterator<Item = &'a String> + Clone,
-) -> Result<&'static str, WeightsError> {
-    let is_tower = |key: &str| {
-        let module = key.split('.').next().unwrap_or_default();
-        ["patch_embed", "blocks", "downsample", "merger"].contains(&module)
-    };
-    PREFIXES
-        .into_iter()
-        .find(|prefix| {
-            let mut inner = keys.clone().filter_map(|key| key.strip_prefix(prefix));
-            inner.any(is_tower)
-        })
-        .ok_or_else(|| WeightsError::NoVisionTower {
-            path: path.to_owned(),
-        })
 }

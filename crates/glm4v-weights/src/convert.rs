@@ -1,5 +1,9 @@
-use burn::tensor::{Element, FloatDType, TensorData, bf16, f16};
+use std::convert::Infallible;
+
+use burn::tensor::{FloatDType, TensorData, bf16, f16};
 use safetensors::Dtype;
+
+use crate::values::{Stay, tensor_data};
 
 /// The types in which a tower's tensors are stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -32,6 +36,15 @@ impl StoredDtype {
         }
     }
 
+    /// The same type of burn's.
+    pub(crate) const fn float(self) -> FloatDType {
+        match self {
+            Self::F32 => FloatDType::F32,
+            Self::F16 => FloatDType::F16,
+            Self::BF16 => FloatDType::BF16,
+        }
+    }
+
     /// The type in which packing reads the values: bf16 as it is, which spares a copy twice its size.
     pub(crate) const fn on_host(self) -> FloatDType {
         match self {
@@ -60,97 +73,57 @@ impl std::fmt::Display for StoredDtype {
     }
 }
 
-/// Tensor data of type `dtype`, made of the little-endian bytes of type `stored` that `read` hands over part by part,
-/// each of whole values.
-pub(crate) fn tensor_data<E>(
-    stored: StoredDtype,
-    shape: &[usize],
-    dtype: FloatDType,
-    read: impl FnOnce(&mut dyn FnMut(&[u8])) -> Result<(), E>,
-) -> Result<TensorData, E> {
-    let mut values = Values::new(dtype, shape.iter().product());
-    read(&mut |bytes| values.extend(bytes, stored))?;
-    Ok(values.into_data(shape.to_vec()))
+/// Writes what the little-endian `bytes` of type `stored` are as `values` of type `dtype`, in the machine's byte order.
+pub(crate) fn convert(bytes: &[u8], stored: StoredDtype, values: &mut [u8], dtype: FloatDType) {
+    use StoredDtype::{BF16, F16, F32};
+    let (f16s, bf16s, f32s) = (f16::from_le_bytes, bf16::from_le_bytes, f32::from_le_bytes);
+    match (stored, dtype) {
+        (F32, FloatDType::F16) => each(bytes, values, |x| f16::from_f32(f32s(x)).to_ne_bytes()),
+        (F16, FloatDType::F16) => each(bytes, values, |x| f16s(x).to_ne_bytes()),
+        (BF16, FloatDType::F16) => each(bytes, values, |x| {
+            f16::from_f32(bf16s(x).to_f32()).to_ne_bytes()
+        }),
+        (F32, FloatDType::BF16) => each(bytes, values, |x| bf16::from_f32(f32s(x)).to_ne_bytes()),
+        (F16, FloatDType::BF16) => each(bytes, values, |x| {
+            bf16::from_f32(f16s(x).to_f32()).to_ne_bytes()
+        }),
+        (BF16, FloatDType::BF16) => each(bytes, values, |x| bf16s(x).to_ne_bytes()),
+        (F32, _) => each(bytes, values, |x| f32s(x).to_ne_bytes()),
+        (F16, _) => each(bytes, values, |x| f16s(x).to_f32().to_ne_bytes()),
+        (BF16, _) => each(bytes, values, |x| bf16s(x).to_f32().to_ne_bytes()),
+    }
 }
 
-/// [`tensor_data`] of bytes that are all there.
+fn each<const N: usize, const M: usize>(
+    bytes: &[u8],
+    values: &mut [u8],
+    value: impl Fn([u8; N]) -> [u8; M],
+) {
+    let (bytes, values) = (bytes.as_chunks().0, values.as_chunks_mut().0);
+    debug_assert_eq!(bytes.len(), values.len());
+    for (value_bytes, &stored) in values.iter_mut().zip(bytes) {
+        *value_bytes = value(stored);
+    }
+}
+
+/// Tensor data of type `dtype` made of the little-endian `bytes` of type `stored`.
 pub(crate) fn from_bytes(
     bytes: &[u8],
     stored: StoredDtype,
     shape: &[usize],
     dtype: FloatDType,
+    stay: Stay<'_>,
 ) -> TensorData {
-    let mut values = Values::new(dtype, shape.iter().product());
-    values.extend(bytes, stored);
-    values.into_data(shape.to_vec())
-}
-
-/// Room for the `count` values of a tensor that is needed for a moment. glibc maps what is larger than 32 MiB apart and
-/// gives it back at once; smaller, it would leave holes between the weights made of it, a quarter of them in all. What is
-/// not used of the room is never touched, and so takes no memory.
-pub(crate) fn passing<T>(count: usize) -> Vec<T> {
-    let apart = match cfg!(target_os = "linux") {
-        true => (33 << 20) / size_of::<T>(),
-        false => 0,
+    let fill = |values: &mut [u8]| {
+        convert(bytes, stored, values, dtype);
+        Ok::<_, Infallible>(())
     };
-    Vec::with_capacity(count.max(apart))
-}
-
-/// Values on their way into a tensor.
-enum Values {
-    F32(Vec<f32>),
-    F16(Vec<f16>),
-    BF16(Vec<bf16>),
-}
-
-impl Values {
-    fn new(dtype: FloatDType, count: usize) -> Self {
-        match dtype {
-            FloatDType::F16 => Self::F16(passing(count)),
-            FloatDType::BF16 => Self::BF16(passing(count)),
-            _ => Self::F32(passing(count)),
-        }
-    }
-
-    fn extend(&mut self, bytes: &[u8], stored: StoredDtype) {
-        let (halves, words) = (bytes.as_chunks().0, bytes.as_chunks().0);
-        let f16s = halves.iter().copied().map(f16::from_le_bytes);
-        let bf16s = halves.iter().copied().map(bf16::from_le_bytes);
-        let f32s = words.iter().copied().map(f32::from_le_bytes);
-        match (self, stored) {
-            (Self::F32(values), StoredDtype::F32) => values.extend(f32s),
-            (Self::F32(values), StoredDtype::F16) => values.extend(f16s.map(f16::to_f32)),
-            (Self::F32(values), StoredDtype::BF16) => values.extend(bf16s.map(bf16::to_f32)),
-            (Self::F16(values), StoredDtype::F32) => values.extend(f32s.map(f16::from_f32)),
-            (Self::F16(values), StoredDtype::F16) => values.extend(f16s),
-            (Self::F16(values), StoredDtype::BF16) => {
-                values.extend(bf16s.map(|value| f16::from_f32(value.to_f32())));
-            }
-            (Self::BF16(values), StoredDtype::F32) => values.extend(f32s.map(bf16::from_f32)),
-            (Self::BF16(values), StoredDtype::F16) => {
-                values.extend(f16s.map(|value| bf16::from_f32(value.to_f32())));
-            }
-            (Self::BF16(values), StoredDtype::BF16) => values.extend(bf16s),
-        }
-    }
-
-    fn into_data(self, shape: Vec<usize>) -> TensorData {
-        match self {
-            Self::F32(values) => whole(values, shape),
-            Self::F16(values) => whole(values, shape),
-            Self::BF16(values) => whole(values, shape),
-        }
-    }
-}
-
-/// Gives back the room that was not used, lest a tensor that stays keep it.
-fn whole<E: Element>(mut values: Vec<E>, shape: Vec<usize>) -> TensorData {
-    values.shrink_to_fit();
-    TensorData::new(values, shape)
+    let Ok(data) = tensor_data(shape, dtype, stay, fill);
+    data
 }
 
 /// `values` as tensor data of type `dtype`.
-pub(crate) fn from_f32(values: Vec<f32>, shape: Vec<usize>, dtype: FloatDType) -> TensorData {
+pub(crate) fn from_f32(mut values: Vec<f32>, shape: Vec<usize>, dtype: FloatDType) -> TensorData {
     match dtype {
         FloatDType::F16 => TensorData::new(
             values.into_iter().map(f16::from_f32).collect::<Vec<_>>(),
@@ -160,7 +133,10 @@ pub(crate) fn from_f32(values: Vec<f32>, shape: Vec<usize>, dtype: FloatDType) -
             values.into_iter().map(bf16::from_f32).collect::<Vec<_>>(),
             shape,
         ),
-        _ => whole(values, shape),
+        _ => {
+            values.shrink_to_fit();
+            TensorData::new(values, shape)
+        }
     }
 }
 
@@ -193,11 +169,7 @@ mod tests {
             let bytes = to_bytes(&values, stored);
             assert_eq!(bytes.len(), 4 * stored.size());
             for dtype in [FloatDType::F32, FloatDType::F16, FloatDType::BF16] {
-                let read = |take: &mut dyn FnMut(&[u8])| {
-                    bytes.chunks(stored.size() * 3).for_each(take);
-                    Ok::<_, std::convert::Infallible>(())
-                };
-                let Ok(data) = tensor_data(stored, &[2, 2], dtype, read);
+                let data = from_bytes(&bytes, stored, &[2, 2], dtype, Stay::Kept);
                 assert_eq!(data.dtype(), dtype.into());
                 assert_eq!(data.iter::<f32>().collect::<Vec<_>>(), values);
             }

@@ -1,6 +1,7 @@
 use std::path::{Path, PathBuf};
 
 use glm4v_config::ConfigError;
+use glm4v_shards::ShardError;
 use safetensors::SafeTensorError;
 
 /// A checkpoint that cannot be read, does not fit the tower, or cannot be written.
@@ -21,70 +22,17 @@ pub enum WeightsError {
         /// The directory.
         dir: PathBuf,
     },
-    /// A safetensors file is truncated, or its header is damaged or hostile.
-    #[error("{}: not a valid safetensors file: {source}", path.display())]
+    /// A safetensors file cannot be written.
+    #[error("{}: {source}", path.display())]
     Safetensors {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
         source: SafeTensorError,
     },
-    /// `model.safetensors.index.json` cannot be understood.
-    #[error("{}: not a valid shard index: {message}", path.display())]
-    Index {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        message: String,
-    },
-    /// No tensor of the files belongs to a vision tower.
-    #[error("{}: no vision tower: no key starts with `model.visual.` or `visual.`", path.display())]
-    NoVisionTower {
-        /// The directory or file.
-        path: PathBuf,
-    },
-    /// A tensor of the tower is not in the files.
-    #[error("{}: tensor `{key}` is missing ({count} missing in all)", path.display())]
-    Missing {
-        /// The directory, or the shard that the index names.
-        path: PathBuf,
-        /// The first one missing.
-        key: String,
-        /// How many are missing.
-        count: usize,
-    },
-    /// Two shards hold a tensor of the same name.
-    #[error("{}: tensor `{key}` is in {} as well", path.display(), other.display())]
-    Duplicate {
-        /// The one shard.
-        path: PathBuf,
-        /// The other shard.
-        other: PathBuf,
-        /// The tensor.
-        key: String,
-    },
-    /// A tensor has another shape than the configuration asks for.
-    #[error("{}: tensor `{key}`: expected shape {expected:?}, found {found:?}", path.display())]
-    Shape {
-        /// The file.
-        path: PathBuf,
-        /// The tensor.
-        key: String,
-        /// What the configuration asks for.
-        expected: Vec<usize>,
-        /// What the file holds.
-        found: Vec<usize>,
-    },
-    /// A tensor is stored in a type that no tower uses.
-    #[error("{}: tensor `{key}`: expected F32, F16 or BF16, found {found}", path.display())]
-    Dtype {
-        /// The file.
-        path: PathBuf,
-        /// The tensor.
-        key: String,
-        /// The type in the file.
-        found: String,
-    },
+    /// The files are damaged, or hold no tower, or another than the configuration's.
+    #[error(transparent)]
+    Shards(#[from] ShardError),
     /// Of a tensor more or fewer bytes came than it has.
     #[error("tensor `{key}`: expected {expected} bytes, found {found}")]
     Length {
@@ -98,16 +46,6 @@ pub enum WeightsError {
     /// The device failed while it took a tensor.
     #[error("the device failed: {0}")]
     Device(String),
-    /// The files hold a vision tensor that the configuration has no place for.
-    #[error("{}: tensor `{key}` is left over: the configuration has no place for it ({count} left over in all)", path.display())]
-    LeftOver {
-        /// The file.
-        path: PathBuf,
-        /// The first one left over.
-        key: String,
-        /// How many are left over.
-        count: usize,
-    },
     /// The target of a new checkpoint exists already.
     #[error("{}: exists already; name a directory that does not", path.display())]
     Exists {

@@ -1,7 +1,9 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use crate::{StoredDtype, WeightsError};
+use glm4v_shards::{Comparison, Place};
+
+use crate::StoredDtype;
 
 /// How a checkpoint's vision tensors compare with what a configuration asks for.
 #[derive(Clone, Debug, Default)]
@@ -48,41 +50,37 @@ impl Inspection {
         self.missing.is_empty() && self.mismatched.is_empty() && self.left_over.is_empty()
     }
 
-    /// The first reason why the tower cannot be loaded, as an error.
-    pub(crate) fn check(&self, path: &std::path::Path) -> Result<(), WeightsError> {
-        if let Some(mismatch) = self.mismatched.first() {
-            return Err(mismatch.error());
+    /// What `comparison` found in `files`, of which the tower's keys begin with `prefix`.
+    pub(crate) fn new(
+        comparison: &Comparison<'_>,
+        prefix: &str,
+        files: Vec<PathBuf>,
+        other_tensors: usize,
+    ) -> Self {
+        let mut bytes = BTreeMap::new();
+        for place in &comparison.places {
+            let dtype = StoredDtype::new(place.tensor.dtype).expect("a type that was looked at");
+            *bytes.entry(dtype).or_default() += place.tensor.bytes;
         }
-        if let Some(key) = self.missing.first() {
-            return Err(WeightsError::Missing {
-                path: path.to_owned(),
-                key: key.clone(),
-                count: self.missing.len(),
-            });
-        }
-        if let Some((key, file)) = self.left_over.first() {
-            return Err(WeightsError::LeftOver {
-                path: file.clone(),
-                key: key.clone(),
-                count: self.left_over.len(),
-            });
-        }
-        Ok(())
-    }
-}
-
-impl Mismatch {
-    fn error(&self) -> WeightsError {
-        let (path, key) = (self.file.clone(), self.key.clone());
-        if self.expected == self.found {
-            let found = self.dtype.clone();
-            return WeightsError::Dtype { path, key, found };
-        }
-        WeightsError::Shape {
-            path,
-            key,
-            expected: self.expected.clone(),
-            found: self.found.clone(),
+        let elements = |place: &Place<'_>| place.tensor.shape.iter().product::<usize>() as u64;
+        let mismatch = |(place, expected): &(Place<'_>, Vec<usize>)| Mismatch {
+            key: place.tensor.key.clone(),
+            file: files[place.shard].clone(),
+            expected: expected.clone(),
+            found: place.tensor.shape.clone(),
+            dtype: format!("{:?}", place.tensor.dtype),
+        };
+        let left_over = |place: &Place<'_>| (place.tensor.key.clone(), files[place.shard].clone());
+        Self {
+            prefix: prefix.to_owned(),
+            tensors: comparison.places.len(),
+            parameters: comparison.places.iter().map(elements).sum(),
+            bytes,
+            missing: comparison.missing.clone(),
+            mismatched: comparison.mismatched.iter().map(mismatch).collect(),
+            left_over: comparison.left_over.iter().map(left_over).collect(),
+            other_tensors,
+            files,
         }
     }
 }

@@ -11,18 +11,22 @@
 mod checkpoint;
 mod convert;
 mod error;
+mod file;
 mod inspect;
-mod mapped;
+mod parts;
 mod random;
-mod shard;
+mod rooms;
+mod stored;
 mod stream;
+mod values;
 mod write;
 
 pub use checkpoint::Checkpoint;
 pub use convert::StoredDtype;
 pub use error::WeightsError;
 pub use glm4v_model::Arithmetic;
+pub use glm4v_shards::ShardError;
 pub use inspect::{Inspection, Mismatch};
-pub use random::random;
+pub use random::{random, random_in_parts};
 pub use stream::Stream;
 pub use write::{WriteOptions, write_checkpoint};

@@ -7,6 +7,7 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, Normal};
 
+use crate::parts::rows_of_part;
 use crate::{Arithmetic, convert};
 
 /// Builds a tower whose every parameter is random; the same `seed` gives the same values everywhere.
@@ -19,6 +20,20 @@ pub fn random(
     device: &Device,
     arithmetic: impl Into<Arithmetic>,
 ) -> Result<VisionModel, ConfigError> {
+    random_in_parts(config, seed, device, arithmetic, u64::MAX)
+}
+
+/// [`random`] with a weight of more than `max_part_bytes` held in parts, for a device that binds no more at once.
+///
+/// # Errors
+/// [`ConfigError`] for a configuration that is not valid.
+pub fn random_in_parts(
+    config: &VisionConfig,
+    seed: u64,
+    device: &Device,
+    arithmetic: impl Into<Arithmetic>,
+    max_part_bytes: u64,
+) -> Result<VisionModel, ConfigError> {
     config.validate()?;
     let parameters = config
         .parameters()
@@ -30,6 +45,7 @@ pub fn random(
         seed,
         device,
         arithmetic: arithmetic.into(),
+        max_part_bytes,
     };
     match VisionModel::new(config, &mut source) {
         Ok(model) => Ok(model),
@@ -44,9 +60,20 @@ pub(crate) fn values(parameter: &Parameter, seed: u64) -> Vec<f32> {
     let normal = Normal::new(mean, deviation).expect("a finite deviation");
     let mut generator = ChaCha8Rng::from_seed(key_seed(&parameter.key, seed));
     let count = usize::try_from(parameter.num_elements()).expect("a parameter fits in memory");
-    let mut values = convert::passing(count);
+    let mut values = passing(count);
     values.extend((0..count).map(|_| normal.sample(&mut generator)));
     values
+}
+
+/// Room for `count` values that are needed for a moment. glibc maps what is larger than 32 MiB apart and gives it back at
+/// once; smaller, it would leave holes between the weights made of it. What is not used of the room is never touched, and
+/// so takes no memory.
+fn passing(count: usize) -> Vec<f32> {
+    let apart = match cfg!(target_os = "linux") {
+        true => (33 << 20) / size_of::<f32>(),
+        false => 0,
+    };
+    Vec::with_capacity(count.max(apart))
 }
 
 fn distribution(parameter: &Parameter) -> (f32, f32) {
@@ -79,6 +106,7 @@ struct Source<'a> {
     seed: u64,
     device: &'a Device,
     arithmetic: Arithmetic,
+    max_part_bytes: u64,
 }
 
 impl Source<'_> {
@@ -100,6 +128,24 @@ impl ParameterSource for Source<'_> {
         ))
     }
 
+    fn parts<const D: usize>(&mut self, key: &str) -> Result<Vec<Tensor<D>>, Self::Error> {
+        let dtype = self.arithmetic.dtype();
+        let Parameter { shape, .. } = &self.parameters[key];
+        let rows = rows_of_part(shape, dtype, self.max_part_bytes);
+        if rows == shape[0] {
+            return Ok(vec![self.tensor(key)?]);
+        }
+        let row: usize = shape[1..].iter().product();
+        let values = values(&self.parameters[key], self.seed);
+        let part = |values: &[f32]| {
+            let mut shape = shape.clone();
+            shape[0] = values.len() / row;
+            let data = convert::from_f32(values.to_vec(), shape, dtype);
+            Tensor::from_data(data, (self.device, dtype.into()))
+        };
+        Ok(values.chunks(rows * row).map(part).collect())
+    }
+
     fn is_on_host(&self) -> bool {
         self.arithmetic.is_on_host()
     }
@@ -115,6 +161,8 @@ impl ParameterSource for Source<'_> {
 
 #[cfg(test)]
 mod tests {
+    use glm4v_model::{Linear, join};
+
     use super::*;
 
     fn parameter(key: &str, shape: &[usize]) -> Parameter {
@@ -131,6 +179,37 @@ mod tests {
         assert_eq!(values(&weight, 1), values(&weight, 1));
         assert_ne!(values(&weight, 1), values(&weight, 2));
         assert_ne!(values(&weight, 1), values(&other, 1));
+    }
+
+    #[test]
+    fn a_large_weight_is_held_in_parts_of_whole_rows() {
+        let config = VisionConfig {
+            depth: 1,
+            hidden_size: 24,
+            num_heads: 3,
+            image_size: 12,
+            patch_size: 3,
+            temporal_patch_size: 1,
+            out_hidden_size: 20,
+            intermediate_size: 28,
+            ..VisionConfig::default()
+        };
+        let weight = |max_part_bytes| {
+            let device = Device::flex();
+            let dtype = FloatDType::F32;
+            let tower = random_in_parts(&config, 5, &device, dtype, max_part_bytes).unwrap();
+            match tower.downsample {
+                Linear::Device(weight) => weight.parts,
+                Linear::Host(_) => panic!("packed"),
+            }
+        };
+        let (whole, parts) = (weight(u64::MAX), weight(3000));
+        // 20 rows of 4 · 24 values.
+        let rows: Vec<[usize; 2]> = parts.iter().map(|part| part.dims()).collect();
+        assert_eq!(rows, [[7, 96], [7, 96], [6, 96]]);
+        let parts = parts.iter().map(|part| part.val()).collect();
+        let joined = join(parts, 0).into_data();
+        assert_eq!(joined, whole[0].val().into_data());
     }
 
     #[test]

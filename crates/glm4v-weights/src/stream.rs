@@ -1,10 +1,13 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
-use burn::tensor::{DType, Device, FloatDType, Tensor};
+use burn::tensor::{Device, FloatDType, Tensor};
 use glm4v_config::{ConfigError, VisionConfig};
 use glm4v_model::{HostWeight, ParameterSource, VisionModel, join};
 
+use crate::parts::rows_of_part;
+use crate::rooms::Rooms;
+use crate::values::Stay;
 use crate::{Arithmetic, StoredDtype, WeightsError, convert};
 
 /// Stored bytes that are converted and moved to the device at once: few enough for a small heap, enough for a busy bus.
@@ -23,6 +26,7 @@ pub struct Stream {
     max_part_bytes: u64,
     shapes: HashMap<String, Vec<usize>>,
     tensors: HashMap<String, Arriving>,
+    rooms: Rooms,
 }
 
 /// One tensor, so far.
@@ -61,6 +65,7 @@ impl Stream {
                 .map(|parameter| (parameter.key, parameter.shape))
                 .collect(),
             tensors: HashMap::new(),
+            rooms: Rooms::default(),
         })
     }
 
@@ -95,12 +100,11 @@ impl Stream {
             Entry::Occupied(tensor) => tensor.into_mut(),
             Entry::Vacant(place) => {
                 let row = shape[1..].iter().product::<usize>();
-                let row_on_device = row * DType::from(self.arithmetic.dtype()).size();
-                let rows = (self.max_part_bytes / row_on_device as u64).clamp(1, shape[0] as u64);
+                let rows = rows_of_part(shape, self.arithmetic.dtype(), self.max_part_bytes);
                 place.insert(Arriving {
                     stored,
                     total: size(shape, stored),
-                    part: rows as usize * row * stored.size(),
+                    part: rows * row * stored.size(),
                     received: 0,
                     pending: Vec::new(),
                     slices: Vec::new(),
@@ -155,7 +159,8 @@ impl ParameterSource for Stream {
     fn parts<const D: usize>(&mut self, key: &str) -> Result<Vec<Tensor<D>>, WeightsError> {
         let (tensor, shape) = self.take(key);
         if self.arithmetic.is_on_host() {
-            let data = convert::from_bytes(&tensor.pending, tensor.stored, &shape, FloatDType::F32);
+            let (bytes, stored) = (&tensor.pending, tensor.stored);
+            let data = convert::from_bytes(bytes, stored, &shape, FloatDType::F32, Stay::Kept);
             return Ok(vec![Tensor::from_data(data, &self.device)]);
         }
         let row: usize = shape[1..].iter().product();
@@ -177,7 +182,8 @@ impl ParameterSource for Stream {
         };
         let (tensor, shape) = self.take(key);
         let dtype = tensor.stored.on_host();
-        let values = convert::from_bytes(&tensor.pending, tensor.stored, &shape, dtype);
+        let (bytes, stored) = (&tensor.pending, tensor.stored);
+        let values = convert::from_bytes(bytes, stored, &shape, dtype, Stay::Passing(&self.rooms));
         Ok(Some(HostWeight { values, precision }))
     }
 }
@@ -207,7 +213,8 @@ impl Arriving {
             let part_is_full = self.received == end_of_part;
             if part_is_full || self.pending.len() == SLICE_BYTES {
                 let shape = [self.pending.len() / self.stored.size()];
-                let data = convert::from_bytes(&self.pending, self.stored, &shape, dtype);
+                let data =
+                    convert::from_bytes(&self.pending, self.stored, &shape, dtype, Stay::Kept);
                 self.slices
                     .push(Tensor::from_data(data, (device, dtype.into())));
                 self.pending.clear();

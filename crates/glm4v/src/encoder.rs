@@ -47,8 +47,8 @@ impl VisionEncoder {
         let config = VisionConfig::from_file(dir.join("config.json"))?;
         let processor = Processor::from_dir(dir)?;
         processor.check(&config)?;
-        let (model, inspection) =
-            Checkpoint::open(dir)?.load(&config, device, arithmetic(device, dtype))?;
+        let checkpoint = Checkpoint::open(dir)?.with_max_part_bytes(max_part_bytes(device));
+        let (model, inspection) = checkpoint.load(&config, device, arithmetic(device, dtype))?;
         Ok((Self::new(model, processor)?, inspection))
     }
 
@@ -73,8 +73,13 @@ impl VisionEncoder {
         dtype: FloatDType,
     ) -> Result<Self, Error> {
         check_dtype(device, dtype)?;
-        let model =
-            glm4v_weights::random(&preset.vision(), seed, device, arithmetic(device, dtype))?;
+        let model = glm4v_weights::random_in_parts(
+            &preset.vision(),
+            seed,
+            device,
+            arithmetic(device, dtype),
+            max_part_bytes(device),
+        )?;
         Self::new(model, Processor::of_preset(preset)?)
     }
 
@@ -188,7 +193,7 @@ impl VisionEncoder {
                 .forward_with(pixel_values, &frames, pass)
                 .embeddings
         };
-        let outputs = pieces(grids, cut.max_patches).into_iter().map(encode);
+        let outputs = pieces(grids, cut.max_patches).map(encode);
         Ok(join(outputs.collect(), 0))
     }
 
@@ -289,6 +294,11 @@ fn arithmetic(device: &Device, dtype: FloatDType) -> Arithmetic {
         true => on_flex(dtype),
         false => Arithmetic::Device(dtype),
     }
+}
+
+/// Bytes of a weight that are held together.
+fn max_part_bytes(device: &Device) -> u64 {
+    device::max_buffer(device).unwrap_or(u64::MAX)
 }
 
 fn check_dtype(device: &Device, dtype: FloatDType) -> Result<(), Error> {

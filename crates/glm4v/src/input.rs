@@ -1,7 +1,10 @@
 use std::path::Path;
 
 use glm4v_config::GridThw;
-use glm4v_preprocess::{Clip, ClipInfo, Media, MediaInfo, MediaOptions, Patches, PreprocessError};
+use glm4v_preprocess::{
+    Clip, ClipInfo, Held, Media, MediaInfo, MediaOptions, Patches, PreprocessError, reading_clip,
+    resizing,
+};
 use image::DynamicImage;
 
 use crate::{Error, Processor};
@@ -32,6 +35,8 @@ pub struct InputInfo {
     pub width: usize,
     /// Of a clip, what will be taken of it.
     pub frames: Option<Frames>,
+    /// What reading it will hold.
+    pub held: Held,
 }
 
 /// The frames taken of a clip.
@@ -98,19 +103,36 @@ impl Processor {
     ) -> Result<InputInfo, Error> {
         let path = path.as_ref();
         match Media::probe(path, options)? {
-            MediaInfo::Still { height, width } => Ok(InputInfo {
-                grid: self.grid(height, width).map_err(in_file(path))?,
+            MediaInfo::Still {
                 height,
                 width,
-                frames: None,
-            }),
+                decoding,
+            } => {
+                let grid = self.grid(height, width).map_err(in_file(path))?;
+                let held = self.held((height, width), grid, None);
+                Ok(InputInfo {
+                    held: Held {
+                        before_rows: held.before_rows.max(decoding),
+                        ..held
+                    },
+                    grid,
+                    height,
+                    width,
+                    frames: None,
+                })
+            }
             MediaInfo::Clip(source) => {
                 let (video, info) = (self.video()?, source.info());
                 let named = |error: PreprocessError| in_file(path)(error.into());
                 let indices = video.sample_frames(info).map_err(named)?;
                 let (height, width) = source.size();
                 let grid = video.grid(indices.len(), height, width).map_err(named)?;
+                let held = self.held((height, width), grid, Some(indices.len()));
                 Ok(InputInfo {
+                    held: Held {
+                        beside_rows: held.beside_rows + source.decoding(),
+                        ..held
+                    },
                     grid,
                     height,
                     width,
@@ -121,6 +143,28 @@ impl Processor {
                     }),
                 })
             }
+        }
+    }
+
+    /// What is held while a picture of (height, width) pixels is resized, or a clip of which `frames` frames are taken is
+    /// read; decoding may hold more.
+    #[must_use]
+    pub fn held(
+        &self,
+        (height, width): (usize, usize),
+        grid: GridThw,
+        frames: Option<usize>,
+    ) -> Held {
+        let config = self.config();
+        let patch = config.patch_size;
+        let (from, to) = ((height, width), (grid.h * patch, grid.w * patch));
+        let Some(frames) = frames else {
+            return resizing(from, to);
+        };
+        let threads = rayon::current_num_threads();
+        Held {
+            before_rows: 0,
+            beside_rows: reading_clip(frames, config.temporal_patch_size, from, to, threads),
         }
     }
 

@@ -56,12 +56,12 @@ pub use glm4v_model::{
     AttentionMethod, Footprint, ParameterSource, Pass, Precision, Stage, VisionModel, VisionOutput,
 };
 pub use glm4v_preprocess::{
-    Clip, ClipInfo, ClipSource, Media, MediaInfo, MediaOptions, OpenOptions, Patches,
+    Clip, ClipInfo, ClipSource, Held, Media, MediaInfo, MediaOptions, OpenOptions, Patches,
     PreprocessError, VideoProcessor, decode, open, sample_frames, unpatchify,
 };
 pub use glm4v_weights::{
     Arithmetic, Checkpoint, Inspection, Mismatch, StoredDtype, Stream, WeightsError, WriteOptions,
-    random as random_model, write_checkpoint,
+    random as random_model, random_in_parts as random_model_in_parts, write_checkpoint,
 };
 pub use image;
 pub use input::{Frames, Input, InputInfo};

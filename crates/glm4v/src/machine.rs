@@ -3,17 +3,19 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Bytes that this process may come to hold in all: what it holds now, and what the machine, with its swap, and the
-/// process's control group have left. `None` where the system does not say; it does on Linux.
+/// Bytes that this process may come to hold in all: what it holds now, and what the machine and the process's control
+/// group have left, each with its swap. `None` where the system does not say; it does on Linux.
 #[must_use]
 pub fn available_memory() -> Option<u64> {
-    let held = field(&read("/proc/self/status")?, "VmRSS:")?;
+    let status = read("/proc/self/status")?;
+    let swapped = field(&status, "VmSwap:").unwrap_or(0);
+    let held = field(&status, "VmRSS:")?.saturating_add(swapped);
     let memory = read("/proc/meminfo")?;
     let swap = field(&memory, "SwapFree:").unwrap_or(0);
     let machine = field(&memory, "MemAvailable:")?.saturating_add(swap);
     let left = groups()
         .into_iter()
-        .filter_map(|group| left_in_group(&group));
+        .filter_map(|group| left_in_group(&group, swap));
     Some(held.saturating_add(left.fold(machine, u64::min)))
 }
 
@@ -39,12 +41,21 @@ fn groups_of(line: &str) -> Vec<PathBuf> {
     own.ancestors().map(|group| root.join(group)).collect()
 }
 
-fn left_in_group(group: &Path) -> Option<u64> {
+/// What a group has left of its memory, and of the machine's free `swap` what it may use.
+fn left_in_group(group: &Path, swap: u64) -> Option<u64> {
     let number = |name: &str| read(group.join(name))?.trim().parse::<u64>().ok();
+    let left = |limit: &str, used: &str| Some(number(limit)?.saturating_sub(number(used)?));
+    let stat = read(group.join("memory.stat"));
+    let files = stat.map_or(0, |stat| cached(&stat));
     let limit = number("memory.max").or_else(|| number("memory.limit_in_bytes"))?;
     let used = number("memory.current").or_else(|| number("memory.usage_in_bytes"))?;
-    let files = read(group.join("memory.stat")).map_or(0, |stat| cached(&stat));
-    Some(limit.saturating_sub(used.saturating_sub(files)))
+    let memory = limit.saturating_sub(used.saturating_sub(files));
+    let swapped = left("memory.swap.max", "memory.swap.current").unwrap_or(u64::MAX);
+    let with_swap = memory.saturating_add(swap.min(swapped));
+    // The first version limits memory and swap together.
+    let both = left("memory.memsw.limit_in_bytes", "memory.memsw.usage_in_bytes");
+    let both = both.map_or(u64::MAX, |left| left.saturating_add(files));
+    Some(with_swap.min(both))
 }
 
 /// Bytes of files and of the kernel's own caches in memory, which make room where it is needed. The first version counts
@@ -88,22 +99,52 @@ mod tests {
     fn a_group_leaves_its_limit_less_what_cannot_make_room() {
         let group = tempfile::tempdir().unwrap();
         let write = |name: &str, text: &str| fs::write(group.path().join(name), text).unwrap();
-        assert_eq!(left_in_group(group.path()), None);
+        assert_eq!(left_in_group(group.path(), 0), None);
         write("memory.max", "1000\n");
         write("memory.current", "700\n");
-        assert_eq!(left_in_group(group.path()), Some(300));
+        assert_eq!(left_in_group(group.path(), 0), Some(300));
         write(
             "memory.stat",
             "anon 400\ninactive_file 200\nactive_file 50\n",
         );
-        assert_eq!(left_in_group(group.path()), Some(550));
+        assert_eq!(left_in_group(group.path(), 0), Some(550));
         write(
             "memory.stat",
             "inactive_file 1\nactive_file 2\ntotal_inactive_file 100\ntotal_active_file 20\n",
         );
-        assert_eq!(left_in_group(group.path()), Some(420));
+        assert_eq!(left_in_group(group.path(), 0), Some(420));
         write("memory.max", "max\n");
-        assert_eq!(left_in_group(group.path()), None);
+        assert_eq!(left_in_group(group.path(), 0), None);
+    }
+
+    #[test]
+    fn a_group_swaps_as_far_as_it_may_and_there_is_room() {
+        let group = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| fs::write(group.path().join(name), text).unwrap();
+        write("memory.max", "1000");
+        write("memory.current", "700");
+        assert_eq!(left_in_group(group.path(), 50), Some(350));
+        write("memory.swap.current", "10");
+        write("memory.swap.max", "max");
+        assert_eq!(left_in_group(group.path(), 50), Some(350));
+        write("memory.swap.max", "40");
+        assert_eq!(left_in_group(group.path(), 50), Some(330));
+        write("memory.swap.max", "0");
+        assert_eq!(left_in_group(group.path(), 50), Some(300));
+    }
+
+    #[test]
+    fn the_first_version_limits_memory_and_swap_together() {
+        let group = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| fs::write(group.path().join(name), text).unwrap();
+        write("memory.limit_in_bytes", "1000");
+        write("memory.usage_in_bytes", "700");
+        write("memory.memsw.limit_in_bytes", "1100");
+        write("memory.memsw.usage_in_bytes", "760");
+        assert_eq!(left_in_group(group.path(), 500), Some(340));
+        assert_eq!(left_in_group(group.path(), 10), Some(310));
+        write("memory.stat", "total_inactive_file 100\n");
+        assert_eq!(left_in_group(group.path(), 500), Some(440));
     }
 
     #[test]

@@ -5,66 +5,68 @@ use std::ops::Range;
 use glm4v_config::GridThw;
 
 /// Consecutive frames of a batch.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Piece {
     /// Rows of the batch.
     pub(crate) rows: Range<usize>,
-    /// A grid for each frame: attention never leaves a frame, so a clip is as good as its frames one by one.
+    /// Its frames, those of one clip as a clip: attention never leaves a frame, so that a part of a clip is as good as the
+    /// whole.
     pub(crate) frames: Vec<GridThw>,
 }
 
 /// Pieces of at most `max_patches` patches; a larger frame is a piece of its own.
-pub(crate) fn pieces(grids: &[GridThw], max_patches: usize) -> Vec<Piece> {
-    let frames = frames(grids);
-    let patches = frames.iter().map(|frame| frame.num_patches() as u64);
-    cut(&frames, &patches.collect::<Vec<_>>(), max_patches as u64)
+pub(crate) fn pieces(grids: &[GridThw], max_patches: usize) -> impl Iterator<Item = Piece> {
+    cut(grids, max_patches as u64, |frame| {
+        frame.num_patches() as u64
+    })
 }
 
 /// A share for each of `count` devices, or for fewer where there are not as many frames: such that the largest share costs
 /// as little as consecutive frames allow.
 pub(crate) fn shares(grids: &[GridThw], count: usize, cost: impl Fn(GridThw) -> u64) -> Vec<Piece> {
-    let frames = frames(grids);
-    let costs: Vec<u64> = frames.iter().copied().map(cost).collect();
+    let frame = |grid: &GridThw| cost(GridThw { t: 1, ..*grid });
     // Between the costliest frame and all of them lies the least that lets `count` shares hold everything.
-    let mut least = costs.iter().copied().max().unwrap_or(0);
-    let mut enough = costs.iter().sum();
+    let mut least = grids.iter().map(frame).max().unwrap_or(0);
+    let mut enough = grids.iter().map(|grid| grid.t as u64 * frame(grid)).sum();
     while least < enough {
         let middle = least + (enough - least) / 2;
-        match cut(&frames, &costs, middle).len() <= count {
-            true => enough = middle,
-            false => least = middle + 1,
+        match cut(grids, middle, &cost).nth(count) {
+            None => enough = middle,
+            Some(_) => least = middle + 1,
         }
     }
-    cut(&frames, &costs, enough)
+    cut(grids, enough, cost).collect()
 }
 
-fn frames(grids: &[GridThw]) -> Vec<GridThw> {
-    let frames = grids
-        .iter()
-        .flat_map(|grid| std::iter::repeat_n(GridThw { t: 1, ..*grid }, grid.t));
-    frames.collect()
-}
-
-/// Pieces of which none weighs more than `most`, but for a single frame that does.
-fn cut(frames: &[GridThw], weights: &[u64], most: u64) -> Vec<Piece> {
-    let mut pieces = Vec::new();
-    let mut piece = Piece::default();
-    let mut weight = 0;
-    for (&frame, &own) in frames.iter().zip(weights) {
-        if !piece.frames.is_empty() && weight + own > most {
-            let next = Piece {
-                rows: piece.rows.end..piece.rows.end,
-                frames: Vec::new(),
+/// Pieces whose frames cost at most `most` together; a frame that costs more is a piece of its own. They are made one after
+/// another: a clip may have millions of frames.
+fn cut(grids: &[GridThw], most: u64, cost: impl Fn(GridThw) -> u64) -> impl Iterator<Item = Piece> {
+    let mut grids = grids.iter().copied().filter(|grid| grid.t > 0);
+    // What is left of the item that the last piece ended in.
+    let mut rest = grids.next();
+    let mut row = 0;
+    std::iter::from_fn(move || {
+        let (start, mut room, mut frames) = (row, most, Vec::new());
+        while let Some(item) = rest {
+            let own = cost(GridThw { t: 1, ..item });
+            let fitting = room.checked_div(own).unwrap_or(u64::MAX);
+            let t = match fitting.min(item.t as u64) as usize {
+                0 if frames.is_empty() => 1,
+                0 => break,
+                t => t,
             };
-            pieces.push(std::mem::replace(&mut piece, next));
-            weight = 0;
+            room = room.saturating_sub(t as u64 * own);
+            row += t * item.h * item.w;
+            frames.push(GridThw { t, ..item });
+            let t = item.t - t;
+            rest = match t {
+                0 => grids.next(),
+                _ => Some(GridThw { t, ..item }),
+            };
         }
-        weight += own;
-        piece.rows.end += frame.num_patches();
-        piece.frames.push(frame);
-    }
-    pieces.push(piece);
-    pieces
+        let rows = start..row;
+        (!frames.is_empty()).then_some(Piece { rows, frames })
+    })
 }
 
 #[cfg(test)]
@@ -73,15 +75,18 @@ mod tests {
 
     fn rows(grids: &[[usize; 3]], max_patches: usize) -> Vec<Range<usize>> {
         let grids: Vec<GridThw> = grids.iter().copied().map(GridThw::from).collect();
-        let pieces = pieces(&grids, max_patches).into_iter();
+        let pieces = pieces(&grids, max_patches);
         pieces.map(|piece| piece.rows).collect()
     }
 
     #[test]
     fn a_clip_is_cut_between_frames() {
         assert_eq!(rows(&[[5, 2, 2]], 9), [0..8, 8..16, 16..20]);
-        let cut = pieces(&[GridThw::new(3, 2, 4)], 16);
-        assert_eq!(cut[0].frames, [GridThw::new(1, 2, 4); 2]);
+        let grids = [GridThw::new(3, 2, 4)];
+        let mut cut = pieces(&grids, 16);
+        assert_eq!(cut.next().unwrap().frames, [GridThw::new(2, 2, 4)]);
+        assert_eq!(cut.next().unwrap().frames, [GridThw::new(1, 2, 4)]);
+        assert_eq!(cut.next(), None);
     }
 
     #[test]
@@ -89,6 +94,15 @@ mod tests {
         assert_eq!(
             rows(&[[1, 2, 2], [2, 2, 2], [1, 2, 6]], 10),
             [0..8, 8..12, 12..24]
+        );
+        let grids = [GridThw::new(1, 2, 2), GridThw::new(2, 2, 2)];
+        let cut: Vec<Piece> = pieces(&grids, 100).collect();
+        assert_eq!(
+            cut,
+            [Piece {
+                rows: 0..12,
+                frames: grids.into()
+            }]
         );
     }
 
@@ -98,6 +112,40 @@ mod tests {
             rows(&[[1, 1, 99], [1, 1, 1], [1, 1, 99]], 10),
             [0..99, 99..100, 100..199]
         );
+        assert_eq!(rows(&[[2, 1, 99]], 0), [0..99, 99..198]);
+    }
+
+    #[test]
+    fn every_cut_gives_every_frame_once() {
+        let grids = [[3, 2, 4], [1, 6, 2], [7, 2, 2], [1, 2, 2], [2, 4, 6]].map(GridThw::from);
+        let one_by_one = |grids: &[GridThw]| -> Vec<(usize, usize)> {
+            let frames = grids.iter();
+            frames
+                .flat_map(|grid| std::iter::repeat_n((grid.h, grid.w), grid.t))
+                .collect()
+        };
+        for max_patches in 0..150 {
+            let mut frames = Vec::new();
+            let mut row = 0;
+            for piece in pieces(&grids, max_patches) {
+                let patches: usize = piece.frames.iter().map(|grid| grid.num_patches()).sum();
+                assert_eq!(piece.rows, row..row + patches);
+                let own = one_by_one(&piece.frames);
+                assert!(patches <= max_patches || own.len() == 1);
+                row += patches;
+                frames.extend(own);
+            }
+            assert_eq!(frames, one_by_one(&grids));
+        }
+    }
+
+    #[test]
+    fn no_items_are_no_pieces() {
+        assert!(rows(&[], 10).is_empty());
+        let grids = [[0, 2, 2], [1, 2, 2]].map(GridThw::from);
+        let cut: Vec<Piece> = pieces(&grids, 10).collect();
+        assert_eq!(cut.len(), 1);
+        assert_eq!(cut[0].rows, 0..4);
     }
 
     /// A frame costs its patches, and each more the more there are.

@@ -129,6 +129,8 @@ pub struct Plan {
     pub weights: u64,
     /// Most bytes while they are loaded, themselves included.
     pub loading: u64,
+    /// Most bytes of a parameter's values that are on the host while they are loaded onto a device with memory of its own.
+    pub staging: u64,
     /// Bytes of the patch rows, which are on the host.
     pub patch_rows: u64,
     /// Most bytes that the tower holds beside the parameters, its results included.
@@ -137,7 +139,8 @@ pub struct Plan {
     pub embeddings: u64,
     /// Bytes of the largest tensor beside the parameters.
     pub largest_tensor: u64,
-    /// Bytes of the largest parameter, where it is held whole.
+    /// Bytes of the largest parameter that is held whole where the device limits its buffers: weights are held in parts,
+    /// and of them it is a row.
     pub largest_parameter: u64,
 }
 
@@ -190,6 +193,11 @@ impl Plan {
             patches_at_once: load.patches_at_once,
             weights: footprint.weights(),
             loading: footprint.loading(),
+            staging: if target.on_host {
+                0
+            } else {
+                footprint.staging()
+            },
             patch_rows: bytes(patches, config.patch_dim()),
             activations: load.activations,
             embeddings,
@@ -203,7 +211,7 @@ impl Plan {
     ///
     /// # Errors
     /// [`Error::Memory`] where the smallest parts, single frames and a few queries of each, take more, and
-    /// [`Error::Buffer`] where one of their tensors or of the parameters does.
+    /// [`Error::Buffer`] where one of their tensors does, or a parameter that is not held in parts.
     pub fn within(
         config: &VisionConfig,
         grids: &[GridThw],
@@ -216,7 +224,7 @@ impl Plan {
         Ok(plan)
     }
 
-    /// [`Plan::within`], starting from `cut`, for a tower that is loaded: its parameters are there, if need be in parts.
+    /// [`Plan::within`], starting from `cut`, for a tower that is loaded: its parameters are there.
     pub(crate) fn from_cut(
         config: &VisionConfig,
         grids: &[GridThw],
@@ -262,12 +270,22 @@ impl Plan {
         }
     }
 
-    /// Most bytes of the host's memory, at any time: for a GPU, the patch rows and then the embeddings.
+    /// Most bytes of the host's memory, at any time: for a GPU, the patch rows, with a parameter on its way to the device
+    /// or the embeddings.
     #[must_use]
     pub fn on_host(&self) -> u64 {
         match self.target.on_host {
             true => self.on_device(),
-            false => self.patch_rows + self.embeddings,
+            false => self.patch_rows + self.embeddings.max(self.staging),
+        }
+    }
+
+    /// Most bytes of the host's memory while parameters are loaded.
+    #[must_use]
+    pub fn loading_on_host(&self) -> u64 {
+        match self.target.on_host {
+            true => self.loading,
+            false => self.staging,
         }
     }
 
@@ -300,18 +318,25 @@ struct ShareLoad {
 
 impl ShareLoad {
     fn new(config: &VisionConfig, footprint: Footprint<'_>, share: &Piece, cut: Cut) -> Self {
-        let pieces = pieces(&share.frames, cut.max_patches);
-        let one = |piece: &Piece| Self {
-            activations: footprint.activations(&piece.frames, cut.max_score_bytes),
-            largest_tensor: footprint.largest_tensor(&piece.frames, cut.max_score_bytes),
-            patches_at_once: piece.rows.len(),
-        };
-        let most = pieces.iter().map(one).fold(Self::default(), Self::max);
+        let mut most = Self::default();
+        let (mut count, mut last) = (0, Vec::new());
+        for piece in pieces(&share.frames, cut.max_patches) {
+            count += 1;
+            // A long clip's pieces are alike but for the first and the last.
+            if piece.frames != last {
+                most = most.max(Self {
+                    activations: footprint.activations(&piece.frames, cut.max_score_bytes),
+                    largest_tensor: footprint.largest_tensor(&piece.frames, cut.max_score_bytes),
+                    patches_at_once: piece.rows.len(),
+                });
+                last = piece.frames;
+            }
+        }
         let merge = config.spatial_merge_size;
         let tokens = share.frames.iter().map(|frame| frame.num_tokens(merge));
         let embeddings = F32 * (tokens.sum::<usize>() * config.out_hidden_size) as u64;
         Self {
-            activations: match pieces.len() {
+            activations: match count {
                 0 | 1 => most.activations.max(embeddings),
                 // Results wait for one another, and are then put together.
                 _ => (most.activations + embeddings).max(2 * embeddings),
@@ -382,10 +407,36 @@ mod tests {
         target.max_buffer = Some(whole.largest_tensor - 1);
         let cut = plan(target, u64::MAX).unwrap();
         assert!(cut.largest_tensor < whole.largest_tensor);
-        // The merger's weights cannot be cut.
+        // The merger's weights are held in parts, the position table is not, and rows are cut no finer than frames.
+        let table = 2 * 24 * 24 * Preset::Medium.vision().hidden_size as u64;
+        assert_eq!(whole.largest_parameter, table);
+        let frame = [GridThw::new(1, 2, 2)];
+        let small = |max_buffer| {
+            let max_buffer = Some(max_buffer);
+            let target = Target {
+                max_buffer,
+                ..target
+            };
+            Plan::within(&Preset::Medium.vision(), &frame, target, u64::MAX)
+        };
+        small(table).unwrap();
+        let refused = small(table - 1).unwrap_err();
+        assert!(matches!(refused, Error::Buffer { needed, .. } if needed == table));
         target.max_buffer = Some(1 << 20);
         let refused = plan(target, u64::MAX).unwrap_err().to_string();
         assert!(refused.contains("1.00 MiB"), "{refused}");
+    }
+
+    #[test]
+    fn the_longest_clip_is_planned_at_once() {
+        let grids = [GridThw::new(1 << 23, 2, 2)];
+        let target = Target::new(Backend::Flex, FloatDType::F32);
+        let config = Preset::Tiny.vision();
+        let plan = Plan::new(&config, &grids, target);
+        assert_eq!(plan.patches_at_once, 1024);
+        assert_eq!(plan.activations, 2 * plan.embeddings);
+        let short = Plan::new(&config, &[GridThw::new(512, 2, 2)], target);
+        assert_eq!(short.largest_tensor, plan.largest_tensor);
     }
 
     #[test]

@@ -30,7 +30,8 @@ model config.json and the preprocessor files. A device that is named need not be
 
 Operations are floating-point ones, two for each multiplication. On flex, memory is what `encode` of these inputs holds
 at most, the program itself included, within a tenth; elsewhere it is what burn is asked for, whose own pools may keep
-more. With --max-memory, the work is cut as `encode --max-memory` would cut it.
+more. Of each kind the most is said that is held at any time; these times differ, so that the sum is less. The inputs are
+those of one `encode`, batch by batch. With --max-memory, the work is cut as `encode --max-memory` would cut it.
 
 Examples:
   glm4v plan cat.jpg walk.mp4 -m zai-org/GLM-4.1V-9B-Thinking

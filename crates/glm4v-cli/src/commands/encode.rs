@@ -1,6 +1,8 @@
 mod collected;
 mod summary;
 
+use std::sync::Arc;
+
 use anyhow::{Result, bail};
 use glm4v::Patches;
 
@@ -9,9 +11,10 @@ use self::summary::Summary;
 use crate::args::EncodeArgs;
 use crate::console::Console;
 use crate::devices::Devices;
-use crate::forecast::{Fitting, Room, Work};
-use crate::inputs::{self, About, Inputs};
+use crate::forecast::{Ahead, Fitting, Work};
+use crate::inputs::{self, About, Batch, Inputs};
 use crate::output::Found;
+use crate::room::Room;
 use crate::stages::Stages;
 use crate::values::{Dtype, Format};
 use crate::weights::Weights;
@@ -29,6 +32,7 @@ pub(crate) fn run(args: EncodeArgs, console: &Console) -> Result<()> {
     let weights = Weights::new(&compute, console)?;
     let config = weights.config()?;
     let processor = inputs::with_sampling(weights.processor()?, &inputs.reading)?;
+    let processor = Arc::new(processor);
     let devices = Devices::find(&compute.device)?;
     let mut collected = Collected::new(&more, inputs.inputs.len())?;
     let work = Work {
@@ -48,7 +52,8 @@ pub(crate) fn run(args: EncodeArgs, console: &Console) -> Result<()> {
         None => {}
     }
     let mut stages = Stages::default();
-    let mut inputs = Inputs::new(inputs, &processor, console)?;
+    let ahead = Ahead::usual(work.target);
+    let mut inputs = Inputs::new(inputs, &processor, ahead, console)?;
     let fitting = Fitting {
         work,
         room: Room::new(compute.device.max_memory),
@@ -102,7 +107,7 @@ pub(crate) fn run(args: EncodeArgs, console: &Console) -> Result<()> {
 }
 
 /// Inputs as one batch.
-pub(crate) fn packed(batch: Vec<(About, Patches)>) -> Result<(Vec<About>, Patches)> {
+pub(crate) fn packed(batch: Batch) -> Result<(Vec<About>, Patches)> {
     let (about, mut patches): (Vec<About>, Vec<Patches>) = batch.into_iter().unzip();
     let patches = match patches.len() {
         1 => patches.remove(0),

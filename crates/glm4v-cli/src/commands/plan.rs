@@ -1,15 +1,16 @@
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
-use glm4v::{OpenOptions, Plan, Processor};
+use glm4v::{InputInfo, OpenOptions, Plan, Processor};
 use serde_json::{Value, json};
 
 use crate::args::PlanArgs;
 use crate::console::{Console, Report};
 use crate::devices::Devices;
-use crate::forecast::{Forecast, Kept, Room, Size, Work};
+use crate::forecast::{Forecast, Kept, Size, Work};
 use crate::inputs::{self, About};
 use crate::layout;
+use crate::room::Room;
 use crate::weights::Weights;
 
 /// What `encode` would take for these inputs, without running it.
@@ -34,10 +35,7 @@ pub(crate) fn run(args: &PlanArgs, console: &Console) -> Result<()> {
         target,
         kept: Kept::default(),
     };
-    let sizes: Vec<Size> = inputs
-        .iter()
-        .map(|about| Size::of(about, config.patch_size))
-        .collect();
+    let sizes: Vec<Size> = inputs.iter().map(Size::of).collect();
     let forecast = match args.device.max_memory {
         None => Forecast::usual(work, &sizes),
         Some(_) => {
@@ -93,7 +91,8 @@ struct Planned {
 
 impl Planned {
     fn text(&self) -> String {
-        let plan = &self.plan;
+        let (plan, most) = (&self.plan, &self.forecast.most);
+        let at_most = |bytes| format!("{} at most", layout::bytes(bytes));
         let mut rows = vec![
             [
                 "input",
@@ -139,38 +138,37 @@ impl Planned {
                 "computed",
                 format!("in {} on {}", self.dtype, self.devices.said()),
             ),
-            ("weights", layout::bytes(plan.weights)),
-            ("patch rows", layout::bytes(plan.patch_rows)),
+            ("weights", layout::bytes(most.weights)),
+            ("patch rows", at_most(most.patch_rows)),
+            ("reading", at_most(most.reading)),
             (
                 "activations",
                 format!(
-                    "{} at most, {} patches at once",
-                    layout::bytes(plan.activations),
-                    plan.patches_at_once
+                    "{}, {} patches at once",
+                    at_most(most.activations),
+                    most.patches_at_once
                 ),
             ),
-            ("embeddings", layout::bytes(plan.embeddings)),
+            ("embeddings", layout::bytes(most.embeddings)),
         ];
         let of_each = match self.devices.count() {
             1 => String::new(),
             count => format!(", of each of {count}"),
         };
-        pairs.extend(self.forecast.device.map(|bytes| {
-            let bytes = layout::bytes(bytes);
-            ("device memory", format!("{bytes} at most{of_each}"))
-        }));
+        pairs.extend(
+            self.forecast
+                .device
+                .map(|bytes| ("device memory", at_most(bytes) + &of_each)),
+        );
         pairs.push((
             "memory",
-            format!(
-                "{} at most, with the program",
-                layout::bytes(self.forecast.host)
-            ),
+            format!("{}, with the program", at_most(self.forecast.host)),
         ));
         format!("{}\n{}", layout::table(&rows), layout::pairs(&pairs))
     }
 
     fn json(&self) -> Value {
-        let plan = &self.plan;
+        let (plan, most) = (&self.plan, &self.forecast.most);
         let inputs = self.inputs.iter().zip(&plan.items);
         let inputs = inputs.map(|(about, item)| {
             let mut json = about.json();
@@ -187,12 +185,13 @@ impl Planned {
             "parameters": self.parameters,
             "dtype": self.dtype,
             "device": self.devices.json(),
-            "patches_at_once": plan.patches_at_once,
+            "patches_at_once": most.patches_at_once,
             "bytes": {
-                "weights": plan.weights,
-                "patch_rows": plan.patch_rows,
-                "activations": plan.activations,
-                "embeddings": plan.embeddings,
+                "weights": most.weights,
+                "patch_rows": most.patch_rows,
+                "reading": most.reading,
+                "activations": most.activations,
+                "embeddings": most.embeddings,
                 "device": self.forecast.device,
                 "total": self.forecast.host,
             },
@@ -220,12 +219,14 @@ impl About {
                 .and_then(|video| Ok(video.grid(frames, height, width)?)),
         };
         let grid = grid.with_context(|| input.display().to_string())?;
-        Ok(Self::new(
-            input.to_owned(),
-            (height, width),
+        let info = InputInfo {
+            held: processor.held((height, width), grid, frames),
             grid,
-            processor.config().merge_size,
-        ))
+            height,
+            width,
+            frames: None,
+        };
+        Ok(Self::new(input.to_owned(), info, processor))
     }
 }
 

@@ -1,9 +1,12 @@
+use std::sync::Arc;
+
 use anyhow::Result;
 use serde_json::json;
 
 use crate::args::PreprocessArgs;
 use crate::commands::encode::packed;
 use crate::console::{Console, Report};
+use crate::forecast::Ahead;
 use crate::inputs::{self, Inputs};
 use crate::output::Found;
 use crate::stages::Stages;
@@ -13,13 +16,13 @@ use crate::{atomic, layout};
 /// Pictures and clips to a file of patch rows.
 pub(crate) fn run(args: PreprocessArgs, console: &Console) -> Result<()> {
     let processor = Weights::configs(&args.model, console)?.processor()?;
-    let processor = inputs::with_sampling(processor, &args.inputs.reading)?;
+    let processor = Arc::new(inputs::with_sampling(processor, &args.inputs.reading)?);
     let file = &args.output;
     atomic::check(&file.path)?;
 
     let mut stages = Stages::default();
-    let mut inputs = Inputs::new(args.inputs, &processor, console)?;
-    let all = stages.time("read", || inputs.batch(usize::MAX))?;
+    let mut inputs = Inputs::new(args.inputs, &processor, Ahead::ALL, console)?;
+    let all = stages.time("read", || inputs.next_batch())?;
     drop(inputs);
     let (about, patches) = packed(all.unwrap_or_default())?;
     let found = Found {

@@ -1,5 +1,7 @@
 mod sheet;
 
+use std::sync::Arc;
+
 use anyhow::{Result, ensure};
 use glm4v::{
     ImageProcessorConfig, Patches, VisionEncoder, Wanted, colours, image::RgbImage,
@@ -13,8 +15,9 @@ use crate::args::{InputArgs, VizArgs};
 use crate::commands::encode::packed;
 use crate::console::{Console, Report};
 use crate::devices::Devices;
-use crate::forecast::{Fitting, Kept, Room, Work};
+use crate::forecast::{Ahead, Fitting, Kept, Work};
 use crate::inputs::{self, Inputs};
+use crate::room::Room;
 use crate::stages::Stages;
 use crate::weights::Weights;
 use crate::{atomic, layout};
@@ -28,6 +31,7 @@ pub(crate) fn run(args: VizArgs, console: &Console) -> Result<()> {
     let weights = Weights::new(compute, console)?;
     let config = weights.config()?;
     let processor = inputs::with_sampling(weights.processor()?, &args.reading)?;
+    let processor = Arc::new(processor);
     let devices = Devices::find_one(&compute.device, "viz")?;
     atomic::check(&args.output)?;
 
@@ -36,12 +40,12 @@ pub(crate) fn run(args: VizArgs, console: &Console) -> Result<()> {
         inputs: vec![args.input],
         reading: args.reading,
     };
-    let mut inputs = Inputs::new(input, &processor, console)?;
     let block_bytes = (config.hidden_size * size_of::<f32>()) as u64;
+    let target = devices.target(&compute.device);
     let fitting = Fitting {
         work: Work {
             config: &config,
-            target: devices.target(&compute.device),
+            target,
             kept: Kept {
                 patch: args.block.map_or(0, |_| block_bytes),
                 token: 0,
@@ -50,6 +54,7 @@ pub(crate) fn run(args: VizArgs, console: &Console) -> Result<()> {
         room: Room::new(compute.device.max_memory),
         device: devices.tightest(),
     };
+    let mut inputs = Inputs::new(input, &processor, Ahead::usual(target), console)?;
     let (batch, cut) = stages.time("read", || fitting.first_batch(&mut inputs))?;
     drop(inputs);
     let (about, patches) = packed(batch.unwrap_or_default())?;

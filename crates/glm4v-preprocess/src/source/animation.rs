@@ -77,6 +77,11 @@ impl Animation {
         })
     }
 
+    /// Bytes of the file.
+    pub(crate) fn len(&self) -> u64 {
+        self.bytes.len() as u64
+    }
+
     pub(crate) fn reader(&self) -> Result<AnimationReader<'_>, PreprocessError> {
         let (format, name) = formats::of(&self.bytes).expect("it was opened by its format");
         Ok(AnimationReader {
