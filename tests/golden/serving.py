@@ -8,8 +8,10 @@ import time
 from pathlib import Path
 
 import torch
+from transformers.models.glm4v.image_processing_glm4v import Glm4vImageProcessor
 
 from batch import preprocess
+from clips import Clip
 from reference import encode, load_input, load_tower, versions
 
 
@@ -27,20 +29,26 @@ def serve(arguments):
 class Side:
     def __init__(self, arguments):
         self.checkpoint = arguments.checkpoint
+        self.processor = Glm4vImageProcessor.from_pretrained(arguments.checkpoint)
         self.device = torch.device(arguments.device)
         self.tower = load_tower(arguments.checkpoint, arguments.dtype).to(self.device)
         if arguments.compile:
             self.tower = torch.compile(self.tower)
 
-    def input(self, path, count):
-        """From here on, `count` times the picture or video at `path`; the peak of memory is counted anew."""
+    def input(self, files):
+        """From here on, these pictures and videos; the peak of memory is counted anew."""
         forget_peak()
-        self.files = [Path(path)] * count
+        self.files = [Path(path) for path in files]
         return self.preprocess()
 
     def preprocess(self):
-        """From files to patch rows."""
-        self.inputs = preprocess(self.checkpoint, [load_input(path) for path in self.files])
+        """From files to patch rows: pictures as the processor's documentation has it."""
+        loaded = [load_input(path) for path in self.files]
+        if any(isinstance(entry, Clip) for entry in loaded):
+            self.inputs = preprocess(self.checkpoint, loaded)
+        else:
+            output = self.processor(images=loaded, return_tensors="pt")
+            self.inputs = {"pixel_values": output["pixel_values"], "grid_thw": output["image_grid_thw"]}
         return {"patches": len(self.inputs["pixel_values"])}
 
     def encode(self):

@@ -1,3 +1,4 @@
+mod pictures;
 mod process;
 mod side;
 mod table;
@@ -5,14 +6,14 @@ mod table;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, ensure};
 
+use self::pictures::Named;
 use self::process::whole_process;
 use self::side::Side;
 use self::table::{Row, Table};
 use crate::{full, python, shell};
 
-const PHOTO: &str = "tests/images/coffee-336.jpg";
 const PRESET: &str = "glm-4.1v-9b";
 
 /// Arguments of `bench`.
@@ -25,7 +26,7 @@ pub(crate) struct Args {
     #[arg(long, default_value = "transformers", value_parser = ["transformers", "none"])]
     reference: String,
     /// Types of the weights
-    #[arg(long, value_delimiter = ',', default_value = "f32,bf16")]
+    #[arg(long, value_delimiter = ',', default_value = "f32,bf16", value_parser = ["f32", "f16", "bf16"])]
     dtype: Vec<String>,
     /// Sizes of the photo, as WIDTHxHEIGHT; 1792x2688 is the largest that a checkpoint takes, 24,576 patches
     #[arg(long, value_delimiter = ',', default_value = "336x336,1008x1008")]
@@ -51,7 +52,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let work = shell::target_dir()?.join("full");
     std::fs::create_dir_all(&work)?;
     let checkpoint = full::checkpoint(&release, &work, PRESET)?;
-    let photos = photos(args, &release, &work)?;
+    let photos = pictures::photos(args, &release, &work)?;
     let bench = Bench {
         args,
         release: &release,
@@ -59,6 +60,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         work: &work,
     };
     let mut table = Table::default();
+    bench.jpegs(&mut table)?;
     for dtype in &args.dtype {
         bench.towers(dtype, &photos, &mut table)?;
         table.rows.push(whole_process(&bench, dtype, &photos[0].1)?);
@@ -83,46 +85,82 @@ impl Bench<'_> {
         self.args.reference != "none"
     }
 
-    /// Preprocessing and tower of every photo and batch.
-    fn towers(&self, dtype: &str, photos: &[(String, PathBuf)], table: &mut Table) -> Result<()> {
-        let mut ours = Side::start(&mut self.our_side(dtype))?;
-        let mut theirs = match self.has_reference() {
-            true => Some(Side::start(&mut self.their_side(dtype)?)?),
-            false => None,
-        };
-        if let Some(side) = &theirs {
-            table.versions = side.greeting["versions"].clone();
-        }
+    /// Preprocessing and tower of every photo and batch, in one type.
+    fn towers(&self, dtype: &str, photos: &[Named<PathBuf>], table: &mut Table) -> Result<()> {
+        let mut sides = self.sides(dtype, table)?;
         for (size, photo) in photos {
             for &count in &self.args.batch {
                 let what = match count {
                     1 => size.clone(),
                     count => format!("{count} of {size}"),
                 };
-                let patches = ours.input(photo, count)?;
-                if let Some(theirs) = &mut theirs {
-                    let found = theirs.input(photo, count)?;
-                    if found != patches {
-                        bail!("{what}: {patches} patches here, {found} there");
-                    }
-                }
-                for verb in ["preprocess", "encode"] {
-                    let mut row = Row::new(dtype, &what, patches, verb);
-                    for round in 0..=self.args.repeat {
-                        let own = ours.seconds(verb)?;
-                        let other = theirs.as_mut().map(|side| side.seconds(verb)).transpose()?;
-                        if round > 0 {
-                            row.add(own, other);
-                        }
-                    }
-                    row.peak = (
-                        ours.peak()?,
-                        theirs.as_mut().map(Side::peak).transpose()?.flatten(),
-                    );
-                    eprintln!("{}", row.line());
-                    table.rows.push(row);
+                let files = vec![photo.clone(); count];
+                self.rows(
+                    &mut sides,
+                    [dtype, &what],
+                    &files,
+                    &["preprocess", "encode"],
+                    table,
+                )?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Preprocessing of JPEGs, whatever the type.
+    fn jpegs(&self, table: &mut Table) -> Result<()> {
+        let mut sides = self.sides(&self.args.dtype[0], table)?;
+        for (what, files) in pictures::jpegs(self.release, self.work)? {
+            self.rows(&mut sides, ["any", &what], &files, &["preprocess"], table)?;
+        }
+        Ok(())
+    }
+
+    /// Ours, and theirs where there is one.
+    fn sides(&self, dtype: &str, table: &mut Table) -> Result<(Side, Option<Side>)> {
+        let ours = Side::start(&mut self.our_side(dtype))?;
+        let theirs = match self.has_reference() {
+            true => Some(Side::start(&mut self.their_side(dtype)?)?),
+            false => None,
+        };
+        if let Some(side) = &theirs {
+            table.versions = side.greeting["versions"].clone();
+        }
+        Ok((ours, theirs))
+    }
+
+    /// A row for each thing that both sides do with `files`, in turn.
+    fn rows(
+        &self,
+        (ours, theirs): &mut (Side, Option<Side>),
+        [dtype, what]: [&str; 2],
+        files: &[PathBuf],
+        verbs: &[&str],
+        table: &mut Table,
+    ) -> Result<()> {
+        let patches = ours.input(files)?;
+        if let Some(theirs) = theirs {
+            let found = theirs.input(files)?;
+            ensure!(
+                found == patches,
+                "{what}: {patches} patches here, {found} there"
+            );
+        }
+        for verb in verbs {
+            let mut row = Row::new(dtype, what, patches, verb);
+            for round in 0..=self.args.repeat {
+                let own = ours.seconds(verb)?;
+                let other = theirs.as_mut().map(|side| side.seconds(verb)).transpose()?;
+                if round > 0 {
+                    row.add(own, other);
                 }
             }
+            row.peak = (
+                ours.peak()?,
+                theirs.as_mut().map(Side::peak).transpose()?.flatten(),
+            );
+            eprintln!("{}", row.line());
+            table.rows.push(row);
         }
         Ok(())
     }
@@ -153,28 +191,4 @@ impl Bench<'_> {
             command.env("RAYON_NUM_THREADS", threads.to_string());
         }
     }
-}
-
-/// The photo in every size asked for.
-fn photos(args: &Args, release: &Path, work: &Path) -> Result<Vec<(String, PathBuf)>> {
-    let original = shell::root().join(PHOTO);
-    let photo = |size: &String| {
-        let sides = size.split_once('x');
-        let (width, height) = sides.with_context(|| format!("{size}: expected WIDTHxHEIGHT"))?;
-        if size == "336x336" {
-            return Ok((size.clone(), original.clone()));
-        }
-        let file = work.join(format!("photo-{size}.png"));
-        if !file.exists() {
-            let mut scale = Command::new(release.join("bench"));
-            scale
-                .arg("scale")
-                .arg(&original)
-                .args([width, height])
-                .arg(&file);
-            shell::run(&mut scale)?;
-        }
-        Ok((size.clone(), file))
-    };
-    args.size.iter().map(photo).collect()
 }

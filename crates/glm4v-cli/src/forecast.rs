@@ -4,7 +4,8 @@ use std::collections::VecDeque;
 
 use anyhow::{Result, anyhow};
 use glm4v::{
-    Cut, DeviceInfo, GridThw, Patches, Plan, Target, VisionConfig, VisionEncoder, available_memory,
+    Cut, DeviceInfo, Footprint, GridThw, Patches, Plan, Target, VisionConfig, VisionEncoder,
+    available_memory,
 };
 
 use crate::args::DeviceArgs;
@@ -206,9 +207,11 @@ impl Forecast {
             target,
             kept,
         } = work;
+        let footprint = Footprint::new(config, target.arithmetic);
         let rows = |sizes: &[Size]| -> u64 {
-            let patches = sizes.iter().map(|size| size.grid.num_patches() as u64);
-            F32 * config.patch_dim() as u64 * patches.sum::<u64>()
+            let grids = sizes.iter().map(|size| size.grid);
+            let values = |grid: GridThw| (grid.num_patches() * footprint.row_len(grid)) as u64;
+            F32 * grids.map(values).sum::<u64>()
         };
         let mut batches = Batches {
             unread: sizes,

@@ -196,10 +196,12 @@ impl About {
             height,
             width,
             frames,
+            warnings,
         } = processor.probe(path, options)?;
         let merge = processor.config().merge_size;
         Ok(Self {
             frames,
+            warnings,
             ..Self::new(path.to_owned(), (height, width), grid, merge)
         })
     }

@@ -1,5 +1,6 @@
 //! JPEG through libjpeg, whose pixels are those of Pillow.
 
+use std::borrow::Cow;
 use std::io::{self, BufRead, Read};
 
 use image::RgbImage;
@@ -8,6 +9,7 @@ use mozjpeg::{ColorSpace, Decompress, Marker};
 
 use crate::formats::check_size;
 use crate::orientation::{EXIF_PREFIX, orientation};
+use crate::resize::{resize, resize_arriving};
 use crate::{OpenOptions, PreprocessError};
 
 const XMP_PREFIX: &[u8] = b"http://ns.adobe.com/xap/1.0/\0";
@@ -32,6 +34,28 @@ pub(crate) fn decode(
     };
     let picture = RgbImage::from_raw(width, height, pixels);
     Ok((picture.expect("every line was read"), orientation))
+}
+
+/// A JPEG in another size, (height, width): its lines are resized while the next ones are decoded. `None` for one that
+/// is to be turned, or whose inks are yet to become colours.
+pub(crate) fn decode_resized(
+    bytes: &[u8],
+    options: &OpenOptions,
+    (height, width): (u32, u32),
+) -> Result<Option<RgbImage>, PreprocessError> {
+    let header = header(bytes, options)?;
+    let turned =
+        options.exif_orientation && metadata_orientation(&header) != Orientation::NoTransforms;
+    if turned || has_inks(&header) {
+        return Ok(None);
+    }
+    let size = (header.width() as u32, header.height() as u32);
+    let mut started = header.rgb().map_err(failed)?;
+    let next = |lines: &mut [u8]| started.read_scanlines_into(lines).map(drop);
+    let narrowed = resize_arriving(size, width, next).map_err(failed)?;
+    Ok(Some(
+        resize(Cow::Owned(narrowed), height, width).into_owned(),
+    ))
 }
 
 /// Width, height and orientation of what [`decode`] reads.

@@ -1,11 +1,13 @@
+use std::borrow::Cow;
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
 use image::metadata::Orientation;
-use image::{DynamicImage, ImageFormat};
+use image::{DynamicImage, ImageFormat, RgbImage};
 
 use crate::contain::contain;
+use crate::resize::resize;
 use crate::{PreprocessError, formats, gif};
 
 const PICTURE: &str = "a PNG, JPEG, WebP, GIF, BMP or TIFF picture";
@@ -81,6 +83,23 @@ pub fn decode(bytes: &[u8], options: &OpenOptions) -> Result<DynamicImage, Prepr
         picture.apply_orientation(orientation);
     }
     Ok(picture)
+}
+
+/// [`decode`], then resized to (height, width); of a JPEG that is not turned, both at once.
+pub(crate) fn decode_resized(
+    bytes: &[u8],
+    options: &OpenOptions,
+    (height, width): (u32, u32),
+) -> Result<RgbImage, PreprocessError> {
+    #[cfg(feature = "libjpeg")]
+    if let (ImageFormat::Jpeg, name) = format(bytes, options)? {
+        let resized = || crate::jpeg::decode_resized(bytes, options, (height, width));
+        if let Some(resized) = contain(name, resized)? {
+            return Ok(resized);
+        }
+    }
+    let rgb = decode(bytes, options)?.into_rgb8();
+    Ok(resize(Cow::Owned(rgb), height, width).into_owned())
 }
 
 /// The (height, width) that [`decode`] would give, by the header alone.

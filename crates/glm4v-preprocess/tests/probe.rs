@@ -24,7 +24,7 @@ fn the_size_is_known_before_the_pixels() {
             };
             let expected = (picture.height() as usize, picture.width() as usize);
             let found = match Media::probe(&path, &options).unwrap() {
-                MediaInfo::Still { height, width } => (height, width),
+                MediaInfo::Still(still) => still.size(),
                 MediaInfo::Clip(_) => panic!("{} is a clip", path.display()),
             };
             assert_eq!(found, expected, "{}", path.display());

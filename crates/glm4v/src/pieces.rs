@@ -11,6 +11,8 @@ pub(crate) struct Piece {
     pub(crate) rows: Range<usize>,
     /// A grid for each frame: attention never leaves a frame, so a clip is as good as its frames one by one.
     pub(crate) frames: Vec<GridThw>,
+    /// Rows of items of one temporal patch, which are taken for stills.
+    pub(crate) stills: usize,
 }
 
 /// Pieces of at most `max_patches` patches; a larger frame is a piece of its own.
@@ -19,16 +21,17 @@ pub(crate) fn pieces(grids: &[GridThw], max_patches: usize) -> Vec<Piece> {
     let mut piece = Piece::default();
     let frames = grids
         .iter()
-        .flat_map(|grid| std::iter::repeat_n(GridThw { t: 1, ..*grid }, grid.t));
-    for frame in frames {
+        .flat_map(|grid| std::iter::repeat_n((GridThw { t: 1, ..*grid }, grid.t == 1), grid.t));
+    for (frame, is_still) in frames {
         if !piece.frames.is_empty() && piece.rows.len() + frame.num_patches() > max_patches {
             let next = Piece {
                 rows: piece.rows.end..piece.rows.end,
-                frames: Vec::new(),
+                ..Piece::default()
             };
             pieces.push(std::mem::replace(&mut piece, next));
         }
         piece.rows.end += frame.num_patches();
+        piece.stills += if is_still { frame.num_patches() } else { 0 };
         piece.frames.push(frame);
     }
     pieces.push(piece);
@@ -58,6 +61,17 @@ mod tests {
             rows(&[[1, 2, 2], [2, 2, 2], [1, 2, 6]], 10),
             [0..8, 8..12, 12..24]
         );
+    }
+
+    #[test]
+    fn stills_are_counted() {
+        let grids = [[1, 2, 2], [3, 2, 2], [1, 2, 4]].map(GridThw::from);
+        let stills = |max_patches| {
+            let pieces = pieces(&grids, max_patches).into_iter();
+            pieces.map(|piece| piece.stills).collect::<Vec<_>>()
+        };
+        assert_eq!(stills(100), [12]);
+        assert_eq!(stills(8), [4, 0, 8]);
     }
 
     #[test]

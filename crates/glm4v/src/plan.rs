@@ -4,7 +4,7 @@ use burn::tensor::FloatDType;
 use glm4v_config::{GridThw, VisionConfig};
 use glm4v_model::{Arithmetic, Footprint, Pass, Precision};
 
-use crate::pieces::pieces;
+use crate::pieces::{Piece, pieces};
 use crate::{Backend, Error};
 
 /// Bytes of a value of patch rows and of embeddings on the host.
@@ -105,10 +105,13 @@ impl Cut {
 /// let plan = Plan::new(&preset.vision(), &[grid], Target::new(Backend::Webgpu, FloatDType::F16));
 /// assert_eq!(plan.items[0].patches, 78 * 138);
 /// assert_eq!(plan.items[0].tokens, 39 * 69);
-/// assert_eq!(plan.weights, 2 * 892_498_432);
+/// assert_eq!(plan.weights, 2 * 892_498_432 + 4 * 1536 * (588 + 1)); // and a patch kernel for stills, in f32
 /// assert!(plan.on_device() < 3 << 30);
 /// # Ok::<(), glm4v::Error>(())
 /// ```
+///
+/// An item of one temporal patch is taken for a still, whose rows hold one frame in place of `temporal_patch_size`; a clip
+/// as short takes a little more.
 ///
 /// On flex the bytes are those of the process, less the program itself and the pictures while they are decoded; `glm4v
 /// plan` adds both. On other backends they are a bound for what burn holds, without what its pools keep.
@@ -172,13 +175,14 @@ impl Plan {
             })
             .collect();
         let bytes = |count: usize, width: usize| F32 * count as u64 * width as u64;
-        let patches = items.iter().map(|item| item.patches).sum();
+        let rows = |&grid: &GridThw| bytes(grid.num_patches(), footprint.row_len(grid));
         let tokens = items.iter().map(|item| item.tokens).sum();
         let embeddings = bytes(tokens, config.out_hidden_size);
         let pieces = pieces(grids, cut.max_patches);
         let passes = pieces.iter().map(|piece| {
-            let activations = footprint.activations(&piece.frames, cut.max_score_bytes);
-            let tensor = footprint.largest_tensor(&piece.frames, cut.max_score_bytes);
+            let Piece { frames, stills, .. } = piece;
+            let activations = footprint.activations(frames, *stills, cut.max_score_bytes);
+            let tensor = footprint.largest_tensor(frames, *stills, cut.max_score_bytes);
             (activations, tensor)
         });
         let (passes, tensors): (Vec<u64>, Vec<u64>) = passes.unzip();
@@ -194,7 +198,7 @@ impl Plan {
                 .unwrap_or(0),
             weights: footprint.weights(),
             loading: footprint.loading(),
-            patch_rows: bytes(patches, config.patch_dim()),
+            patch_rows: grids.iter().map(rows).sum(),
             activations: match pieces.len() {
                 0 | 1 => pass.max(embeddings),
                 // Results wait for one another, and are then put together.
@@ -320,7 +324,7 @@ mod tests {
         let patches = plan.items.iter().map(|item| item.patches);
         assert_eq!(patches.collect::<Vec<_>>(), [624, 720, 1900]);
         assert_eq!(plan.num_tokens(), 3244 / 4);
-        assert_eq!(plan.patch_rows, 3244 * 1176 * 4);
+        assert_eq!(plan.patch_rows, ((624 + 1900) * 588 + 720 * 1176) * 4);
         // The clip goes with the first picture only as far as 1,024 patches reach; the other picture is a part by itself.
         assert_eq!((plan.cut.max_patches, plan.patches_at_once), (1024, 1900));
     }
