@@ -92,9 +92,9 @@ impl<'a> Footprint<'a> {
         bytes.max().unwrap_or(0)
     }
 
-    /// Bytes of the largest tensor of a pass over `grids`, of rows of `row_values` values together.
+    /// Bytes of the largest tensor of such a pass.
     #[must_use]
-    pub fn largest_tensor(&self, grids: &[GridThw], row_values: u64, max_score_bytes: u64) -> u64 {
+    pub fn largest_tensor(&self, grids: &[GridThw], stills: usize, max_score_bytes: u64) -> u64 {
         let config = self.config;
         let patches: usize = grids.iter().map(|grid| grid.num_patches()).sum();
         let row_values = self.row_values(patches, stills);
