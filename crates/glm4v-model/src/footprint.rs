@@ -206,8 +206,8 @@ impl<'a> Footprint<'a> {
         let stages = [
             // The rows and what they are projected to.
             row_values * F32 + patches * hidden,
-            // The taps, and a copy of the position table.
-            patches * (hidden + 2 * size(TAPS)) + (config.position_side().pow(2) as u64) * hidden,
+            // The sum of positions, a tap's rows and the taps themselves.
+            patches * (4 * hidden + 2 * size(TAPS)),
             // What a block adds to, queries, keys and values, and what they come of or become.
             patches * 5 * hidden + keys,
             patches * (2 * hidden + size(config.mlp_size())),
