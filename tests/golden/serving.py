@@ -8,8 +8,10 @@ import time
 from pathlib import Path
 
 import torch
+from transformers.models.glm4v.image_processing_glm4v import Glm4vImageProcessor
 
 from batch import preprocess
+from clips import Clip
 from reference import embeddings, load_input, load_tower, to_device, versions
 
 
@@ -27,6 +29,7 @@ def serve(arguments):
 class Side:
     def __init__(self, arguments):
         self.checkpoint = arguments.checkpoint
+        self.processor = Glm4vImageProcessor.from_pretrained(arguments.checkpoint)
         self.device = torch.device(arguments.device)
         self.on_gpu = self.device.type == "cuda"
         self.tower = load_tower(arguments.checkpoint, arguments.dtype).to(self.device)
@@ -38,18 +41,23 @@ class Side:
         part = f"{self.device} ({torch.cuda.get_device_name(self.device)})" if self.on_gpu else str(self.device)
         return f"{part}, SDPA, torch.compile" if self.compiled else f"{part}, SDPA"
 
-    def input(self, path, count):
-        """From here on, `count` times the picture or video at `path`; the peaks of memory are counted anew."""
+    def input(self, files):
+        """From here on, these pictures and videos; the peaks of memory are counted anew."""
         forget_peak()
         if self.on_gpu:
             torch.cuda.empty_cache()
             torch.cuda.reset_peak_memory_stats(self.device)
-        self.files = [Path(path)] * count
+        self.files = [Path(path) for path in files]
         return self.preprocess()
 
     def preprocess(self):
-        """From files to patch rows."""
-        self.inputs = preprocess(self.checkpoint, [load_input(path) for path in self.files])
+        """From files to patch rows: pictures as the processor's documentation has it."""
+        loaded = [load_input(path) for path in self.files]
+        if any(isinstance(entry, Clip) for entry in loaded):
+            self.inputs = preprocess(self.checkpoint, loaded)
+        else:
+            output = self.processor(images=loaded, return_tensors="pt")
+            self.inputs = {"pixel_values": output["pixel_values"], "grid_thw": output["image_grid_thw"]}
         return {"patches": len(self.inputs["pixel_values"])}
 
     def encode(self):

@@ -78,7 +78,7 @@ pub fn compare(
     );
     let mut rows = vec![pixel_values(golden, &patches)?];
 
-    let reference = reference_patches(golden, patches.pixel_values().ncols())?;
+    let reference = reference_patches(golden, patches.row_len())?;
     let factor = match dtype {
         FloatDType::BF16 if encoder.model().arithmetic().is_on_host() => HOST_BF16_FACTOR,
         _ => REDUCED_FACTOR,

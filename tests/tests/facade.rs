@@ -57,7 +57,7 @@ fn a_clip_is_its_temporal_patches() {
     let grid = stills.grids()[0];
     assert_eq!(stills.grids(), [grid, grid]);
     let clip = GridThw { t: 2, ..grid };
-    let clip = Patches::new(stills.pixel_values().clone(), vec![clip]).unwrap();
+    let clip = Patches::new(stills.pixel_values().into_owned(), vec![clip]).unwrap();
     let stills = encoder.encode(&stills).unwrap().into_values().unwrap();
     let clip = encoder.encode(&clip).unwrap().into_values().unwrap();
     assert!(Difference::new(&clip, &stills).relative_l2 < 2e-6);
@@ -74,6 +74,10 @@ fn patches_of_another_tower_are_refused() {
         (
             patches(4, 10, vec![GridThw::new(1, 2, 2)]),
             "rows of 1176 values, found 10",
+        ),
+        (
+            Patches::stills(Array2::zeros((4, 294)), vec![GridThw::new(1, 2, 2)], 4).unwrap(),
+            "rows of stills of 588 values, found 294",
         ),
         (
             patches(6, width, vec![GridThw::new(1, 2, 3)]),

@@ -1,3 +1,4 @@
+mod pictures;
 mod process;
 mod side;
 mod table;
@@ -5,14 +6,13 @@ mod table;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, ensure};
 
+use self::pictures::Named;
 use self::process::whole_process;
 use self::side::Side;
 use self::table::{Row, Table};
 use crate::{full, parity, python, shell};
-
-const PHOTO: &str = "tests/images/coffee-336.jpg";
 
 /// Arguments of `bench`.
 #[derive(clap::Args)]
@@ -89,7 +89,8 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let work = shell::target_dir()?.join("full");
     std::fs::create_dir_all(&work)?;
     let checkpoint = full::checkpoint(&release, &work, &args.preset)?;
-    let photos = photos(args, &release, &work)?;
+    let photos = pictures::photos(args, &release, &work)?;
+    let mut jpegs = pictures::jpegs(&release, &work)?;
     let bench = Bench {
         args,
         release: &release,
@@ -98,7 +99,9 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     };
     let mut table = Table::default();
     for dtype in args.dtypes() {
-        bench.towers(dtype, &photos, &mut table)?;
+        // What has nothing to do with the type is measured once.
+        let jpegs = std::mem::take(&mut jpegs);
+        bench.towers(dtype, &jpegs, &photos, &mut table)?;
         table.rows.push(whole_process(&bench, dtype, &photos[0])?);
     }
     let text = table.markdown(args)?;
@@ -121,16 +124,18 @@ impl Bench<'_> {
         self.args.reference != "none"
     }
 
-    /// Preprocessing and tower of every photo and batch.
-    fn towers(&self, dtype: &str, photos: &[(String, PathBuf)], table: &mut Table) -> Result<()> {
-        let mut ours = Side::start(&mut self.our_side(dtype))?;
-        let mut theirs = match self.has_reference() {
-            true => Some(Side::start(&mut self.their_side(dtype)?)?),
-            false => None,
-        };
-        table.ours = ours.greeting.clone();
-        if let Some(side) = &theirs {
-            table.theirs = side.greeting.clone();
+    /// Preprocessing of `jpegs`; preprocessing and tower of every photo and batch.
+    fn towers(
+        &self,
+        dtype: &str,
+        jpegs: &[Named<Vec<PathBuf>>],
+        photos: &[Named<PathBuf>],
+        table: &mut Table,
+    ) -> Result<()> {
+        let mut sides = self.sides(dtype, table)?;
+        for (what, files) in jpegs {
+            let of = [dtype, what];
+            self.rows(&mut sides, of, files, &["preprocess"], table)?;
         }
         for (size, photo) in photos {
             for &count in &self.args.batch {
@@ -138,27 +143,57 @@ impl Bench<'_> {
                     1 => size.clone(),
                     count => format!("{count} of {size}"),
                 };
-                let patches = ours.input(photo, count)?;
-                if let Some(theirs) = &mut theirs {
-                    let found = theirs.input(photo, count)?;
-                    if found != patches {
-                        bail!("{what}: {patches} patches here, {found} there");
-                    }
-                }
-                for verb in ["preprocess", "encode"] {
-                    let mut row = Row::new(dtype, &what, Some(patches), verb);
-                    for round in 0..=self.args.repeat {
-                        let own = ours.seconds(verb)?;
-                        let other = theirs.as_mut().map(|side| side.seconds(verb)).transpose()?;
-                        if round > 0 {
-                            row.add(own, other);
-                        }
-                    }
-                    row.peaks = (ours.peak()?, theirs.as_mut().map(Side::peak).transpose()?);
-                    eprintln!("{}", row.line());
-                    table.rows.push(row);
+                let files = vec![photo.clone(); count];
+                let verbs = ["preprocess", "encode"];
+                self.rows(&mut sides, [dtype, &what], &files, &verbs, table)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Ours, and theirs where there is one.
+    fn sides(&self, dtype: &str, table: &mut Table) -> Result<(Side, Option<Side>)> {
+        let ours = Side::start(&mut self.our_side(dtype))?;
+        let theirs = match self.has_reference() {
+            true => Some(Side::start(&mut self.their_side(dtype)?)?),
+            false => None,
+        };
+        table.ours = ours.greeting.clone();
+        if let Some(side) = &theirs {
+            table.theirs = side.greeting.clone();
+        }
+        Ok((ours, theirs))
+    }
+
+    /// A row for each thing that both sides do with `files`, in turn.
+    fn rows(
+        &self,
+        (ours, theirs): &mut (Side, Option<Side>),
+        [dtype, what]: [&str; 2],
+        files: &[PathBuf],
+        verbs: &[&str],
+        table: &mut Table,
+    ) -> Result<()> {
+        let patches = ours.input(files)?;
+        if let Some(theirs) = theirs {
+            let found = theirs.input(files)?;
+            ensure!(
+                found == patches,
+                "{what}: {patches} patches here, {found} there"
+            );
+        }
+        for verb in verbs {
+            let mut row = Row::new(dtype, what, Some(patches), verb);
+            for round in 0..=self.args.repeat {
+                let own = ours.seconds(verb)?;
+                let other = theirs.as_mut().map(|side| side.seconds(verb)).transpose()?;
+                if round > 0 {
+                    row.add(own, other);
                 }
             }
+            row.peaks = (ours.peak()?, theirs.as_mut().map(Side::peak).transpose()?);
+            eprintln!("{}", row.line());
+            table.rows.push(row);
         }
         Ok(())
     }
@@ -190,28 +225,4 @@ impl Bench<'_> {
             command.env("RAYON_NUM_THREADS", threads.to_string());
         }
     }
-}
-
-/// The photo in every size asked for, by its size.
-fn photos(args: &Args, release: &Path, work: &Path) -> Result<Vec<(String, PathBuf)>> {
-    let original = shell::root().join(PHOTO);
-    let photo = |size: &String| {
-        let sides = size.split_once('x');
-        let (width, height) = sides.with_context(|| format!("{size}: expected WIDTHxHEIGHT"))?;
-        if size == "336x336" {
-            return Ok((size.clone(), original.clone()));
-        }
-        let file = work.join(format!("photo-{size}.png"));
-        if !file.exists() {
-            let mut scale = Command::new(release.join("bench"));
-            scale
-                .arg("scale")
-                .arg(&original)
-                .args([width, height])
-                .arg(&file);
-            shell::run(&mut scale)?;
-        }
-        Ok((size.clone(), file))
-    };
-    args.size.iter().map(photo).collect()
 }

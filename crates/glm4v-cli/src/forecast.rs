@@ -1,7 +1,7 @@
 //! What a command will hold in memory, from the sizes of its inputs.
 
 use anyhow::Result;
-use glm4v::{Cut, DeviceInfo, GridThw, Held, Plan, Target, VisionConfig, VisionEncoder};
+use glm4v::{Cut, DeviceInfo, Footprint, GridThw, Held, Plan, Target, VisionConfig, VisionEncoder};
 
 use crate::args::DeviceArgs;
 use crate::inputs::{About, Batch, Inputs};
@@ -78,6 +78,8 @@ pub(crate) struct Work<'a> {
 #[derive(Clone, Copy)]
 pub(crate) struct Size {
     grid: GridThw,
+    /// Bytes of its rows.
+    rows: u64,
     held: Held,
 }
 
@@ -110,18 +112,19 @@ pub(crate) struct Most {
     pub(crate) tensor: u64,
 }
 
-impl Size {
-    /// Bytes of its rows, each of `row` bytes.
-    fn rows(&self, row: u64) -> u64 {
-        row * self.grid.num_patches() as u64
-    }
-
-    /// Of what `about` tells of an input.
-    pub(crate) fn of(about: &About) -> Self {
-        Self {
-            grid: about.grid,
-            held: about.held,
-        }
+impl Work<'_> {
+    /// What `inputs` tells of their memory.
+    pub(crate) fn sizes(&self, inputs: &[About]) -> Vec<Size> {
+        let footprint = Footprint::new(self.config, self.target.arithmetic);
+        let size = |about: &About| {
+            let values = about.grid.num_patches() * footprint.row_len(about.grid);
+            Size {
+                grid: about.grid,
+                rows: F32 * values as u64,
+                held: about.held,
+            }
+        };
+        inputs.iter().map(size).collect()
     }
 }
 
@@ -167,11 +170,10 @@ impl Forecast {
             target,
             kept,
         } = work;
-        let row = F32 * config.patch_dim() as u64;
-        let rows = |sizes: &[Size]| -> u64 { sizes.iter().map(|size| size.rows(row)).sum() };
+        let rows = |sizes: &[Size]| -> u64 { sizes.iter().map(|size| size.rows).sum() };
         let (mut held, mut host, mut device) = (0, 0, 0);
         let mut most = Most::default();
-        for (number, step) in Steps::new(sizes, ahead, row).enumerate() {
+        for (number, step) in Steps::new(sizes, ahead).enumerate() {
             let waiting = rows(step.waiting) + rows(step.batch);
             let joined = if step.batch.len() > 1 {
                 rows(step.batch)
@@ -240,7 +242,7 @@ impl Fitting<'_> {
             None => Ahead::usual(self.work.target).inputs,
         };
         let probed = inputs.probe(count)?;
-        let sizes: Vec<Size> = probed.iter().map(Size::of).collect();
+        let sizes = self.work.sizes(&probed);
         let forecast = Forecast::within(self.work, &sizes, self.room, self.device)?;
         inputs.read_ahead(forecast.ahead);
         Ok((inputs.next_batch()?, forecast.cut))
@@ -257,8 +259,6 @@ impl Fitting<'_> {
 struct Steps<'a> {
     sizes: &'a [Size],
     ahead: Ahead,
-    /// Bytes of a patch row.
-    row: u64,
     /// The first of the next batch.
     next: usize,
     /// The first that is not being read yet.
@@ -275,11 +275,10 @@ struct Step<'a> {
 }
 
 impl<'a> Steps<'a> {
-    fn new(sizes: &'a [Size], ahead: Ahead, row: u64) -> Self {
+    fn new(sizes: &'a [Size], ahead: Ahead) -> Self {
         Self {
             sizes,
             ahead,
-            row,
             next: 0,
             unread: 0,
         }
@@ -306,13 +305,13 @@ impl<'a> Steps<'a> {
         let (all, ahead) = (self.sizes.len(), self.ahead);
         if ahead.beside {
             self.unread = all.min(taken + ahead.inputs);
-            return in_flight(&self.sizes[self.next..self.unread], self.row);
+            return in_flight(&self.sizes[self.next..self.unread]);
         }
         let mut most = 0;
         while self.unread < taken {
             let before = self.unread;
             self.unread = all.min(before + ahead.inputs);
-            most = most.max(in_flight(&self.sizes[before..self.unread], self.row));
+            most = most.max(in_flight(&self.sizes[before..self.unread]));
         }
         most
     }
@@ -332,16 +331,16 @@ impl<'a> Iterator for Steps<'a> {
             waiting,
             reading,
             beside: match self.ahead.beside {
-                true => in_flight(waiting, self.row),
+                true => in_flight(waiting),
                 false => 0,
             },
         })
     }
 }
 
-/// Bytes beyond the rows of `row` bytes while inputs are read: of the largest ones, as many as there are threads.
-fn in_flight(sizes: &[Size], row: u64) -> u64 {
-    let beyond = |size: &Size| size.held.beyond(size.rows(row));
+/// Bytes beyond the rows while inputs are read: of the largest ones, as many as there are threads.
+fn in_flight(sizes: &[Size]) -> u64 {
+    let beyond = |size: &Size| size.held.beyond(size.rows);
     let mut reading: Vec<u64> = sizes.iter().map(beyond).collect();
     reading.sort_unstable_by(|a, b| b.cmp(a));
     reading.iter().take(rayon::current_num_threads()).sum()
@@ -351,12 +350,11 @@ fn in_flight(sizes: &[Size], row: u64) -> u64 {
 mod tests {
     use super::*;
 
-    const ROW: u64 = 10;
-
     /// Stills of as many patches, each of which holds a thousand bytes a patch in reading.
     fn sizes(patches: &[usize]) -> Vec<Size> {
         let size = |&patches: &usize| Size {
             grid: GridThw::new(1, 1, patches),
+            rows: 10 * patches as u64,
             held: Held {
                 before_rows: 0,
                 beside_rows: 1000 * patches as u64,
@@ -370,7 +368,7 @@ mod tests {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build();
         let steps = || {
             let sizes = sizes(patches);
-            let steps = Steps::new(&sizes, ahead, ROW);
+            let steps = Steps::new(&sizes, ahead);
             let step = |step: Step<'_>| {
                 let (batch, waiting) = (step.batch.len(), step.waiting.len());
                 (batch, waiting, step.reading, step.beside)

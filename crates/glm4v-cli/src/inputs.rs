@@ -214,6 +214,7 @@ impl About {
             width,
             frames,
             held,
+            warnings,
         } = info;
         Self {
             path,
@@ -222,7 +223,7 @@ impl About {
             frames,
             held,
             merge: processor.config().merge_size,
-            warnings: Vec::new(),
+            warnings,
         }
     }
 

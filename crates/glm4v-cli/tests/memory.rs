@@ -31,8 +31,10 @@ fn sizes_are_planned_without_files() {
     assert_eq!(json["tokens"], 144 + 3 * 13 * 23);
     assert_eq!(json["parameters"], 892_498_432);
     let bytes = |name: &str| json["bytes"][name].as_u64().unwrap();
-    assert_eq!(bytes("weights"), 4 * 892_498_432);
-    assert_eq!(bytes("patch_rows"), (576 + 3 * 26 * 46) * 1176 * 4);
+    // Beside the parameters, a patch kernel for stills; their rows are of one frame.
+    assert_eq!(bytes("weights"), 4 * (892_498_432 + 1536 * (588 + 1)));
+    let values = 576 * 588 + 3 * 26 * 46 * 1176;
+    assert_eq!(bytes("patch_rows"), values * 4);
     assert!(bytes("total") > bytes("weights") + bytes("patch_rows"));
     // The other order of the sides is another grid.
     let turned = plan(&["336x336", "360x640x5"]);

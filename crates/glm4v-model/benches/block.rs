@@ -55,7 +55,7 @@ fn block(model: &VisionModel, grid: GridThw) -> Duration {
     let mut start = Instant::now();
     let mut taken = Duration::ZERO;
     model.forward_with(
-        patches,
+        vec![patches],
         &[grid],
         Pass {
             observer: Some(&mut |stage, _| match stage {

@@ -63,21 +63,34 @@ impl<'a> Footprint<'a> {
         values.max().unwrap_or(0)
     }
 
-    /// Most bytes that one pass over `grids` holds beside the parameters: its rows, its result and all between.
+    /// Values of one row of patches of an item of `grid`: a still's hold one frame, and an item of one temporal patch is
+    /// taken for a still.
     #[must_use]
-    pub fn activations(&self, grids: &[GridThw], max_score_bytes: u64) -> u64 {
+    pub fn row_len(&self, grid: GridThw) -> usize {
+        match grid.t {
+            1 => self.config.patch_dim() / self.config.temporal_patch_size,
+            _ => self.config.patch_dim(),
+        }
+    }
+
+    /// Most bytes that one pass over `grids`, `stills` of whose patches are of stills, holds beside the parameters: its
+    /// rows, its result and all between.
+    #[must_use]
+    pub fn activations(&self, grids: &[GridThw], stills: usize, max_score_bytes: u64) -> u64 {
         let runs = runs(grids);
         let patches: usize = runs.iter().map(|run| run.num_patches()).sum();
         let tokens = patches / (self.config.spatial_merge_size * self.config.spatial_merge_size);
         // Cosines and sines on the host; on the device sines with both signs.
         let rotary = 5 * F32 * patches as u64 * (self.config.head_dim() / 2) as u64;
+        let pass = Pass {
+            row_values: self.row_values(patches, stills, |len| len),
+            patches: patches as u64,
+            tokens: tokens as u64,
+            runs: &runs,
+        };
         let most = match self.arithmetic {
-            Arithmetic::Host(precision) => {
-                self.on_host(patches as u64, tokens as u64, &runs, precision)
-            }
-            Arithmetic::Device(_) => {
-                self.on_device(patches as u64, tokens as u64, &runs, max_score_bytes)
-            }
+            Arithmetic::Host(precision) => self.on_host(pass, precision),
+            Arithmetic::Device(_) => self.on_device(pass, max_score_bytes),
         };
         rotary + most
     }
@@ -94,17 +107,20 @@ impl<'a> Footprint<'a> {
         values.max().unwrap_or(0) * self.value()
     }
 
-    /// Bytes of the largest tensor of a pass over `grids`.
+    /// Bytes of the largest tensor of such a pass.
     #[must_use]
-    pub fn largest_tensor(&self, grids: &[GridThw], max_score_bytes: u64) -> u64 {
+    pub fn largest_tensor(&self, grids: &[GridThw], stills: usize, max_score_bytes: u64) -> u64 {
         let config = self.config;
-        let patches: u64 = grids.iter().map(|grid| grid.num_patches() as u64).sum();
+        let patches: usize = grids.iter().map(|grid| grid.num_patches()).sum();
+        let padded = |len: usize| len.next_multiple_of(STEP);
+        let padded_row_values = self.row_values(patches, stills, padded);
+        let patches = patches as u64;
         let tokens = patches / (config.spatial_merge_size * config.spatial_merge_size) as u64;
         let scores = runs(grids)
             .into_iter()
             .map(|run| self.scores(run, max_score_bytes));
         let rows = [
-            patches * F32 * config.patch_dim().next_multiple_of(STEP) as u64,
+            padded_row_values * F32,
             patches * self.value() * (3 * config.hidden_size) as u64,
             patches * F32 * (2 * config.hidden_size).max(config.mlp_size()) as u64,
             tokens * F32 * config.merger_size().max(config.out_hidden_size) as u64,
@@ -151,10 +167,38 @@ impl<'a> Footprint<'a> {
                 values: parameter.num_elements() * F32,
             }),
         };
-        parameters.into_iter().filter_map(load).collect()
+        let loads = parameters.into_iter().filter_map(load);
+        loads.chain(self.kernel_of_stills()).collect()
     }
 
-    fn on_host(&self, patches: u64, tokens: u64, runs: &[Run], precision: Precision) -> u64 {
+    /// Values of the rows of as many patches, `stills` of them of stills, each as long as `held` makes it.
+    fn row_values(&self, patches: usize, stills: usize, held: fn(usize) -> usize) -> u64 {
+        let [still, clip] = [1, 2].map(|t| held(self.row_len(GridThw::new(t, 1, 1))) as u64);
+        stills as u64 * still + (patches - stills) as u64 * clip
+    }
+
+    /// The sum of the patch kernel's frames, where there are several, and its bias, both in f32.
+    fn kernel_of_stills(&self) -> Option<Load> {
+        let config = self.config;
+        let frames = config.temporal_patch_size;
+        let shape = [config.hidden_size, config.patch_dim() / frames];
+        let weight = match self.arithmetic {
+            Arithmetic::Host(_) => PackedWeight::bytes(shape, Precision::F32),
+            Arithmetic::Device(_) => F32 * (shape[0] * shape[1]) as u64,
+        };
+        (frames > 1).then(|| Load {
+            held: weight + F32 * shape[0] as u64,
+            values: F32 * (shape[0] * config.patch_dim()) as u64,
+        })
+    }
+
+    fn on_host(&self, pass: Pass<'_>, precision: Precision) -> u64 {
+        let Pass {
+            row_values,
+            patches,
+            tokens,
+            runs,
+        } = pass;
         let config = self.config;
         let size = |value: usize| F32 * value as u64;
         let hidden = size(config.hidden_size);
@@ -178,7 +222,7 @@ impl<'a> Footprint<'a> {
         let packed_rows = PACKED_ROWS.min(patches * widest);
         let stages = [
             // The rows and what they are projected to.
-            patches * (size(config.patch_dim()) + hidden),
+            row_values * F32 + patches * hidden,
             // The taps, and a copy of the position table.
             patches * (hidden + 2 * size(TAPS)) + positions * hidden,
             // All rows, keys and values; of a part its norm, queries, keys and values, outputs and MLP.
@@ -192,14 +236,20 @@ impl<'a> Footprint<'a> {
     }
 
     /// Norms, rotary embedding and activations are worked out by parts, in f32, whatever the type.
-    fn on_device(&self, patches: u64, tokens: u64, runs: &[Run], max_score_bytes: u64) -> u64 {
+    fn on_device(&self, pass: Pass<'_>, max_score_bytes: u64) -> u64 {
+        let Pass {
+            row_values,
+            patches,
+            tokens,
+            runs,
+        } = pass;
         let config = self.config;
         let value = self.value();
         let (hidden, mlp) = (config.hidden_size as u64, config.mlp_size() as u64);
         let (out, merger) = (config.out_hidden_size as u64, config.merger_size() as u64);
         let scores = runs.iter().map(|run| self.scores(*run, max_score_bytes));
         let stages = [
-            patches * (config.patch_dim() as u64 * (F32 + value) + hidden * value),
+            row_values * (F32 + value) + patches * hidden * (F32 + value),
             patches * hidden * (value + 4 * F32),
             // Turning queries and keys, then scores, exponentials and weights.
             patches * hidden * (5 * value + 8 * F32),
@@ -217,6 +267,15 @@ impl<'a> Footprint<'a> {
             Arithmetic::Device(_) => Tile::new(run, heads, max_score_bytes).score_bytes(run, heads),
         }
     }
+}
+
+/// What one pass goes over.
+#[derive(Clone, Copy)]
+struct Pass<'a> {
+    row_values: u64,
+    patches: u64,
+    tokens: u64,
+    runs: &'a [Run],
 }
 
 /// One step of loading.
@@ -294,10 +353,16 @@ mod tests {
         assert!(footprint.operations(still) > 4 * operations);
     }
 
+    /// The sum of the patch kernel's frames and its bias, in f32.
+    fn stills(config: &VisionConfig) -> u64 {
+        4 * (config.hidden_size * (3 * 14 * 14 + 1)) as u64
+    }
+
     #[test]
     fn weights_are_counted_as_they_are_held() {
         let config = Preset::Glm41V9B.vision();
-        let weights = |arithmetic| Footprint::new(&config, arithmetic).weights();
+        let stills = stills(&config);
+        let weights = |arithmetic| Footprint::new(&config, arithmetic).weights() - stills;
         assert_eq!(weights(F32S), 4 * config.num_parameters());
         assert_eq!(
             weights(Arithmetic::Device(FloatDType::F16)),
@@ -317,7 +382,8 @@ mod tests {
     fn biases_are_counted_beside_their_weights() {
         let config = Preset::GlmOcr.vision();
         let host = Footprint::new(&config, Arithmetic::Host(Precision::F32));
-        assert_eq!(host.weights(), 4 * config.num_parameters());
+        let expected = 4 * config.num_parameters() + stills(&config);
+        assert_eq!(host.weights(), expected);
     }
 
     #[test]
@@ -348,15 +414,29 @@ mod tests {
         let config = Preset::Medium.vision();
         let device = Footprint::new(&config, F32S);
         let grid = [GridThw::new(1, 100, 102)];
-        let bounded = |bytes| device.activations(&grid, bytes);
+        let bounded = |bytes| device.activations(&grid, 10_200, bytes);
         let scores = 4 * config.num_heads as u64 * 10_200 * 10_200;
         assert!(bounded(u64::MAX) > 3 * scores);
         assert!(bounded(1 << 26) < scores);
-        assert_eq!(device.largest_tensor(&grid, u64::MAX), scores);
+        assert_eq!(device.largest_tensor(&grid, 0, u64::MAX), scores);
         let host = Footprint::new(&config, Arithmetic::Host(Precision::F32));
-        assert!(host.activations(&grid, u64::MAX) < scores);
+        let activations = |grids: &[GridThw]| host.activations(grids, grids.len() * 10_200, 0);
+        assert!(activations(&grid) < scores);
         let two = [grid[0], GridThw::new(1, 102, 100)];
-        let (one, two) = (host.activations(&grid, 0), host.activations(&two, 0));
+        let (one, two) = (activations(&grid), activations(&two));
         assert!(two > one * 3 / 2 && two < 2 * one, "{one}, {two}");
+    }
+
+    #[test]
+    fn rows_of_stills_are_of_one_frame() {
+        // So narrow a tower holds most while patches are projected.
+        let config = Preset::Tiny.vision();
+        let host = Footprint::new(&config, Arithmetic::Host(Precision::F32));
+        let [still, clip] = [GridThw::new(1, 48, 48), GridThw::new(2, 48, 24)];
+        assert_eq!([host.row_len(still), host.row_len(clip)], [588, 1176]);
+        let patches = still.num_patches();
+        let bytes = |stills| host.activations(&[still], stills, 0);
+        let more = bytes(0) - bytes(patches);
+        assert!(more as usize > patches * 588 * 4 / 2, "{more}");
     }
 }

@@ -1,7 +1,7 @@
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 
-use crate::host::PackedLinear;
+use crate::host::{HostWeight, PackedLinear};
 use crate::join;
 use crate::source::{ParameterSource, Scope};
 
@@ -26,6 +26,23 @@ pub struct Weight {
     /// `[out]`
     pub bias: Option<Param<Tensor<1>>>,
     inputs: usize,
+}
+
+/// A convolution's kernel as the source gives it, `[out, …]`.
+pub(crate) enum Kernel<const D: usize> {
+    /// To be packed.
+    Host(HostWeight),
+    /// In parts of whole rows.
+    Device(Vec<Tensor<D>>),
+}
+
+impl<const D: usize> Kernel<D> {
+    pub(crate) fn load<S: ParameterSource>(scope: &mut Scope<'_, S>) -> Result<Self, S::Error> {
+        Ok(match scope.host_weight("weight")? {
+            Some(kernel) => Self::Host(kernel),
+            None => Self::Device(scope.parts("weight")?),
+        })
+    }
 }
 
 impl Linear {
@@ -58,17 +75,14 @@ impl Linear {
     }
 
     /// A convolution whose kernel equals its stride: a linear map over the values under one kernel.
-    pub(crate) fn load_convolution<const D: usize, S: ParameterSource>(
-        mut scope: Scope<'_, S>,
-    ) -> Result<Self, S::Error> {
-        let bias = Some(scope.tensor("bias")?);
-        Ok(match scope.host_weight("weight")? {
-            Some(kernel) => Self::Host(PackedLinear::new(&kernel, bias)),
-            None => {
-                let parts = scope.parts::<D>("weight")?.into_iter();
-                Self::new(parts.map(|part| part.flatten(1, D - 1)).collect(), bias)
+    pub(crate) fn convolution<const D: usize>(kernel: Kernel<D>, bias: Tensor<1>) -> Self {
+        match kernel {
+            Kernel::Host(kernel) => Self::Host(PackedLinear::new(&kernel, Some(bias))),
+            Kernel::Device(parts) => {
+                let parts = parts.into_iter().map(|part| part.flatten(1, D - 1));
+                Self::new(parts.collect(), Some(bias))
             }
-        })
+        }
     }
 
     /// x·Wᵀ + b.

@@ -3,10 +3,11 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 use glm4v_config::{GridThw, VisionConfig};
 
 use crate::host::{self, pass::HostPass};
+use crate::linear::Kernel;
 use crate::rotary::Rotary;
 use crate::source::{ParameterSource, Scope};
 use crate::tiles::{AttentionMethod, MAX_SCORE_BYTES, Scores};
-use crate::{Arithmetic, Block, Embeddings, Linear, Merger, RmsNorm, Stage, Walk};
+use crate::{Arithmetic, Block, Embeddings, Linear, Merger, PatchEmbed, RmsNorm, Stage, Walk};
 
 /// The vision tower (`Glm4vVisionModel`, `Glm4vMoeVisionModel`, `GlmOcrVisionModel` of transformers 5.23).
 #[derive(Module, Debug)]
@@ -27,13 +28,6 @@ pub struct VisionModel {
     pub merger: Merger,
     #[module(skip)]
     config: VisionConfig,
-}
-
-/// The patch projection (`Glm4vVisionPatchEmbed`): a convolution that never overlaps.
-#[derive(Module, Debug)]
-pub struct PatchEmbed {
-    /// The convolution's kernel, flattened to `[hidden, in_channels·temporal_patch_size·patch_size²]`
-    pub proj: Linear,
 }
 
 /// How [`VisionModel::forward_with`] goes over a batch.
@@ -82,7 +76,9 @@ impl VisionModel {
         let mut scope = Scope::root(source);
         // The largest weights first: what it takes to pack them is gone before the rest comes.
         let merger = Merger::load(config, scope.child("merger"))?;
-        let downsample = Linear::load_convolution::<4, S>(scope.child("downsample"))?;
+        let mut convolution = scope.child("downsample");
+        let downsample = Kernel::<4>::load(&mut convolution)?;
+        let downsample = Linear::convolution(downsample, convolution.tensor("bias")?);
         let blocks = (0..config.depth)
             .map(|index| Block::load(config, scope.child(&format!("blocks.{index}"))))
             .collect::<Result<_, _>>()?;
@@ -95,9 +91,7 @@ impl VisionModel {
             .then(|| Embeddings::load(scope.child("embeddings")))
             .transpose()?;
         Ok(Self {
-            patch_embed: PatchEmbed {
-                proj: Linear::load_convolution::<5, S>(scope.child("patch_embed.proj"))?,
-            },
+            patch_embed: PatchEmbed::load(scope.child("patch_embed"))?,
             post_conv_layernorm,
             embeddings,
             blocks,
@@ -132,14 +126,15 @@ impl VisionModel {
     /// Runs the tower over a packed batch.
     ///
     /// # Shapes
-    /// - pixel_values: `[patches, in_channels·temporal_patch_size·patch_size²]`, rows in merge-block order, one item
-    ///   after another; cast to the parameters' type
+    /// - pixel_values: the rows in parts, one below the other, each `[rows, in_channels·temporal_patch_size·patch_size²]`,
+    ///   or `[rows, in_channels·patch_size²]` of stills, whose frames are equal; in merge-block order, one item after
+    ///   another, in f32
     /// - output: see [`VisionOutput`]
     ///
     /// # Panics
     /// If the rows are not those of `grids`, or a grid is no whole number of merge blocks.
     #[must_use]
-    pub fn forward(&self, pixel_values: Tensor<2>, grids: &[GridThw]) -> VisionOutput {
+    pub fn forward(&self, pixel_values: Vec<Tensor<2>>, grids: &[GridThw]) -> VisionOutput {
         self.forward_with(pixel_values, grids, Pass::default())
     }
 
@@ -149,7 +144,7 @@ impl VisionModel {
     /// As [`VisionModel::forward`].
     pub fn forward_with(
         &self,
-        pixel_values: Tensor<2>,
+        pixel_values: Vec<Tensor<2>>,
         grids: &[GridThw],
         pass: Pass<'_>,
     ) -> VisionOutput {
@@ -162,13 +157,9 @@ impl VisionModel {
             method: attention,
             max_bytes: max_score_bytes,
         };
-        let device = pixel_values.device();
+        let device = self.device();
         let walk = self.walk(grids);
-        assert_eq!(
-            pixel_values.dims(),
-            [walk.num_patches(), self.config.patch_dim()],
-            "pixel_values must be [patches, patch_dim] of the grids {grids:?}"
-        );
+        self.check(&pixel_values, &walk);
         let mut show = |stage, x: &Tensor<2>, order: Option<&[i32]>| {
             if let Some(observer) = observer.as_mut() {
                 observer(stage, arrange(x.clone(), order));
@@ -177,9 +168,9 @@ impl VisionModel {
         let order = walk.to_batch_order();
         let rotary = self.rotary(&walk, &device);
 
-        let x = pixel_values.cast(self.post_layernorm.weight.dtype());
-        let x = arrange(x, walk.from_batch_order());
-        let mut x = self.patch_embed.proj.forward(x);
+        let dtype = self.post_layernorm.weight.dtype();
+        let x = self.patch_embed.forward(pixel_values, dtype);
+        let mut x = arrange(x, walk.from_batch_order());
         show(Stage::PatchEmbed, &x, order);
         if let Some(norm) = &self.post_conv_layernorm {
             x = norm.forward(x);
@@ -245,6 +236,21 @@ impl VisionModel {
         block
             .attn
             .weights(x, &self.rotary(&walk, &device), indices(&rows, &device))
+    }
+
+    fn check(&self, pixel_values: &[Tensor<2>], walk: &Walk) {
+        let shapes: Vec<[usize; 2]> = pixel_values.iter().map(Tensor::dims).collect();
+        let whole = self.config.patch_dim();
+        let still = whole / self.config.temporal_patch_size;
+        let fits = shapes
+            .iter()
+            .all(|[_, width]| [whole, still].contains(width));
+        let rows: usize = shapes.iter().map(|[rows, _]| rows).sum();
+        assert!(
+            fits && rows == walk.num_patches(),
+            "pixel_values must be {} rows of {whole} or, of stills, {still} values, not {shapes:?}",
+            walk.num_patches()
+        );
     }
 
     fn walk(&self, grids: &[GridThw]) -> Walk {

@@ -54,6 +54,7 @@ pub(crate) fn stored(
         orientation: orientation_of(&mut decoder, format),
         size: decoder.dimensions(),
         decoded: decoder.total_bytes(),
+        comes_in_strips: false,
     })
 }
 

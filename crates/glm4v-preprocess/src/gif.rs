@@ -32,6 +32,7 @@ pub(crate) fn stored(bytes: &[u8], options: &OpenOptions) -> Result<Stored, Prep
         size,
         decoded: 3 * u64::from(width) * u64::from(height),
         orientation: Orientation::NoTransforms,
+        comes_in_strips: false,
     })
 }
 

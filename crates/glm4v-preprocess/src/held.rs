@@ -9,9 +9,14 @@ use image::metadata::Orientation;
 /// Frames of a clip that are in memory in full size at once, whatever the number of cores: a frame can be of 25 MB. One
 /// temporal patch of them, where that is more.
 pub const FRAMES_AT_ONCE: usize = 8;
+/// Lines of a JPEG that are decoded, and then resized, at once: enough of them that setting up the filter is little beside
+/// using it.
+pub(crate) const LINES_AT_ONCE: usize = 128;
 /// Bytes of a pixel.
 const RGB: u64 = 3;
 const RGBA: u64 = 4;
+/// Bytes of the coefficients of a pixel, where a JPEG has them all before its first line.
+const COEFFICIENTS: u64 = 6;
 
 /// Bytes at most while an input becomes patch rows, which are written at the end.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -30,32 +35,26 @@ impl Held {
     }
 }
 
-/// While a picture of (height, width) pixels is resized to another size: the source, what the first pass makes of it, and
-/// what the second makes of that; while rows are written, all but the second.
+/// While a decoded picture of (height, width) pixels is resized to another size, and rows are made of that. Each pass of
+/// resizing holds its source and its result.
 #[must_use]
 pub fn resizing(from: (usize, usize), to: (usize, usize)) -> Held {
-    let bytes = |height: usize, width: usize| RGB * area(height, width);
-    let source = bytes(from.0, from.1);
+    let first = match from.1 == to.1 {
+        true => 0,
+        false => frame(from) + frame((from.0, to.1)),
+    };
     Held {
-        before_rows: source + resized(from, to),
-        beside_rows: match from == to {
-            true => source,
-            false => source + bytes(to.0, to.1),
-        },
+        before_rows: frame(from).max(first).max(second_pass(from, to)),
+        beside_rows: frame(to),
     }
 }
 
-/// What [`resizing`] makes of a source.
-fn resized(from: (usize, usize), to: (usize, usize)) -> u64 {
-    let first = match from.1 == to.1 {
-        true => 0,
-        false => RGB * area(from.0, to.1),
-    };
-    let second = match from.0 == to.0 {
-        true => 0,
-        false => RGB * area(to.0, to.1),
-    };
-    first + second
+/// While a picture that has its new width already gets its new height.
+fn second_pass(from: (usize, usize), to: (usize, usize)) -> u64 {
+    match from.0 == to.0 {
+        true => frame(to),
+        false => frame((from.0, to.1)) + frame(to),
+    }
 }
 
 /// Bytes while `frames` frames of a clip, of (height, width) pixels, are read by `threads` threads: as many as are in memory
@@ -74,29 +73,88 @@ pub fn reading_clip(
     frames * frame(from) + working * resized(from, to)
 }
 
-/// Bytes while a file of `file` bytes is decoded whose picture, of (height, width) pixels, takes `decoded` bytes when it
-/// comes out of the decoder, and while it is turned.
-pub(crate) fn decoding(
-    file: &[u8],
-    format: ImageFormat,
-    (height, width): (usize, usize),
-    decoded: u64,
-    orientation: Orientation,
-) -> u64 {
-    let area = area(height, width);
-    let rgb = RGB * area;
-    // What the decoder holds beside its result, and what is held while that becomes RGB.
-    let decoder = match format {
-        ImageFormat::Jpeg if is_progressive(file) => 2 * RGB * area,
-        ImageFormat::WebP if file.get(12..16) == Some(b"VP8 ") => 3 * area / 2,
-        ImageFormat::WebP => RGBA * area,
-        ImageFormat::Tiff => decoded,
-        ImageFormat::Gif => area,
-        _ => 0,
+/// What both passes of resizing make of a frame.
+fn resized(from: (usize, usize), to: (usize, usize)) -> u64 {
+    let first = match from.1 == to.1 {
+        true => 0,
+        false => frame((from.0, to.1)),
     };
-    let converting = if decoded == rgb { 0 } else { rgb };
-    let turning = if is_copied(orientation) { 2 * rgb } else { 0 };
-    file.len() as u64 + (decoded + decoder.max(converting)).max(turning)
+    let second = match from.0 == to.0 {
+        true => 0,
+        false => frame(to),
+    };
+    first + second
+}
+
+/// What is held while a picture comes out of its file, which is in memory until its rows are written.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Decoding {
+    file: u64,
+    /// Beside the file, and beside the strips of a picture that comes in strips.
+    decoder: u64,
+    in_strips: bool,
+}
+
+impl Decoding {
+    /// Of a picture of (height, width) pixels that takes `decoded` bytes when it comes out of the decoder, and is turned.
+    pub(crate) fn whole(
+        file: &[u8],
+        format: ImageFormat,
+        (height, width): (usize, usize),
+        decoded: u64,
+        orientation: Orientation,
+    ) -> Self {
+        let area = area(height, width);
+        let rgb = RGB * area;
+        // What the decoder holds beside its result, and what is held while that becomes RGB.
+        let decoder = match format {
+            ImageFormat::Jpeg if is_progressive(file) => COEFFICIENTS * area,
+            ImageFormat::WebP if file.get(12..16) == Some(b"VP8 ") => 3 * area / 2,
+            ImageFormat::WebP => RGBA * area,
+            ImageFormat::Tiff => decoded,
+            ImageFormat::Gif => area,
+            _ => 0,
+        };
+        let converting = if decoded == rgb { 0 } else { rgb };
+        let turning = if is_copied(orientation) { 2 * rgb } else { 0 };
+        Self {
+            file: file.len() as u64,
+            decoder: (decoded + decoder.max(converting)).max(turning),
+            in_strips: false,
+        }
+    }
+
+    /// Of a JPEG whose lines are resized as they come.
+    pub(crate) fn in_strips(file: &[u8], (height, width): (usize, usize)) -> Self {
+        let coefficients = match is_progressive(file) {
+            true => COEFFICIENTS * area(height, width),
+            false => 0,
+        };
+        Self {
+            file: file.len() as u64,
+            decoder: coefficients,
+            in_strips: true,
+        }
+    }
+
+    /// While the picture, of (height, width) pixels once it is turned, becomes one of another size and then rows.
+    pub(crate) fn resizing(self, from: (usize, usize), to: (usize, usize)) -> Held {
+        let before_rows = if self.in_strips {
+            let strips = match from.1 == to.1 {
+                true => 0,
+                // One is decoded while another is resized.
+                false => 2 * frame((from.0.min(LINES_AT_ONCE), from.1)),
+            };
+            let arriving = self.decoder + strips + frame((from.0, to.1));
+            arriving.max(second_pass(from, to))
+        } else {
+            self.decoder.max(resizing(from, to).before_rows)
+        };
+        Held {
+            before_rows: self.file + before_rows,
+            beside_rows: self.file + frame(to),
+        }
+    }
 }
 
 /// Bytes while a frame of an animated picture is drawn: the file, the canvas, what comes out of the decoder and the copy
@@ -153,7 +211,7 @@ mod tests {
 
     #[test]
     fn both_passes_of_resizing_are_counted() {
-        // 100 × 60 → 50 × 30: the source, 100 × 30, and the result.
+        // 100 × 60 → 100 × 30 → 50 × 30.
         let held = |from, to| {
             let Held {
                 before_rows,
@@ -161,13 +219,14 @@ mod tests {
             } = resizing(from, to);
             (before_rows / 3, beside_rows / 3)
         };
-        assert_eq!(held((100, 60), (50, 30)), (6000 + 3000 + 1500, 6000 + 1500));
-        assert_eq!(held((100, 60), (50, 60)), (6000 + 3000, 6000 + 3000));
+        assert_eq!(held((100, 60), (50, 30)), (6000 + 3000, 1500));
+        assert_eq!(held((100, 60), (400, 30)), (3000 + 12_000, 12_000));
+        assert_eq!(held((100, 60), (50, 60)), (6000 + 3000, 3000));
         assert_eq!(held((100, 60), (100, 60)), (6000, 6000));
         let pixels = resizing((100, 60), (50, 30));
-        assert_eq!(pixels.beyond(0), 3 * 10_500);
-        assert_eq!(pixels.beyond(1000), 3 * 10_500 - 1000);
-        assert_eq!(pixels.beyond(1 << 20), 3 * 7500);
+        assert_eq!(pixels.beyond(0), 3 * 9000);
+        assert_eq!(pixels.beyond(1000), 3 * 9000 - 1000);
+        assert_eq!(pixels.beyond(1 << 20), 3 * 1500);
     }
 
     #[test]
@@ -182,10 +241,33 @@ mod tests {
     }
 
     #[test]
+    fn of_a_picture_in_strips_no_more_is_held_than_two() {
+        // 400 × 60 → 400 × 30 → 50 × 30.
+        let held = |file: &[u8]| Decoding::in_strips(file, (400, 60)).resizing((400, 60), (50, 30));
+        let strips = 3 * 2 * 128 * 60;
+        let narrowed = 3 * 400 * 30;
+        let expected = Held {
+            before_rows: 7 + strips + narrowed,
+            beside_rows: 7 + 3 * 1500,
+        };
+        assert_eq!(held(&[0; 7]), expected);
+        let progressive = [0xff, 0xd8, 0xff, 0xc2];
+        assert_eq!(
+            held(&progressive).before_rows,
+            4 + 6 * 24_000 + strips + narrowed
+        );
+        // Of a low one, the second pass.
+        let low = Decoding::in_strips(&[], (4, 60)).resizing((4, 60), (50, 30));
+        assert_eq!(low.before_rows, 3 * (4 * 30 + 50 * 30));
+    }
+
+    #[test]
     fn a_quarter_turn_takes_a_second_picture() {
         let rgb = 3 * 200;
         let bytes = |orientation, decoded| {
-            decoding(&[0; 7], ImageFormat::Png, (10, 20), decoded, orientation)
+            let size = (10, 20);
+            let decoding = Decoding::whole(&[0; 7], ImageFormat::Png, size, decoded, orientation);
+            decoding.resizing(size, size).before_rows
         };
         assert_eq!(bytes(Orientation::NoTransforms, rgb), 7 + rgb);
         assert_eq!(bytes(Orientation::Rotate180, rgb), 7 + rgb);

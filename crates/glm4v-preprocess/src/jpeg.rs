@@ -1,5 +1,6 @@
 //! JPEG through libjpeg, whose pixels are those of Pillow.
 
+use std::borrow::Cow;
 use std::io::{self, BufRead, Read};
 
 use image::RgbImage;
@@ -9,6 +10,7 @@ use mozjpeg::{ColorSpace, Decompress, Marker};
 use crate::formats::check_size;
 use crate::open::Stored;
 use crate::orientation::{EXIF_PREFIX, orientation};
+use crate::resize::{resize, resize_arriving};
 use crate::{OpenOptions, PreprocessError};
 
 const XMP_PREFIX: &[u8] = b"http://ns.adobe.com/xap/1.0/\0";
@@ -35,6 +37,26 @@ pub(crate) fn decode(
     Ok((picture.expect("every line was read"), orientation))
 }
 
+/// A JPEG in another size, (height, width): its lines are resized while the next ones are decoded. `None` for one that
+/// does not come in strips.
+pub(crate) fn decode_resized(
+    bytes: &[u8],
+    options: &OpenOptions,
+    (height, width): (u32, u32),
+) -> Result<Option<RgbImage>, PreprocessError> {
+    let header = header(bytes, options)?;
+    if !comes_in_strips(&header, options) {
+        return Ok(None);
+    }
+    let size = (header.width() as u32, header.height() as u32);
+    let mut started = header.rgb().map_err(failed)?;
+    let next = |lines: &mut [u8]| started.read_scanlines_into(lines).map(drop);
+    let narrowed = resize_arriving(size, width, next).map_err(failed)?;
+    Ok(Some(
+        resize(Cow::Owned(narrowed), height, width).into_owned(),
+    ))
+}
+
 /// What [`decode`] reads.
 pub(crate) fn stored(bytes: &[u8], options: &OpenOptions) -> Result<Stored, PreprocessError> {
     let header = header(bytes, options)?;
@@ -44,6 +66,7 @@ pub(crate) fn stored(bytes: &[u8], options: &OpenOptions) -> Result<Stored, Prep
         size: (width, height),
         decoded: channels * u64::from(width) * u64::from(height),
         orientation: metadata_orientation(&header),
+        comes_in_strips: comes_in_strips(&header, options),
     })
 }
 
@@ -60,6 +83,13 @@ fn header<'a>(
     let area = u64::from(width) * u64::from(height);
     check_size(width, height, area * channels, options)?;
     Ok(header)
+}
+
+/// Unless it is to be turned, or its inks are yet to become colours.
+fn comes_in_strips<R>(header: &Decompress<R>, options: &OpenOptions) -> bool {
+    let turned =
+        options.exif_orientation && metadata_orientation(header) != Orientation::NoTransforms;
+    !turned && !has_inks(header)
 }
 
 fn failed(error: io::Error) -> PreprocessError {

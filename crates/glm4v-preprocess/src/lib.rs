@@ -51,10 +51,14 @@
 //! # Ok::<(), glm4v_preprocess::PreprocessError>(())
 //! ```
 //!
+//! [`Media::probe`] reads no more than headers; [`Patches::read`] then reads any number of pictures and clips into one
+//! batch, on all cores.
+//!
 //! With the feature `libjpeg`, on by default, JPEG is decoded by libjpeg, in C, to exactly Pillow's pixels. Without it
 //! the decoder is Rust, and differs from Pillow by up to 5 levels in some per cent of the values. libjpeg's errors
 //! unwind: built with `panic = "abort"`, a program ends at a damaged JPEG.
 
+mod batch;
 mod clip;
 mod contain;
 mod error;
@@ -77,19 +81,22 @@ mod rgb;
 mod sampling;
 mod smart_resize;
 mod source;
+mod still;
 mod target;
 mod unpatchify;
 mod video;
 
+pub use batch::Unread;
 pub use clip::{Clip, ClipInfo};
 pub use error::PreprocessError;
 pub use held::{FRAMES_AT_ONCE, Held, reading_clip, resizing};
 pub use media::{Media, MediaInfo, MediaOptions};
 pub use open::{OpenOptions, decode, open};
-pub use patches::Patches;
+pub use patches::{Iter, PatchRows, Patches};
 pub use processor::ImageProcessor;
 pub use sampling::sample_frames;
 pub use smart_resize::smart_resize;
 pub use source::ClipSource;
+pub use still::StillSource;
 pub use unpatchify::unpatchify;
 pub use video::VideoProcessor;

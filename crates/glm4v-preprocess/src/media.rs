@@ -3,9 +3,9 @@ use std::path::{Path, PathBuf};
 
 use image::DynamicImage;
 
-use crate::open::{Header, first_bytes, header, unknown};
+use crate::open::{first_bytes, unknown};
 use crate::source::{ClipSource, animation, container};
-use crate::{OpenOptions, PreprocessError, decode};
+use crate::{OpenOptions, PreprocessError, StillSource, decode};
 
 const PICTURE_OR_VIDEO: &str = "a picture (PNG, JPEG, WebP, GIF, BMP, TIFF) or a video (MP4, MOV, MKV, WebM, AVI, MPEG-TS, MPEG-PS, FLV, Ogg, WMV)";
 /// So many bytes tell what a file is: three packets of an MPEG transport stream.
@@ -53,21 +53,14 @@ impl Default for MediaOptions {
 /// What is known of a picture or clip before a pixel of it is decoded.
 #[derive(Debug)]
 pub enum MediaInfo {
-    /// One picture.
-    Still {
-        /// Rows of pixels, once it is turned.
-        height: usize,
-        /// Columns of pixels, once it is turned.
-        width: usize,
-        /// Most bytes that are held while it is decoded, those of the file included.
-        decoding: u64,
-    },
+    /// One picture, its file in memory.
+    Still(StillSource),
     /// A clip whose frames are yet to be read.
     Clip(ClipSource),
 }
 
 impl Media {
-    /// What [`Media::open`] would open, of a picture no more than its header.
+    /// What [`Media::open`] would open; of a picture no more is decoded than its header.
     ///
     /// # Errors
     /// As [`Media::open`], but of a picture's pixels nothing is known: it may still turn out to be damaged.
@@ -79,13 +72,7 @@ impl Media {
         let probe = || match find(path, options)? {
             Found::Clip(source) => Ok(MediaInfo::Clip(source)),
             Found::Picture(bytes) => {
-                let Header { size, decoding } = header(&bytes, &options.open)?;
-                let (height, width) = size;
-                Ok(MediaInfo::Still {
-                    height,
-                    width,
-                    decoding,
-                })
+                StillSource::new(path, bytes, &options.open).map(MediaInfo::Still)
             }
         };
         probe().map_err(|error: PreprocessError| error.in_file(path))

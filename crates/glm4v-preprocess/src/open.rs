@@ -1,12 +1,15 @@
+use std::borrow::Cow;
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
 use image::metadata::Orientation;
-use image::{DynamicImage, ImageFormat};
+use image::{DynamicImage, ImageFormat, RgbImage};
 
 use crate::contain::contain;
-use crate::{PreprocessError, formats, gif, held};
+use crate::held::{self, Decoding};
+use crate::resize::resize;
+use crate::{PreprocessError, formats, gif};
 
 const PICTURE: &str = "a PNG, JPEG, WebP, GIF, BMP or TIFF picture";
 
@@ -83,12 +86,30 @@ pub fn decode(bytes: &[u8], options: &OpenOptions) -> Result<DynamicImage, Prepr
     Ok(picture)
 }
 
+/// [`decode`], then resized to (height, width); of a JPEG that is not turned, both at once.
+pub(crate) fn decode_resized(
+    bytes: &[u8],
+    options: &OpenOptions,
+    (height, width): (u32, u32),
+) -> Result<RgbImage, PreprocessError> {
+    #[cfg(feature = "libjpeg")]
+    if let (ImageFormat::Jpeg, name) = format(bytes, options)? {
+        let resized = || crate::jpeg::decode_resized(bytes, options, (height, width));
+        if let Some(resized) = contain(name, resized)? {
+            return Ok(resized);
+        }
+    }
+    let rgb = decode(bytes, options)?.into_rgb8();
+    Ok(resize(Cow::Owned(rgb), height, width).into_owned())
+}
+
 /// What a header says of a picture.
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Header {
     /// (height, width) of what [`decode`] would give.
     pub(crate) size: (usize, usize),
-    /// Most bytes that are held while it does, those of the file included.
-    pub(crate) decoding: u64,
+    /// What is held meanwhile.
+    pub(crate) decoding: Decoding,
 }
 
 /// Reads the header alone.
@@ -98,6 +119,7 @@ pub(crate) fn header(bytes: &[u8], options: &OpenOptions) -> Result<Header, Prep
         size: (width, height),
         decoded,
         orientation,
+        comes_in_strips,
     } = contain(name, || match format {
         #[cfg(feature = "libjpeg")]
         ImageFormat::Jpeg => crate::jpeg::stored(bytes, options),
@@ -110,7 +132,10 @@ pub(crate) fn header(bytes: &[u8], options: &OpenOptions) -> Result<Header, Prep
     };
     let size = (height as usize, width as usize);
     Ok(Header {
-        decoding: held::decoding(bytes, format, size, decoded, orientation),
+        decoding: match comes_in_strips {
+            true => Decoding::in_strips(bytes, size),
+            false => Decoding::whole(bytes, format, size, decoded, orientation),
+        },
         size: match held::is_copied(orientation) {
             true => (size.1, size.0),
             false => size,
@@ -126,6 +151,8 @@ pub(crate) struct Stored {
     pub(crate) decoded: u64,
     /// How it is to be turned.
     pub(crate) orientation: Orientation,
+    /// Whether [`decode_resized`] resizes it while it is decoded.
+    pub(crate) comes_in_strips: bool,
 }
 
 fn format(

@@ -3,22 +3,22 @@ use image::RgbImage;
 use rayon::prelude::*;
 
 use crate::normalize::Levels;
-
-const CHANNELS: usize = 3;
+use crate::patches::CHANNELS;
 
 /// How pictures are cut into patch rows.
 pub(crate) struct Patchifier {
     patch: usize,
-    temporal: usize,
+    frames: usize,
     merge: usize,
     levels: Levels,
 }
 
 impl Patchifier {
-    pub(crate) fn new(config: &ImageProcessorConfig) -> Self {
+    /// Rows hold `frames` frames each.
+    pub(crate) fn new(config: &ImageProcessorConfig, frames: usize) -> Self {
         Self {
             patch: config.patch_size,
-            temporal: config.temporal_patch_size,
+            frames,
             merge: config.merge_size,
             levels: Levels::new(config),
         }
@@ -26,12 +26,11 @@ impl Patchifier {
 
     /// Values of one patch row: (channel, frame, y, x), x fastest.
     pub(crate) fn row_width(&self) -> usize {
-        CHANNELS * self.temporal * self.patch * self.patch
+        CHANNELS * self.frames * self.patch * self.patch
     }
 
     /// Writes the rows of one still or clip to `rows`, [t·h·w, `row_width`], in merge-block order: for each temporal
-    /// patch, block row and block column, the patches of that block. The last frame stands in for missing ones, so
-    /// that a still is one frame.
+    /// patch, block row and block column, the patches of that block. The last frame stands in for missing ones.
     pub(crate) fn write(&self, frames: &[&RgbImage], grid: GridThw, rows: &mut [f32]) {
         assert_eq!(rows.len(), grid.num_patches() * self.row_width());
         let block_rows = grid.h / self.merge;
@@ -39,7 +38,7 @@ impl Patchifier {
         rows.par_chunks_mut(band)
             .enumerate()
             .for_each(|(index, band)| {
-                let first = index / block_rows * self.temporal;
+                let first = index / block_rows * self.frames;
                 self.write_band(frames, first, index % block_rows, band);
             });
     }
@@ -56,8 +55,8 @@ impl Patchifier {
 
     fn write_row(&self, frames: &[&RgbImage], first: usize, y: usize, x: usize, row: &mut [f32]) {
         let area = self.patch * self.patch;
-        for (channel, planes) in row.chunks_exact_mut(self.temporal * area).enumerate() {
-            for slot in 0..self.temporal {
+        for (channel, planes) in row.chunks_exact_mut(self.frames * area).enumerate() {
+            for slot in 0..self.frames {
                 if slot > 0 && first + slot >= frames.len() {
                     planes.copy_within((slot - 1) * area..slot * area, slot * area);
                 } else {
@@ -87,15 +86,15 @@ mod tests {
 
     use super::*;
 
-    fn patchifier(patch: usize, temporal: usize, merge: usize) -> Patchifier {
-        Patchifier::new(&ImageProcessorConfig {
+    fn patchifier(patch: usize, frames: usize, merge: usize) -> Patchifier {
+        let config = ImageProcessorConfig {
             do_rescale: false,
             do_normalize: false,
             patch_size: patch,
-            temporal_patch_size: temporal,
             merge_size: merge,
             ..ImageProcessorConfig::default()
-        })
+        };
+        Patchifier::new(&config, frames)
     }
 
     /// The level of pixel (x, y) is 10·y + x in red, a hundred more in green, two hundred more in blue.

@@ -1,13 +1,14 @@
+use std::borrow::Cow;
+
 use glm4v_config::{GridThw, ImageProcessorConfig};
 use image::{DynamicImage, RgbImage};
-use ndarray::Array2;
 use rayon::prelude::*;
 
 use crate::patchify::Patchifier;
 use crate::resize::resize;
 use crate::rgb::{Alpha, to_rgb};
-use crate::target::{target_grid, target_size, zeros};
-use crate::{Patches, PreprocessError};
+use crate::target::{target_grid, target_size};
+use crate::{Patches, PreprocessError, StillSource, Unread};
 
 /// Makes patch rows of stills, as `Glm4vImageProcessor` of transformers does.
 pub struct ImageProcessor {
@@ -20,7 +21,7 @@ impl ImageProcessor {
     #[must_use]
     pub fn new(config: ImageProcessorConfig) -> Self {
         Self {
-            patchifier: Patchifier::new(&config),
+            patchifier: Patchifier::new(&config, 1),
             config,
         }
     }
@@ -53,44 +54,64 @@ impl ImageProcessor {
         let size =
             |picture: &DynamicImage| self.grid(picture.height() as usize, picture.width() as usize);
         let grids = pictures.iter().map(size).collect::<Result<Vec<_>, _>>()?;
-        let width = self.patchifier.row_width();
-        let mut values = zeros(&grids, width)?;
-        let rows = values.len() / width;
-
-        let mut rest = values.as_mut_slice();
-        let mut work = Vec::with_capacity(pictures.len());
-        for (picture, &grid) in pictures.iter().zip(&grids) {
-            let (own, others) = rest.split_at_mut(grid.num_patches() * width);
-            work.push((picture, grid, own));
-            rest = others;
-        }
-        work.into_par_iter()
-            .try_for_each(|(picture, grid, rows)| self.write(picture, grid, rows))?;
-        let values = Array2::from_shape_vec((rows, width), values);
-        Patches::new(values.expect("the rows fill the array"), grids)
+        let mut patches = self.room(&grids)?;
+        let work = pictures.par_iter().zip(&grids).zip(patches.split_mut());
+        work.try_for_each(|((picture, &grid), rows)| {
+            let (height, width) = target_size(&self.config, grid);
+            let resized = resize(self.rgb(picture)?, height, width);
+            self.patchifier.write(&[&*resized], grid, rows);
+            Ok(())
+        })?;
+        Ok(patches)
     }
 
-    fn write(
+    /// The patch rows of a picture file: what [`crate::open`] and [`ImageProcessor::images`] make of it, but of a JPEG
+    /// that is not turned, lines are resized while the next ones are decoded.
+    ///
+    /// # Errors
+    /// [`PreprocessError::File`], for damage and with those of [`ImageProcessor::grid`]; [`PreprocessError::TooLarge`].
+    pub fn read(&self, source: &StillSource) -> Result<Patches, PreprocessError> {
+        Patches::read(&[Unread::Still(self, source)])
+    }
+
+    pub(crate) fn grid_of(&self, source: &StillSource) -> Result<GridThw, PreprocessError> {
+        let (height, width) = source.size();
+        let grid = self.grid(height, width);
+        grid.map_err(|error| error.in_file(source.path()))
+    }
+
+    /// Writes the rows of a picture of `grid` to `rows`, as they are held.
+    pub(crate) fn read_into(
         &self,
-        picture: &DynamicImage,
+        source: &StillSource,
         grid: GridThw,
         rows: &mut [f32],
     ) -> Result<(), PreprocessError> {
-        let rgb = match picture {
-            DynamicImage::ImageRgb8(_) => to_rgb(picture, Alpha::OverWhite)?,
-            _ if self.config.do_convert_rgb => to_rgb(picture, Alpha::OverWhite)?,
-            other => {
-                return Err(PreprocessError::PixelType {
-                    expected: "Rgb8 (do_convert_rgb is false)",
-                    found: format!("{:?}", other.color()),
-                });
-            }
-        };
         let (height, width) = target_size(&self.config, grid);
-        let resized = resize(rgb, height, width);
-        let frame: &RgbImage = &resized;
-        self.patchifier.write(&[frame], grid, rows);
+        let resized = source.resized(height, width)?;
+        self.patchifier.write(&[&resized], grid, rows);
         Ok(())
+    }
+
+    /// Values of a whole row.
+    pub(crate) fn row_len(&self) -> usize {
+        self.patchifier.row_width() * self.config.temporal_patch_size
+    }
+
+    fn room(&self, grids: &[GridThw]) -> Result<Patches, PreprocessError> {
+        let repeat = self.config.temporal_patch_size;
+        Patches::zeroed(grids.iter().map(|&grid| (grid, repeat)), self.row_len())
+    }
+
+    fn rgb<'a>(&self, picture: &'a DynamicImage) -> Result<Cow<'a, RgbImage>, PreprocessError> {
+        match picture {
+            DynamicImage::ImageRgb8(_) => to_rgb(picture, Alpha::OverWhite),
+            _ if self.config.do_convert_rgb => to_rgb(picture, Alpha::OverWhite),
+            other => Err(PreprocessError::PixelType {
+                expected: "Rgb8 (do_convert_rgb is false)",
+                found: format!("{:?}", other.color()),
+            }),
+        }
     }
 }
 

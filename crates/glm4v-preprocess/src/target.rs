@@ -1,6 +1,5 @@
 use glm4v_config::{GridThw, ImageProcessorConfig};
 
-use crate::patches::checked_patches;
 use crate::{PreprocessError, smart_resize};
 
 /// The grid of `num_frames` frames of `height` × `width` pixels; of a still, which is repeated, `temporal_patch_size`
@@ -48,22 +47,4 @@ fn resized(
         expected,
         format!("{width}×{height} pixels"),
     ))
-}
-
-/// Rows of `width` values for all `grids`.
-pub(crate) fn zeros(grids: &[GridThw], width: usize) -> Result<Vec<f32>, PreprocessError> {
-    let too_large = || PreprocessError::TooLarge {
-        what: "values",
-        limit: (isize::MAX as usize / size_of::<f32>()) as u64,
-        found: format!("rows of {width} values for {grids:?}, more than can be allocated"),
-    };
-    let values = checked_patches(grids)
-        .and_then(|rows| rows.checked_mul(width))
-        .ok_or_else(too_large)?;
-    // Asked for and given back: what cannot be had is an error here, and would end the program in the next line, which
-    // unlike a reserved vector gets its zeros from the system.
-    let mut probe = Vec::<f32>::new();
-    probe.try_reserve_exact(values).map_err(|_| too_large())?;
-    drop(std::hint::black_box(probe));
-    Ok(vec![0.0; values])
 }

@@ -67,7 +67,9 @@ mod tests {
         let patches = processor
             .images(&[DynamicImage::ImageRgb8(picture.clone())])
             .unwrap();
-        let (grid, rows) = patches.iter().next().unwrap();
+        let item = patches.iter().next().unwrap();
+        let (grid, values) = (item.grid, item.pixel_values());
+        let rows = values.view();
         assert_eq!(unpatchify(&config, grid, rows, 0).unwrap(), picture);
 
         let error = unpatchify(&config, grid, rows, 1).unwrap_err().to_string();

@@ -3,7 +3,6 @@ use std::iter;
 
 use glm4v_config::{GridThw, VideoProcessorConfig};
 use image::RgbImage;
-use ndarray::Array2;
 use rayon::prelude::*;
 
 use crate::clip::check_sampled;
@@ -11,7 +10,7 @@ use crate::held::FRAMES_AT_ONCE;
 use crate::patchify::Patchifier;
 use crate::pick::{Asked, Every, Picked, ReadFrame};
 use crate::resize::resize;
-use crate::target::{target_grid, target_size, zeros};
+use crate::target::{target_grid, target_size};
 use crate::{Clip, ClipInfo, ClipSource, Patches, PreprocessError, sample_frames};
 
 /// Makes patch rows of clips, as `Glm4vVideoProcessor` and `Glm46VVideoProcessor` of transformers 5.23 do.
@@ -25,7 +24,7 @@ impl VideoProcessor {
     #[must_use]
     pub fn new(config: VideoProcessorConfig) -> Self {
         Self {
-            patchifier: Patchifier::new(&config.frames),
+            patchifier: Patchifier::new(&config.frames, config.frames.temporal_patch_size),
             config,
         }
     }
@@ -108,17 +107,51 @@ impl VideoProcessor {
     /// [`PreprocessError::File`], which names the file, for the errors of [`VideoProcessor::sample_frames`],
     /// [`VideoProcessor::grid`] and [`ClipSource::frames`], and where no frame is sampled.
     pub fn read(&self, source: &ClipSource) -> Result<Clip, PreprocessError> {
-        let read = || {
+        let (frames_indices, grid) = self.sampled(source)?;
+        let mut patches = self
+            .room(grid)
+            .map_err(|error| error.in_file(source.path()))?;
+        for rows in patches.split_mut() {
+            self.read_into(source, rows)?;
+        }
+        Ok(clip(patches, source.info(), frames_indices, grid))
+    }
+
+    /// Which frames [`VideoProcessor::read`] takes of a clip, and their grid.
+    ///
+    /// # Errors
+    /// [`PreprocessError::File`] with those of [`VideoProcessor::sample_frames`] and [`VideoProcessor::grid`], and where
+    /// no frame is sampled.
+    pub fn sampled(&self, source: &ClipSource) -> Result<(Vec<usize>, GridThw), PreprocessError> {
+        let sampled = || {
             let frames_indices = self.sample_frames(source.info())?;
             if frames_indices.is_empty() {
                 return Err(none_sampled(source.info()));
             }
             let (height, width) = source.size();
             let grid = self.grid(frames_indices.len(), height, width)?;
-            let patches = self.patches(source.frames(&frames_indices)?, grid)?;
-            Ok(clip(patches, source.info(), frames_indices, grid))
+            Ok((frames_indices, grid))
         };
-        read().map_err(|error| error.in_file(source.path()))
+        sampled().map_err(|error| error.in_file(source.path()))
+    }
+
+    /// Writes the rows of a clip to `rows`.
+    pub(crate) fn read_into(
+        &self,
+        source: &ClipSource,
+        rows: &mut [f32],
+    ) -> Result<(), PreprocessError> {
+        let (frames_indices, grid) = self.sampled(source)?;
+        self.write(source.frames(&frames_indices)?, grid, rows)
+    }
+
+    /// Values of a row.
+    pub(crate) fn row_len(&self) -> usize {
+        self.patchifier.row_width()
+    }
+
+    fn room(&self, grid: GridThw) -> Result<Patches, PreprocessError> {
+        Patches::zeroed([(grid, 1)], self.row_len())
     }
 
     fn clip_from<R: ReadFrame>(&self, reader: R, info: &ClipInfo) -> Result<Clip, R::Error> {
@@ -129,38 +162,38 @@ impl VideoProcessor {
         };
         let (height, width) = (first.height() as usize, first.width() as usize);
         let grid = self.grid(frames_indices.len(), height, width)?;
-        let patches = self.patches(iter::once(Ok(first)).chain(sampled), grid)?;
+        let mut patches = self.room(grid)?;
+        let mut frames = iter::once(Ok(first)).chain(sampled);
+        for rows in patches.split_mut() {
+            self.write(&mut frames, grid, rows)?;
+        }
         Ok(clip(patches, info, frames_indices, grid))
     }
 
     /// Works through the clip in runs of temporal patches, so that only their frames are in memory.
-    fn patches<E: From<PreprocessError>>(
+    fn write<E: From<PreprocessError>>(
         &self,
         mut frames: impl Iterator<Item = Result<RgbImage, E>>,
         grid: GridThw,
-    ) -> Result<Patches, E> {
-        let width = self.patchifier.row_width();
+        rows: &mut [f32],
+    ) -> Result<(), E> {
         let temporal = self.config.frames.temporal_patch_size;
         let slice = GridThw::new(1, grid.h, grid.w);
-        let mut values = zeros(&[grid], width)?;
+        let slice_len = slice.num_patches() * self.row_len();
         let slices_at_once = (FRAMES_AT_ONCE / temporal).max(1);
-        for rows in values.chunks_mut(slices_at_once * slice.num_patches() * width) {
+        for rows in rows.chunks_mut(slices_at_once * slice_len) {
             let frames: Vec<RgbImage> = frames
                 .by_ref()
                 .take(slices_at_once * temporal)
                 .collect::<Result<_, E>>()?;
-            rows.par_chunks_mut(slice.num_patches() * width)
+            rows.par_chunks_mut(slice_len)
                 .zip(frames.par_chunks(temporal))
-                .for_each(|(rows, frames)| self.write(frames, slice, rows));
+                .for_each(|(rows, frames)| self.write_slice(frames, slice, rows));
         }
-        let values = Array2::from_shape_vec((grid.num_patches(), width), values);
-        Ok(Patches::new(
-            values.expect("the rows fill the array"),
-            vec![grid],
-        )?)
+        Ok(())
     }
 
-    fn write(&self, frames: &[RgbImage], slice: GridThw, rows: &mut [f32]) {
+    fn write_slice(&self, frames: &[RgbImage], slice: GridThw, rows: &mut [f32]) {
         let (height, width) = target_size(&self.config.frames, slice);
         let resized: Vec<Cow<'_, RgbImage>> = frames
             .par_iter()
@@ -223,7 +256,8 @@ mod tests {
         let clip = processor(temporal, sampled)
             .clip(frames(count), &info)
             .unwrap();
-        let rows = clip.patches.pixel_values().rows().into_iter();
+        let values = clip.patches.pixel_values();
+        let rows = values.rows().into_iter();
         rows.flat_map(|row| row.to_vec().into_iter().take(temporal))
             .collect()
     }

@@ -286,7 +286,7 @@ mod tests {
         let values = (0..rows * width).map(|index| ((index * 37) % 101) as f32 / 50.0 - 1.0);
         let data = TensorData::new(values.collect(), [rows, width]);
         let pixel_values = Tensor::from_data(data, &model.device());
-        let output = model.forward(pixel_values, &grids).embeddings;
+        let output = model.forward(vec![pixel_values], &grids).embeddings;
         output.into_data().iter().collect()
     }
 

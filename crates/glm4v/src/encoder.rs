@@ -7,7 +7,7 @@ use glm4v_config::{GridThw, Preset, VisionConfig};
 use glm4v_model::{AttentionMethod, Pass, Stage, VisionModel, join};
 use glm4v_preprocess::Patches;
 use glm4v_weights::{Arithmetic, Checkpoint, Inspection};
-use ndarray::Array2;
+use ndarray::{Array2, ArrayView2};
 
 use crate::pieces::{Piece, pieces};
 use crate::plan::on_flex;
@@ -186,7 +186,7 @@ impl VisionEncoder {
         grids: &[GridThw],
     ) -> Result<Tensor<2>, Error> {
         let cut = self.plan(grids)?.cut;
-        let encode = |Piece { rows, frames }: Piece| {
+        let encode = |Piece { rows, frames, .. }: Piece| {
             let pixel_values = self.upload(patches, first + rows.start..first + rows.end);
             let pass = self.pass(cut, None);
             self.model
@@ -215,10 +215,18 @@ impl VisionEncoder {
     /// # Errors
     /// Those of [`VisionEncoder::encode`]; [`Error::Execution`] where the device fails.
     pub fn warmup(&self, grids: &[GridThw]) -> Result<(), Error> {
-        let rows = grids.iter().map(|grid| grid.num_patches()).sum();
-        let values = Array2::zeros((rows, self.config().patch_dim()));
-        let patches = Patches::new(values, grids.to_vec())?;
-        self.encode(&patches)?.into_values().map(drop)
+        let config = self.config();
+        let (frames, whole) = (config.temporal_patch_size, config.patch_dim());
+        let gray = |&grid: &GridThw| {
+            let rows = |width| Array2::zeros((grid.num_patches(), width));
+            match grid.t {
+                1 => Patches::stills(rows(whole / frames), vec![grid], frames),
+                _ => Patches::new(rows(whole), vec![grid]),
+            }
+        };
+        let gray = grids.iter().map(gray).collect::<Result<Vec<_>, _>>()?;
+        let embeddings = self.encode(&Patches::concat(&gray)?)?;
+        embeddings.into_values().map(drop)
     }
 
     /// The embeddings of a packed batch in one pass, however large it is, showing `observer` the output of each stage
@@ -240,13 +248,6 @@ impl VisionEncoder {
 
     pub(crate) fn check(&self, patches: &Patches) -> Result<(), Error> {
         let config = self.config();
-        let width = patches.pixel_values().ncols();
-        if width != config.patch_dim() {
-            return Err(Error::Patches {
-                expected: format!("rows of {} values", config.patch_dim()),
-                found: width.to_string(),
-            });
-        }
         let merge = config.spatial_merge_size;
         let broken = patches
             .grids()
@@ -258,16 +259,33 @@ impl VisionEncoder {
                 found: broken.map_or("none".to_owned(), ToString::to_string),
             });
         }
+        let whole = config.patch_dim();
+        if patches.row_len() != whole {
+            return Err(Error::Patches {
+                expected: format!("rows of {whole} values"),
+                found: patches.row_len().to_string(),
+            });
+        }
+        let still = whole / config.temporal_patch_size;
+        let mut held = patches.iter().map(|item| item.rows.ncols());
+        if let Some(odd) = held.find(|width| ![whole, still].contains(width)) {
+            return Err(Error::Patches {
+                expected: format!("rows of stills of {still} values"),
+                found: odd.to_string(),
+            });
+        }
         Ok(())
     }
 
-    pub(crate) fn upload(&self, patches: &Patches, rows: Range<usize>) -> Tensor<2> {
-        let width = self.config().patch_dim();
-        let values = patches.pixel_values().as_slice();
-        let values =
-            &values.expect("patch rows are contiguous")[rows.start * width..rows.end * width];
-        let data = TensorData::new(values.to_vec(), [rows.len(), width]);
-        Tensor::from_data(data, (&self.model.device(), DType::F32))
+    /// Rows of the batch on the device, those of stills as they are held.
+    pub(crate) fn upload(&self, patches: &Patches, rows: Range<usize>) -> Vec<Tensor<2>> {
+        let device = self.model.device();
+        let upload = |part: ArrayView2<'_, f32>| {
+            let values = part.to_slice().expect("patch rows are contiguous");
+            let data = TensorData::new(values.to_vec(), [part.nrows(), part.ncols()]);
+            Tensor::from_data(data, (&device, DType::F32))
+        };
+        patches.parts(rows).into_iter().map(upload).collect()
     }
 
     pub(crate) fn embeddings(&self, embeddings: Tensor<2>, patches: &Patches) -> Embeddings {

@@ -2,10 +2,10 @@ use std::path::Path;
 
 use glm4v_config::GridThw;
 use glm4v_preprocess::{
-    Clip, ClipInfo, Held, Media, MediaInfo, MediaOptions, Patches, PreprocessError, reading_clip,
+    ClipInfo, Held, Media, MediaInfo, MediaOptions, Patches, PreprocessError, Unread, reading_clip,
     resizing,
 };
-use image::DynamicImage;
+use rayon::prelude::*;
 
 use crate::{Error, Processor};
 
@@ -37,6 +37,8 @@ pub struct InputInfo {
     pub frames: Option<Frames>,
     /// What reading it will hold.
     pub held: Held,
+    /// What makes the input doubtful.
+    pub warnings: Vec<String>,
 }
 
 /// The frames taken of a clip.
@@ -44,10 +46,19 @@ pub struct InputInfo {
 pub struct Frames {
     /// The whole clip.
     pub info: ClipInfo,
-    /// The frames taken, counted from 0; see [`Clip::frames_indices`].
+    /// The frames taken, counted from 0; see [`crate::Clip::frames_indices`].
     pub indices: Vec<usize>,
-    /// The seconds that the prompt names for each temporal patch; see [`Clip::timestamps`].
+    /// The seconds that the prompt names for each temporal patch; see [`crate::Clip::timestamps`].
     pub timestamps: Vec<f64>,
+}
+
+/// Several inputs, read into one batch.
+#[derive(Clone, Debug)]
+pub struct Batch {
+    /// The rows of all, in their order.
+    pub patches: Patches,
+    /// Each input apart from its rows.
+    pub inputs: Vec<InputInfo>,
 }
 
 impl Processor {
@@ -59,36 +70,39 @@ impl Processor {
     /// [`Processor::video`].
     pub fn read(&self, path: impl AsRef<Path>, options: &MediaOptions) -> Result<Input, Error> {
         let path = path.as_ref();
-        match Media::open(path, options)? {
-            Media::Still(picture) => Ok(Input {
-                height: picture.height() as usize,
-                width: picture.width() as usize,
-                patches: self.still(picture, path)?,
-                frames: None,
-                warnings: Vec::new(),
-            }),
-            Media::Clip(source) => {
-                let (height, width) = source.size();
-                let clip = self.video()?.read(&source)?;
-                let Clip {
-                    patches,
-                    frames_indices,
-                    timestamps,
-                    ..
-                } = clip;
-                Ok(Input {
-                    patches,
-                    height,
-                    width,
-                    frames: Some(Frames {
-                        info: source.info().clone(),
-                        indices: frames_indices,
-                        timestamps,
-                    }),
-                    warnings: source.warnings().to_vec(),
-                })
-            }
-        }
+        let source = Media::probe(path, options)?;
+        let info = self.info(path, &source)?;
+        Ok(Input {
+            patches: Patches::read(&[self.unread(&source)?])?,
+            height: info.height,
+            width: info.width,
+            frames: info.frames,
+            warnings: info.warnings,
+        })
+    }
+
+    /// [`Processor::read`] of any number of inputs into one batch. Their headers are looked at first, so that all cores
+    /// then decode, resize and write each input's rows where they belong.
+    ///
+    /// # Errors
+    /// Those of [`Processor::read`], of the first input that fails.
+    pub fn read_all<P: AsRef<Path> + Sync>(
+        &self,
+        paths: &[P],
+        options: &MediaOptions,
+    ) -> Result<Batch, Error> {
+        let probe = |path: &P| -> Result<(MediaInfo, InputInfo), Error> {
+            let source = Media::probe(path, options)?;
+            let info = self.info(path.as_ref(), &source)?;
+            Ok((source, info))
+        };
+        let probed: Vec<_> = paths.par_iter().map(probe).collect();
+        let probed = probed.into_iter().collect::<Result<Vec<_>, _>>()?;
+        let (sources, inputs): (Vec<MediaInfo>, _) = probed.into_iter().unzip();
+        let unread = sources.iter().map(|source| self.unread(source));
+        let unread = unread.collect::<Result<Vec<_>, _>>()?;
+        let patches = Patches::read(&unread)?;
+        Ok(Batch { patches, inputs })
     }
 
     /// What [`Processor::read`] would read, without decoding a pixel: of a picture the header is looked at, of a clip
@@ -102,31 +116,26 @@ impl Processor {
         options: &MediaOptions,
     ) -> Result<InputInfo, Error> {
         let path = path.as_ref();
-        match Media::probe(path, options)? {
-            MediaInfo::Still {
-                height,
-                width,
-                decoding,
-            } => {
+        self.info(path, &Media::probe(path, options)?)
+    }
+
+    fn info(&self, path: &Path, source: &MediaInfo) -> Result<InputInfo, Error> {
+        match source {
+            MediaInfo::Still(source) => {
+                let (height, width) = source.size();
                 let grid = self.grid(height, width).map_err(in_file(path))?;
-                let held = self.held((height, width), grid, None);
                 Ok(InputInfo {
-                    held: Held {
-                        before_rows: held.before_rows.max(decoding),
-                        ..held
-                    },
                     grid,
+                    held: source.held(self.resized(grid)),
                     height,
                     width,
                     frames: None,
+                    warnings: Vec::new(),
                 })
             }
             MediaInfo::Clip(source) => {
-                let (video, info) = (self.video()?, source.info());
-                let named = |error: PreprocessError| in_file(path)(error.into());
-                let indices = video.sample_frames(info).map_err(named)?;
-                let (height, width) = source.size();
-                let grid = video.grid(indices.len(), height, width).map_err(named)?;
+                let (indices, grid) = self.video()?.sampled(source)?;
+                let ((height, width), info) = (source.size(), source.info());
                 let held = self.held((height, width), grid, Some(indices.len()));
                 Ok(InputInfo {
                     held: Held {
@@ -141,6 +150,7 @@ impl Processor {
                         timestamps: info.prompt_timestamps(&indices, grid.t),
                         indices,
                     }),
+                    warnings: source.warnings().to_vec(),
                 })
             }
         }
@@ -155,21 +165,29 @@ impl Processor {
         grid: GridThw,
         frames: Option<usize>,
     ) -> Held {
-        let config = self.config();
-        let patch = config.patch_size;
-        let (from, to) = ((height, width), (grid.h * patch, grid.w * patch));
+        let (from, to) = ((height, width), self.resized(grid));
         let Some(frames) = frames else {
             return resizing(from, to);
         };
+        let temporal = self.config().temporal_patch_size;
         let threads = rayon::current_num_threads();
         Held {
             before_rows: 0,
-            beside_rows: reading_clip(frames, config.temporal_patch_size, from, to, threads),
+            beside_rows: reading_clip(frames, temporal, from, to, threads),
         }
     }
 
-    fn still(&self, picture: DynamicImage, path: &Path) -> Result<Patches, Error> {
-        self.images(&[picture]).map_err(in_file(path))
+    /// (height, width) in pixels of what is cut into patches.
+    fn resized(&self, grid: GridThw) -> (usize, usize) {
+        let patch = self.config().patch_size;
+        (grid.h * patch, grid.w * patch)
+    }
+
+    fn unread<'a>(&'a self, source: &'a MediaInfo) -> Result<Unread<'a>, Error> {
+        Ok(match source {
+            MediaInfo::Still(source) => Unread::Still(self.image(), source),
+            MediaInfo::Clip(source) => Unread::Clip(self.video()?, source),
+        })
     }
 }
 

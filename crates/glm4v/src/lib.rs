@@ -56,15 +56,15 @@ pub use glm4v_model::{
     AttentionMethod, Footprint, ParameterSource, Pass, Precision, Stage, VisionModel, VisionOutput,
 };
 pub use glm4v_preprocess::{
-    Clip, ClipInfo, ClipSource, Held, Media, MediaInfo, MediaOptions, OpenOptions, Patches,
-    PreprocessError, VideoProcessor, decode, open, sample_frames, unpatchify,
+    Clip, ClipInfo, ClipSource, Held, Media, MediaInfo, MediaOptions, OpenOptions, PatchRows,
+    Patches, PreprocessError, StillSource, VideoProcessor, decode, open, sample_frames, unpatchify,
 };
 pub use glm4v_weights::{
     Arithmetic, Checkpoint, Inspection, Mismatch, StoredDtype, Stream, WeightsError, WriteOptions,
     random as random_model, random_in_parts as random_model_in_parts, write_checkpoint,
 };
 pub use image;
-pub use input::{Frames, Input, InputInfo};
+pub use input::{Batch, Frames, Input, InputInfo};
 pub use language::{Projection, scatter};
 pub use machine::available_memory;
 pub use output::{Embeddings, Item, values};

@@ -12,6 +12,8 @@ pub(crate) struct Piece {
     /// Its frames, those of one clip as a clip: attention never leaves a frame, so that a part of a clip is as good as the
     /// whole.
     pub(crate) frames: Vec<GridThw>,
+    /// Rows of items of one temporal patch, which are taken for stills; not those of clips that are cut so small.
+    pub(crate) stills: usize,
 }
 
 /// Pieces of at most `max_patches` patches; a larger frame is a piece of its own.
@@ -42,12 +44,13 @@ pub(crate) fn shares(grids: &[GridThw], count: usize, cost: impl Fn(GridThw) -> 
 /// another: a clip may have millions of frames.
 fn cut(grids: &[GridThw], most: u64, cost: impl Fn(GridThw) -> u64) -> impl Iterator<Item = Piece> {
     let mut grids = grids.iter().copied().filter(|grid| grid.t > 0);
-    // What is left of the item that the last piece ended in.
-    let mut rest = grids.next();
+    // What is left of the item that the last piece ended in, and whether it is all of a still.
+    let with_kind = |grid: GridThw| (grid, grid.t == 1);
+    let mut rest = grids.next().map(with_kind);
     let mut row = 0;
     std::iter::from_fn(move || {
-        let (start, mut room, mut frames) = (row, most, Vec::new());
-        while let Some(item) = rest {
+        let (start, mut room, mut frames, mut stills) = (row, most, Vec::new(), 0);
+        while let Some((item, is_still)) = rest {
             let own = cost(GridThw { t: 1, ..item });
             let fitting = room.checked_div(own).unwrap_or(u64::MAX);
             let t = match fitting.min(item.t as u64) as usize {
@@ -56,16 +59,22 @@ fn cut(grids: &[GridThw], most: u64, cost: impl Fn(GridThw) -> u64) -> impl Iter
                 t => t,
             };
             room = room.saturating_sub(t as u64 * own);
-            row += t * item.h * item.w;
-            frames.push(GridThw { t, ..item });
+            let own = GridThw { t, ..item };
+            row += own.num_patches();
+            stills += if is_still { own.num_patches() } else { 0 };
+            frames.push(own);
             let t = item.t - t;
             rest = match t {
-                0 => grids.next(),
-                _ => Some(GridThw { t, ..item }),
+                0 => grids.next().map(with_kind),
+                _ => Some((GridThw { t, ..item }, is_still)),
             };
         }
         let rows = start..row;
-        (!frames.is_empty()).then_some(Piece { rows, frames })
+        (!frames.is_empty()).then_some(Piece {
+            rows,
+            frames,
+            stills,
+        })
     })
 }
 
@@ -101,9 +110,23 @@ mod tests {
             cut,
             [Piece {
                 rows: 0..12,
-                frames: grids.into()
+                frames: grids.into(),
+                stills: 4,
             }]
         );
+    }
+
+    #[test]
+    fn stills_are_counted() {
+        let grids = [[1, 2, 2], [3, 2, 2], [1, 2, 4]].map(GridThw::from);
+        let stills = |max_patches| {
+            let pieces = pieces(&grids, max_patches);
+            pieces.map(|piece| piece.stills).collect::<Vec<_>>()
+        };
+        assert_eq!(stills(100), [12]);
+        assert_eq!(stills(8), [4, 0, 8]);
+        // The clip's last frame is no still.
+        assert_eq!(stills(4), [4, 0, 0, 0, 8]);
     }
 
     #[test]

@@ -108,10 +108,13 @@ impl Cut {
 /// let plan = Plan::new(&preset.vision(), &[grid], Target::new(Backend::Webgpu, FloatDType::F16));
 /// assert_eq!(plan.items[0].patches, 78 * 138);
 /// assert_eq!(plan.items[0].tokens, 39 * 69);
-/// assert_eq!(plan.weights, 2 * 892_498_432);
+/// assert_eq!(plan.weights, 2 * 892_498_432 + 4 * 1536 * (588 + 1)); // and a patch kernel for stills, in f32
 /// assert!(plan.on_device() < 3 << 30);
 /// # Ok::<(), glm4v::Error>(())
 /// ```
+///
+/// An item of one temporal patch is taken for a still, whose rows hold one frame in place of `temporal_patch_size`; a clip
+/// as short takes a little more.
 ///
 /// On flex the bytes are those of the process, less the program itself and the pictures while they are decoded; `glm4v
 /// plan` adds both. On other backends they are a bound for what burn holds, without what its pools keep.
@@ -178,7 +181,7 @@ impl Plan {
             })
             .collect();
         let bytes = |count: usize, width: usize| F32 * count as u64 * width as u64;
-        let patches = items.iter().map(|item| item.patches).sum();
+        let rows = |&grid: &GridThw| bytes(grid.num_patches(), footprint.row_len(grid));
         let tokens = items.iter().map(|item| item.tokens).sum();
         let embeddings = bytes(tokens, config.out_hidden_size);
         let shares = shares(grids, target.devices, |frame| footprint.operations(frame));
@@ -198,7 +201,7 @@ impl Plan {
             } else {
                 footprint.staging()
             },
-            patch_rows: bytes(patches, config.patch_dim()),
+            patch_rows: grids.iter().map(rows).sum(),
             activations: load.activations,
             embeddings,
             largest_tensor: load.largest_tensor,
@@ -319,17 +322,18 @@ struct ShareLoad {
 impl ShareLoad {
     fn new(config: &VisionConfig, footprint: Footprint<'_>, share: &Piece, cut: Cut) -> Self {
         let mut most = Self::default();
-        let (mut count, mut last) = (0, Vec::new());
+        let (mut count, mut last) = (0, (Vec::new(), 0));
         for piece in pieces(&share.frames, cut.max_patches) {
             count += 1;
             // A long clip's pieces are alike but for the first and the last.
-            if piece.frames != last {
+            if (&piece.frames, piece.stills) != (&last.0, last.1) {
+                let Piece { frames, stills, .. } = &piece;
                 most = most.max(Self {
-                    activations: footprint.activations(&piece.frames, cut.max_score_bytes),
-                    largest_tensor: footprint.largest_tensor(&piece.frames, cut.max_score_bytes),
+                    activations: footprint.activations(frames, *stills, cut.max_score_bytes),
+                    largest_tensor: footprint.largest_tensor(frames, *stills, cut.max_score_bytes),
                     patches_at_once: piece.rows.len(),
                 });
-                last = piece.frames;
+                last = (piece.frames, piece.stills);
             }
         }
         let merge = config.spatial_merge_size;
@@ -376,7 +380,7 @@ mod tests {
         let patches = plan.items.iter().map(|item| item.patches);
         assert_eq!(patches.collect::<Vec<_>>(), [624, 720, 1900]);
         assert_eq!(plan.num_tokens(), 3244 / 4);
-        assert_eq!(plan.patch_rows, 3244 * 1176 * 4);
+        assert_eq!(plan.patch_rows, ((624 + 1900) * 588 + 720 * 1176) * 4);
         // The clip goes with the first picture only as far as 1,024 patches reach; the other picture is a part by itself.
         assert_eq!((plan.cut.max_patches, plan.patches_at_once), (1024, 1900));
     }

@@ -76,6 +76,10 @@ impl Processor {
         Ok(self)
     }
 
+    pub(crate) fn image(&self) -> &ImageProcessor {
+        &self.image
+    }
+
     /// What this processor follows with pictures.
     #[must_use]
     pub fn config(&self) -> &ImageProcessorConfig {

@@ -8,11 +8,13 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 use clap::Parser;
 use glm4v::image::imageops::FilterType;
+use glm4v::image::{RgbImage, imageops};
 use glm4v::{
-    DeviceInfo, DeviceSpecs, FloatDType, MediaOptions, ParallelEncoder, Patches, VisionEncoder,
+    Batch, DeviceInfo, DeviceSpecs, FloatDType, MediaOptions, ParallelEncoder, Patches,
+    VisionEncoder,
 };
 use glm4v_tests::attention;
-use rayon::prelude::*;
+use mozjpeg::{ColorSpace, Compress};
 use serde_json::{Value, json};
 
 /// Times the encoder on request.
@@ -33,16 +35,21 @@ enum Args {
         dtype: String,
     },
     /// Write a picture in another size
-    Scale {
-        /// The picture
-        picture: PathBuf,
-        /// Pixels
-        width: u32,
-        /// Pixels
-        height: u32,
-        /// Where to write it
-        output: PathBuf,
-    },
+    Scale(Made),
+    /// Write a JPEG of a picture repeated over a larger size, with all its detail
+    Tile(Made),
+}
+
+#[derive(clap::Args)]
+struct Made {
+    /// The picture
+    picture: PathBuf,
+    /// Pixels
+    width: u32,
+    /// Pixels
+    height: u32,
+    /// Where to write it
+    output: PathBuf,
 }
 
 fn main() -> Result<()> {
@@ -60,17 +67,30 @@ fn main() -> Result<()> {
             say(&json!({"seconds": seconds, "device": description(&devices)}))?;
             side.serve()
         }
-        Args::Scale {
-            picture,
-            width,
-            height,
-            output,
-        } => {
-            let picture = glm4v::image::open(picture)?;
-            let scaled = picture.resize_exact(width, height, FilterType::CatmullRom);
-            Ok(scaled.save(output)?)
+        Args::Scale(made) => {
+            let picture = glm4v::image::open(made.picture)?;
+            let scaled = picture.resize_exact(made.width, made.height, FilterType::CatmullRom);
+            Ok(scaled.save(made.output)?)
+        }
+        Args::Tile(made) => {
+            let picture = glm4v::image::open(made.picture)?.into_rgb8();
+            let mut tiled = RgbImage::new(made.width, made.height);
+            imageops::tile(&mut tiled, &picture);
+            Ok(std::fs::write(made.output, jpeg(&tiled)?)?)
         }
     }
+}
+
+/// As cameras and Pillow write it: baseline, 4:2:0, quality 90.
+fn jpeg(picture: &RgbImage) -> Result<Vec<u8>> {
+    let mut compress = Compress::new(ColorSpace::JCS_RGB);
+    compress.set_fastest_defaults();
+    compress.set_size(picture.width() as usize, picture.height() as usize);
+    compress.set_quality(90.0);
+    compress.set_chroma_sampling_pixel_sizes((2, 2), (2, 2));
+    let mut started = compress.start_compress(Vec::new())?;
+    started.write_scanlines(picture)?;
+    Ok(started.finish()?)
 }
 
 struct Side {
@@ -115,7 +135,7 @@ impl Side {
             let (verb, values) = asked.split_first().context("nothing is asked for")?;
             let start = Instant::now();
             let mut answer = match (verb.as_str(), values) {
-                (Some("input"), [path, count]) => self.input(path, count)?,
+                (Some("input"), [files]) => self.input(files)?,
                 (Some("preprocess"), []) => self.preprocess()?,
                 (Some("encode"), []) => self.encode()?,
                 (Some("peak"), []) => self.peak(),
@@ -127,11 +147,9 @@ impl Side {
         Ok(())
     }
 
-    /// From here on, `count` times the picture or video at `path`; the peaks of memory are counted anew.
-    fn input(&mut self, path: &Value, count: &Value) -> Result<Value> {
-        let path = path.as_str().context("a path")?;
-        let count = count.as_u64().context("a number")?;
-        self.files = vec![path.into(); count as usize];
+    /// From here on, these pictures and videos; the peaks of memory are counted anew.
+    fn input(&mut self, files: &Value) -> Result<Value> {
+        self.files = serde_json::from_value(files.clone())?;
         self.patches = None;
         forget_peak();
         for encoder in self.encoder.encoders() {
@@ -143,11 +161,7 @@ impl Side {
     /// From files to patch rows.
     fn preprocess(&mut self) -> Result<Value> {
         let processor = self.encoder.encoders()[0].processor();
-        let read = |file| Ok(processor.read(file, &MediaOptions::default())?.patches);
-        // On all cores, as the program reads them.
-        let parts = self.files.par_iter().map(read);
-        let parts = parts.collect::<Result<Vec<_>>>()?;
-        let patches = Patches::concat(&parts)?;
+        let Batch { patches, .. } = processor.read_all(&self.files, &MediaOptions::default())?;
         let count = patches.num_patches();
         self.patches = Some(patches);
         Ok(json!({"patches": count}))

@@ -1,5 +1,5 @@
 use std::io::{BufRead, BufReader, Write};
-use std::path::Path;
+use std::path::PathBuf;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use anyhow::{Context, Result};
@@ -36,9 +36,9 @@ impl Side {
         Ok(side)
     }
 
-    /// From here on, `count` times the photo; how many patches that are.
-    pub(super) fn input(&mut self, photo: &Path, count: usize) -> Result<u64> {
-        let answer = self.ask(&json!(["input", photo, count]))?;
+    /// From here on, these files; how many patches they are.
+    pub(super) fn input(&mut self, files: &[PathBuf]) -> Result<u64> {
+        let answer = self.ask(&json!(["input", files]))?;
         answer["patches"].as_u64().context("no patches")
     }
 

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::args::PlanArgs;
 use crate::console::{Console, Report};
 use crate::devices::Devices;
-use crate::forecast::{Forecast, Kept, Size, Work};
+use crate::forecast::{Forecast, Kept, Work};
 use crate::inputs::{self, About};
 use crate::layout;
 use crate::room::Room;
@@ -35,7 +35,7 @@ pub(crate) fn run(args: &PlanArgs, console: &Console) -> Result<()> {
         target,
         kept: Kept::default(),
     };
-    let sizes: Vec<Size> = inputs.iter().map(Size::of).collect();
+    let sizes = work.sizes(&inputs);
     let forecast = match args.device.max_memory {
         None => Forecast::usual(work, &sizes),
         Some(_) => {
@@ -225,6 +225,7 @@ impl About {
             height,
             width,
             frames: None,
+            warnings: Vec::new(),
         };
         Ok(Self::new(input.to_owned(), info, processor))
     }

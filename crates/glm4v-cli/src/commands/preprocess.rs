@@ -25,16 +25,17 @@ pub(crate) fn run(args: PreprocessArgs, console: &Console) -> Result<()> {
     let all = stages.time("read", || inputs.next_batch())?;
     drop(inputs);
     let (about, patches) = packed(all.unwrap_or_default())?;
+    let pixel_values = patches.pixel_values();
     let found = Found {
         name: "pixel_values",
-        values: patches.pixel_values().view(),
+        values: pixel_values.view(),
         inputs: &about,
         more: Vec::new(),
     };
     stages.time("write", || found.write(file))?;
 
     let tokens = patches.num_tokens(processor.config().merge_size);
-    let shape = patches.pixel_values().shape();
+    let shape = pixel_values.shape();
     let totals = layout::pairs(&[
         (
             "total",

@@ -171,10 +171,11 @@ fn draw(
 ) -> Result<RgbImage> {
     let [t, h, w, _] = features.shape;
     let colours = features.colours()?;
-    let (grid, rows) = patches.iter().next().expect("an input is an item");
+    let item = patches.iter().next().expect("an input is an item");
+    let rows = item.pixel_values();
     let mut frames = Vec::with_capacity(t);
     for frame in 0..t {
-        let mut picture = unpatchify(config, grid, rows, frame)?;
+        let mut picture = unpatchify(config, item.grid, rows.view(), frame)?;
         let own = &colours[frame * h * w..][..h * w];
         lay_over(&mut picture, own, (h, w), opacity);
         frames.push(picture);
