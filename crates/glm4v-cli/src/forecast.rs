@@ -117,7 +117,7 @@ impl Work<'_> {
     pub(crate) fn sizes(&self, inputs: &[About]) -> Vec<Size> {
         let footprint = Footprint::new(self.config, self.target.arithmetic);
         let size = |about: &About| {
-            let values = about.grid.num_patches() * footprint.row_len(about.grid);
+            let values = about.grid.num_patches() * footprint.row_len(about.is_still);
             Size {
                 grid: about.grid,
                 rows: F32 * values as u64,

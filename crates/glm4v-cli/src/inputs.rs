@@ -9,6 +9,7 @@ use glm4v::{
     Frames, GridThw, Held, Input, InputInfo, MediaOptions, OpenOptions, Patches, Processor,
     SamplingRule,
 };
+use indicatif::ProgressBar;
 use rayon::prelude::*;
 use serde_json::{Value, json};
 
@@ -22,6 +23,7 @@ use crate::reader::Reader;
 pub(crate) struct Inputs<'a> {
     unread: VecDeque<PathBuf>,
     reader: Reader,
+    bar: ProgressBar,
     /// Taken from the reader, and too large for the batch before it.
     next: Option<(About, Patches)>,
     ahead: Ahead,
@@ -47,6 +49,7 @@ impl<'a> Inputs<'a> {
         let threads = rayon::current_num_threads().min(args.inputs.len());
         Ok(Self {
             reader: Reader::new(threads, processor, &options, &bar),
+            bar,
             unread: args.inputs.into(),
             next: None,
             ahead,
@@ -131,6 +134,13 @@ impl<'a> Inputs<'a> {
     }
 }
 
+impl Drop for Inputs<'_> {
+    fn drop(&mut self) {
+        // Threads that still read hold the bar as well.
+        self.bar.finish_and_clear();
+    }
+}
+
 /// Inputs with their patch rows.
 pub(crate) type Batch = Vec<(About, Patches)>;
 
@@ -177,6 +187,8 @@ pub(crate) struct About {
     pub(crate) frames: Option<Frames>,
     /// What reading it holds, where that was asked.
     pub(crate) held: Held,
+    /// Whether its rows hold one frame in place of equal ones.
+    pub(crate) is_still: bool,
     merge: usize,
     warnings: Vec<String>,
 }
@@ -188,6 +200,7 @@ impl About {
             path,
             size: (input.height, input.width),
             grid: input.patches.grids()[0],
+            is_still: input.frames.is_none(),
             frames: input.frames,
             held: Held::default(),
             merge,
@@ -220,6 +233,7 @@ impl About {
             path,
             size: (height, width),
             grid,
+            is_still: frames.is_none(),
             frames,
             held,
             merge: processor.config().merge_size,

@@ -14,7 +14,7 @@ use indicatif::ProgressBar;
 ///
 /// Each thread reads one input at a time, whose pixels alone it holds. (In the pool that resizes them, a thread that waits
 /// for others would begin another.) Nothing waits for the threads when the program ends: they write nothing, and an ffmpeg
-/// whose reader is gone ends too.
+/// that writes frames ends with its reader; one that counts those of a damaged file goes on to the file's end.
 pub(crate) struct Reader {
     jobs: Sender<Job>,
     pending: VecDeque<Pending>,
@@ -69,8 +69,8 @@ impl Reader {
             answer: receiver,
             input: None,
         });
-        let job = Job { path, answer };
-        assert!(self.jobs.send(job).is_ok(), "the threads wait for jobs");
+        // Where all threads have panicked the job is dropped, which whoever takes its answer notices.
+        let _ = self.jobs.send(Job { path, answer });
     }
 
     /// How many are being read, or read and not taken.

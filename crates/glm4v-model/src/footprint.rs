@@ -63,13 +63,12 @@ impl<'a> Footprint<'a> {
         values.max().unwrap_or(0)
     }
 
-    /// Values of one row of patches of an item of `grid`: a still's hold one frame, and an item of one temporal patch is
-    /// taken for a still.
+    /// Values of one row of patches: a still's hold one frame.
     #[must_use]
-    pub fn row_len(&self, grid: GridThw) -> usize {
-        match grid.t {
-            1 => self.config.patch_dim() / self.config.temporal_patch_size,
-            _ => self.config.patch_dim(),
+    pub fn row_len(&self, is_still: bool) -> usize {
+        match is_still {
+            true => self.config.patch_dim() / self.config.temporal_patch_size,
+            false => self.config.patch_dim(),
         }
     }
 
@@ -173,8 +172,8 @@ impl<'a> Footprint<'a> {
 
     /// Values of the rows of as many patches, `stills` of them of stills, each as long as `held` makes it.
     fn row_values(&self, patches: usize, stills: usize, held: fn(usize) -> usize) -> u64 {
-        let [still, clip] = [1, 2].map(|t| held(self.row_len(GridThw::new(t, 1, 1))) as u64);
-        stills as u64 * still + (patches - stills) as u64 * clip
+        let [still, clip] = [true, false].map(|is_still| held(self.row_len(is_still)) as u64);
+        stills as u64 * still + patches.saturating_sub(stills) as u64 * clip
     }
 
     /// The sum of the patch kernel's frames, where there are several, and its bias, both in f32.
@@ -432,8 +431,11 @@ mod tests {
         // So narrow a tower holds most while patches are projected.
         let config = Preset::Tiny.vision();
         let host = Footprint::new(&config, Arithmetic::Host(Precision::F32));
-        let [still, clip] = [GridThw::new(1, 48, 48), GridThw::new(2, 48, 24)];
-        assert_eq!([host.row_len(still), host.row_len(clip)], [588, 1176]);
+        let still = GridThw::new(1, 48, 48);
+        assert_eq!(
+            [true, false].map(|is_still| host.row_len(is_still)),
+            [588, 1176]
+        );
         let patches = still.num_patches();
         let bytes = |stills| host.activations(&[still], stills, 0);
         let more = bytes(0) - bytes(patches);

@@ -68,7 +68,7 @@ impl Unread<'_> {
     fn read_into(&self, grid: GridThw, rows: &mut [f32]) -> Result<(), PreprocessError> {
         match self {
             Self::Still(processor, source) => processor.read_into(source, grid, rows),
-            Self::Clip(processor, source) => processor.read_into(source, rows).map(drop),
+            Self::Clip(processor, source) => processor.read_into(source, rows),
         }
     }
 }

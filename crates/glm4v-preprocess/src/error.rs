@@ -167,7 +167,8 @@ impl PreprocessError {
     }
 
     /// The same with the file's name, unless it names one already.
-    pub(crate) fn in_file(self, path: &Path) -> Self {
+    #[must_use]
+    pub fn in_file(self, path: &Path) -> Self {
         match self {
             Self::Io { .. } | Self::File { .. } => self,
             other => Self::File {

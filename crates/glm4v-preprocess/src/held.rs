@@ -8,7 +8,7 @@ use image::metadata::Orientation;
 
 /// Frames of a clip that are in memory in full size at once, whatever the number of cores: a frame can be of 25 MB. One
 /// temporal patch of them, where that is more.
-pub const FRAMES_AT_ONCE: usize = 8;
+pub(crate) const FRAMES_AT_ONCE: usize = 8;
 /// Lines of a JPEG that are decoded, and then resized, at once: enough of them that setting up the filter is little beside
 /// using it.
 pub(crate) const LINES_AT_ONCE: usize = 128;

@@ -52,6 +52,8 @@ pub(crate) fn decode_resized(
     let mut started = header.rgb().map_err(failed)?;
     let next = |lines: &mut [u8]| started.read_scanlines_into(lines).map(drop);
     let narrowed = resize_arriving(size, width, next).map_err(failed)?;
+    // It may hold the coefficients of the whole picture.
+    drop(started);
     Ok(Some(
         resize(Cow::Owned(narrowed), height, width).into_owned(),
     ))

@@ -89,7 +89,7 @@ mod video;
 pub use batch::Unread;
 pub use clip::{Clip, ClipInfo};
 pub use error::PreprocessError;
-pub use held::{FRAMES_AT_ONCE, Held, reading_clip, resizing};
+pub use held::{Held, reading_clip, resizing};
 pub use media::{Media, MediaInfo, MediaOptions};
 pub use open::{OpenOptions, decode, open};
 pub use patches::{Iter, PatchRows, Patches};

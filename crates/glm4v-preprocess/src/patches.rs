@@ -57,11 +57,12 @@ impl Patches {
         grids: Vec<GridThw>,
         temporal_patch_size: usize,
     ) -> Result<Self, PreprocessError> {
-        let row_len = rows.ncols() * temporal_patch_size;
-        if !rows.ncols().is_multiple_of(CHANNELS) || temporal_patch_size == 0 {
+        let divides = rows.ncols().is_multiple_of(CHANNELS) && temporal_patch_size > 0;
+        let row_len = rows.ncols().checked_mul(temporal_patch_size);
+        let Some(row_len) = row_len.filter(|_| divides) else {
             let width = "3 · patch_size², for one frame or more";
             return Err(rows_error("any", width, rows.shape()));
-        }
+        };
         Self::held(rows, grids, temporal_patch_size, row_len)
     }
 

@@ -131,8 +131,7 @@ impl ClipSource {
     pub fn decoding(&self) -> u64 {
         match &self.frames {
             Frames::Animation(animation) => held::drawing(animation.len(), self.size),
-            // Other pixels than RGB, before they are.
-            Frames::Folder(_) => held::frame(self.size),
+            Frames::Folder(folder) => folder.decoding(),
             Frames::Video(_) => 0,
         }
     }

@@ -31,7 +31,14 @@ impl Encoder {
     ) -> Result<Encoder, JsError> {
         let preset: Preset = preset.parse()?;
         let arithmetic = device.arithmetic(&dtype)?;
-        let model = glm4v::random_model(&preset.vision(), seed.into(), &device.device, arithmetic)?;
+        let most = device.max_tensor_bytes().unwrap_or(u64::MAX);
+        let model = glm4v::random_model_in_parts(
+            &preset.vision(),
+            seed.into(),
+            &device.device,
+            arithmetic,
+            most,
+        )?;
         Self::new(device, model, Processor::of_preset(preset)?).await
     }
 

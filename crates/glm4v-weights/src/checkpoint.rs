@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use burn::tensor::{Device, Tensor};
 use glm4v_config::VisionConfig;
 use glm4v_model::{HostWeight, ParameterSource, VisionModel};
-use glm4v_shards::{Index, Place, Tower};
+use glm4v_shards::{Index, Place, Shard, Tower};
 
 use crate::file::{WeightsFile, shown};
 use crate::parts::rows_of_part;
@@ -21,7 +21,7 @@ const INDEX_FILE: &str = "model.safetensors.index.json";
 pub struct Checkpoint {
     /// What holds the tower, for messages: the directory or the file.
     path: String,
-    shards: Vec<glm4v_shards::Shard>,
+    shards: Vec<Shard>,
     /// The same, opened.
     files: Vec<WeightsFile>,
     /// Tensors in files that are not opened.
@@ -100,12 +100,7 @@ impl Checkpoint {
     }
 
     fn of_file(path: &Path, file: &Path) -> Result<Self, WeightsError> {
-        let (file, header) = WeightsFile::open(file)?;
-        let shard = glm4v_shards::Shard {
-            file: shown(&file.path),
-            header,
-        };
-        Ok(Self::new(path, vec![(shard, file)]))
+        Ok(Self::new(path, vec![open(file)?]))
     }
 
     fn of_shards(dir: &Path, path: &Path) -> Result<Self, WeightsError> {
@@ -113,11 +108,7 @@ impl Checkpoint {
         let index = Index::parse(&text, &shown(path))?;
         let mut shards = Vec::new();
         for (name, keys) in index.shards(&shown(dir))? {
-            let (file, header) = WeightsFile::open(&dir.join(name))?;
-            let shard = glm4v_shards::Shard {
-                file: shown(&file.path),
-                header,
-            };
+            let (shard, file) = open(&dir.join(name))?;
             shard.check(&keys)?;
             shards.push((shard, file));
         }
@@ -130,7 +121,7 @@ impl Checkpoint {
         Ok(checkpoint)
     }
 
-    fn new(path: &Path, shards: Vec<(glm4v_shards::Shard, WeightsFile)>) -> Self {
+    fn new(path: &Path, shards: Vec<(Shard, WeightsFile)>) -> Self {
         let (shards, files) = shards.into_iter().unzip();
         Self {
             path: shown(path),
@@ -144,6 +135,16 @@ impl Checkpoint {
     fn tower(&self) -> Tower<'_> {
         Tower::find(&self.shards, &self.path).expect("it was found when the files were opened")
     }
+}
+
+/// A file, and what its header says.
+fn open(path: &Path) -> Result<(Shard, WeightsFile), WeightsError> {
+    let (file, header) = WeightsFile::open(path)?;
+    let shard = Shard {
+        file: shown(path),
+        header,
+    };
+    Ok((shard, file))
 }
 
 /// Reads parameters that were found in order.

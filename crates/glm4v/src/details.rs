@@ -5,7 +5,7 @@ use glm4v_config::GridThw;
 use glm4v_model::{Stage, join};
 use glm4v_preprocess::Patches;
 
-use crate::pieces::{Piece, pieces};
+use crate::pieces::{Part, Piece, pieces};
 use crate::{Cut, Embeddings, Error, VisionEncoder};
 
 /// What is wanted of the tower beside the embeddings.
@@ -55,9 +55,10 @@ impl VisionEncoder {
     pub fn encode_with(&self, patches: &Patches, wanted: &Wanted) -> Result<Details, Error> {
         self.check(patches)?;
         self.check_wanted(patches.grids(), wanted)?;
-        let cut = self.plan(patches.grids())?.cut;
+        let parts = Part::of_patches(patches);
+        let cut = self.plan_parts(&parts)?.cut;
         let mut gathered = Gathered::new(wanted);
-        for piece in pieces(patches.grids(), cut.max_patches) {
+        for piece in pieces(&parts, cut.max_patches) {
             self.gather(patches, &piece, cut, wanted, &mut gathered);
         }
         let hidden_states = gathered.hidden_states.into_iter();
@@ -108,7 +109,9 @@ impl VisionEncoder {
         };
         let pass = self.pass(cut, Some(&mut observe));
         let pixel_values = self.upload(patches, piece.rows.clone());
-        let output = self.model().forward_with(pixel_values, &piece.frames, pass);
+        let output = self
+            .model()
+            .forward_with(pixel_values, &piece.grids(), pass);
         gathered.embeddings.push(output.embeddings);
         gathered.last_hidden_state.push(output.last_hidden_state);
         for (index, query) in queries {

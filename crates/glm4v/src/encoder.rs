@@ -9,7 +9,7 @@ use glm4v_preprocess::Patches;
 use glm4v_weights::{Arithmetic, Checkpoint, Inspection};
 use ndarray::{Array2, ArrayView2};
 
-use crate::pieces::{Piece, pieces};
+use crate::pieces::{Part, Piece, pieces};
 use crate::plan::on_flex;
 use crate::{Cut, Embeddings, Error, Plan, Processor, Target, device};
 
@@ -163,7 +163,7 @@ impl VisionEncoder {
     /// # Errors
     /// [`Error::Memory`] and [`Error::Buffer`] for what does not fit, however it is cut.
     pub fn plan(&self, grids: &[GridThw]) -> Result<Plan, Error> {
-        Plan::from_cut(self.config(), grids, self.target, self.cut, self.max_memory)
+        self.plan_parts(&Part::of_grids(grids))
     }
 
     /// The embeddings of a packed batch. On a GPU this returns before the device is done; reading the values waits.
@@ -174,26 +174,31 @@ impl VisionEncoder {
     /// [`Error::Patches`] for patches that are not this tower's, and those of [`VisionEncoder::plan`].
     pub fn encode(&self, patches: &Patches) -> Result<Embeddings, Error> {
         self.check(patches)?;
-        let embeddings = self.encode_from(patches, 0, patches.grids())?;
+        let embeddings = self.encode_from(patches, 0, &Part::of_patches(patches))?;
         Ok(self.embeddings(embeddings, patches))
     }
 
-    /// The embeddings of the items or frames `grids`, whose first row is row `first` of the batch.
+    pub(crate) fn plan_parts(&self, parts: &[Part]) -> Result<Plan, Error> {
+        Plan::from_cut(self.config(), parts, self.target, self.cut, self.max_memory)
+    }
+
+    /// The embeddings of `parts`, whose first row is row `first` of the batch.
     pub(crate) fn encode_from(
         &self,
         patches: &Patches,
         first: usize,
-        grids: &[GridThw],
+        parts: &[Part],
     ) -> Result<Tensor<2>, Error> {
-        let cut = self.plan(grids)?.cut;
-        let encode = |Piece { rows, frames, .. }: Piece| {
-            let pixel_values = self.upload(patches, first + rows.start..first + rows.end);
+        let cut = self.plan_parts(parts)?.cut;
+        let encode = |piece: Piece| {
+            let rows = first + piece.rows.start..first + piece.rows.end;
+            let pixel_values = self.upload(patches, rows);
             let pass = self.pass(cut, None);
             self.model
-                .forward_with(pixel_values, &frames, pass)
+                .forward_with(pixel_values, &piece.grids(), pass)
                 .embeddings
         };
-        let outputs = pieces(grids, cut.max_patches).map(encode);
+        let outputs = pieces(parts, cut.max_patches).map(encode);
         Ok(join(outputs.collect(), 0))
     }
 

@@ -2,8 +2,7 @@ use std::path::Path;
 
 use glm4v_config::GridThw;
 use glm4v_preprocess::{
-    ClipInfo, Held, Media, MediaInfo, MediaOptions, Patches, PreprocessError, Unread, reading_clip,
-    resizing,
+    ClipInfo, Held, Media, MediaInfo, MediaOptions, Patches, Unread, reading_clip, resizing,
 };
 use rayon::prelude::*;
 
@@ -73,7 +72,8 @@ impl Processor {
         let source = Media::probe(path, options)?;
         let info = self.info(path, &source)?;
         Ok(Input {
-            patches: Patches::read(&[self.unread(&source)?])?,
+            patches: Patches::read(&[self.unread(&source)?])
+                .map_err(|error| in_file(path)(error.into()))?,
             height: info.height,
             width: info.width,
             frames: info.frames,
@@ -82,10 +82,11 @@ impl Processor {
     }
 
     /// [`Processor::read`] of any number of inputs into one batch. Their headers are looked at first, so that all cores
-    /// then decode, resize and write each input's rows where they belong.
+    /// then decode, resize and write each input's rows where they belong. The files of all pictures are in memory meanwhile.
     ///
     /// # Errors
-    /// Those of [`Processor::read`], of the first input that fails.
+    /// Those of [`Processor::read`]: of the first input that cannot be opened or is refused by its header, or else of the
+    /// first that turns out to be damaged.
     pub fn read_all<P: AsRef<Path> + Sync>(
         &self,
         paths: &[P],
@@ -194,10 +195,7 @@ impl Processor {
 /// Names the file in an error of preprocessing.
 fn in_file(path: &Path) -> impl Fn(Error) -> Error {
     |error| match error {
-        Error::Preprocess(source) => Error::Preprocess(PreprocessError::File {
-            path: path.to_owned(),
-            source: source.into(),
-        }),
+        Error::Preprocess(source) => source.in_file(path).into(),
         error => error,
     }
 }

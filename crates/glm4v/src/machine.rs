@@ -12,10 +12,10 @@ pub fn available_memory() -> Option<u64> {
     let held = field(&status, "VmRSS:")?.saturating_add(swapped);
     let memory = read("/proc/meminfo")?;
     let swap = field(&memory, "SwapFree:").unwrap_or(0);
-    let machine = field(&memory, "MemAvailable:")?.saturating_add(swap);
-    let left = groups()
-        .into_iter()
-        .filter_map(|group| left_in_group(&group, swap));
+    let available = field(&memory, "MemAvailable:")?;
+    let groups = groups().into_iter();
+    let left = groups.map(|group| left_in_group(&group, available, swap));
+    let machine = available.saturating_add(swap);
     Some(held.saturating_add(left.fold(machine, u64::min)))
 }
 
@@ -41,21 +41,25 @@ fn groups_of(line: &str) -> Vec<PathBuf> {
     own.ancestors().map(|group| root.join(group)).collect()
 }
 
-/// What a group has left of its memory, and of the machine's free `swap` what it may use.
-fn left_in_group(group: &Path, swap: u64) -> Option<u64> {
+/// What a group has left of its memory, or of the machine's `available` memory where it has no limit, and of the machine's
+/// free `swap` what it may use.
+fn left_in_group(group: &Path, available: u64, swap: u64) -> u64 {
     let number = |name: &str| read(group.join(name))?.trim().parse::<u64>().ok();
     let left = |limit: &str, used: &str| Some(number(limit)?.saturating_sub(number(used)?));
     let stat = read(group.join("memory.stat"));
     let files = stat.map_or(0, |stat| cached(&stat));
-    let limit = number("memory.max").or_else(|| number("memory.limit_in_bytes"))?;
-    let used = number("memory.current").or_else(|| number("memory.usage_in_bytes"))?;
-    let memory = limit.saturating_sub(used.saturating_sub(files));
+    let limit = number("memory.max").or_else(|| number("memory.limit_in_bytes"));
+    let used = number("memory.current").or_else(|| number("memory.usage_in_bytes"));
+    let memory = match (limit, used) {
+        (Some(limit), Some(used)) => limit.saturating_sub(used.saturating_sub(files)),
+        _ => available,
+    };
     let swapped = left("memory.swap.max", "memory.swap.current").unwrap_or(u64::MAX);
     let with_swap = memory.saturating_add(swap.min(swapped));
     // The first version limits memory and swap together.
     let both = left("memory.memsw.limit_in_bytes", "memory.memsw.usage_in_bytes");
     let both = both.map_or(u64::MAX, |left| left.saturating_add(files));
-    Some(with_swap.min(both))
+    with_swap.min(both)
 }
 
 /// Bytes of files and of the kernel's own caches in memory, which make room where it is needed. The first version counts
@@ -99,22 +103,22 @@ mod tests {
     fn a_group_leaves_its_limit_less_what_cannot_make_room() {
         let group = tempfile::tempdir().unwrap();
         let write = |name: &str, text: &str| fs::write(group.path().join(name), text).unwrap();
-        assert_eq!(left_in_group(group.path(), 0), None);
+        assert_eq!(left_in_group(group.path(), 9999, 0), 9999);
         write("memory.max", "1000\n");
         write("memory.current", "700\n");
-        assert_eq!(left_in_group(group.path(), 0), Some(300));
+        assert_eq!(left_in_group(group.path(), 9999, 0), 300);
         write(
             "memory.stat",
             "anon 400\ninactive_file 200\nactive_file 50\n",
         );
-        assert_eq!(left_in_group(group.path(), 0), Some(550));
+        assert_eq!(left_in_group(group.path(), 9999, 0), 550);
         write(
             "memory.stat",
             "inactive_file 1\nactive_file 2\ntotal_inactive_file 100\ntotal_active_file 20\n",
         );
-        assert_eq!(left_in_group(group.path(), 0), Some(420));
+        assert_eq!(left_in_group(group.path(), 9999, 0), 420);
         write("memory.max", "max\n");
-        assert_eq!(left_in_group(group.path(), 0), None);
+        assert_eq!(left_in_group(group.path(), 9999, 0), 9999);
     }
 
     #[test]
@@ -123,14 +127,16 @@ mod tests {
         let write = |name: &str, text: &str| fs::write(group.path().join(name), text).unwrap();
         write("memory.max", "1000");
         write("memory.current", "700");
-        assert_eq!(left_in_group(group.path(), 50), Some(350));
+        assert_eq!(left_in_group(group.path(), 9999, 50), 350);
         write("memory.swap.current", "10");
         write("memory.swap.max", "max");
-        assert_eq!(left_in_group(group.path(), 50), Some(350));
+        assert_eq!(left_in_group(group.path(), 9999, 50), 350);
         write("memory.swap.max", "40");
-        assert_eq!(left_in_group(group.path(), 50), Some(330));
+        assert_eq!(left_in_group(group.path(), 9999, 50), 330);
         write("memory.swap.max", "0");
-        assert_eq!(left_in_group(group.path(), 50), Some(300));
+        assert_eq!(left_in_group(group.path(), 9999, 50), 300);
+        write("memory.max", "max");
+        assert_eq!(left_in_group(group.path(), 9999, 50), 9999);
     }
 
     #[test]
@@ -141,10 +147,10 @@ mod tests {
         write("memory.usage_in_bytes", "700");
         write("memory.memsw.limit_in_bytes", "1100");
         write("memory.memsw.usage_in_bytes", "760");
-        assert_eq!(left_in_group(group.path(), 500), Some(340));
-        assert_eq!(left_in_group(group.path(), 10), Some(310));
+        assert_eq!(left_in_group(group.path(), 9999, 500), 340);
+        assert_eq!(left_in_group(group.path(), 9999, 10), 310);
         write("memory.stat", "total_inactive_file 100\n");
-        assert_eq!(left_in_group(group.path(), 500), Some(440));
+        assert_eq!(left_in_group(group.path(), 9999, 500), 440);
     }
 
     #[test]

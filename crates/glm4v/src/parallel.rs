@@ -5,7 +5,7 @@ use burn::tensor::{DType, Device, StreamId, Tensor, TensorData};
 use glm4v_model::Footprint;
 use glm4v_preprocess::Patches;
 
-use crate::pieces::{Piece, shares};
+use crate::pieces::{Part, Piece, shares};
 use crate::{Embeddings, Error, VisionEncoder, values};
 
 /// One tower on several devices: the frames of a batch are dealt out among them and encoded at the same time.
@@ -92,12 +92,12 @@ impl ParallelEncoder {
         first.check(patches)?;
         let footprint = Footprint::new(first.config(), first.model().arithmetic());
         let cost = |frame| footprint.operations(frame);
-        let shares = shares(patches.grids(), self.encoders.len(), cost);
+        let shares = shares(&Part::of_patches(patches), self.encoders.len(), cost);
         // A stream of a thread's own would begin with empty pools of memory each time; the caller's goes on.
         let stream = StreamId::current();
         let encode = |(encoder, share): (&VisionEncoder, &Piece)| {
             stream.executes(|| {
-                values(encoder.encode_from(patches, share.rows.start, &share.frames)?)
+                values(encoder.encode_from(patches, share.rows.start, &share.parts)?)
             })
         };
         let parts: Vec<_> = thread::scope(|scope| {

@@ -4,7 +4,7 @@ use burn::tensor::FloatDType;
 use glm4v_config::{GridThw, VisionConfig};
 use glm4v_model::{Arithmetic, Footprint, Pass, Precision};
 
-use crate::pieces::{Piece, pieces, shares};
+use crate::pieces::{Part, Piece, pieces, shares};
 use crate::{Backend, Error};
 
 /// Bytes of a value of patch rows and of embeddings on the host.
@@ -113,8 +113,8 @@ impl Cut {
 /// # Ok::<(), glm4v::Error>(())
 /// ```
 ///
-/// An item of one temporal patch is taken for a still, whose rows hold one frame in place of `temporal_patch_size`; a clip
-/// as short takes a little more.
+/// An item of one temporal patch is taken for a still, whose rows hold one frame in place of `temporal_patch_size`; those of
+/// a clip as short take as many times as much.
 ///
 /// On flex the bytes are those of the process, less the program itself and the pictures while they are decoded; `glm4v
 /// plan` adds both. On other backends they are a bound for what burn holds, without what its pools keep.
@@ -170,10 +170,14 @@ impl Plan {
     /// The plan for a batch of `grids` that is cut as `cut` says.
     #[must_use]
     pub fn with_cut(config: &VisionConfig, grids: &[GridThw], target: Target, cut: Cut) -> Self {
+        Self::of_parts(config, &Part::of_grids(grids), target, cut)
+    }
+
+    fn of_parts(config: &VisionConfig, parts: &[Part], target: Target, cut: Cut) -> Self {
         let footprint = Footprint::new(config, target.arithmetic);
-        let items: Vec<PlanItem> = grids
+        let items: Vec<PlanItem> = parts
             .iter()
-            .map(|&grid| PlanItem {
+            .map(|&Part { grid, .. }| PlanItem {
                 grid,
                 patches: grid.num_patches(),
                 tokens: grid.num_tokens(config.spatial_merge_size),
@@ -181,10 +185,13 @@ impl Plan {
             })
             .collect();
         let bytes = |count: usize, width: usize| F32 * count as u64 * width as u64;
-        let rows = |&grid: &GridThw| bytes(grid.num_patches(), footprint.row_len(grid));
+        let rows = |part: &Part| {
+            let row_len = footprint.row_len(part.is_still);
+            bytes(part.grid.num_patches(), row_len)
+        };
         let tokens = items.iter().map(|item| item.tokens).sum();
         let embeddings = bytes(tokens, config.out_hidden_size);
-        let shares = shares(grids, target.devices, |frame| footprint.operations(frame));
+        let shares = shares(parts, target.devices, |frame| footprint.operations(frame));
         let loads = shares
             .iter()
             .map(|share| ShareLoad::new(config, footprint, share, cut));
@@ -201,7 +208,7 @@ impl Plan {
             } else {
                 footprint.staging()
             },
-            patch_rows: grids.iter().map(rows).sum(),
+            patch_rows: parts.iter().map(rows).sum(),
             activations: load.activations,
             embeddings,
             largest_tensor: load.largest_tensor,
@@ -222,7 +229,7 @@ impl Plan {
         memory: u64,
     ) -> Result<Self, Error> {
         let usual = Cut::usual(target.arithmetic);
-        let plan = Self::from_cut(config, grids, target, usual, memory)?;
+        let plan = Self::from_cut(config, &Part::of_grids(grids), target, usual, memory)?;
         plan.fits(plan.largest_parameter)?;
         Ok(plan)
     }
@@ -230,18 +237,19 @@ impl Plan {
     /// [`Plan::within`], starting from `cut`, for a tower that is loaded: its parameters are there.
     pub(crate) fn from_cut(
         config: &VisionConfig,
-        grids: &[GridThw],
+        parts: &[Part],
         target: Target,
         cut: Cut,
         memory: u64,
     ) -> Result<Self, Error> {
-        let largest = grids.iter().map(|grid| grid.h * grid.w).max().unwrap_or(0);
-        let mut plan = Self::with_cut(config, grids, target, cut);
+        let frames = parts.iter().map(|part| part.grid.h * part.grid.w);
+        let largest = frames.max().unwrap_or(0);
+        let mut plan = Self::of_parts(config, parts, target, cut);
         while let Err(error) = plan.check(memory) {
             let Some(smaller) = plan.cut.smaller(largest) else {
                 return Err(error);
             };
-            plan = Self::with_cut(config, grids, target, smaller);
+            plan = Self::of_parts(config, parts, target, smaller);
         }
         Ok(plan)
     }
@@ -322,22 +330,22 @@ struct ShareLoad {
 impl ShareLoad {
     fn new(config: &VisionConfig, footprint: Footprint<'_>, share: &Piece, cut: Cut) -> Self {
         let mut most = Self::default();
-        let (mut count, mut last) = (0, (Vec::new(), 0));
-        for piece in pieces(&share.frames, cut.max_patches) {
+        let (mut count, mut last) = (0, Vec::new());
+        for piece in pieces(&share.parts, cut.max_patches) {
             count += 1;
             // A long clip's pieces are alike but for the first and the last.
-            if (&piece.frames, piece.stills) != (&last.0, last.1) {
-                let Piece { frames, stills, .. } = &piece;
+            if piece.parts != last {
+                let (grids, stills, bytes) = (piece.grids(), piece.stills(), cut.max_score_bytes);
                 most = most.max(Self {
-                    activations: footprint.activations(frames, *stills, cut.max_score_bytes),
-                    largest_tensor: footprint.largest_tensor(frames, *stills, cut.max_score_bytes),
+                    activations: footprint.activations(&grids, stills, bytes),
+                    largest_tensor: footprint.largest_tensor(&grids, stills, bytes),
                     patches_at_once: piece.rows.len(),
                 });
-                last = (piece.frames, piece.stills);
+                last = piece.parts;
             }
         }
         let merge = config.spatial_merge_size;
-        let tokens = share.frames.iter().map(|frame| frame.num_tokens(merge));
+        let tokens = share.parts.iter().map(|part| part.grid.num_tokens(merge));
         let embeddings = F32 * (tokens.sum::<usize>() * config.out_hidden_size) as u64;
         Self {
             activations: match count {

@@ -227,7 +227,9 @@ impl About {
             frames: None,
             warnings: Vec::new(),
         };
-        Ok(Self::new(input.to_owned(), info, processor))
+        let mut about = Self::new(input.to_owned(), info, processor);
+        about.is_still = frames.is_none();
+        Ok(about)
     }
 }
 

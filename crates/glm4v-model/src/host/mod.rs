@@ -89,12 +89,21 @@ impl PackedGateUp {
         let bias = bias.map(|bias| bias.map(values));
         let bias = bias.as_ref().map(|[gate, up]| [&gate[..], &up[..]]);
         let act = activation(hidden_act);
-        let packed = match gate.values.dtype() {
-            DType::BF16 => {
+        let packed = match [gate, up].map(|weight| weight.values.dtype()) {
+            [DType::BF16, DType::BF16] => {
                 let (gate, up) = (slice::<bf16>(gate), slice(up));
                 PackedGate::new(gate, up, bias, shape, precision, act)
             }
-            _ => PackedGate::new(slice::<f32>(gate), slice(up), bias, shape, precision, act),
+            [DType::F32, DType::F32] => {
+                let (gate, up) = (slice::<f32>(gate), slice(up));
+                PackedGate::new(gate, up, bias, shape, precision, act)
+            }
+            // A checkpoint may store them in different types.
+            _ => {
+                let [gate, up] =
+                    [gate, up].map(|weight| weight.values.iter().collect::<Vec<f32>>());
+                PackedGate::new(&gate[..], &up, bias, shape, precision, act)
+            }
         };
         Self {
             weight: Arc::new(packed),
@@ -166,5 +175,38 @@ fn activation(hidden_act: HiddenAct) -> Activation {
         HiddenAct::QuickGelu => Activation::QuickGelu,
         HiddenAct::Relu => Activation::Relu,
         _ => Activation::Silu,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gate_and_up_may_be_stored_in_different_types() {
+        let weight = |seed: usize, is_bf16: bool| {
+            // Exact in bf16.
+            let values = (0..6 * 5).map(|index| ((index * seed) % 17) as f32 - 8.0);
+            let values = TensorData::new(values.collect::<Vec<_>>(), [6, 5]);
+            let precision = Precision::F32;
+            match is_bf16 {
+                true => HostWeight {
+                    values: values.convert::<bf16>(),
+                    precision,
+                },
+                false => HostWeight { values, precision },
+            }
+        };
+        let x: Vec<f32> = (0..3 * 5).map(|index| index as f32 / 7.0 - 1.0).collect();
+        let product = |[gate, up]: [bool; 2]| {
+            let [gate, up] = [weight(3, gate), weight(5, up)];
+            let mut out = vec![0.0; 3 * 6];
+            PackedGateUp::new([&gate, &up], None, HiddenAct::Silu).product(&x, &mut out);
+            out
+        };
+        let expected = product([false, false]);
+        for types in [[true, false], [false, true], [true, true]] {
+            assert_eq!(product(types), expected, "{types:?}");
+        }
     }
 }

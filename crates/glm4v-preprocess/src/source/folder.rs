@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use image::RgbImage;
 
 use super::natural;
-use crate::open::first_bytes;
+use crate::open::{first_bytes, header};
 use crate::pick::check_size;
 use crate::rgb::{Alpha, into_rgb};
 use crate::{OpenOptions, PreprocessError, formats, open};
@@ -20,6 +20,8 @@ const NAMED: usize = 3;
 pub(crate) struct Folder {
     frames: Vec<PathBuf>,
     size: (u32, u32),
+    /// Bytes that are held while a frame like the first is decoded.
+    decoding: u64,
     options: OpenOptions,
 }
 
@@ -40,9 +42,11 @@ impl Folder {
         }
         let first = frames.first().ok_or(PreprocessError::NoFrames)?;
         let size = rgb(first, options)?.dimensions();
+        let decoding = decoding(first, options)?;
         let folder = Self {
             frames,
             size,
+            decoding,
             options: options.clone(),
         };
         Ok((folder, left_out(&others).into_iter().collect()))
@@ -57,6 +61,10 @@ impl Folder {
         self.size
     }
 
+    pub(crate) fn decoding(&self) -> u64 {
+        self.decoding
+    }
+
     pub(crate) fn frame(&self, index: usize) -> Result<RgbImage, PreprocessError> {
         let path = &self.frames[index];
         let frame = rgb(path, &self.options)?;
@@ -67,6 +75,15 @@ impl Folder {
 
 fn rgb(path: &Path, options: &OpenOptions) -> Result<RgbImage, PreprocessError> {
     into_rgb(open(path, options)?, Alpha::Dropped)
+}
+
+fn decoding(path: &Path, options: &OpenOptions) -> Result<u64, PreprocessError> {
+    let header = header(&first_bytes(path, options.max_bytes)?, options);
+    let header = header.map_err(|error| error.in_file(path))?;
+    Ok(header
+        .decoding
+        .resizing(header.size, header.size)
+        .before_rows)
 }
 
 /// What is in a folder and not hidden, in order.
