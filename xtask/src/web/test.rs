@@ -20,6 +20,9 @@ pub(crate) struct Args {
     /// Skip, aloud, where Chromium, node or a compiler for wasm is missing, instead of failing
     #[arg(long)]
     allow_missing: bool,
+    /// Print how long the first picture takes, instead of testing
+    #[arg(long)]
+    measure: bool,
     /// Keep pictures of the page in this folder
     #[arg(long, value_name = "DIR")]
     screenshots: Option<PathBuf>,
@@ -45,10 +48,14 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     node_modules()?;
     let site = shell::target_dir()?.join("browser/site");
     let mut node = Command::new("node");
-    // One after another: two cores that play a GPU have no time for more.
-    node.args(["--test", "--test-concurrency=1"])
-        .args(test_files()?)
-        .env("CHROMIUM", browser)
+    // One test after another: two cores that play a GPU have no time for more.
+    match args.measure {
+        true => node.arg(web().join("tests/measure.mjs")),
+        false => node
+            .args(["--test", "--test-concurrency=1"])
+            .args(test_files()?),
+    };
+    node.env("CHROMIUM", browser)
         .env("GLM4V_SITE", site)
         .env("GLM4V_GOLDENS", shell::root().join("tests/golden"));
     if let Some(dir) = &args.screenshots {
