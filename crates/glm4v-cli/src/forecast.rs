@@ -8,7 +8,7 @@ use crate::inputs::{About, Batch, Inputs};
 use crate::room::Room;
 
 /// The program itself: its code as far as it is used, its threads, and what the allocator keeps.
-pub(crate) const PROGRAM: u64 = if cfg!(debug_assertions) { 18 } else { 9 } << 20;
+pub(crate) const PROGRAM: u64 = if cfg!(debug_assertions) { 18 } else { 8 } << 20;
 /// Bytes of a value.
 const F32: u64 = 4;
 

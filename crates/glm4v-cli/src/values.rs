@@ -48,7 +48,7 @@ impl std::fmt::Display for Dtype {
 pub(crate) enum Attention {
     /// What has been shown to be right on the device (docs/parity.md)
     Auto,
-    /// The backend's own: fused, where the program is built with autotune
+    /// The backend's own: fused, where the program is built with autotune, and found to be wrong there on wgpu
     Backend,
     /// Products, and between them the softmax in f32
     Plain,

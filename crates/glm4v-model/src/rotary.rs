@@ -17,11 +17,9 @@ pub(crate) struct Rotary {
 
 impl Rotary {
     pub(crate) fn new(walk: &Walk, head_dim: usize, rope_theta: f64, device: &Device) -> Self {
-        let angles = walk.rotary_angles(head_dim, rope_theta);
-        let values = |function: fn(f32) -> f32| angles.iter().copied().map(function).collect();
-        let tables = [f32::cos, f32::sin].map(values);
+        let tables = walk.rotary(head_dim, rope_theta);
         let half = head_dim / 2;
-        let [cos, sin]: &[Vec<f32>; 2] = &tables;
+        let [cos, sin] = &tables;
         let signed = sin
             .chunks(half)
             .flat_map(|sin| sin.iter().map(|sin| -sin).chain(sin.iter().copied()));

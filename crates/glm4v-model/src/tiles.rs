@@ -15,7 +15,8 @@ const SCORE: u64 = 4;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum AttentionMethod {
     /// The backend's own (`burn::tensor::module::attention`), fused where it has such a kernel. docs/parity.md says what
-    /// that is; on GPUs without burn's `autotune` the softmax is computed in the tower's type.
+    /// that is; on GPUs without burn's `autotune` the softmax is computed in the tower's type, and with it burn 0.22.1's results
+    /// were found to be wrong on wgpu.
     Backend,
     /// Scores by a product, softmax in f32 whatever the tower's type, outputs by a product: the same on every backend.
     #[default]

@@ -120,25 +120,32 @@ impl Walk {
         self.order.as_ref().map(|order| &order.tokens_to_batch[..])
     }
 
-    /// Angles of the rotary embedding, `[patches, head_dim / 2]`: first those of the row, then those of the column
-    /// (`Glm4vVisionRotaryEmbedding`).
-    pub(crate) fn rotary_angles(&self, head_dim: usize, rope_theta: f64) -> Vec<f32> {
+    /// Cosine and sine of the angles of the rotary embedding, each `[patches, head_dim / 2]`: first those of the row, then
+    /// those of the column (`Glm4vVisionRotaryEmbedding`).
+    pub(crate) fn rotary(&self, head_dim: usize, rope_theta: f64) -> [Vec<f32>; 2] {
         let axis_dim = (head_dim / 2) as f32;
         let frequencies: Vec<f32> = (0..head_dim / 2)
             .step_by(2)
             .map(|index| 1.0 / (rope_theta as f32).powf(index as f32 / axis_dim))
             .collect();
-        let mut angles = Vec::with_capacity(self.num_patches() * head_dim / 2);
-        self.for_each_patch(|(y, x), _| {
-            for position in [y, x] {
-                angles.extend(
-                    frequencies
-                        .iter()
-                        .map(|frequency| position as f32 * frequency),
-                );
-            }
-        });
-        angles
+        let sides = self.segments.iter().map(|&(h, w)| h.max(w));
+        let positions = sides.max().unwrap_or(0);
+        let functions: [fn(f32) -> f32; 2] = [f32::cos, f32::sin];
+        functions.map(|function| {
+            // A few positions, each of many patches.
+            let angles = (0..positions).flat_map(|position| {
+                let frequencies = frequencies.iter();
+                frequencies.map(move |frequency| position as f32 * frequency)
+            });
+            let table: Vec<f32> = angles.map(function).collect();
+            let of = |position: usize| &table[position * frequencies.len()..][..frequencies.len()];
+            let mut values = Vec::with_capacity(self.num_patches() * 2 * frequencies.len());
+            self.for_each_patch(|(y, x), _| {
+                values.extend_from_slice(of(y));
+                values.extend_from_slice(of(x));
+            });
+            values
+        })
     }
 
     /// How the position table is read (torch's bicubic `grid_sample`, `align_corners=False`, `padding_mode="border"`).
@@ -352,9 +359,11 @@ mod tests {
 
     #[test]
     fn angles_are_the_rows_then_the_columns() {
-        let angles = walk(&[[1, 2, 4]], 2, 3).rotary_angles(8, 10_000.0);
+        let [cos, sin] = walk(&[[1, 2, 4]], 2, 3).rotary(8, 10_000.0);
         // The seventh patch stands at (1, 2); head_dim 8 has the frequencies 1 and 1/100.
-        assert_eq!(angles[6 * 4..7 * 4], [1.0, 0.01, 2.0, 0.02]);
+        let angles = [1.0_f32, 0.01, 2.0, 0.02];
+        assert_eq!(cos[6 * 4..7 * 4], angles.map(f32::cos));
+        assert_eq!(sin[6 * 4..7 * 4], angles.map(f32::sin));
     }
 
     #[test]
