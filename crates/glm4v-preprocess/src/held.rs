@@ -164,7 +164,7 @@ pub(crate) fn drawing(file: u64, (height, width): (usize, usize)) -> u64 {
 }
 
 /// Bytes of a frame.
-pub(crate) fn frame((height, width): (usize, usize)) -> u64 {
+fn frame((height, width): (usize, usize)) -> u64 {
     RGB * area(height, width)
 }
 

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use burn::tensor::{Device, Tensor};
 use glm4v_config::VisionConfig;
 use glm4v_model::{HostWeight, ParameterSource, VisionModel};
-use glm4v_shards::{Index, Place, Shard, Tower};
+use glm4v_shards::{Comparison, Index, Place, Shard, Tower};
 
 use crate::file::{WeightsFile, shown};
 use crate::parts::rows_of_part;
@@ -67,10 +67,7 @@ impl Checkpoint {
     /// Compares the tensors with those that `config` asks for, reading none.
     #[must_use]
     pub fn inspect(&self, config: &VisionConfig) -> Inspection {
-        let tower = self.tower();
-        let (prefix, others) = (tower.prefix, tower.others + self.unread);
-        let files: Vec<PathBuf> = self.files.iter().map(|file| file.path.clone()).collect();
-        Inspection::new(&tower.compare(config), prefix, files, others)
+        self.compare(config).1
     }
 
     /// Builds the tower on `device`, its parameters converted for `arithmetic` one after another, and reports what was
@@ -86,8 +83,11 @@ impl Checkpoint {
         arithmetic: impl Into<Arithmetic>,
     ) -> Result<(VisionModel, Inspection), WeightsError> {
         config.validate()?;
-        let places = self.tower().compare(config).complete()?;
-        let places = places.into_iter().map(|place| (place.key.clone(), place));
+        let (comparison, inspection) = self.compare(config);
+        let places = comparison
+            .complete()?
+            .into_iter()
+            .map(|place| (place.key.clone(), place));
         let mut source = Source {
             checkpoint: self,
             places: places.collect(),
@@ -96,7 +96,7 @@ impl Checkpoint {
             rooms: Rooms::default(),
         };
         let model = VisionModel::new(config, &mut source)?;
-        Ok((model, self.inspect(config)))
+        Ok((model, inspection))
     }
 
     fn of_file(path: &Path, file: &Path) -> Result<Self, WeightsError> {
@@ -132,8 +132,14 @@ impl Checkpoint {
         }
     }
 
-    fn tower(&self) -> Tower<'_> {
-        Tower::find(&self.shards, &self.path).expect("it was found when the files were opened")
+    fn compare(&self, config: &VisionConfig) -> (Comparison<'_>, Inspection) {
+        let tower = Tower::find(&self.shards, &self.path);
+        let tower = tower.expect("it was found when the files were opened");
+        let (prefix, others) = (tower.prefix, tower.others + self.unread);
+        let files: Vec<PathBuf> = self.files.iter().map(|file| file.path.clone()).collect();
+        let comparison = tower.compare(config);
+        let inspection = Inspection::new(&comparison, prefix, files, others);
+        (comparison, inspection)
     }
 }
 
