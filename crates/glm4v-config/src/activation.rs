@@ -1,9 +1,8 @@
 use serde::{Deserialize, Serialize};
 
-/// The activation of the gated MLPs (`hidden_act`), by its name in transformers' `ACT2FN`.
+/// The activation of the gated MLPs (`hidden_act`). JSON has its name in transformers' `ACT2FN`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-#[non_exhaustive]
 pub enum HiddenAct {
     /// x · sigmoid(x)
     #[default]

@@ -1,6 +1,6 @@
 use std::path::{Path, PathBuf};
 
-/// A configuration that cannot be read or cannot be honoured.
+/// A configuration that cannot be read or is not supported.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConfigError {
@@ -9,10 +9,10 @@ pub enum ConfigError {
     Io {
         /// The file.
         path: PathBuf,
-        /// What the operating system said.
+        /// The error of the operating system.
         source: std::io::Error,
     },
-    /// The file was read, but what it says is refused.
+    /// The content of the file is refused.
     #[error("{}: {source}", path.display())]
     File {
         /// The file.
@@ -28,31 +28,31 @@ pub enum ConfigError {
     Field {
         /// The field's name, with the objects around it.
         field: String,
-        /// What was expected and what was found.
+        /// The expected and the found value.
         message: String,
     },
-    /// The checkpoint is of a model that is not supported.
-    #[error("model_type `{found}` is not supported; known: {known}")]
+    /// The model is not supported.
+    #[error("model_type `{found}` is not supported; use one of: {known}")]
     UnknownModelType {
         /// The `model_type` of the file.
         found: String,
-        /// The supported ones, comma separated.
+        /// The supported values, comma separated.
         known: String,
     },
-    /// A field has a value that the model cannot have.
+    /// A field has a value that the model does not support.
     #[error("field `{field}`: expected {expected}, found {found}")]
     Invalid {
         /// The field's name.
         field: &'static str,
-        /// What the model needs.
+        /// The values that the model supports.
         expected: String,
-        /// What the file says.
+        /// The value in the file.
         found: String,
     },
     /// No preset has this name.
-    #[error("no preset is called `{found}`; known: {known}")]
+    #[error("there is no preset `{found}`; use one of: {known}")]
     UnknownPreset {
-        /// The name asked for.
+        /// The requested name.
         found: String,
         /// The presets, comma separated.
         known: String,

@@ -2,11 +2,11 @@ use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
-/// The patch grid of one image or clip: `t` temporal patches of `h` rows and `w` columns of patches.
+/// The patch grid of one image or video: `t` temporal patches of `h` rows and `w` columns of patches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(from = "[usize; 3]", into = "[usize; 3]")]
 pub struct GridThw {
-    /// Temporal patches; 1 for a still.
+    /// Temporal patches. An image has 1.
     pub t: usize,
     /// Rows of patches.
     pub h: usize,
@@ -33,8 +33,10 @@ impl GridThw {
         self.num_patches() / (spatial_merge_size * spatial_merge_size)
     }
 
-    /// The row of the patch at (t, y, x) among those of this grid, which lie in merge-block order: block after block
-    /// of `spatial_merge_size`² patches, row by row within one.
+    /// The row of the patch at (t, y, x) in merge-block order.
+    ///
+    /// In this order, each block of `spatial_merge_size`² patches is contiguous. Blocks follow each other row by row, and
+    /// so do the patches of a block.
     #[must_use]
     pub const fn patch_row(
         self,
@@ -47,8 +49,9 @@ impl GridThw {
         t * self.h * self.w + block * merge * merge + inner
     }
 
-    /// What the token in row `token` of this grid covers of a source of `height` × `width` pixels, whatever size it was
-    /// resized to on the way. `None` where there is no such token.
+    /// The pixels that token number `token` covers, in an image of `height` × `width` pixels before its resize.
+    ///
+    /// Returns `None` if the grid has no such token.
     #[must_use]
     pub fn token_box(
         self,
@@ -72,14 +75,14 @@ impl GridThw {
     }
 }
 
-/// The place of one token in its source.
+/// The pixels of the original image or frame that one token covers.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TokenBox {
-    /// The temporal patch; 0 of a still.
+    /// The temporal patch. It is 0 for an image.
     pub t: usize,
-    /// Rows of the source, in pixels.
+    /// Rows of pixels.
     pub y: Range<f64>,
-    /// Columns of the source, in pixels.
+    /// Columns of pixels.
     pub x: Range<f64>,
 }
 
@@ -123,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn tokens_tile_their_source() {
+    fn token_boxes_tile_the_image() {
         let grid = GridThw::new(2, 4, 6);
         let place = |token| grid.token_box(token, 2, (50, 90)).unwrap();
         let found = place(4);

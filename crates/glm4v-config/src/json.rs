@@ -16,14 +16,14 @@ pub(crate) fn read_file<T>(
     parse(&text).map_err(|error| error.in_file(path))
 }
 
-/// Parses `text` into an object, so that anything else is refused before its fields are looked for.
+/// Parses `text` as a JSON object. Other JSON values are refused.
 pub(crate) fn object(text: &str) -> Result<Value, ConfigError> {
     let value: Value = serde_json::from_str(text)?;
     check_object(&value, ".")?;
     Ok(value)
 }
 
-/// Deserializes `value`; `parent` is put before the name of a field that does not fit.
+/// Deserializes `value`. In errors, `parent` precedes the name of the field.
 pub(crate) fn fields<T: DeserializeOwned>(value: Value, parent: &str) -> Result<T, ConfigError> {
     check_object(&value, parent)?;
     serde_path_to_error::deserialize(value).map_err(|error| ConfigError::Field {
@@ -36,7 +36,7 @@ pub(crate) fn fields<T: DeserializeOwned>(value: Value, parent: &str) -> Result<
     })
 }
 
-/// Refuses what serde would take for a structure of defaults: an empty array.
+/// Refuses values other than objects. Without this check, serde reads an empty array as a structure of defaults.
 pub(crate) fn check_object(value: &Value, field: &str) -> Result<(), ConfigError> {
     if value.is_object() {
         return Ok(());

@@ -1,9 +1,13 @@
-//! What a GLM-V checkpoint says about its vision side.
+//! The vision configuration of a GLM-V checkpoint.
 //!
-//! [`VisionConfig`] is the `vision_config` of `config.json`, [`ImageProcessorConfig`] and [`VideoProcessorConfig`] are
-//! the two preprocessor files, [`Preset`] holds configurations that need no file, and [`GridThw`] is the patch grid of
-//! one image or clip. Field names are those of the files. Every configuration read from a file is validated: a value
-//! that the tower cannot honour is a [`ConfigError`] that names its field.
+//! - [`VisionConfig`] is the `vision_config` of `config.json`.
+//! - [`ImageProcessorConfig`] is `preprocessor_config.json`.
+//! - [`VideoProcessorConfig`] is `video_preprocessor_config.json`.
+//! - [`Preset`] provides these configurations without files.
+//! - [`GridThw`] is the patch grid of one image or video.
+//!
+//! Fields have the names that they have in the files. Every configuration that is read from a file is validated. An
+//! unsupported value is a [`ConfigError`] that names its field.
 //!
 //! ```
 //! use glm4v_config::{GridThw, Preset, VisionConfig};
@@ -21,6 +25,7 @@ mod grid;
 mod json;
 mod model_type;
 mod parameter;
+mod patch_kind;
 mod preset;
 mod processor;
 mod read;
@@ -31,8 +36,9 @@ mod vision;
 pub use activation::HiddenAct;
 pub use error::ConfigError;
 pub use grid::{GridThw, TokenBox};
-pub use model_type::{ModelType, VisionModelType};
+pub use model_type::{ModelType, TransformersNames, VisionModelType};
 pub use parameter::Parameter;
+pub use patch_kind::PatchKind;
 pub use preset::Preset;
 pub use processor::{ImageProcessorConfig, Resample, SizeLimits, VideoProcessorConfig};
 pub use sampling::{FrameSampling, SamplingRule};

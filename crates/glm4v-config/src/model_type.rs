@@ -1,12 +1,11 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{ConfigError, VisionConfig};
+use crate::ConfigError;
 
-/// Which of the family's towers: `model_type` of the vision configuration.
+/// Which tower of the model family: `model_type` of the vision configuration.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-#[non_exhaustive]
 pub enum VisionModelType {
     /// GLM-4.1V, GLM-4.6V-Flash
     #[default]
@@ -19,27 +18,32 @@ pub enum VisionModelType {
 
 /// Which model of the family: `model_type` at the top of a `config.json`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum ModelType {
     /// GLM-4.1V
     #[default]
     Glm4v,
     /// GLM-4.5V
     Glm4vMoe,
-    /// GLM-4.6V and GLM-4.6V-Flash: the tower of either of the two before, as `vision_config` says
+    /// GLM-4.6V and GLM-4.6V-Flash. `vision_config` chooses the tower of GLM-4.5V or GLM-4.1V.
     Glm46v,
     /// GLM-OCR
     GlmOcr,
 }
 
-/// Values of `model_type` at the top of a `config.json`.
-const MODELS: [(&str, ModelType); 4] = [
-    (ModelType::Glm4v.name(), ModelType::Glm4v),
-    (ModelType::Glm4vMoe.name(), ModelType::Glm4vMoe),
-    (ModelType::Glm46v.name(), ModelType::Glm46v),
-    (ModelType::GlmOcr.name(), ModelType::GlmOcr),
-];
-/// Values of `model_type` in a vision configuration; early files of GLM-4.5V have the third.
+/// The names that transformers uses for a model and its processors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TransformersNames {
+    /// The class of the model: `architectures` of `config.json`.
+    pub architecture: &'static str,
+    /// `model_type` of `text_config`.
+    pub text_model_type: &'static str,
+    /// The class of the image processor: `image_processor_type`.
+    pub image_processor: &'static str,
+    /// The class of the processor for images and text: `processor_class`.
+    pub processor: &'static str,
+}
+
+/// `model_type` of vision configurations. Early files of GLM-4.5V have `glm4v_moe`.
 const TOWERS: [(&str, VisionModelType); 4] = [
     ("glm4v_vision", VisionModelType::Glm4vVision),
     ("glm4v_moe_vision", VisionModelType::Glm4vMoeVision),
@@ -48,9 +52,13 @@ const TOWERS: [(&str, VisionModelType); 4] = [
 ];
 
 impl ModelType {
-    /// The model that `config` describes; the first where it does not say.
+    /// Every model type.
+    pub const ALL: [Self; 4] = [Self::Glm4v, Self::Glm4vMoe, Self::Glm46v, Self::GlmOcr];
+
+    /// The model that `config` describes. Without a `model_type`, it is GLM-4.1V.
     pub(crate) fn of(config: &Value) -> Result<Self, ConfigError> {
-        Ok(find(config, &MODELS)?.unwrap_or_default())
+        let known = Self::ALL.map(|model_type| (model_type.name(), model_type));
+        Ok(find(config, &known)?.unwrap_or_default())
     }
 
     /// The name in `config.json`.
@@ -64,7 +72,47 @@ impl ModelType {
         }
     }
 
-    /// The tower, where `vision_config` does not say which.
+    /// The names that transformers uses for this model with this tower.
+    #[must_use]
+    pub const fn transformers_names(self, tower: VisionModelType) -> TransformersNames {
+        let (architecture, text_model_type, image_processor, processor) = match self {
+            Self::Glm4v => (
+                "Glm4vForConditionalGeneration",
+                "glm4v_text",
+                "Glm4vImageProcessor",
+                "Glm4vProcessor",
+            ),
+            Self::Glm4vMoe => (
+                "Glm4vMoeForConditionalGeneration",
+                "glm4v_moe_text",
+                "Glm4vImageProcessor",
+                "Glm4vProcessor",
+            ),
+            Self::Glm46v => (
+                "Glm46VForConditionalGeneration",
+                match tower {
+                    VisionModelType::Glm4vVision | VisionModelType::GlmOcrVision => "glm4v_text",
+                    VisionModelType::Glm4vMoeVision => "glm4v_moe_text",
+                },
+                "Glm46VImageProcessor",
+                "Glm46VProcessor",
+            ),
+            Self::GlmOcr => (
+                "GlmOcrForConditionalGeneration",
+                "glm_ocr_text",
+                "Glm46VImageProcessor",
+                "Glm46VProcessor",
+            ),
+        };
+        TransformersNames {
+            architecture,
+            text_model_type,
+            image_processor,
+            processor,
+        }
+    }
+
+    /// The tower, if `vision_config` has no `model_type`.
     #[must_use]
     pub const fn tower(self) -> VisionModelType {
         match self {
@@ -76,28 +124,9 @@ impl ModelType {
 }
 
 impl VisionModelType {
-    /// The tower that a vision configuration says it is.
+    /// The tower that a vision configuration describes, if it has a `model_type`.
     pub(crate) fn of_tower(config: &Value) -> Result<Option<Self>, ConfigError> {
         find(config, &TOWERS)
-    }
-
-    /// What transformers 5.23 takes for absent fields.
-    pub(crate) fn default_config(self) -> VisionConfig {
-        let common = VisionConfig {
-            model_type: self,
-            ..VisionConfig::default()
-        };
-        match self {
-            Self::Glm4vVision | Self::Glm4vMoeVision => common,
-            Self::GlmOcrVision => VisionConfig {
-                hidden_size: 1024,
-                num_heads: 16,
-                out_hidden_size: 1536,
-                intermediate_size: 4096,
-                attention_bias: true,
-                ..common
-            },
-        }
     }
 }
 
@@ -115,5 +144,33 @@ fn find<T: Copy>(config: &Value, known: &[(&str, T)]) -> Result<Option<T>, Confi
                 .collect::<Vec<_>>()
                 .join(", "),
         }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Preset;
+
+    #[test]
+    fn the_tower_of_glm46v_decides_its_text_model() {
+        let text = |tower| ModelType::Glm46v.transformers_names(tower).text_model_type;
+        assert_eq!(text(VisionModelType::Glm4vVision), "glm4v_text");
+        assert_eq!(text(VisionModelType::Glm4vMoeVision), "glm4v_moe_text");
+    }
+
+    #[test]
+    fn names_belong_to_their_model() {
+        for preset in Preset::ALL {
+            let names = preset
+                .model_type()
+                .transformers_names(preset.vision().model_type);
+            let architecture = names.architecture.to_lowercase();
+            let model = preset.model_type().name().replace('_', "");
+            assert!(
+                architecture.starts_with(&format!("{model}forc")),
+                "{names:?}"
+            );
+        }
     }
 }

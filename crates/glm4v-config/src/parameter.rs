@@ -1,16 +1,16 @@
 use crate::VisionConfig;
 
-/// One parameter of the tower: its key in a checkpoint, without prefix, and its shape there.
+/// The key and the shape of one parameter of the tower, as checkpoints store it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Parameter {
-    /// The key, such as `blocks.0.attn.qkv.weight`.
+    /// The key without prefix, such as `blocks.0.attn.qkv.weight`.
     pub key: String,
-    /// The shape, as stored.
+    /// The stored shape.
     pub shape: Vec<usize>,
 }
 
 impl Parameter {
-    /// Values of the parameter; `u64::MAX` for more, which no valid configuration has.
+    /// Number of values. The count saturates, but never for a valid configuration.
     #[must_use]
     pub fn num_elements(&self) -> u64 {
         let sizes = self.shape.iter().map(|&size| size as u64);
@@ -31,7 +31,7 @@ impl VisionConfig {
         list.0
     }
 
-    /// Values of all parameters together; `u64::MAX` for more, which no valid configuration has.
+    /// Number of values of all parameters. The count saturates, but never for a valid configuration.
     #[must_use]
     pub fn num_parameters(&self) -> u64 {
         let parameters = self.parameters();
@@ -79,7 +79,7 @@ impl VisionConfig {
     }
 
     fn head(&self, list: &mut List) {
-        let (hidden, out, inner) = (self.hidden_size, self.out_hidden_size, self.merger_size());
+        let (hidden, out, mlp) = (self.hidden_size, self.out_hidden_size, self.merger_size());
         let merge = self.spatial_merge_size;
         list.push("post_layernorm.weight", &[hidden]);
         list.push("downsample.weight", &[out, hidden, merge, merge]);
@@ -87,9 +87,9 @@ impl VisionConfig {
         list.push("merger.proj.weight", &[out, out]);
         list.push("merger.post_projection_norm.weight", &[out]);
         list.push("merger.post_projection_norm.bias", &[out]);
-        list.push("merger.gate_proj.weight", &[inner, out]);
-        list.push("merger.up_proj.weight", &[inner, out]);
-        list.push("merger.down_proj.weight", &[out, inner]);
+        list.push("merger.gate_proj.weight", &[mlp, out]);
+        list.push("merger.up_proj.weight", &[mlp, out]);
+        list.push("merger.down_proj.weight", &[out, mlp]);
     }
 }
 
@@ -104,10 +104,10 @@ impl List {
         });
     }
 
-    fn linear(&mut self, module: &str, outputs: usize, inputs: usize, bias: bool) {
-        self.push(format!("{module}.weight"), &[outputs, inputs]);
+    fn linear(&mut self, module: &str, out_features: usize, in_features: usize, bias: bool) {
+        self.push(format!("{module}.weight"), &[out_features, in_features]);
         if bias {
-            self.push(format!("{module}.bias"), &[outputs]);
+            self.push(format!("{module}.bias"), &[out_features]);
         }
     }
 }
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bias_where_the_config_asks_for_one() {
+    fn attention_bias_adds_a_bias_to_every_block() {
         let config = VisionConfig {
             depth: 2,
             attention_bias: true,

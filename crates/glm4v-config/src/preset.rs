@@ -8,9 +8,8 @@ use crate::{
 
 /// A configuration that needs no file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum Preset {
-    /// 1 block of width 128: for trying things out.
+    /// 1 block of width 128, for tests.
     Tiny,
     /// 6 blocks of width 384.
     Small,
@@ -20,11 +19,11 @@ pub enum Preset {
     GlmOcr,
     /// GLM-4.5V: 24 blocks of width 1536.
     Glm45V,
-    /// GLM-4.6V: the tower of GLM-4.5V; frames of a clip are sampled by another rule.
+    /// GLM-4.6V: the tower of GLM-4.5V, with another rule to sample frames.
     Glm46V,
     /// GLM-4.1V-9B: 24 blocks of width 1536.
     Glm41V9B,
-    /// GLM-4.6V-Flash: the tower of GLM-4.1V-9B; frames of a clip are sampled by another rule.
+    /// GLM-4.6V-Flash: the tower of GLM-4.1V-9B, with another rule to sample frames.
     Glm46VFlash,
 }
 
@@ -56,7 +55,7 @@ impl Preset {
         }
     }
 
-    /// The model whose `config.json` this is.
+    /// The model that this preset describes.
     #[must_use]
     pub const fn model_type(self) -> ModelType {
         match self {
@@ -70,18 +69,19 @@ impl Preset {
     /// The vision tower's configuration.
     #[must_use]
     pub fn vision(self) -> VisionConfig {
-        let (depth, hidden_size, num_heads, out_hidden_size, intermediate_size) = match self {
-            Self::Tiny => (1, 128, 2, 256, 768),
-            Self::Small => (6, 384, 6, 1024, 3072),
-            Self::Medium => (12, 768, 12, 2048, 6144),
-            Self::GlmOcr => return VisionModelType::GlmOcrVision.default_config(),
-            Self::Glm45V | Self::Glm46V => (24, 1536, 12, 4096, 10944),
-            Self::Glm41V9B | Self::Glm46VFlash => (24, 1536, 12, 4096, 13696),
-        };
-        let model_type = match self {
-            Self::Glm45V | Self::Glm46V => VisionModelType::Glm4vMoeVision,
-            _ => VisionModelType::Glm4vVision,
-        };
+        let (dense, moe) = (
+            VisionModelType::Glm4vVision,
+            VisionModelType::Glm4vMoeVision,
+        );
+        let (model_type, depth, hidden_size, num_heads, out_hidden_size, intermediate_size) =
+            match self {
+                Self::Tiny => (dense, 1, 128, 2, 256, 768),
+                Self::Small => (dense, 6, 384, 6, 1024, 3072),
+                Self::Medium => (dense, 12, 768, 12, 2048, 6144),
+                Self::GlmOcr => return VisionConfig::default_of(VisionModelType::GlmOcrVision),
+                Self::Glm45V | Self::Glm46V => (moe, 24, 1536, 12, 4096, 10944),
+                Self::Glm41V9B | Self::Glm46VFlash => (dense, 24, 1536, 12, 4096, 13696),
+            };
         VisionConfig {
             model_type,
             depth,
@@ -93,7 +93,7 @@ impl Preset {
         }
     }
 
-    /// The image processor's configuration: that of the published checkpoint.
+    /// The image processor's configuration, as in the published checkpoint.
     #[must_use]
     pub fn image_processor(self) -> ImageProcessorConfig {
         ImageProcessorConfig {
@@ -105,7 +105,7 @@ impl Preset {
         }
     }
 
-    /// The video processor's configuration: that of the published checkpoint.
+    /// The video processor's configuration, as in the published checkpoint.
     #[must_use]
     pub fn video_processor(self) -> VideoProcessorConfig {
         let video_processor_type = match self.model_type() {

@@ -2,30 +2,30 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use crate::validate::check_positive;
 use crate::{ConfigError, FrameSampling, json};
 
 /// Mean of CLIP's training pixels, per channel, in 0..1 (`OPENAI_CLIP_MEAN`).
 const CLIP_MEAN: [f32; 3] = [0.481_454_66, 0.457_827_5, 0.408_210_73];
 /// Standard deviation of the same (`OPENAI_CLIP_STD`).
 const CLIP_STD: [f32; 3] = [0.268_629_54, 0.261_302_6, 0.275_777_1];
-/// Sides above this are refused, as in the vision configuration.
+/// Larger sizes are refused, as in the vision configuration.
 const MAX_SIZE: usize = 1 << 20;
 
-/// How many pixels a resized picture may have; for a clip, frames count too.
+/// How many pixels a resized image may have. For a video, the pixels of all frames count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SizeLimits {
-    /// Fewest pixels, despite its name.
+    /// Minimum number of pixels, despite its name.
     pub shortest_edge: usize,
-    /// Most pixels, despite its name.
+    /// Maximum number of pixels, despite its name.
     pub longest_edge: usize,
 }
 
 /// The resize filter, by its number in Pillow (`resample`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "u8", into = "u8")]
-#[non_exhaustive]
 pub enum Resample {
-    /// 3, antialiased; what every published checkpoint uses.
+    /// Number 3, with antialiasing. Every published checkpoint uses it.
     #[default]
     Bicubic,
 }
@@ -49,12 +49,14 @@ impl From<Resample> for u8 {
     }
 }
 
-/// How a still becomes patch rows: `preprocessor_config.json` (`Glm4vImageProcessor` of transformers 5.23, whose
-/// defaults stand for absent fields; the published checkpoints set a lower `longest_edge`, see [`crate::Preset`]).
+/// How an image becomes patch rows: `preprocessor_config.json`.
+///
+/// Absent fields have the defaults of `Glm4vImageProcessor` in transformers 5.23. The published checkpoints set a lower
+/// `longest_edge`; see [`crate::Preset`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ImageProcessorConfig {
-    /// Whether to resize at all.
+    /// Whether to resize.
     pub do_resize: bool,
     /// Limits of the resize, in pixels over `temporal_patch_size` frames.
     pub size: SizeLimits,
@@ -70,11 +72,11 @@ pub struct ImageProcessorConfig {
     pub image_mean: [f32; 3],
     /// Standard deviation per channel, after rescaling.
     pub image_std: [f32; 3],
-    /// Whether palettes, gray and alpha are converted to RGB; a picture in such a mode is refused otherwise.
+    /// Whether images with a palette, gray levels or alpha are converted to RGB. Otherwise they are refused.
     pub do_convert_rgb: bool,
     /// Side of a patch in pixels.
     pub patch_size: usize,
-    /// Frames in a patch; a still is repeated that often.
+    /// Frames in a patch. An image is repeated this many times.
     pub temporal_patch_size: usize,
     /// Side, in patches, of the square that becomes one token.
     pub merge_size: usize,
@@ -114,39 +116,40 @@ impl ImageProcessorConfig {
     /// Parses and validates the text of a `preprocessor_config.json`.
     ///
     /// # Errors
-    /// [`ConfigError`] for text that is not JSON or a field that cannot be honoured.
+    /// [`ConfigError`] for text that is not JSON, or a field with an unsupported value.
     pub fn from_json(text: &str) -> Result<Self, ConfigError> {
         let config: Self = json::fields(json::object(text)?, "")?;
         config.validate()?;
         Ok(config)
     }
 
-    /// Checks that the values fit together.
+    /// Checks that all values are supported.
     ///
     /// # Errors
-    /// [`ConfigError::Invalid`] for the first field that does not.
+    /// [`ConfigError::Invalid`] for the first field that has an unsupported value.
     pub fn validate(&self) -> Result<(), ConfigError> {
         check_patch(self.patch_size, self.temporal_patch_size, self.merge_size)?;
         check_limits(self.size)?;
         check_normalization(self.rescale_factor, self.image_mean, self.image_std)
     }
 
-    /// Sides of a resized picture are multiples of this: patch_size · merge_size.
+    /// The sides of a resized image are multiples of this factor: patch_size · merge_size.
     #[must_use]
     pub const fn factor(&self) -> usize {
         self.patch_size * self.merge_size
     }
 }
 
-/// How a clip becomes patch rows: `video_preprocessor_config.json` (`Glm4vVideoProcessor` and `Glm46VVideoProcessor` of
-/// transformers 5.23, whose defaults, the same in both, stand for absent fields). In the file, both parts lie side by
-/// side.
+/// How a video becomes patch rows: `video_preprocessor_config.json`.
+///
+/// Absent fields have the defaults of `Glm4vVideoProcessor` and `Glm46VVideoProcessor` in transformers 5.23, which are
+/// the same. The file has the fields of both structures at its top level.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct VideoProcessorConfig {
-    /// How the sampled frames become patch rows; the limits of `size` hold over all frames together.
+    /// How the sampled frames become patch rows. The limits of `size` apply to the pixels of all frames.
     #[serde(flatten)]
     pub frames: ImageProcessorConfig,
-    /// Which frames are taken.
+    /// Which frames are sampled.
     #[serde(flatten)]
     pub sampling: FrameSampling,
 }
@@ -164,7 +167,7 @@ impl Default for VideoProcessorConfig {
 }
 
 impl VideoProcessorConfig {
-    /// Limits of a clip's resize, in pixels over all frames, where the file gives none.
+    /// The limits of a video's resize, if the file has none: pixels of all frames.
     pub const DEFAULT_SIZE: SizeLimits = SizeLimits {
         shortest_edge: 112 * 112,
         longest_edge: 28 * 28 * 2 * 30_000,
@@ -181,7 +184,7 @@ impl VideoProcessorConfig {
     /// Parses and validates the text of a `video_preprocessor_config.json`.
     ///
     /// # Errors
-    /// [`ConfigError`] for text that is not JSON or a field that cannot be honoured.
+    /// [`ConfigError`] for text that is not JSON, or a field with an unsupported value.
     pub fn from_json(text: &str) -> Result<Self, ConfigError> {
         let value = json::object(text)?;
         let mut frames: ImageProcessorConfig = json::fields(value.clone(), "")?;
@@ -196,10 +199,10 @@ impl VideoProcessorConfig {
         Ok(config)
     }
 
-    /// Checks that the values fit together.
+    /// Checks that all values are supported.
     ///
     /// # Errors
-    /// [`ConfigError::Invalid`] for the first field that does not.
+    /// [`ConfigError::Invalid`] for the first field that has an unsupported value.
     pub fn validate(&self) -> Result<(), ConfigError> {
         self.frames.validate()?;
         self.sampling.validate()
@@ -244,13 +247,6 @@ fn check_normalization(factor: f64, mean: [f32; 3], std: [f32; 3]) -> Result<(),
         Some(value) => Err(ConfigError::invalid("image_mean", "finite numbers", value)),
         None => Ok(()),
     }
-}
-
-pub(crate) fn check_positive(field: &'static str, value: f64) -> Result<(), ConfigError> {
-    if value > 0.0 && value.is_finite() {
-        return Ok(());
-    }
-    Err(ConfigError::invalid(field, "a positive number", value))
 }
 
 #[cfg(test)]
@@ -313,7 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clips_configuration_is_read_as_it_was_written() {
+    fn a_video_configuration_is_read_as_it_was_written() {
         let mut config = VideoProcessorConfig::default();
         config.sampling.video_processor_type = SamplingRule::Glm46v;
         config.sampling.fps = 0.5;

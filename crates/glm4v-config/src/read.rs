@@ -19,11 +19,12 @@ impl VisionConfig {
         json::read_file(path.as_ref(), Self::from_json)
     }
 
-    /// Parses and validates the text of a `config.json`: a model's, with a nested `vision_config`, or a vision
-    /// configuration on its own.
+    /// Parses and validates the text of a `config.json`.
+    ///
+    /// The text is the configuration of a model, with a nested `vision_config`, or a vision configuration alone.
     ///
     /// # Errors
-    /// [`ConfigError`] for text that is not JSON, an unknown `model_type`, or a field that cannot be honoured.
+    /// [`ConfigError`] for text that is not JSON, an unknown `model_type`, or a field with an unsupported value.
     pub fn from_json(text: &str) -> Result<Self, ConfigError> {
         let mut value = json::object(text)?;
         let nested = value.get_mut("vision_config").map(Value::take);
@@ -42,7 +43,7 @@ impl VisionConfig {
     }
 }
 
-/// Refuses a model's configuration without its vision side, and an object that is no configuration at all.
+/// Refuses a model's configuration without `vision_config`, and an object that is not a vision configuration.
 fn check_bare(config: &Value) -> Result<(), ConfigError> {
     let tower = VisionModelType::of_tower(config);
     let fields = json!(VisionConfig::default());
@@ -56,11 +57,12 @@ fn check_bare(config: &Value) -> Result<(), ConfigError> {
     }
     Err(ConfigError::Field {
         field: "vision_config".into(),
-        message: "is missing, and the file is no vision configuration itself".into(),
+        message: "is missing; the file must have this field or be a vision configuration itself"
+            .into(),
     })
 }
 
-/// Reads `vision`, with the defaults of its own `model_type` or else of `model_type`.
+/// Reads `vision`. Absent fields have the defaults of its `model_type`, or of the parameter if it has none.
 fn with_defaults(
     vision: Value,
     model_type: VisionModelType,
@@ -68,7 +70,7 @@ fn with_defaults(
 ) -> Result<VisionConfig, ConfigError> {
     json::check_object(&vision, parent)?;
     let model_type = VisionModelType::of_tower(&vision)?.unwrap_or(model_type);
-    let mut fields = json!(model_type.default_config());
+    let mut fields = json!(VisionConfig::default_of(model_type));
     if let (Value::Object(fields), Value::Object(given)) = (&mut fields, vision) {
         fields.extend(canonical(given));
         fields.insert("model_type".into(), json!(model_type));
@@ -76,14 +78,14 @@ fn with_defaults(
     json::fields(fields, parent)
 }
 
-/// Fields under the names that this crate knows.
+/// The fields, renamed to the names that this crate uses.
 fn canonical(mut fields: Map<String, Value>) -> Map<String, Value> {
     for (alias, name) in ALIASES {
         if let Some(value) = fields.remove(alias) {
             fields.entry(name).or_insert(value);
         }
     }
-    // Where older files have it; transformers moves it just so.
+    // Older files have it at the top level. transformers moves it in the same way.
     if let Some(theta) = fields.remove("rope_theta") {
         let rope = fields.entry("rope_parameters").or_insert(Value::Null);
         if rope.is_null() {
@@ -143,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn other_spellings_that_transformers_reads() {
+    fn names_that_transformers_also_reads() {
         let read = |json| VisionConfig::from_json(json).unwrap();
         let config = read(r#"{"num_hidden_layers": 2, "num_attention_heads": 16, "depth": 3}"#);
         assert_eq!((config.depth, config.num_heads), (3, 16));
@@ -197,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn refusals_that_have_no_field() {
+    fn refusals_without_a_field() {
         assert!(refused("{").contains("not valid JSON"));
         assert!(refused("[]").contains("expected a JSON object, found an array"));
         let message = refused(r#"{"model_type": "llava", "vision_config": {}}"#);
@@ -206,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_not_there_is_named() {
+    fn a_missing_file_is_named() {
         let error = VisionConfig::from_file("no/such/config.json").unwrap_err();
         assert!(error.to_string().starts_with("no/such/config.json: "));
     }

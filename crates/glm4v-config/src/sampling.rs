@@ -1,21 +1,22 @@
 use serde::{Deserialize, Serialize};
 
 use crate::ConfigError;
-use crate::processor::check_positive;
+use crate::validate::check_positive;
 
-/// Which frames of a clip are taken: a part of `video_preprocessor_config.json`. (Its `num_frames` is read by neither
-/// rule, nor is its `max_image_size`.)
+/// How frames are sampled from a video: some fields of `video_preprocessor_config.json`.
+///
+/// Both rules ignore the fields `num_frames` and `max_image_size`, as transformers does.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct FrameSampling {
     /// The rule.
     pub video_processor_type: SamplingRule,
-    /// Whether to sample frames rather than take them all.
+    /// Whether to sample frames. Otherwise every frame is used.
     pub do_sample_frames: bool,
-    /// Sampled frames a second, under [`SamplingRule::Glm4v`]; the other rule has rates of its own.
+    /// Sampled frames per second. Only [`SamplingRule::Glm4v`] uses it.
     pub fps: f64,
-    /// Longest clip, in seconds, that is sampled at `fps`; of a longer one, `max_duration · fps` frames are spread over
-    /// all of it. Under [`SamplingRule::Glm4v`] alone.
+    /// The longest video, in seconds, that is sampled at `fps`. A longer video gets `max_duration · fps` frames in all.
+    /// Only [`SamplingRule::Glm4v`] uses it.
     pub max_duration: f64,
 }
 
@@ -37,16 +38,17 @@ impl FrameSampling {
     }
 }
 
-/// How frames are sampled: the `sample_frames` of one of transformers' (5.23) video processors, by whose class name
-/// the file chooses. Any other name is refused.
+/// How frames are sampled: as `sample_frames` does in a video processor of transformers 5.23.
+///
+/// The file chooses the rule by the class name of the video processor. Other names are refused.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum SamplingRule {
-    /// GLM-4.1V and GLM-4.5V, and files that name no class: `fps` frames a second.
+    /// `fps` frames per second. GLM-4.1V and GLM-4.5V use it, and so do files without a class name.
     #[default]
     #[serde(rename = "Glm4vVideoProcessor")]
     Glm4v,
-    /// GLM-4.6V and GLM-OCR: 3, 1 or 0.5 temporal patches a second, the fewer the longer the clip, and at most 640
-    /// frames.
+    /// 3, 1 or 0.5 temporal patches per second, depending on the duration, and at most 640 frames. GLM-4.6V and GLM-OCR
+    /// use it.
     #[serde(rename = "Glm46VVideoProcessor")]
     Glm46v,
 }
@@ -56,7 +58,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_rule_is_called_by_its_class() {
+    fn a_rule_has_the_name_of_its_class() {
         for (rule, name) in [
             (SamplingRule::Glm4v, r#""Glm4vVideoProcessor""#),
             (SamplingRule::Glm46v, r#""Glm46VVideoProcessor""#),

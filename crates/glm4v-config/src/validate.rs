@@ -1,28 +1,28 @@
 use crate::{ConfigError, VisionConfig};
 
-/// Sizes above this are refused, before anything is multiplied or allocated.
+/// Larger sizes are refused before any multiplication or allocation.
 const MAX_SIZE: usize = 1 << 20;
-/// The same for the number of blocks, each of which has a dozen parameters to list.
+/// Larger depths are refused, because every block adds about ten entries to the list of parameters.
 const MAX_DEPTH: usize = 1 << 10;
-/// Towers above this are refused: a hundred times the largest known.
+/// Larger towers are refused. This is about a hundred times the largest known tower.
 const MAX_PARAMETERS: u64 = 1 << 37;
-/// The position table's entries are counted in 32 bits on the device.
+/// The device counts the entries of the position table in 32 bits.
 const MAX_POSITION_SIDE: usize = 1 << 15;
 
 impl VisionConfig {
-    /// Checks that the values fit together.
+    /// Checks that all values are supported.
     ///
     /// # Errors
-    /// [`ConfigError::Invalid`] for the first field that does not.
+    /// [`ConfigError::Invalid`] for the first field that has an unsupported value.
     pub fn validate(&self) -> Result<(), ConfigError> {
         for (field, size) in self.sizes() {
-            let most = if field == "depth" {
+            let max = if field == "depth" {
                 MAX_DEPTH
             } else {
                 MAX_SIZE
             };
-            if size == 0 || size > most {
-                let expected = format!("a size from 1 to {most}");
+            if size == 0 || size > max {
+                let expected = format!("a size from 1 to {max}");
                 return Err(ConfigError::invalid(field, expected, size));
             }
         }
@@ -72,7 +72,7 @@ impl VisionConfig {
         }
         let total = self.num_parameters();
         if total > MAX_PARAMETERS {
-            let expected = format!("sizes of at most {MAX_PARAMETERS} parameters in all");
+            let expected = format!("at most {MAX_PARAMETERS} parameters in all");
             return Err(ConfigError::invalid("hidden_size", expected, total));
         }
         Ok(())
@@ -82,7 +82,7 @@ impl VisionConfig {
         let Some(rope) = &self.rope_parameters else {
             return Ok(());
         };
-        // "default" is what older files call it, and what transformers takes for "axial".
+        // Older files say "default". transformers reads it as "axial".
         if !["axial", "default"].contains(&&rope.rope_type[..]) {
             return Err(ConfigError::invalid(
                 "rope_type",
@@ -112,4 +112,11 @@ fn divides(
     }
     let expected = format!("a multiple of {divisor_field} ({divisor})");
     Err(ConfigError::invalid(field, expected, size))
+}
+
+pub(crate) fn check_positive(field: &'static str, value: f64) -> Result<(), ConfigError> {
+    if value > 0.0 && value.is_finite() {
+        return Ok(());
+    }
+    Err(ConfigError::invalid(field, "a positive number", value))
 }

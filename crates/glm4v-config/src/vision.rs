@@ -2,40 +2,42 @@ use serde::{Deserialize, Serialize};
 
 use crate::{HiddenAct, VisionModelType};
 
-/// The vision tower's shape: `vision_config` of `config.json` (`Glm4vVisionConfig`, `Glm4vMoeVisionConfig` and
-/// `GlmOcrVisionConfig` of transformers 5.23, whose defaults stand for absent fields).
+/// The shape of the vision tower: `vision_config` of `config.json`.
+///
+/// Absent fields have the defaults of `Glm4vVisionConfig`, `Glm4vMoeVisionConfig` and `GlmOcrVisionConfig` in
+/// transformers 5.23.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct VisionConfig {
-    /// Which of the family's towers this is.
+    /// Which tower of the model family this is.
     pub model_type: VisionModelType,
     /// Number of transformer blocks.
     pub depth: usize,
     /// Width of the blocks.
     pub hidden_size: usize,
-    /// Attention heads; divides `hidden_size`.
+    /// Number of attention heads. `hidden_size` is a multiple of it.
     pub num_heads: usize,
     /// Colour channels of a pixel.
     pub in_channels: usize,
-    /// Side, in pixels, of the square picture that the position table covers.
+    /// Side, in pixels, of the square image that the position table covers.
     pub image_size: usize,
     /// Side of a patch in pixels.
     pub patch_size: usize,
     /// Frames in a patch.
     pub temporal_patch_size: usize,
-    /// Side, in patches, of the square that becomes one token.
+    /// Side, in patches, of the square that is merged into one token.
     pub spatial_merge_size: usize,
-    /// Width of the embeddings; see also [`VisionConfig::mlp_size`].
+    /// Width of the embeddings. See also [`VisionConfig::mlp_size`].
     pub out_hidden_size: usize,
-    /// Width of the merger's MLP, in GLM-OCR of the blocks' MLP; see [`VisionConfig::merger_size`].
+    /// Width of the merger's MLP; in GLM-OCR, of the blocks' MLP. See [`VisionConfig::merger_size`].
     pub intermediate_size: usize,
     /// Activation of the gated MLPs.
     pub hidden_act: HiddenAct,
-    /// Whether `attn.qkv` has a bias; in GLM-OCR also `attn.proj` and the blocks' MLP.
+    /// Whether `attn.qkv` has a bias. In GLM-OCR, this applies to `attn.proj` and the blocks' MLP as well.
     pub attention_bias: bool,
     /// Epsilon of every RMSNorm.
     pub rms_norm_eps: f64,
-    /// Rotary embedding; the default where the file says nothing.
+    /// The rotary embedding. `None` means the default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rope_parameters: Option<RopeParameters>,
 }
@@ -44,10 +46,10 @@ pub struct VisionConfig {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct RopeParameters {
-    /// Only `axial` exists for this tower.
+    /// Always `axial` for this tower.
     #[serde(alias = "type")]
     pub rope_type: String,
-    /// Base of the inverse frequencies.
+    /// The base of the inverse frequencies.
     pub rope_theta: f64,
 }
 
@@ -83,6 +85,25 @@ impl Default for VisionConfig {
 }
 
 impl VisionConfig {
+    /// The defaults of transformers 5.23 for absent fields.
+    pub(crate) fn default_of(model_type: VisionModelType) -> Self {
+        let common = Self {
+            model_type,
+            ..Self::default()
+        };
+        match model_type {
+            VisionModelType::Glm4vVision | VisionModelType::Glm4vMoeVision => common,
+            VisionModelType::GlmOcrVision => Self {
+                hidden_size: 1024,
+                num_heads: 16,
+                out_hidden_size: 1536,
+                intermediate_size: 4096,
+                attention_bias: true,
+                ..common
+            },
+        }
+    }
+
     /// Values of one attention head.
     #[must_use]
     pub const fn head_dim(&self) -> usize {
@@ -104,45 +125,53 @@ impl VisionConfig {
     /// Width of the blocks' MLP.
     #[must_use]
     pub const fn mlp_size(&self) -> usize {
-        match self.model_type {
-            VisionModelType::GlmOcrVision => self.intermediate_size,
-            _ => self.out_hidden_size,
+        match self.is_glm_ocr() {
+            true => self.intermediate_size,
+            false => self.out_hidden_size,
         }
     }
 
     /// Width of the merger's MLP.
     #[must_use]
     pub const fn merger_size(&self) -> usize {
-        match self.model_type {
-            VisionModelType::GlmOcrVision => self.out_hidden_size * self.in_channels,
-            _ => self.intermediate_size,
+        match self.is_glm_ocr() {
+            true => self.out_hidden_size * self.in_channels,
+            false => self.intermediate_size,
         }
     }
 
     /// Whether `attn.proj` and the blocks' MLP have biases.
     #[must_use]
     pub const fn block_bias(&self) -> bool {
-        self.attention_bias && matches!(self.model_type, VisionModelType::GlmOcrVision)
+        self.attention_bias && self.is_glm_ocr()
     }
 
-    /// Whether queries and keys are normed head by head (`q_norm`, `k_norm`).
+    /// Whether the queries and keys of each head are normalized (`q_norm`, `k_norm`).
     #[must_use]
     pub const fn has_head_norms(&self) -> bool {
-        matches!(self.model_type, VisionModelType::GlmOcrVision)
+        self.is_glm_ocr()
     }
 
-    /// Whether there are a position table and a norm before it (`embeddings`, `post_conv_layernorm`).
+    /// Whether the tower has a position table and a norm before it (`embeddings`, `post_conv_layernorm`).
     #[must_use]
     pub const fn has_position_table(&self) -> bool {
-        !matches!(self.model_type, VisionModelType::GlmOcrVision)
+        !self.is_glm_ocr()
     }
 
-    /// Base of the rotary embedding's inverse frequencies.
+    /// The base of the rotary embedding's inverse frequencies.
     #[must_use]
     pub fn rope_theta(&self) -> f64 {
         let default = RopeParameters::default().rope_theta;
         self.rope_parameters
             .as_ref()
             .map_or(default, |rope| rope.rope_theta)
+    }
+
+    /// Whether the tower has the modules of GLM-OCR. All differences between towers, apart from sizes, follow from it.
+    const fn is_glm_ocr(&self) -> bool {
+        match self.model_type {
+            VisionModelType::Glm4vVision | VisionModelType::Glm4vMoeVision => false,
+            VisionModelType::GlmOcrVision => true,
+        }
     }
 }

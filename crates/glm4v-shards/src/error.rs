@@ -1,13 +1,13 @@
-/// Weights that are damaged, or not those of a vision tower. A file is named as the caller calls it: a path, or a URL.
+/// Weights that are damaged, or are not a vision tower. A file has the name that the caller gave: a path or a URL.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ShardError {
-    /// `model.safetensors.index.json` cannot be understood.
+    /// `model.safetensors.index.json` is damaged.
     #[error("{file}: not a valid shard index: {message}")]
     Index {
         /// The file.
         file: String,
-        /// What is wrong with it.
+        /// The fault.
         message: String,
     },
     /// The header of a safetensors file is damaged or hostile.
@@ -15,38 +15,40 @@ pub enum ShardError {
     Header {
         /// The file.
         file: String,
-        /// What is wrong with it.
+        /// The fault.
         message: String,
     },
-    /// No tensor belongs to a vision tower.
-    #[error("{file}: no vision tower: no key starts with `model.visual.` or `visual.`")]
+    /// The file has no vision tower.
+    #[error(
+        "{file}: no vision tower found: no key starts with `model.visual.` or `visual.`; use a checkpoint of GLM-V"
+    )]
     NoVisionTower {
         /// The file.
         file: String,
     },
-    /// A tensor of the tower is not in the checkpoint.
+    /// The checkpoint lacks a tensor of the tower.
     #[error("{file}: tensor `{key}` is missing ({count} missing in all)")]
     Missing {
         /// The file.
         file: String,
-        /// The first one missing.
+        /// The first missing tensor.
         key: String,
-        /// How many are missing.
+        /// Number of missing tensors.
         count: usize,
     },
-    /// A tensor has another shape than the configuration asks for.
+    /// The shape of a tensor differs from the configuration's.
     #[error("{file}: tensor `{key}`: expected shape {expected:?}, found {found:?}")]
     Shape {
         /// The file.
         file: String,
         /// The tensor.
         key: String,
-        /// What the configuration asks for.
+        /// The shape in the configuration.
         expected: Vec<usize>,
-        /// What the file holds.
+        /// The shape in the file.
         found: Vec<usize>,
     },
-    /// A tensor is stored in a type that no tower uses.
+    /// The type of a tensor is not supported.
     #[error("{file}: tensor `{key}`: expected F32, F16 or BF16, found {found}")]
     Dtype {
         /// The file.
@@ -56,16 +58,16 @@ pub enum ShardError {
         /// The type in the file.
         found: String,
     },
-    /// The checkpoint holds a vision tensor that the configuration has no place for.
+    /// The checkpoint has a vision tensor that is not in the configuration.
     #[error(
-        "{file}: tensor `{key}` is left over: the configuration has no place for it ({count} left over in all)"
+        "{file}: tensor `{key}` is left over: it is not in the configuration ({count} left over in all); use the config.json of these weights"
     )]
     LeftOver {
         /// The file.
         file: String,
-        /// The first one left over.
+        /// The first such tensor.
         key: String,
-        /// How many are left over.
+        /// Number of such tensors.
         count: usize,
     },
 }

@@ -7,60 +7,60 @@ use serde_json::Value;
 use crate::ShardError;
 use crate::printable;
 
-/// Where the tensors of a safetensors file lie.
+/// The tensors of a safetensors file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Header {
     /// The tensors, in the order of the file.
     pub tensors: Vec<Tensor>,
 }
 
-/// One tensor of a file.
+/// One tensor of a safetensors file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tensor {
-    /// Its key, with prefix.
+    /// The key, with prefix.
     pub key: String,
-    /// Its type.
+    /// The type of the values.
     pub dtype: Dtype,
-    /// Its shape.
+    /// The shape.
     pub shape: Vec<usize>,
-    /// Its first byte in the file.
+    /// The position of its first byte in the file.
     pub start: u64,
-    /// Its bytes.
+    /// Number of bytes.
     pub bytes: u64,
 }
 
-/// What the format allows; no published header has a hundredth of it.
-const LONGEST_HEADER: u64 = 100_000_000;
+/// The format allows no more. Published headers are a hundred times smaller.
+const MAX_HEADER_BYTES: u64 = 100_000_000;
 
 impl Header {
-    /// Bytes before the header, which say how long it is.
+    /// Bytes before the header. They contain its length.
     pub const LENGTH_BYTES: usize = 8;
 
-    /// Where the tensors begin in a file of `file_len` bytes, from its first eight.
+    /// The position of the first tensor in a file of `file_len` bytes. `first` are the first bytes of the file.
     ///
     /// # Errors
-    /// [`ShardError::Header`] for a header that the file cannot hold.
+    /// [`ShardError::Header`] for a header that is longer than the file or the format allows.
     pub fn data_start(
         first: [u8; Self::LENGTH_BYTES],
         file_len: u64,
         file: &str,
     ) -> Result<u64, ShardError> {
         let length = u64::from_le_bytes(first);
-        let longest = LONGEST_HEADER.min(file_len.saturating_sub(Self::LENGTH_BYTES as u64));
-        if length > longest {
+        let max = MAX_HEADER_BYTES.min(file_len.saturating_sub(Self::LENGTH_BYTES as u64));
+        if length > max {
             return Err(refuse(
                 file,
-                format!("expected a header of at most {longest} bytes, found one of {length}"),
+                format!("expected a header of at most {max} bytes, found one of {length}"),
             ));
         }
         Ok(Self::LENGTH_BYTES as u64 + length)
     }
 
-    /// Parses the first bytes of a file of `file_len` bytes, up to where its tensors begin.
+    /// Parses `head`, the bytes before the first tensor of a file of `file_len` bytes.
     ///
     /// # Errors
-    /// [`ShardError::Header`] for a header that is damaged, whose tensors have another extent than their shape, overlap,
-    /// leave holes, or are not as long together as the file.
+    /// [`ShardError::Header`] for a damaged header. Tensors must have the length of their shape and type. They must fill
+    /// the file without gaps and overlaps.
     pub fn parse(head: &[u8], file_len: u64, file: &str) -> Result<Self, ShardError> {
         let (first, json) = head.split_first_chunk().ok_or_else(|| {
             refuse(
@@ -88,23 +88,27 @@ impl Header {
         if end != file_len {
             return Err(refuse(
                 file,
-                format!("expected {end} bytes by its header, found {file_len}"),
+                format!(
+                    "expected {end} bytes as in its header, found {file_len}; fetch the file again"
+                ),
             ));
         }
-        // No key of a model has any, and a terminal would obey them.
+        // Keys of models contain no control characters, and a terminal would obey them.
         let odd = |tensor: &&Tensor| tensor.key.contains(char::is_control);
         if let Some(Tensor { key, .. }) = tensors.iter().find(odd) {
             return Err(refuse(
                 file,
-                format!("tensor `{key}`: control characters in its key"),
+                format!("tensor `{key}`: its key contains control characters"),
             ));
         }
         Ok(Self { tensors })
     }
 }
 
-/// What the header says of a tensor. The crate safetensors counts its bits in `usize`, which in a browser ends at tensors
-/// of 512 MiB, such as language models have.
+/// The header's entry of a tensor.
+///
+/// The crate safetensors is not used here: it counts bits in `usize`. In a browser, this overflows at 512 MiB, and language
+/// models have larger tensors.
 #[derive(Deserialize)]
 struct Entry {
     dtype: Dtype,
@@ -113,7 +117,7 @@ struct Entry {
 }
 
 impl Entry {
-    /// Bytes by type and shape.
+    /// Number of bytes of this type and shape.
     fn bytes(&self) -> Option<u64> {
         let mut sides = self.shape.iter();
         let bits = sides.try_fold(self.dtype.bitsize() as u64, |bits, &side| {
@@ -123,8 +127,8 @@ impl Entry {
     }
 }
 
-/// The tensors in the order of the file. Each must be as long as its type and shape say, and begin where the one before it
-/// ends.
+/// The tensors in the order of the file. Each must have the length of its type and shape, and begin at the end of the
+/// previous one.
 fn tensors(json: &[u8], data_start: u64) -> Result<Vec<Tensor>, String> {
     let mut entries: BTreeMap<String, Value> =
         serde_json::from_slice(json).map_err(|error| error.to_string())?;
@@ -153,7 +157,7 @@ fn tensors(json: &[u8], data_start: u64) -> Result<Vec<Tensor>, String> {
         tensors.push(Tensor {
             shape: shape
                 .collect::<Result<_, _>>()
-                .map_err(|_| format!("tensor `{key}`: sides beyond any memory"))?,
+                .map_err(|_| format!("tensor `{key}`: its shape is too large for this machine"))?,
             dtype: entry.dtype,
             start: data_start.saturating_add(start),
             bytes: end - start,
@@ -234,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn a_header_is_no_longer_than_its_file_and_the_format_allow() {
+    fn a_header_longer_than_the_file_or_the_format_is_refused() {
         let start =
             |length: u64, file_len| Header::data_start(length.to_le_bytes(), file_len, "file");
         assert_eq!(start(10, 18).unwrap(), 18);

@@ -7,17 +7,17 @@ use crate::ShardError;
 use crate::printable;
 use crate::tower::find_prefix;
 
-/// `model.safetensors.index.json`: which shard holds which tensor.
+/// `model.safetensors.index.json`: the shard of each tensor.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Index {
     weight_map: BTreeMap<String, String>,
 }
 
 impl Index {
-    /// Parses the text of `file`, a path or URL for messages.
+    /// Parses the text of `file`. Errors contain `file`, a path or a URL.
     ///
     /// # Errors
-    /// [`ShardError::Index`] for text that is no index, and for a shard that would not lie beside it.
+    /// [`ShardError::Index`] for text that is not an index, and for a shard outside the directory of the index.
     pub fn parse(text: &str, file: &str) -> Result<Self, ShardError> {
         let refuse = |message: String| ShardError::Index {
             file: file.to_owned(),
@@ -33,10 +33,10 @@ impl Index {
         Ok(index)
     }
 
-    /// The shards that hold the vision tower, each with the tower's keys in it.
+    /// The shards that contain the vision tower, each with the keys of its tower tensors.
     ///
     /// # Errors
-    /// [`ShardError::NoVisionTower`] where no key belongs to one.
+    /// [`ShardError::NoVisionTower`] if no key belongs to a vision tower.
     pub fn shards(&self, file: &str) -> Result<BTreeMap<&str, BTreeSet<&str>>, ShardError> {
         let prefix = find_prefix(self.weight_map.keys(), file)?;
         let mut shards: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
@@ -48,7 +48,7 @@ impl Index {
         Ok(shards)
     }
 
-    /// How many tensors there are beside those of `keys`.
+    /// The number of tensors whose keys are not in `keys`.
     pub fn others<'a>(&self, keys: impl Iterator<Item = &'a str>) -> usize {
         let known: BTreeSet<&str> = keys.collect();
         let all = self.weight_map.keys();
@@ -56,7 +56,7 @@ impl Index {
     }
 }
 
-/// A name that leads nowhere else, on no platform and in no URL.
+/// Whether `name` is a file in the same directory, on every platform and in a URL.
 fn is_plain(name: &str) -> bool {
     let mut components = Path::new(name).components();
     let one = matches!(
@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn shards_without_vision_tensors_are_left_alone() {
+    fn shards_without_vision_tensors_are_ignored() {
         let map = r#"{"model.visual.downsample.bias": "2.safetensors", "lm_head.weight": "1.safetensors",
             "model.visual.merger.proj.weight": "3.safetensors", "model.visual.downsample.weight": "2.safetensors"}"#;
         assert_eq!(shards(map).unwrap(), ["2.safetensors", "3.safetensors"]);
@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_lead_elsewhere_are_refused() {
+    fn names_of_other_directories_are_refused() {
         for name in [
             "../x.safetensors",
             "/etc/x.safetensors",

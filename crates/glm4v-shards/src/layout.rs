@@ -3,26 +3,26 @@ use std::cmp::Reverse;
 use serde::Serialize;
 use serde_json::json;
 
-use crate::{Chunk, Header, Limits, Piece, Place, Shard, ranges};
+use crate::{Chunk, CopyRange, Header, Limits, Place, Shard, ranges};
 
-/// How one safetensors file is made of ranges of others.
+/// How to build one safetensors file from ranges of others.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Plan {
-    /// The header's JSON, padded; its length stands before it in the file.
+    /// The JSON of the header, with padding. In the file, its length precedes it.
     pub header: String,
-    /// Bytes of the file.
+    /// Length of the file in bytes.
     pub file_bytes: u64,
-    /// The files that the ranges are of, by number.
+    /// The files that contain the ranges. [`Chunk::shard`] is an index into them.
     pub shards: Vec<String>,
-    /// What to fetch; every byte after the header is in one of them.
+    /// The ranges to fetch. They contain every byte after the header.
     pub chunks: Vec<Chunk>,
 }
 
 impl Plan {
-    /// Plans the tower whose tensors are at `places` of `shards`, as [`tower`](crate::tower()) finds them.
+    /// Plans the file of a tower whose tensors are at `places` in `shards`. [`tower`](crate::tower()) finds them.
     ///
-    /// The tensors keep their keys. Wider types come first, so that every value is aligned; otherwise they keep their
-    /// order, so that most ranges stay whole.
+    /// The tensors keep their keys. Wider types come first, so that every value is aligned. Otherwise the tensors keep
+    /// their order, so that ranges stay long.
     #[must_use]
     pub fn new(mut places: Vec<Place<'_>>, shards: &[Shard], limits: Limits) -> Self {
         places.sort_by_key(|place| {
@@ -31,36 +31,36 @@ impl Plan {
         });
         let header = header(&places);
         let mut position = (Header::LENGTH_BYTES + header.len()) as u64;
-        let mut pieces = vec![Vec::new(); shards.len()];
+        let mut copies = vec![Vec::new(); shards.len()];
         for Place { shard, tensor, .. } in places {
-            pieces[shard].push(Piece {
-                from: tensor.start..tensor.start + tensor.bytes,
-                to: position,
+            copies[shard].push(CopyRange {
+                source: tensor.start..tensor.start + tensor.bytes,
+                target: position,
             });
             position += tensor.bytes;
         }
-        let chunks = pieces.into_iter().enumerate();
+        let chunks = copies.into_iter().enumerate();
         Self {
             header,
             file_bytes: position,
             shards: shards.iter().map(|shard| shard.file.clone()).collect(),
             chunks: chunks
-                .flat_map(|(shard, pieces)| ranges::chunks(shard, pieces, limits))
+                .flat_map(|(shard, copies)| ranges::chunks(shard, copies, limits))
                 .collect(),
         }
     }
 
-    /// The file's first bytes.
+    /// The bytes of the file before the tensors.
     #[must_use]
     pub fn head(&self) -> Vec<u8> {
         let length = self.header.len() as u64;
         [&length.to_le_bytes(), self.header.as_bytes()].concat()
     }
 
-    /// Bytes of the tower.
+    /// Bytes of the tower's tensors.
     #[must_use]
-    pub fn wanted(&self) -> u64 {
-        self.chunks.iter().map(Chunk::wanted).sum()
+    pub fn tensor_bytes(&self) -> u64 {
+        self.chunks.iter().map(Chunk::tensor_bytes).sum()
     }
 }
 
@@ -78,7 +78,7 @@ fn header(places: &[Place<'_>]) -> String {
         .iter()
         .map(|(key, entry)| format!("{}:{entry}", json!(key)));
     let mut text = format!("{{{}}}", entries.collect::<Vec<_>>().join(","));
-    // The format wants the tensors to begin at a multiple of eight.
+    // In the format, tensors begin at a multiple of eight bytes.
     let padding = text.len().next_multiple_of(8) - text.len();
     text.extend(std::iter::repeat_n(' ', padding));
     text
@@ -112,7 +112,7 @@ mod tests {
         }
     }
 
-    /// Two shards with every second tensor each, norms in f32, and a tensor of the language model before them.
+    /// Two shards, each with every second tensor. Norms are f32. A tensor of the language model precedes them.
     fn shards() -> Vec<Shard> {
         let mut shards = ["a", "b"].map(|file| Shard {
             file: file.to_owned(),
@@ -158,22 +158,22 @@ mod tests {
     }
 
     #[test]
-    fn every_byte_of_the_file_comes_from_one_place() {
+    fn every_byte_of_the_file_is_copied_once() {
         let shards = shards();
         let plan = plan(&shards);
         let mut file = vec![None; plan.file_bytes as usize];
-        for piece in plan.chunks.iter().flat_map(|chunk| &chunk.pieces) {
-            for (offset, _) in piece.from.clone().enumerate() {
-                assert!(file[piece.to as usize + offset].replace(()).is_none());
+        for copy in plan.chunks.iter().flat_map(|chunk| &chunk.copies) {
+            for (offset, _) in copy.source.clone().enumerate() {
+                assert!(file[copy.target as usize + offset].replace(()).is_none());
             }
         }
         assert!(file[plan.head().len()..].iter().all(Option::is_some));
         assert!(file[..plan.head().len()].iter().all(Option::is_none));
-        assert_eq!(plan.wanted() as usize, file.len() - plan.head().len());
+        assert_eq!(plan.tensor_bytes() as usize, file.len() - plan.head().len());
     }
 
     #[test]
-    fn the_header_is_one_that_safetensors_reads() {
+    fn safetensors_reads_the_header() {
         let plan = plan(&shards());
         let mut file = plan.head();
         assert_eq!(file.len() % 8, 0);
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tower_that_is_not_the_configurations_is_refused() {
+    fn a_tower_that_differs_from_the_configuration_is_refused() {
         let mut missing = shards();
         let gone = missing[1].header.tensors.pop().unwrap();
         assert!(

@@ -1,8 +1,11 @@
-//! Which bytes of which files a vision tower is, and where they go: no network, no files.
+//! Finds the bytes of a vision tower in the files of a checkpoint. This crate reads neither files nor the network.
 //!
-//! [`Index`] says which shards hold the tower, [`Header`] where in a shard its tensors lie, [`tower()`] which of them are
-//! the tower's, and [`Plan`] which ranges to ask for and where each byte of them belongs in one safetensors file.
+//! - [`Index`] lists the shards that contain the tower.
+//! - [`Header`] lists the tensors of a shard and their bytes.
+//! - [`tower()`] selects the tensors of the tower.
+//! - [`Plan`] lists the ranges to fetch, and where each byte belongs in one new safetensors file.
 
+mod encoding;
 mod error;
 mod header;
 mod index;
@@ -10,14 +13,15 @@ mod layout;
 mod ranges;
 mod tower;
 
+pub use encoding::Encoding;
 pub use error::ShardError;
 pub use header::{Header, Tensor};
 pub use index::Index;
 pub use layout::Plan;
-pub use ranges::{Chunk, Limits, Piece};
-pub use tower::{Comparison, Place, Shard, Tower, tower};
+pub use ranges::{Chunk, CopyRange, Limits};
+pub use tower::{Comparison, Found, Place, Shard, Tower, tower};
 
-/// What a file says, fit for a terminal.
+/// Text from a file, with control characters replaced. A terminal would obey them.
 fn printable(text: &str) -> String {
     let plain = |c: char| {
         if c.is_control() {

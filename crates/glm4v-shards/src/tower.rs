@@ -1,32 +1,30 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use glm4v_config::{Parameter, VisionConfig};
-use safetensors::Dtype;
 
-use crate::ShardError;
-use crate::{Header, Tensor};
+use crate::{Encoding, Header, ShardError, Tensor};
 
-/// What may stand before the tower's keys: the published layout, that of older checkpoints, a tower on its own.
+/// Prefixes of the tower's keys: in published checkpoints, in older checkpoints, in the file of a tower alone.
 const PREFIXES: [&str; 3] = ["model.visual.", "visual.", ""];
 
-/// A file that holds some of the tower, and where in it.
+/// A file that contains tensors of the tower.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Shard {
-    /// Its name, its path or its URL, for messages.
+    /// The name, path or URL of the file, for errors.
     pub file: String,
-    /// What it holds.
+    /// The tensors in the file.
     pub header: Header,
 }
 
 impl Shard {
-    /// Checks that the file holds the tensors called `keys`, which an index says are in it.
+    /// Checks that the file has the tensors `keys`, which the index lists for it.
     ///
     /// # Errors
-    /// [`ShardError::Missing`] for the first one that it lacks.
+    /// [`ShardError::Missing`] for the first missing tensor.
     pub fn check(&self, keys: &BTreeSet<&str>) -> Result<(), ShardError> {
         let tensors = self.header.tensors.iter();
-        let held: BTreeSet<&str> = tensors.map(|tensor| &tensor.key[..]).collect();
-        let mut missing = keys.difference(&held);
+        let found: BTreeSet<&str> = tensors.map(|tensor| &tensor.key[..]).collect();
+        let mut missing = keys.difference(&found);
         match missing.next() {
             None => Ok(()),
             Some(&key) => Err(ShardError::Missing {
@@ -58,61 +56,76 @@ pub(crate) fn find_prefix<'a>(
     })
 }
 
-/// A tensor of the tower, and where it is.
+/// A tensor of the tower that matches the configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place<'a> {
-    /// Its key of [`VisionConfig::parameters`], without prefix.
+    /// The key of [`VisionConfig::parameters`], without prefix.
     pub key: String,
-    /// The number of its shard.
+    /// The index of its shard.
     pub shard: usize,
-    /// Where in that shard.
+    /// The tensor in that shard.
+    pub tensor: &'a Tensor,
+    /// How its values are stored.
+    pub encoding: Encoding,
+}
+
+/// A tensor of a shard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Found<'a> {
+    /// The index of the shard.
+    pub shard: usize,
+    /// The tensor in that shard.
     pub tensor: &'a Tensor,
 }
 
-/// The vision tower's tensors in some files, whatever configuration they are of.
+/// The tensors of the vision tower in some files, before the comparison with a configuration.
 #[derive(Clone, Debug)]
 pub struct Tower<'a> {
     shards: &'a [Shard],
     file: &'a str,
-    /// What stands before each key of the tower.
+    /// The prefix of every key of the tower.
     pub prefix: &'static str,
-    /// Key without prefix → the number of its shard, and where in it.
-    tensors: BTreeMap<&'a str, (usize, &'a Tensor)>,
-    /// Tensors of other parts of the model.
+    /// By key without prefix.
+    tensors: BTreeMap<&'a str, Found<'a>>,
+    /// Number of tensors outside the tower.
     pub others: usize,
 }
 
-/// How a tower's tensors compare with those that a configuration asks for.
+/// The tensors of a tower, compared with the parameters of a configuration.
 #[derive(Clone, Debug)]
 pub struct Comparison<'a> {
     shards: &'a [Shard],
     file: &'a str,
-    /// Those that fit, in the order of [`VisionConfig::parameters`].
+    /// Tensors that match, in the order of [`VisionConfig::parameters`].
     pub places: Vec<Place<'a>>,
-    /// Those of another shape or type, and the shape that is asked for.
-    pub mismatched: Vec<(Place<'a>, Vec<usize>)>,
-    /// Keys, with prefix, that no file has.
+    /// Tensors with another shape or an unsupported type, and the shape in the configuration.
+    pub mismatched: Vec<(Found<'a>, Vec<usize>)>,
+    /// Keys of missing tensors, with prefix.
     pub missing: Vec<String>,
-    /// Those that the configuration has no place for.
-    pub left_over: Vec<Place<'a>>,
+    /// Tensors that are not in the configuration.
+    pub left_over: Vec<Found<'a>>,
 }
 
 impl<'a> Tower<'a> {
-    /// Finds the tower in `shards`, which are of `file`.
+    /// Finds the tower in `shards`. Errors that concern no single shard contain `file`.
     ///
     /// # Errors
-    /// [`ShardError::NoVisionTower`], and [`ShardError::Header`] for a tensor that is there twice.
+    /// [`ShardError::NoVisionTower`], and [`ShardError::Header`] for a tensor that occurs twice.
     pub fn find(shards: &'a [Shard], file: &'a str) -> Result<Self, ShardError> {
         let all = || shards.iter().flat_map(|shard| &shard.header.tensors);
         let prefix = find_prefix(all().map(|tensor| &tensor.key), file)?;
         let mut tensors = BTreeMap::new();
-        for (number, shard) in shards.iter().enumerate() {
+        for (index, shard) in shards.iter().enumerate() {
             for tensor in &shard.header.tensors {
                 let Some(key) = tensor.key.strip_prefix(prefix) else {
                     continue;
                 };
-                if let Some((other, _)) = tensors.insert(key, (number, tensor)) {
-                    return Err(twice(tensor, shard, &shards[other]));
+                let found = Found {
+                    shard: index,
+                    tensor,
+                };
+                if let Some(other) = tensors.insert(key, found) {
+                    return Err(twice(tensor, shard, &shards[other.shard]));
                 }
             }
         }
@@ -125,7 +138,7 @@ impl<'a> Tower<'a> {
         })
     }
 
-    /// Holds the tensors against those that `config` asks for.
+    /// Compares the tensors with the parameters of `config`.
     #[must_use]
     pub fn compare(mut self, config: &VisionConfig) -> Comparison<'a> {
         let mut comparison = Comparison {
@@ -137,39 +150,35 @@ impl<'a> Tower<'a> {
             left_over: Vec::new(),
         };
         for Parameter { key, shape } in config.parameters() {
-            match self.tensors.remove(&key[..]) {
-                None => comparison.missing.push(format!("{}{key}", self.prefix)),
-                Some((shard, tensor)) => {
-                    let place = Place { key, shard, tensor };
-                    match tensor.shape == shape && is_stored_so(tensor.dtype) {
-                        true => comparison.places.push(place),
-                        false => comparison.mismatched.push((place, shape)),
-                    }
-                }
+            let Some(found) = self.tensors.remove(&key[..]) else {
+                comparison.missing.push(format!("{}{key}", self.prefix));
+                continue;
+            };
+            let Found { shard, tensor } = found;
+            match Encoding::from_dtype(tensor.dtype) {
+                Some(encoding) if tensor.shape == shape => comparison.places.push(Place {
+                    key,
+                    shard,
+                    tensor,
+                    encoding,
+                }),
+                Some(_) | None => comparison.mismatched.push((found, shape)),
             }
         }
-        let left_over = self.tensors.into_iter();
-        comparison.left_over = left_over
-            .map(|(key, (shard, tensor))| Place {
-                key: key.to_owned(),
-                shard,
-                tensor,
-            })
-            .collect();
+        comparison.left_over = self.tensors.into_values().collect();
         comparison
     }
 }
 
 impl<'a> Comparison<'a> {
-    /// The tower's tensors, if they are those of the configuration and no others; in the order of
-    /// [`VisionConfig::parameters`].
+    /// The tensors of the tower, in the order of [`VisionConfig::parameters`].
     ///
     /// # Errors
     /// [`ShardError`] for the first tensor that has the wrong shape or type, is missing, or is left over.
     pub fn complete(self) -> Result<Vec<Place<'a>>, ShardError> {
-        let file = |place: &Place<'_>| self.shards[place.shard].file.clone();
-        if let Some((place, expected)) = self.mismatched.first() {
-            return Err(mismatch(place, file(place), expected));
+        let file = |found: &Found<'_>| self.shards[found.shard].file.clone();
+        if let Some((found, expected)) = self.mismatched.first() {
+            return Err(mismatch(found.tensor, file(found), expected));
         }
         if let Some(key) = self.missing.first() {
             return Err(ShardError::Missing {
@@ -180,17 +189,16 @@ impl<'a> Comparison<'a> {
         }
         match self.left_over.first() {
             None => Ok(self.places),
-            Some(place) => Err(ShardError::LeftOver {
-                file: file(place),
-                key: place.tensor.key.clone(),
+            Some(found) => Err(ShardError::LeftOver {
+                file: file(found),
+                key: found.tensor.key.clone(),
                 count: self.left_over.len(),
             }),
         }
     }
 }
 
-/// The tower's tensors in `shards`, which are of `file`, if they are those of `config` and no others; in the order of
-/// [`VisionConfig::parameters`].
+/// The tensors of the tower of `config` in `shards`, in the order of [`VisionConfig::parameters`].
 ///
 /// # Errors
 /// Those of [`Tower::find`] and of [`Comparison::complete`].
@@ -202,20 +210,18 @@ pub fn tower<'a>(
     Tower::find(shards, file)?.compare(config).complete()
 }
 
-/// Whether a tower is ever stored in this type.
-fn is_stored_so(dtype: Dtype) -> bool {
-    matches!(dtype, Dtype::F32 | Dtype::F16 | Dtype::BF16)
-}
-
 fn twice(tensor: &Tensor, shard: &Shard, other: &Shard) -> ShardError {
     ShardError::Header {
         file: shard.file.clone(),
-        message: format!("tensor `{}` is in {} as well", tensor.key, other.file),
+        message: format!(
+            "tensor `{}` is in {} as well; remove one of them",
+            tensor.key, other.file
+        ),
     }
 }
 
-fn mismatch(place: &Place<'_>, file: String, expected: &[usize]) -> ShardError {
-    let (key, tensor) = (place.tensor.key.clone(), place.tensor);
+fn mismatch(tensor: &Tensor, file: String, expected: &[usize]) -> ShardError {
+    let key = tensor.key.clone();
     if tensor.shape == expected {
         let found = format!("{:?}", tensor.dtype);
         return ShardError::Dtype { file, key, found };

@@ -1,40 +1,37 @@
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Device;
 use glm4v_config::VisionConfig;
-use glm4v_model::{HostWeight, ParameterSource, VisionModel};
+use glm4v_model::VisionModel;
 use glm4v_shards::{Comparison, Index, Place, Shard, Tower};
 
 use crate::file::{WeightsFile, shown};
-use crate::parts::rows_of_part;
-use crate::rooms::Rooms;
-use crate::stored::Stored;
-use crate::values::Stay;
-use crate::{Arithmetic, Inspection, StoredDtype, WeightsError};
+use crate::loader::is_first;
+use crate::{Inspection, Loader, LoaderOptions, WeightsError, scratch};
 
 const SINGLE_FILE: &str = "model.safetensors";
 const INDEX_FILE: &str = "model.safetensors.index.json";
 
-/// The vision tower's tensors in a checkpoint, found but not yet read.
+/// An open checkpoint. Its headers are read, its tensors are not.
 #[derive(Debug)]
 pub struct Checkpoint {
-    /// What holds the tower, for messages: the directory or the file.
+    /// The directory or the file, for errors
     path: String,
     shards: Vec<Shard>,
-    /// The same, opened.
+    /// The open file of each shard
     files: Vec<WeightsFile>,
-    /// Tensors in files that are not opened.
+    /// Number of tensors in files that are not opened
     unread: usize,
-    max_part_bytes: u64,
 }
 
 impl Checkpoint {
-    /// Opens a directory with `model.safetensors`, or else with shards and `model.safetensors.index.json`, or one
-    /// safetensors file. Of several shards, only those that hold the vision tower are opened.
+    /// Opens a directory or a safetensors file.
+    ///
+    /// A directory has `model.safetensors`, or several shards and `model.safetensors.index.json`. Only the shards that
+    /// contain tensors of the vision tower are opened.
     ///
     /// # Errors
-    /// [`WeightsError`] for files that are missing, truncated or damaged, and where there is no vision tower.
+    /// [`WeightsError`] for files that are missing, truncated or damaged, or that contain no vision tower.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, WeightsError> {
         let path = path.as_ref();
         let (index, single) = (path.join(INDEX_FILE), path.join(SINGLE_FILE));
@@ -55,48 +52,53 @@ impl Checkpoint {
         Ok(checkpoint)
     }
 
-    /// Holds a weight of more than `bytes` in parts, for a device that binds no more at once.
-    #[must_use]
-    pub fn with_max_part_bytes(self, bytes: u64) -> Self {
-        Self {
-            max_part_bytes: bytes,
-            ..self
-        }
-    }
-
-    /// Compares the tensors with those that `config` asks for, reading none.
+    /// Compares the tensors with the parameters of `config`. Only headers are compared.
     #[must_use]
     pub fn inspect(&self, config: &VisionConfig) -> Inspection {
         self.compare(config).1
     }
 
-    /// Builds the tower on `device`, its parameters converted for `arithmetic` one after another, and reports what was
-    /// read.
+    /// Builds the tower on `device`, and reports what the checkpoint contains. Tensors are read one after another.
     ///
     /// # Errors
-    /// [`WeightsError`] for the first tensor that is missing, has the wrong shape or type, or is left over, and for files
-    /// that cannot be read.
+    /// [`WeightsError`] if a file cannot be read, or the tensors differ from the configuration: one is missing, has another
+    /// shape or an unsupported type, or is left over.
     pub fn load(
         &self,
         config: &VisionConfig,
         device: &Device,
-        arithmetic: impl Into<Arithmetic>,
+        options: impl Into<LoaderOptions>,
     ) -> Result<(VisionModel, Inspection), WeightsError> {
-        config.validate()?;
+        let mut loader = Loader::new(config, device, options)?;
         let (comparison, inspection) = self.compare(config);
-        let places = comparison
-            .complete()?
-            .into_iter()
-            .map(|place| (place.key.clone(), place));
-        let mut source = Source {
-            checkpoint: self,
-            places: places.collect(),
-            device,
-            arithmetic: arithmetic.into(),
-            rooms: Rooms::default(),
-        };
-        let model = VisionModel::new(config, &mut source)?;
-        Ok((model, inspection))
+        let mut places = comparison.complete()?;
+        places.sort_by_key(|place| !is_first(&place.key));
+        let mut scratch = Vec::new();
+        for place in places {
+            self.read(&place, &mut loader, &mut scratch)?;
+        }
+        Ok((loader.finish()?, inspection))
+    }
+
+    fn read(
+        &self,
+        Place {
+            key,
+            shard,
+            tensor,
+            encoding,
+        }: &Place<'_>,
+        loader: &mut Loader,
+        scratch: &mut Vec<f32>,
+    ) -> Result<(), WeightsError> {
+        let slice = loader.slice_bytes(*encoding, tensor.bytes);
+        for start in (0..tensor.bytes).step_by(slice as usize) {
+            let len = slice.min(tensor.bytes - start) as usize;
+            let bytes = scratch::bytes(scratch, len);
+            self.files[*shard].read_at(bytes, tensor.start + start)?;
+            loader.write(key, *encoding, bytes)?;
+        }
+        Ok(())
     }
 
     fn of_file(path: &Path, file: &Path) -> Result<Self, WeightsError> {
@@ -113,11 +115,11 @@ impl Checkpoint {
             shards.push((shard, file));
         }
         let mut checkpoint = Self::new(dir, shards);
-        let held = checkpoint
+        let known = checkpoint
             .shards
             .iter()
             .flat_map(|shard| &shard.header.tensors);
-        checkpoint.unread = index.others(held.map(|tensor| &tensor.key[..]));
+        checkpoint.unread = index.others(known.map(|tensor| &tensor.key[..]));
         Ok(checkpoint)
     }
 
@@ -128,13 +130,12 @@ impl Checkpoint {
             shards,
             files,
             unread: 0,
-            max_part_bytes: u64::MAX,
         }
     }
 
     fn compare(&self, config: &VisionConfig) -> (Comparison<'_>, Inspection) {
         let tower = Tower::find(&self.shards, &self.path);
-        let tower = tower.expect("it was found when the files were opened");
+        let tower = tower.expect("the tower was found when the files were opened");
         let (prefix, others) = (tower.prefix, tower.others + self.unread);
         let files: Vec<PathBuf> = self.files.iter().map(|file| file.path.clone()).collect();
         let comparison = tower.compare(config);
@@ -143,7 +144,7 @@ impl Checkpoint {
     }
 }
 
-/// A file, and what its header says.
+/// Opens a file and reads its header.
 fn open(path: &Path) -> Result<(Shard, WeightsFile), WeightsError> {
     let (file, header) = WeightsFile::open(path)?;
     let shard = Shard {
@@ -151,61 +152,4 @@ fn open(path: &Path) -> Result<(Shard, WeightsFile), WeightsError> {
         header,
     };
     Ok((shard, file))
-}
-
-/// Reads parameters that were found in order.
-struct Source<'a> {
-    checkpoint: &'a Checkpoint,
-    places: HashMap<String, Place<'a>>,
-    device: &'a Device,
-    arithmetic: Arithmetic,
-    rooms: Rooms,
-}
-
-impl<'a> Source<'a> {
-    fn stored(&self, key: &str) -> Stored<'a> {
-        let place = &self.places[key];
-        Stored {
-            file: &self.checkpoint.files[place.shard],
-            start: place.tensor.start,
-            dtype: StoredDtype::new(place.tensor.dtype).expect("a type that was looked at"),
-            shape: place.tensor.shape.clone(),
-        }
-    }
-
-    fn upload<const D: usize>(&self, stored: &Stored<'_>) -> Result<Tensor<D>, WeightsError> {
-        let dtype = self.arithmetic.dtype();
-        let data = stored.data(dtype, Stay::Kept)?;
-        Ok(Tensor::from_data(data, (self.device, dtype.into())))
-    }
-}
-
-impl ParameterSource for Source<'_> {
-    type Error = WeightsError;
-
-    fn tensor<const D: usize>(&mut self, key: &str) -> Result<Tensor<D>, WeightsError> {
-        self.upload(&self.stored(key))
-    }
-
-    fn parts<const D: usize>(&mut self, key: &str) -> Result<Vec<Tensor<D>>, WeightsError> {
-        let stored = self.stored(key);
-        let dtype = self.arithmetic.dtype();
-        let rows = rows_of_part(&stored.shape, dtype, self.checkpoint.max_part_bytes);
-        let firsts = (0..stored.shape[0]).step_by(rows);
-        let part = |first| self.upload(&stored.rows(first, rows));
-        firsts.map(part).collect()
-    }
-
-    fn is_on_host(&self) -> bool {
-        self.arithmetic.is_on_host()
-    }
-
-    fn host_weight(&mut self, key: &str) -> Result<Option<HostWeight>, WeightsError> {
-        let Arithmetic::Host(precision) = self.arithmetic else {
-            return Ok(None);
-        };
-        let stored = self.stored(key);
-        let values = stored.data(stored.dtype.on_host(), Stay::Passing(&self.rooms))?;
-        Ok(Some(HostWeight { values, precision }))
-    }
 }

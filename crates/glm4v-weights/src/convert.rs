@@ -1,159 +1,92 @@
-use std::convert::Infallible;
+use std::borrow::Cow;
 
-use burn::tensor::{FloatDType, TensorData, bf16, f16};
-use safetensors::Dtype;
+use burn::tensor::Element;
+use bytemuck::Pod;
+use glm4v_shards::Encoding;
+use half::{bf16, f16};
+use rayon::prelude::*;
 
-use crate::values::{Stay, tensor_data};
+/// Values that one thread converts at a time. It is a multiple of every [`Encoding::block_len`].
+const VALUES_AT_ONCE: usize = 1 << 18;
 
-/// The types in which a tower's tensors are stored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum StoredDtype {
-    /// 32-bit float
-    F32,
-    /// 16-bit float
-    F16,
-    /// bfloat16
-    BF16,
+/// A type that stored values are converted to.
+pub(crate) trait Value: Element + Pod + Send + Sync {
+    /// The encoding whose bytes are values of this type on little-endian machines.
+    const ENCODING: Encoding;
+
+    fn rounded(value: f32) -> Self;
 }
 
-impl StoredDtype {
-    /// The type of this name in a safetensors header, if a tower is stored in it.
-    #[must_use]
-    pub fn new(dtype: Dtype) -> Option<Self> {
-        match dtype {
-            Dtype::F32 => Some(Self::F32),
-            Dtype::F16 => Some(Self::F16),
-            Dtype::BF16 => Some(Self::BF16),
-            _ => None,
-        }
-    }
+impl Value for f32 {
+    const ENCODING: Encoding = Encoding::F32;
 
-    pub(crate) fn safetensors(self) -> Dtype {
-        match self {
-            Self::F32 => Dtype::F32,
-            Self::F16 => Dtype::F16,
-            Self::BF16 => Dtype::BF16,
-        }
-    }
-
-    /// The same type of burn's.
-    pub(crate) const fn float(self) -> FloatDType {
-        match self {
-            Self::F32 => FloatDType::F32,
-            Self::F16 => FloatDType::F16,
-            Self::BF16 => FloatDType::BF16,
-        }
-    }
-
-    /// The type in which packing reads the values: bf16 as it is, which spares a copy twice its size.
-    pub(crate) const fn on_host(self) -> FloatDType {
-        match self {
-            Self::BF16 => FloatDType::BF16,
-            Self::F16 | Self::F32 => FloatDType::F32,
-        }
-    }
-
-    /// Bytes of one value.
-    #[must_use]
-    pub const fn size(self) -> usize {
-        match self {
-            Self::F32 => 4,
-            Self::F16 | Self::BF16 => 2,
-        }
+    fn rounded(value: f32) -> Self {
+        value
     }
 }
 
-impl std::fmt::Display for StoredDtype {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::F32 => "f32",
-            Self::F16 => "f16",
-            Self::BF16 => "bf16",
-        })
+impl Value for f16 {
+    const ENCODING: Encoding = Encoding::F16;
+
+    fn rounded(value: f32) -> Self {
+        Self::from_f32(value)
     }
 }
 
-/// Writes what the little-endian `bytes` of type `stored` are as `values` of type `dtype`, in the machine's byte order.
-pub(crate) fn convert(bytes: &[u8], stored: StoredDtype, values: &mut [u8], dtype: FloatDType) {
-    use StoredDtype::{BF16, F16, F32};
-    let (f16s, bf16s, f32s) = (f16::from_le_bytes, bf16::from_le_bytes, f32::from_le_bytes);
-    match (stored, dtype) {
-        (F32, FloatDType::F16) => each(bytes, values, |x| f16::from_f32(f32s(x)).to_ne_bytes()),
-        (F16, FloatDType::F16) => each(bytes, values, |x| f16s(x).to_ne_bytes()),
-        (BF16, FloatDType::F16) => each(bytes, values, |x| {
-            f16::from_f32(bf16s(x).to_f32()).to_ne_bytes()
-        }),
-        (F32, FloatDType::BF16) => each(bytes, values, |x| bf16::from_f32(f32s(x)).to_ne_bytes()),
-        (F16, FloatDType::BF16) => each(bytes, values, |x| {
-            bf16::from_f32(f16s(x).to_f32()).to_ne_bytes()
-        }),
-        (BF16, FloatDType::BF16) => each(bytes, values, |x| bf16s(x).to_ne_bytes()),
-        (F32, _) => each(bytes, values, |x| f32s(x).to_ne_bytes()),
-        (F16, _) => each(bytes, values, |x| f16s(x).to_f32().to_ne_bytes()),
-        (BF16, _) => each(bytes, values, |x| bf16s(x).to_f32().to_ne_bytes()),
+impl Value for bf16 {
+    const ENCODING: Encoding = Encoding::Bf16;
+
+    fn rounded(value: f32) -> Self {
+        Self::from_f32(value)
     }
 }
 
-fn each<const N: usize, const M: usize>(
-    bytes: &[u8],
-    values: &mut [u8],
-    value: impl Fn([u8; N]) -> [u8; M],
+/// Writes the values of `blocks`, whole blocks in `encoding`, to the start of `values`, and returns their number. All cores
+/// convert.
+pub(crate) fn write<T: Value>(values: &mut [T], blocks: &[u8], encoding: Encoding) -> usize {
+    let count = blocks.len() / encoding.block_bytes() * encoding.block_len();
+    let bytes_at_once = encoding.bytes(VALUES_AT_ONCE as u64) as usize;
+    values[..count]
+        .par_chunks_mut(VALUES_AT_ONCE)
+        .zip(blocks.par_chunks(bytes_at_once))
+        .for_each(|(values, blocks)| convert(blocks, encoding, values));
+    count
+}
+
+fn convert<T: Value>(blocks: &[u8], encoding: Encoding, values: &mut [T]) {
+    if encoding == T::ENCODING && cfg!(target_endian = "little") {
+        bytemuck::cast_slice_mut(values).copy_from_slice(blocks);
+        return;
+    }
+    match encoding {
+        Encoding::F32 => each(blocks, values, f32::from_le_bytes),
+        Encoding::F16 => each(blocks, values, |x| f16::from_le_bytes(x).to_f32()),
+        Encoding::Bf16 => each(blocks, values, |x| bf16::from_le_bytes(x).to_f32()),
+    }
+}
+
+fn each<const N: usize, T: Value>(
+    blocks: &[u8],
+    values: &mut [T],
+    decode: impl Fn([u8; N]) -> f32,
 ) {
-    let (bytes, values) = (bytes.as_chunks().0, values.as_chunks_mut().0);
-    debug_assert_eq!(bytes.len(), values.len());
-    for (value_bytes, &stored) in values.iter_mut().zip(bytes) {
-        *value_bytes = value(stored);
+    for (value, &block) in values.iter_mut().zip(blocks.as_chunks().0) {
+        *value = T::rounded(decode(block));
     }
 }
 
-/// Tensor data of type `dtype` made of the little-endian `bytes` of type `stored`.
-pub(crate) fn from_bytes(
-    bytes: &[u8],
-    stored: StoredDtype,
-    shape: &[usize],
-    dtype: FloatDType,
-    stay: Stay<'_>,
-) -> TensorData {
-    let fill = |values: &mut [u8]| {
-        convert(bytes, stored, values, dtype);
-        Ok::<_, Infallible>(())
-    };
-    let Ok(data) = tensor_data(shape, dtype, stay, fill);
-    data
-}
-
-/// `values` as tensor data of type `dtype`.
-pub(crate) fn from_f32(mut values: Vec<f32>, shape: Vec<usize>, dtype: FloatDType) -> TensorData {
-    match dtype {
-        FloatDType::F16 => TensorData::new(
-            values.into_iter().map(f16::from_f32).collect::<Vec<_>>(),
-            shape,
-        ),
-        FloatDType::BF16 => TensorData::new(
-            values.into_iter().map(bf16::from_f32).collect::<Vec<_>>(),
-            shape,
-        ),
-        _ => {
-            values.shrink_to_fit();
-            TensorData::new(values, shape)
-        }
-    }
-}
-
-/// Little-endian bytes of `values`, stored as `stored`.
-pub(crate) fn to_bytes(values: &[f32], stored: StoredDtype) -> Vec<u8> {
-    match stored {
-        StoredDtype::F32 => values
+/// The bytes of `values` in `encoding`.
+pub(crate) fn encode(values: &[f32], encoding: Encoding) -> Cow<'_, [u8]> {
+    match encoding {
+        Encoding::F32 if cfg!(target_endian = "little") => bytemuck::cast_slice(values).into(),
+        Encoding::F32 => values.iter().flat_map(|x| x.to_le_bytes()).collect(),
+        Encoding::F16 => values
             .iter()
-            .flat_map(|value| value.to_le_bytes())
+            .flat_map(|&x| f16::from_f32(x).to_le_bytes())
             .collect(),
-        StoredDtype::F16 => values
+        Encoding::Bf16 => values
             .iter()
-            .flat_map(|&value| f16::from_f32(value).to_le_bytes())
-            .collect(),
-        StoredDtype::BF16 => values
-            .iter()
-            .flat_map(|&value| bf16::from_f32(value).to_le_bytes())
+            .flat_map(|&x| bf16::from_f32(x).to_le_bytes())
             .collect(),
     }
 }
@@ -162,17 +95,25 @@ pub(crate) fn to_bytes(values: &[f32], stored: StoredDtype) -> Vec<u8> {
 mod tests {
     use super::*;
 
+    const VALUES: [f32; 4] = [1.0, -0.5, 3.0, 0.0];
+
+    fn converted<T: Value>(encoding: Encoding) -> Vec<f32> {
+        let mut values = vec![T::rounded(7.0); 6];
+        let count = write(&mut values[1..], &encode(&VALUES, encoding), encoding);
+        assert_eq!(count, VALUES.len());
+        let values = values.into_iter().map(|value| value.elem::<f32>());
+        values.collect()
+    }
+
     #[test]
-    fn every_stored_type_becomes_every_other() {
-        let values = [1.0, -0.5, 3.0, 0.0];
-        for stored in [StoredDtype::F32, StoredDtype::F16, StoredDtype::BF16] {
-            let bytes = to_bytes(&values, stored);
-            assert_eq!(bytes.len(), 4 * stored.size());
-            for dtype in [FloatDType::F32, FloatDType::F16, FloatDType::BF16] {
-                let data = from_bytes(&bytes, stored, &[2, 2], dtype, Stay::Kept);
-                assert_eq!(data.dtype(), dtype.into());
-                assert_eq!(data.iter::<f32>().collect::<Vec<_>>(), values);
-            }
+    fn every_encoding_becomes_every_type() {
+        let expected = [7.0, 1.0, -0.5, 3.0, 0.0, 7.0];
+        for encoding in [Encoding::F32, Encoding::F16, Encoding::Bf16] {
+            let bytes = encode(&VALUES, encoding).len() as u64;
+            assert_eq!(bytes, encoding.bytes(4));
+            assert_eq!(converted::<f32>(encoding), expected);
+            assert_eq!(converted::<f16>(encoding), expected);
+            assert_eq!(converted::<bf16>(encoding), expected);
         }
     }
 }

@@ -4,20 +4,20 @@ use glm4v_config::ConfigError;
 use glm4v_shards::ShardError;
 use safetensors::SafeTensorError;
 
-/// A checkpoint that cannot be read, does not fit the tower, or cannot be written.
+/// A checkpoint that cannot be read or written, or differs from the configuration.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum WeightsError {
-    /// The operating system refused to read or write a file.
+    /// A file cannot be read or written.
     #[error("{}: {source}", path.display())]
     Io {
         /// The file or directory.
         path: PathBuf,
-        /// What the operating system said.
+        /// The error of the operating system.
         source: std::io::Error,
     },
-    /// A directory holds no weights.
-    #[error("{}: expected model.safetensors or model.safetensors.index.json, found neither", dir.display())]
+    /// The directory contains no weights.
+    #[error("{}: expected model.safetensors or model.safetensors.index.json, found neither; check the directory", dir.display())]
     NoWeights {
         /// The directory.
         dir: PathBuf,
@@ -27,37 +27,45 @@ pub enum WeightsError {
     Safetensors {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The fault.
         source: SafeTensorError,
     },
-    /// The files are damaged, or hold no tower, or another than the configuration's.
+    /// The files are damaged, contain no tower, or differ from the configuration.
     #[error(transparent)]
     Shards(#[from] ShardError),
-    /// Of a tensor more or fewer bytes came than it has.
+    /// Too many or too few bytes of a tensor arrived.
     #[error("tensor `{key}`: expected {expected} bytes, found {found}")]
     Length {
         /// The tensor, without prefix.
         key: String,
-        /// How many it has; none, if the configuration has no place for it.
+        /// Its length in bytes: in bf16 if no byte arrived, 0 if the tensor is not in the configuration.
         expected: u64,
-        /// How many came.
+        /// Number of bytes that arrived.
         found: u64,
     },
-    /// The device failed while it took a tensor.
-    #[error("the device failed: {0}")]
+    /// The device failed during an upload.
+    #[error("the device failed while weights were uploaded: {0}")]
     Device(String),
-    /// The target of a new checkpoint exists already.
-    #[error("{}: exists already; name a directory that does not", path.display())]
+    /// The directory for a new checkpoint exists.
+    #[error("{}: exists already; choose a directory that does not exist", path.display())]
     Exists {
-        /// The target.
+        /// The directory.
         path: PathBuf,
     },
-    /// The configuration is refused.
+    /// The configuration is not valid.
     #[error(transparent)]
     Config(#[from] ConfigError),
 }
 
 impl WeightsError {
+    pub(crate) fn length(key: &str, expected: u64, found: u64) -> Self {
+        Self::Length {
+            key: key.to_owned(),
+            expected,
+            found,
+        }
+    }
+
     pub(crate) fn io(path: &Path) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.to_owned();
         |source| Self::Io { path, source }

@@ -3,10 +3,14 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use glm4v_shards::{Header, ShardError};
+use rayon::prelude::*;
 
 use crate::WeightsError;
 
-/// A safetensors file that is open for its tensors.
+/// Bytes that one thread reads at a time.
+const BYTES_AT_ONCE: usize = 1 << 20;
+
+/// An open safetensors file.
 #[derive(Debug)]
 pub(crate) struct WeightsFile {
     pub(crate) path: PathBuf,
@@ -14,7 +18,7 @@ pub(crate) struct WeightsFile {
 }
 
 impl WeightsFile {
-    /// Opens the file, and reads its header.
+    /// Opens the file and reads its header.
     pub(crate) fn open(path: &Path) -> Result<(Self, Header), WeightsError> {
         let mut file = File::open(path).map_err(WeightsError::io(path))?;
         let length = file.metadata().map_err(WeightsError::io(path))?.len();
@@ -24,9 +28,14 @@ impl WeightsFile {
         Ok((Self { path, file }, header))
     }
 
-    /// Reads the bytes from `position` on; from any number of threads at once.
+    /// Fills `bytes` from `position` on. All cores read.
     pub(crate) fn read_at(&self, bytes: &mut [u8], position: u64) -> Result<(), WeightsError> {
-        self.read_exact_at(bytes, position)
+        bytes
+            .par_chunks_mut(BYTES_AT_ONCE)
+            .enumerate()
+            .try_for_each(|(index, bytes)| {
+                self.read_exact_at(bytes, position + (index * BYTES_AT_ONCE) as u64)
+            })
             .map_err(WeightsError::io(&self.path))
     }
 
@@ -38,18 +47,21 @@ impl WeightsFile {
     #[cfg(not(unix))]
     fn read_exact_at(&self, bytes: &mut [u8], position: u64) -> std::io::Result<()> {
         use std::io::{Seek, SeekFrom};
-        // Threads that share a file share its position.
-        let mut own = File::open(&self.path)?;
-        own.seek(SeekFrom::Start(position))?;
-        own.read_exact(bytes)
+        // A file has one position for all threads, so every call opens the file again.
+        let mut file = File::open(&self.path)?;
+        file.seek(SeekFrom::Start(position))?;
+        file.read_exact(bytes)
     }
 }
 
-/// The bytes before the tensors.
+/// Reads the bytes before the tensors.
 fn head(file: &mut File, length: u64, path: &Path) -> Result<Vec<u8>, WeightsError> {
     let mut first = [0; Header::LENGTH_BYTES];
     if length < first.len() as u64 {
-        let (file, message) = (shown(path), format!("{length} bytes are too few"));
+        let (file, message) = (
+            shown(path),
+            format!("expected at least {} bytes, found {length}", first.len()),
+        );
         return Err(ShardError::Header { file, message }.into());
     }
     file.read_exact(&mut first)
@@ -62,7 +74,7 @@ fn head(file: &mut File, length: u64, path: &Path) -> Result<Vec<u8>, WeightsErr
     Ok(head)
 }
 
-/// A path in a message.
+/// A path for errors.
 pub(crate) fn shown(path: &Path) -> String {
     path.display().to_string()
 }

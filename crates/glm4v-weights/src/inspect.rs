@@ -1,41 +1,39 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use glm4v_shards::{Comparison, Place};
+use glm4v_shards::{Comparison, Encoding, Found, Place};
 
-use crate::StoredDtype;
-
-/// How a checkpoint's vision tensors compare with what a configuration asks for.
+/// The vision tensors of a checkpoint, compared with a configuration.
 #[derive(Clone, Debug, Default)]
 pub struct Inspection {
-    /// What stands before each key of the tower: `model.visual.`, `visual.` or nothing.
+    /// The prefix of every key of the tower: `model.visual.`, `visual.` or nothing.
     pub prefix: String,
-    /// The files that hold the tower.
+    /// The files that contain the tower.
     pub files: Vec<PathBuf>,
-    /// Tensors that fit.
+    /// Number of tensors that match.
     pub tensors: usize,
-    /// Values of those tensors.
+    /// Number of values of these tensors.
     pub parameters: u64,
-    /// Bytes of those tensors, by the type in which they are stored.
-    pub bytes: BTreeMap<StoredDtype, u64>,
-    /// Keys of the configuration that no file has.
+    /// Bytes of these tensors, by encoding.
+    pub bytes: BTreeMap<Encoding, u64>,
+    /// Keys of missing tensors, with prefix.
     pub missing: Vec<String>,
-    /// Tensors of the wrong shape or type.
+    /// Tensors with another shape or an unsupported type.
     pub mismatched: Vec<Mismatch>,
-    /// Vision keys that the configuration has no place for, with their file.
+    /// Keys of vision tensors that are not in the configuration, with their files.
     pub left_over: Vec<(String, PathBuf)>,
-    /// Tensors of other parts of the model, left unread.
+    /// Number of tensors outside the tower. They are not read.
     pub other_tensors: usize,
 }
 
-/// A tensor that does not fit.
+/// A tensor with another shape or an unsupported type.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mismatch {
-    /// The tensor's key, with its prefix.
+    /// The key, with prefix.
     pub key: String,
-    /// The file that holds it.
+    /// The file.
     pub file: PathBuf,
-    /// The shape that the configuration asks for.
+    /// The shape in the configuration.
     pub expected: Vec<usize>,
     /// The shape in the file.
     pub found: Vec<usize>,
@@ -50,7 +48,7 @@ impl Inspection {
         self.missing.is_empty() && self.mismatched.is_empty() && self.left_over.is_empty()
     }
 
-    /// What `comparison` found in `files`, of which the tower's keys begin with `prefix`.
+    /// The result of `comparison`. The shards are `files`.
     pub(crate) fn new(
         comparison: &Comparison<'_>,
         prefix: &str,
@@ -59,18 +57,17 @@ impl Inspection {
     ) -> Self {
         let mut bytes = BTreeMap::new();
         for place in &comparison.places {
-            let dtype = StoredDtype::new(place.tensor.dtype).expect("a type that was looked at");
-            *bytes.entry(dtype).or_default() += place.tensor.bytes;
+            *bytes.entry(place.encoding).or_default() += place.tensor.bytes;
         }
         let elements = |place: &Place<'_>| place.tensor.shape.iter().product::<usize>() as u64;
-        let mismatch = |(place, expected): &(Place<'_>, Vec<usize>)| Mismatch {
-            key: place.tensor.key.clone(),
-            file: files[place.shard].clone(),
+        let mismatch = |(found, expected): &(Found<'_>, Vec<usize>)| Mismatch {
+            key: found.tensor.key.clone(),
+            file: files[found.shard].clone(),
             expected: expected.clone(),
-            found: place.tensor.shape.clone(),
-            dtype: format!("{:?}", place.tensor.dtype),
+            found: found.tensor.shape.clone(),
+            dtype: format!("{:?}", found.tensor.dtype),
         };
-        let left_over = |place: &Place<'_>| (place.tensor.key.clone(), files[place.shard].clone());
+        let left_over = |found: &Found<'_>| (found.tensor.key.clone(), files[found.shard].clone());
         Self {
             prefix: prefix.to_owned(),
             tensors: comparison.places.len(),

@@ -1,32 +1,30 @@
-//! From safetensors checkpoints to the parameters of the GLM-V vision tower, and back.
+//! Loads the parameters of the GLM-V vision tower, and writes them as safetensors checkpoints.
 //!
-//! [`Checkpoint`] opens a directory in the published layout and finds the vision tower in it, whatever else the files
-//! hold; [`Checkpoint::load`] builds the [`glm4v_model::VisionModel`] and reports what it read. [`random()`] builds one
-//! from a seed, and [`write_checkpoint`] writes that same tower as a checkpoint which transformers loads.
+//! - [`Checkpoint`] opens a directory in the published layout. It finds the vision tower among the tensors, and
+//!   [`Checkpoint::load`] builds a [`glm4v_model::VisionModel`].
+//! - [`random()`] builds a tower of random parameters from a seed.
+//! - [`Loader`] builds a tower from bytes that arrive in any order. The other two use it.
+//! - [`write_checkpoint`] writes the tower of [`random()`] as a checkpoint that transformers loads.
 //!
-//! [`Stream`] builds it of bytes as they arrive.
-//!
-//! Only the headers and the vision tower's own bytes are read, one tensor after another.
+//! Only the headers and the bytes of the vision tower are read. Memory holds the tower and one or two tensors besides.
 
 mod checkpoint;
 mod convert;
+mod cpu;
+mod device;
 mod error;
 mod file;
+mod incoming;
 mod inspect;
-mod parts;
+mod loader;
 mod random;
-mod rooms;
-mod stored;
-mod stream;
-mod values;
+mod scratch;
 mod write;
 
 pub use checkpoint::Checkpoint;
-pub use convert::StoredDtype;
 pub use error::WeightsError;
-pub use glm4v_model::Arithmetic;
-pub use glm4v_shards::ShardError;
+pub use glm4v_shards::{Encoding, ShardError};
 pub use inspect::{Inspection, Mismatch};
-pub use random::{random, random_in_parts};
-pub use stream::Stream;
+pub use loader::{Loader, LoaderOptions};
+pub use random::random;
 pub use write::{WriteOptions, write_checkpoint};

@@ -3,17 +3,18 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use glm4v_config::{
-    ImageProcessorConfig, ModelType, Parameter, VideoProcessorConfig, VisionConfig, VisionModelType,
+    ImageProcessorConfig, ModelType, Parameter, VideoProcessorConfig, VisionConfig,
 };
+use glm4v_shards::Encoding;
 use safetensors::{Dtype, View};
 use serde_json::{Value, json};
 
-use crate::{StoredDtype, WeightsError, convert, random};
+use crate::{WeightsError, convert, random};
 
-/// Shards of a checkpoint that this crate writes hold about as many bytes at most.
+/// Approximate maximum length of a shard that this crate writes.
 const SHARD_BYTES: u64 = 1 << 30;
 
-/// What [`write_checkpoint`] writes.
+/// The content of the checkpoint that [`write_checkpoint`] writes.
 #[derive(Clone, Debug)]
 pub struct WriteOptions<'a> {
     /// `model_type` of `config.json`.
@@ -26,17 +27,19 @@ pub struct WriteOptions<'a> {
     pub video_processor: &'a VideoProcessorConfig,
     /// The seed of the random parameters.
     pub seed: u64,
-    /// The type in which they are stored.
-    pub dtype: StoredDtype,
+    /// How the parameters are stored.
+    pub encoding: Encoding,
 }
 
-/// Writes a random checkpoint in the published layout: `config.json`, both preprocessor files, and shards with their
-/// index, keys under `model.visual.`. The parameters are those of [`random`](crate::random()) with the same seed.
+/// Writes a random checkpoint in the published layout: `config.json`, both preprocessor files, and shards with an index.
 ///
-/// The directory appears whole or not at all, and at no time is more than one tensor in memory.
+/// Keys start with `model.visual.`. The parameters are those of [`random`](crate::random()) with the same seed.
+///
+/// The directory appears when it is complete. Memory holds one tensor at a time.
 ///
 /// # Errors
-/// [`WeightsError::Exists`] if `dir` exists, [`WeightsError::Io`] if it cannot be written.
+/// [`WeightsError::Config`] for a configuration that is not valid, [`WeightsError::Exists`] if `dir` exists, and
+/// [`WeightsError::Io`] if it cannot be written.
 pub fn write_checkpoint(dir: &Path, options: &WriteOptions<'_>) -> Result<(), WeightsError> {
     options.vision.validate()?;
     if dir.symlink_metadata().is_ok() {
@@ -57,18 +60,20 @@ pub fn write_checkpoint(dir: &Path, options: &WriteOptions<'_>) -> Result<(), We
     write_shards(unfinished.path(), options)?;
     make_readable(unfinished.path())?;
     std::fs::rename(unfinished.path(), dir).map_err(WeightsError::io(dir))?;
-    // Renamed away: there is nothing left to remove.
+    // The directory was renamed, so there is nothing to remove.
     let _ = unfinished.keep();
     Ok(())
 }
 
 fn write_configs(dir: &Path, options: &WriteOptions<'_>) -> Result<(), WeightsError> {
-    let names = Names::of(options.model_type, options.vision.model_type);
+    let names = options
+        .model_type
+        .transformers_names(options.vision.model_type);
     let config = json!({
         "architectures": [names.architecture],
         "model_type": options.model_type.name(),
         "text_config": {
-            "model_type": names.text,
+            "model_type": names.text_model_type,
             "hidden_size": options.vision.out_hidden_size,
         },
         "vision_config": options.vision,
@@ -83,47 +88,15 @@ fn write_configs(dir: &Path, options: &WriteOptions<'_>) -> Result<(), WeightsEr
     write_json(&dir.join("video_preprocessor_config.json"), &video)
 }
 
-/// What transformers calls the parts of a model.
-struct Names {
-    architecture: &'static str,
-    text: &'static str,
-    image_processor: &'static str,
-    processor: &'static str,
-}
-
-impl Names {
-    fn of(model: ModelType, tower: VisionModelType) -> Self {
-        let (architecture, text) = match (model, tower) {
-            (ModelType::Glm4vMoe, _) => ("Glm4vMoeForConditionalGeneration", "glm4v_moe_text"),
-            (ModelType::Glm46v, VisionModelType::Glm4vMoeVision) => {
-                ("Glm46VForConditionalGeneration", "glm4v_moe_text")
-            }
-            (ModelType::Glm46v, _) => ("Glm46VForConditionalGeneration", "glm4v_text"),
-            (ModelType::GlmOcr, _) => ("GlmOcrForConditionalGeneration", "glm_ocr_text"),
-            _ => ("Glm4vForConditionalGeneration", "glm4v_text"),
-        };
-        let (image_processor, processor) = match model {
-            ModelType::Glm46v | ModelType::GlmOcr => ("Glm46VImageProcessor", "Glm46VProcessor"),
-            _ => ("Glm4vImageProcessor", "Glm4vProcessor"),
-        };
-        Self {
-            architecture,
-            text,
-            image_processor,
-            processor,
-        }
-    }
-}
-
 fn write_shards(dir: &Path, options: &WriteOptions<'_>) -> Result<(), WeightsError> {
     let parameters = options.vision.parameters();
     let total: u64 = parameters
         .iter()
-        .map(|parameter| size(parameter, options.dtype))
+        .map(|parameter| bytes(parameter, options.encoding))
         .sum();
     let count = total.div_ceil(SHARD_BYTES).max(2);
     let mut weight_map = serde_json::Map::new();
-    for (index, shard) in split(&parameters, options.dtype, count)
+    for (index, shard) in split(&parameters, options.encoding, count)
         .into_iter()
         .enumerate()
     {
@@ -132,7 +105,7 @@ fn write_shards(dir: &Path, options: &WriteOptions<'_>) -> Result<(), WeightsErr
             let tensor = RandomTensor {
                 parameter,
                 seed: options.seed,
-                dtype: options.dtype,
+                encoding: options.encoding,
             };
             (published_key(parameter), tensor)
         });
@@ -151,22 +124,22 @@ fn write_shards(dir: &Path, options: &WriteOptions<'_>) -> Result<(), WeightsErr
 }
 
 /// `count` groups of consecutive parameters, of about equal size.
-fn split(parameters: &[Parameter], dtype: StoredDtype, count: u64) -> Vec<Vec<&Parameter>> {
+fn split(parameters: &[Parameter], encoding: Encoding, count: u64) -> Vec<Vec<&Parameter>> {
     let total: u64 = parameters
         .iter()
-        .map(|parameter| size(parameter, dtype))
+        .map(|parameter| bytes(parameter, encoding))
         .sum();
     let mut groups = vec![Vec::new(); count as usize];
     let mut before = 0;
     for parameter in parameters {
         groups[(before * count / total) as usize].push(parameter);
-        before += size(parameter, dtype);
+        before += bytes(parameter, encoding);
     }
     groups
 }
 
-fn size(parameter: &Parameter, dtype: StoredDtype) -> u64 {
-    parameter.num_elements() * dtype.size() as u64
+fn bytes(parameter: &Parameter, encoding: Encoding) -> u64 {
+    encoding.bytes(parameter.num_elements())
 }
 
 fn published_key(parameter: &Parameter) -> String {
@@ -178,7 +151,7 @@ fn write_json(path: &Path, value: &Value) -> Result<(), WeightsError> {
     std::fs::write(path, text).map_err(WeightsError::io(path))
 }
 
-/// Temporary files are private to their owner; a checkpoint is as readable as any other directory.
+/// Makes the checkpoint readable for all users. Temporary files are private to their owner.
 fn make_readable(dir: &Path) -> Result<(), WeightsError> {
     set_mode(dir, 0o755)?;
     for entry in dir.read_dir().map_err(WeightsError::io(dir))? {
@@ -199,16 +172,16 @@ fn set_mode(_: &Path, _: u32) -> Result<(), WeightsError> {
     Ok(())
 }
 
-/// A tensor whose values are made when they are written.
+/// A tensor whose values are generated when it is written.
 struct RandomTensor<'a> {
     parameter: &'a Parameter,
     seed: u64,
-    dtype: StoredDtype,
+    encoding: Encoding,
 }
 
 impl View for RandomTensor<'_> {
     fn dtype(&self) -> Dtype {
-        self.dtype.safetensors()
+        self.encoding.dtype()
     }
 
     fn shape(&self) -> &[usize] {
@@ -216,11 +189,11 @@ impl View for RandomTensor<'_> {
     }
 
     fn data(&self) -> Cow<'_, [u8]> {
-        let values = random::values(self.parameter, self.seed);
-        Cow::Owned(convert::to_bytes(&values, self.dtype))
+        let values: Vec<f32> = random::values(self.parameter, self.seed).collect();
+        Cow::Owned(convert::encode(&values, self.encoding).into_owned())
     }
 
     fn data_len(&self) -> usize {
-        size(self.parameter, self.dtype) as usize
+        bytes(self.parameter, self.encoding) as usize
     }
 }
