@@ -1,5 +1,5 @@
-//! How fast the kernels are on this machine, at the sizes of GLM-4.1V's tower: one photo of 336×336 is 576 patches, one of
-//! 1008×1008 is 5184. Throughput is in floating-point operations, two for each multiplication.
+//! The speed of the kernels on this machine, at the sizes of GLM-4.1V's tower. An image of 336×336 is 576 patches, one of 1008×1008
+//! is 5184. Throughput is in floating-point operations, two for each multiplication.
 
 use std::hint::black_box;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use glm4v_kernels::{
 };
 use half::bf16;
 
-/// rows, inner, outer
+/// rows, in_features, out_features
 const PRODUCTS: [[usize; 3]; 9] = [
     [576, 1176, 1536],
     [576, 1536, 4608],
@@ -60,44 +60,47 @@ fn products(criterion: &mut Criterion) {
 
 fn product<X: Element>(
     group: &mut BenchmarkGroup<'_, WallTime>,
-    [rows, inner, outer]: [usize; 3],
+    [rows, in_features, out_features]: [usize; 3],
     precision: Precision,
 ) {
-    let x: Vec<X> = numbers(rows * inner);
-    let weight: Vec<X> = numbers(outer * inner);
-    let packed = PackedWeight::new(&weight, None, [outer, inner], precision);
-    let mut out = vec![X::default(); rows * outer];
-    let name = format!("{rows}×{inner}→{outer}");
-    group.throughput(operations(2 * rows * inner * outer));
+    let x: Vec<X> = numbers(rows * in_features);
+    let weight: Vec<X> = numbers(out_features * in_features);
+    let packed = PackedWeight::new(&weight, [out_features, in_features], precision);
+    let mut out = vec![X::default(); rows * out_features];
+    let name = format!("{rows}×{in_features}→{out_features}");
+    group.throughput(operations(2 * rows * in_features * out_features));
     group.bench_function(BenchmarkId::new(type_name::<X>(), name), |bencher| {
         bencher.iter(|| packed.product(black_box(&x), &mut out));
     });
 }
 
-/// What burn's flex multiplies with.
-fn gemm_crate(group: &mut BenchmarkGroup<'_, WallTime>, [rows, inner, outer]: [usize; 3]) {
-    let x: Vec<f32> = numbers(rows * inner);
-    let weight: Vec<f32> = numbers(outer * inner);
-    let mut out = vec![0.0_f32; rows * outer];
-    let name = format!("{rows}×{inner}→{outer}");
-    group.throughput(operations(2 * rows * inner * outer));
+/// The library that burn's flex backend uses.
+fn gemm_crate(
+    group: &mut BenchmarkGroup<'_, WallTime>,
+    [rows, in_features, out_features]: [usize; 3],
+) {
+    let x: Vec<f32> = numbers(rows * in_features);
+    let weight: Vec<f32> = numbers(out_features * in_features);
+    let mut out = vec![0.0_f32; rows * out_features];
+    let name = format!("{rows}×{in_features}→{out_features}");
+    group.throughput(operations(2 * rows * in_features * out_features));
     group.bench_function(BenchmarkId::new("gemm", name), |bencher| {
         #[allow(unsafe_code)]
         // SAFETY: the strides are those of the slices.
         bencher.iter(|| unsafe {
             gemm::gemm(
                 rows,
-                outer,
-                inner,
+                out_features,
+                in_features,
                 out.as_mut_ptr(),
                 1,
-                outer as isize,
+                out_features as isize,
                 false,
                 black_box(x.as_ptr()),
                 1,
-                inner as isize,
+                in_features as isize,
                 weight.as_ptr(),
-                inner as isize,
+                in_features as isize,
                 1,
                 0.0,
                 1.0,
@@ -121,16 +124,16 @@ fn gated(criterion: &mut Criterion) {
 
 fn gated_product<X: Element>(
     group: &mut BenchmarkGroup<'_, WallTime>,
-    [rows, inner, outer]: [usize; 3],
+    [rows, in_features, out_features]: [usize; 3],
     precision: Precision,
 ) {
-    let [gate, up] = [(); 2].map(|()| numbers::<X>(outer * inner));
-    let shape = [outer, inner];
-    let packed = PackedGate::new(&gate, &up, None, shape, precision, Activation::Silu);
-    let x: Vec<X> = numbers(rows * inner);
-    let mut out = vec![X::default(); rows * outer];
-    let name = format!("{rows}×{inner}→{outer}");
-    group.throughput(operations(4 * rows * inner * outer));
+    let [gate, up] = [(); 2].map(|()| numbers::<X>(out_features * in_features));
+    let shape = [out_features, in_features];
+    let packed = PackedGate::new(&gate, &up, shape, precision, Activation::Silu);
+    let x: Vec<X> = numbers(rows * in_features);
+    let mut out = vec![X::default(); rows * out_features];
+    let name = format!("{rows}×{in_features}→{out_features}");
+    group.throughput(operations(4 * rows * in_features * out_features));
     group.bench_function(BenchmarkId::new(type_name::<X>(), name), |bencher| {
         bencher.iter(|| packed.product(black_box(&x), &mut out));
     });
@@ -159,7 +162,7 @@ fn attend<X: Element>(group: &mut BenchmarkGroup<'_, WallTime>, rows: usize, pre
     });
 }
 
-/// What takes each row by itself; throughput is in values read.
+/// Kernels of single rows. Throughput is in values read.
 fn by_rows(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("rows");
     norms(&mut group);
@@ -204,7 +207,7 @@ fn type_name<X>() -> &'static str {
     if size_of::<X>() == 2 { "bf16" } else { "f32" }
 }
 
-/// Numbers of which no two neighbours are alike, since some processors are faster on zeros.
+/// Numbers of which no two neighbours are equal. Some processors are faster on zeros.
 fn numbers<X: Element>(count: usize) -> Vec<X> {
     let number = |i: usize| (i.wrapping_mul(2_654_435_761) >> 7) % 2048;
     (0..count)

@@ -1,4 +1,4 @@
-//! Activations, in f32.
+//! Activations, computed in f32.
 
 use rayon::prelude::*;
 
@@ -6,12 +6,11 @@ use crate::element::Element;
 use crate::isa::{Isa, Job, mul_add};
 use crate::math::{erf, exp};
 
-/// Values that make a task worth its start.
+/// Values of a task. Smaller tasks cost more to start than to run.
 const TASK_VALUES: usize = 16 << 10;
 
-/// What is applied to the gate of a gated product, or to values by themselves.
+/// A function of single values, for gates or for any other values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum Activation {
     /// x / (1 + e⁻ˣ)
     Silu,
@@ -26,7 +25,7 @@ pub enum Activation {
 }
 
 impl Activation {
-    /// Applies it to every value in place.
+    /// Applies the function to every value in place.
     pub fn apply<X: Element>(self, x: &mut [X]) {
         let isa = Isa::detected();
         x.par_chunks_mut(TASK_VALUES)
@@ -92,7 +91,7 @@ pub(crate) fn relu(x: f32) -> f32 {
 mod tests {
     use super::*;
 
-    /// Values of torch 2.15 at −1 and 2, and what every activation gives at the ends.
+    /// Values of torch 2.15 at −1 and 2, and the limits of every activation.
     #[test]
     fn activations_are_the_references() {
         for (activation, expected) in [

@@ -2,12 +2,12 @@
 
 use std::cell::RefCell;
 
-/// A cache line's worth of words.
+/// Words of a cache line.
 const LINE: usize = 16;
-/// Buffers of more words than this (64 MiB) are given back to the system after use.
-const KEPT: usize = 16 << 20;
+/// Larger buffers are freed after use. 64 MiB.
+const MAX_SPARE: usize = 16 << 20;
 
-/// Words that start at a cache line, so that no vector load of a panel crosses two.
+/// Words that start at a cache line, so that no vector load of a panel crosses a line.
 pub(crate) struct Words {
     data: Vec<u32>,
     len: usize,
@@ -24,7 +24,7 @@ impl Words {
         words
     }
 
-    /// Makes room for `len` words, whose values are whatever was there.
+    /// Sets the length to `len`. The words have old values.
     fn grow(&mut self, len: usize) {
         if self.data.len() < len + LINE {
             self.data = vec![0; len + LINE];
@@ -48,7 +48,7 @@ impl Words {
     }
 
     fn start(&self) -> usize {
-        // The standard allows `align_offset` to give up, which would cost speed and nothing else.
+        // `align_offset` may fail by its contract. Then loads are slower.
         self.data.as_ptr().align_offset(4 * LINE).min(LINE)
     }
 }
@@ -57,14 +57,14 @@ thread_local! {
     static SPARE: RefCell<Vec<Words>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Lends `use_words` a buffer of `len` words that this thread keeps for the next time: a new one would be cleared, page by
-/// page, each time. Its values are whatever was there.
+/// Calls `use_words` with a buffer of `len` words, which have old values. The thread reuses the buffer: the system would clear every
+/// page of a new one.
 pub(crate) fn with_words<R>(len: usize, use_words: impl FnOnce(&mut Words) -> R) -> R {
     let spare = SPARE.with_borrow_mut(Vec::pop);
     let mut words = spare.unwrap_or_else(|| Words::new(0));
     words.grow(len);
     let result = use_words(&mut words);
-    if words.data.len() <= KEPT {
+    if words.data.len() <= MAX_SPARE {
         SPARE.with_borrow_mut(|spare| spare.push(words));
     }
     result

@@ -1,13 +1,13 @@
-//! The number types that values come in.
+//! The number types of inputs and outputs.
 
 use half::bf16;
 
-/// A type that rows are stored in: `f32` or `bf16`. All arithmetic between reading and writing is in f32.
+/// The type of a row's values: `f32` or `bf16`. All arithmetic between reading and writing is f32.
 pub trait Element: Copy + Default + Send + Sync + sealed::Sealed + 'static {
     /// The value, exactly.
     fn to_f32(self) -> f32;
 
-    /// The value, rounded to the nearest, to even between two; NaN stays NaN.
+    /// The value, rounded to the nearest, and to even halfway between two. NaN stays NaN.
     fn from_f32(value: f32) -> Self;
 }
 
@@ -35,7 +35,7 @@ impl Element for bf16 {
     }
 }
 
-/// `value` rounded to bf16, as the upper half of a word whose lower half is zero. Without a branch, so that it vectorises.
+/// `value` rounded to bf16, in the upper half of a word. The lower half is zero. The code has no branch, so that it vectorises.
 #[inline(always)]
 pub(crate) fn bf16_bits(value: f32) -> u32 {
     let bits = value.to_bits();
@@ -50,7 +50,7 @@ mod sealed {
     use super::bf16_bits;
 
     pub trait Sealed {
-        /// The value rounded to bf16, as [`bf16_bits`] gives it.
+        /// The result of [`bf16_bits`] for the value.
         fn rounded_bits(self) -> u32;
     }
 

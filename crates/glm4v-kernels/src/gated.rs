@@ -1,102 +1,118 @@
-//! The gated half of an MLP: two products and an activation in one pass.
+//! The first half of a gated MLP: two products and an activation in one pass.
 
 use std::fmt;
 
+use crate::Precision;
 use crate::activation::{Activation, gelu, gelu_tanh, quick_gelu, relu, silu};
+use crate::disjoint::DisjointSlices;
 use crate::element::Element;
 use crate::isa::{Isa, Job};
 use crate::panels::Panels;
-use crate::parts::Parts;
 use crate::product::{self, Sums};
 use crate::tile::{COLUMNS, Kernel};
-use crate::weight::{Precision, rows};
 
-/// Outputs of a panel: half its columns are gates, half are what they gate.
+/// Outputs of a panel: half its columns are gates, the other half are the values that they multiply.
 const OUTPUTS: usize = COLUMNS / 2;
 
-/// The gate and up weights of an MLP, packed so that both sums of an output come out side by side.
+/// The gate and up weights of an MLP. They are packed so that one tile has both sums of an output.
 pub struct PackedGate {
     panels: Panels,
-    outer: usize,
+    out_features: usize,
     bias: Option<Vec<f32>>,
     activation: Activation,
 }
 
 impl PackedGate {
-    /// Bytes that two `[outer, inner]` matrices take once they are packed.
+    /// Bytes of two packed `[out_features, in_features]` matrices.
     #[must_use]
-    pub fn bytes([outer, inner]: [usize; 2], precision: Precision) -> u64 {
-        4 * Panels::words(precision, inner, outer.div_ceil(OUTPUTS))
+    pub fn bytes([out_features, in_features]: [usize; 2], precision: Precision) -> u64 {
+        4 * Panels::words(precision, in_features, out_features.div_ceil(OUTPUTS))
     }
 
-    /// Packs two row-major `[outer, inner]` matrices and their biases.
+    /// Packs two row-major `[out_features, in_features]` matrices.
     ///
     /// # Panics
-    /// If a weight is not outer·inner values, or a bias not outer.
+    /// If a weight does not have `out_features · in_features` values.
     #[must_use]
     pub fn new<W: Element>(
         gate: &[W],
         up: &[W],
-        bias: Option<[&[f32]; 2]>,
-        [outer, inner]: [usize; 2],
+        shape: [usize; 2],
         precision: Precision,
         activation: Activation,
     ) -> Self {
         let kernel = Kernel::for_weights(precision, Isa::detected());
-        Self::for_kernel(kernel, [gate, up], bias, [outer, inner], activation)
+        Self::for_kernel(kernel, [gate, up], shape, activation)
+    }
+
+    /// Adds the biases of gate and up, each `[out_features]`, to every product.
+    ///
+    /// # Panics
+    /// If a bias does not have `out_features` values.
+    #[must_use]
+    pub fn with_biases(self, biases: [&[f32]; 2]) -> Self {
+        Self {
+            bias: Some(interleaved(biases, self.out_features)),
+            ..self
+        }
     }
 
     fn for_kernel<W: Element>(
         kernel: Kernel,
         weights: [&[W]; 2],
-        bias: Option<[&[f32]; 2]>,
-        [outer, inner]: [usize; 2],
+        shape: [usize; 2],
         activation: Activation,
     ) -> Self {
+        let [out_features, in_features] = shape;
         for (name, weight) in ["gate", "up"].into_iter().zip(weights) {
             let values = weight.len();
             assert_eq!(
                 values,
-                outer * inner,
-                "the {name} weight of [{outer}, {inner}] has {values} values"
+                out_features * in_features,
+                "the {name} weight of {shape:?} has {values} values"
             );
         }
-        let count = outer.div_ceil(OUTPUTS);
+        let count = out_features.div_ceil(OUTPUTS);
         let row = |panel: usize, lane: usize| match panel * OUTPUTS + lane % OUTPUTS {
-            row if row < outer => &weights[lane / OUTPUTS][row * inner..][..inner],
+            row if row < out_features => {
+                &weights[lane / OUTPUTS][row * in_features..][..in_features]
+            }
             _ => &[],
         };
         Self {
-            panels: Panels::new(kernel, inner, count, row),
-            outer,
-            bias: bias.map(|bias| interleaved(bias, outer)),
+            panels: Panels::new(kernel, in_features, count, row),
+            out_features,
+            bias: None,
             activation,
         }
     }
 
     /// Values of an input row.
     #[must_use]
-    pub fn inner(&self) -> usize {
-        self.panels.inner
+    pub fn in_features(&self) -> usize {
+        self.panels.in_features
     }
 
     /// Values of an output row.
     #[must_use]
-    pub fn outer(&self) -> usize {
-        self.outer
+    pub fn out_features(&self) -> usize {
+        self.out_features
     }
 
     /// out = activation(x·gateᵀ + bias) · (x·upᵀ + bias), rounded once.
     ///
     /// # Shapes
-    /// - x: `[rows, inner]`
-    /// - out: `[rows, outer]`
+    /// - x: `[rows, in_features]`
+    /// - out: `[rows, out_features]`
     ///
     /// # Panics
-    /// If the lengths are not those of one number of rows.
+    /// If the lengths do not belong to one number of rows.
     pub fn product<X: Element, Y: Element>(&self, x: &[X], out: &mut [Y]) {
-        let rows = rows(x.len(), self.inner(), out.len(), self.outer);
-        let out = &Parts::new(out);
+        let rows = product::rows(
+            [x.len(), self.in_features()],
+            [out.len(), self.out_features],
+        );
+        let out = &DisjointSlices::new(out);
         let columns = 0..self.panels.count;
         product::multiply(x, rows, &self.panels, columns, |sums| {
             self.panels.kernel.isa().run(Finish {
@@ -104,7 +120,7 @@ impl PackedGate {
                 bias: self.bias.as_deref(),
                 activation: self.activation,
                 out,
-                outer: self.outer,
+                out_features: self.out_features,
             });
         });
     }
@@ -112,21 +128,22 @@ impl PackedGate {
 
 impl fmt::Debug for PackedGate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let shape = [self.outer(), self.inner()];
+        let shape = [self.out_features(), self.in_features()];
         write!(f, "PackedGate({shape:?}, {:?})", self.panels.precision())
     }
 }
 
-/// The biases in the panels' order, zero where a panel has no output.
-fn interleaved(bias: [&[f32]; 2], outer: usize) -> Vec<f32> {
-    for bias in bias {
-        assert_eq!(bias.len(), outer, "a bias of {} for {outer}", bias.len());
+/// The biases in the order of the panels' columns, with zeros for columns that are padding.
+fn interleaved(biases: [&[f32]; 2], out_features: usize) -> Vec<f32> {
+    for bias in biases {
+        let found = bias.len();
+        assert_eq!(found, out_features, "a bias of {found} for {out_features}");
     }
     let at = |bias: &[f32], index: usize| bias.get(index).copied().unwrap_or_default();
-    (0..outer.div_ceil(OUTPUTS) * COLUMNS)
+    (0..out_features.div_ceil(OUTPUTS) * COLUMNS)
         .map(|column| {
             let (panel, lane) = (column / COLUMNS, column % COLUMNS);
-            at(bias[lane / OUTPUTS], panel * OUTPUTS + lane % OUTPUTS)
+            at(biases[lane / OUTPUTS], panel * OUTPUTS + lane % OUTPUTS)
         })
         .collect()
 }
@@ -135,8 +152,8 @@ struct Finish<'a, Y> {
     sums: &'a Sums<'a>,
     bias: Option<&'a [f32]>,
     activation: Activation,
-    out: &'a Parts<'a, Y>,
-    outer: usize,
+    out: &'a DisjointSlices<'a, Y>,
+    out_features: usize,
 }
 
 impl<Y: Element> Job for Finish<'_, Y> {
@@ -159,11 +176,11 @@ impl<Y: Element> Finish<'_, Y> {
     #[inline(always)]
     fn finish(&self, activate: impl Fn(f32) -> f32 + Copy) {
         let sums = self.sums;
-        let columns = sums.panels.start * OUTPUTS..self.outer.min(sums.panels.end * OUTPUTS);
+        let columns = sums.panels.start * OUTPUTS..self.out_features.min(sums.panels.end * OUTPUTS);
         for row in sums.rows.clone() {
-            let start = row * self.outer;
-            // SAFETY: a task has the rows and columns of its sums to itself.
-            let out = unsafe { self.out.part(start + columns.start..start + columns.end) };
+            let start = row * self.out_features;
+            // SAFETY: no other task writes the rows and columns of these sums.
+            let out = unsafe { self.out.slice(start + columns.start..start + columns.end) };
             for (panel, out) in sums.panels.clone().zip(out.chunks_mut(OUTPUTS)) {
                 let values = sums.biased(row, panel, self.bias);
                 let mut gated = [0.0; OUTPUTS];
@@ -207,36 +224,32 @@ mod tests {
     fn gated_products_are_those_of_loops() {
         for (precision, bound) in [(Precision::F32, 1e-6), (Precision::Bf16, 2e-6)] {
             for kernel in Kernel::available(precision) {
-                for [rows, inner, outer] in SIZES {
-                    let x = numbers(rows * inner, 1);
-                    let weights = [2, 3].map(|seed| numbers(outer * inner, seed));
+                for [rows, in_features, out_features] in SIZES {
+                    let x = numbers(rows * in_features, 1);
+                    let weights = [2, 3].map(|seed| numbers(out_features * in_features, seed));
                     let [gate, up] = &weights;
-                    let biases = [4, 5].map(|seed| numbers(outer, seed));
+                    let biases = [4, 5].map(|seed| numbers(out_features, seed));
                     let [gate_bias, up_bias] = &biases;
                     let bias = [gate_bias.as_slice(), up_bias];
-                    let shape = [outer, inner];
-                    let packed = PackedGate::for_kernel(
-                        kernel,
-                        [gate, up],
-                        Some(bias),
-                        shape,
-                        Activation::Silu,
-                    );
+                    let shape = [out_features, in_features];
+                    let packed =
+                        PackedGate::for_kernel(kernel, [gate, up], shape, Activation::Silu)
+                            .with_biases(bias);
                     let bytes = PackedGate::bytes(shape, precision);
                     assert_eq!(bytes, packed.panels.num_bytes());
-                    let mut out = vec![f32::NAN; rows * outer];
+                    let mut out = vec![f32::NAN; rows * out_features];
                     packed.product(&x, &mut out);
 
-                    let held = |weight: &[f32]| match precision {
+                    let stored = |weight: &[f32]| match precision {
                         Precision::F32 => weight.to_vec(),
                         Precision::Bf16 => widened(&rounded(weight)),
                     };
-                    let weights = [&held(gate)[..], &held(up)];
+                    let weights = [&stored(gate)[..], &stored(up)];
                     let exact = exact(&seen(kernel, &x), weights, bias, shape);
                     let error = distance(&out, &exact);
                     assert!(
                         error < bound,
-                        "{kernel:?} {rows}×{inner}→{outer}: {error:e}"
+                        "{kernel:?} {rows}×{in_features}→{out_features}: {error:e}"
                     );
                 }
             }
@@ -254,7 +267,7 @@ mod tests {
         ] {
             for kernel in Kernel::available(Precision::F32) {
                 let (gate, up) = ([2.0_f32], [3.0_f32]);
-                let packed = PackedGate::for_kernel(kernel, [&gate, &up], None, [1, 1], activation);
+                let packed = PackedGate::for_kernel(kernel, [&gate, &up], [1, 1], activation);
                 let mut out = [0.0_f32];
                 packed.product(&[1.0_f32], &mut out);
                 assert!(

@@ -1,19 +1,19 @@
-//! The host kernels of the GLM-V vision tower, over slices: what takes its time on a CPU, and no tensor library.
+//! The CPU kernels of the GLM-V vision tower. They work on slices and need no tensor library.
 //!
-//! - [`PackedWeight`] and [`PackedGate`]: weights packed once at load, and their products with rows; the gated one writes
-//!   only the activated result.
-//! - [`Attention`]: heads and segments without a matrix of scores.
-//! - [`RmsNorm`], [`LayerNorm`], [`Rotary`], [`Activation`]: what stands between them, in one pass each.
+//! - [`PackedWeight`] and [`PackedGate`] are weights that are packed once, and multiply rows. The gated product writes only its
+//!   activated result.
+//! - [`Attention`] computes heads and segments without a matrix of scores.
+//! - [`RmsNorm`], [`LayerNorm`], [`Rotary`], [`Activation`] and [`Taps`] read their rows once.
 //!
-//! Rows are of `f32` or `bf16` ([`Element`]), in and out separately; all arithmetic between is in f32, and results are
-//! rounded once. [`Precision`] is what the operands of products are rounded to. The instructions are chosen at run time
-//! ([`Isa`]), the work is spread over rayon's threads, and no result depends on how many there are.
+//! Inputs and outputs are rows of `f32` or `bf16` ([`Element`]). All sums are f32, and results are rounded once. [`Precision`] is
+//! the precision of a product's operands. The instruction set is chosen at run time ([`Isa`]). The work is spread over rayon's
+//! threads; no result depends on their number.
 //!
 //! ```
 //! use glm4v_kernels::{PackedWeight, Precision};
 //!
 //! let weight = [1.0_f32, 2.0, 3.0, 4.0, 5.0, 6.0]; // [out 2, in 3]
-//! let packed = PackedWeight::new(&weight, Some(&[0.5, -0.5]), [2, 3], Precision::F32);
+//! let packed = PackedWeight::new(&weight, [2, 3], Precision::F32).with_bias(&[0.5, -0.5]);
 //! let mut out = [0.0_f32; 4];
 //! packed.product(&[1.0_f32, 0.0, 0.0, 1.0, 1.0, 1.0], &mut out);
 //! assert_eq!(out, [1.5, 3.5, 6.5, 14.5]);
@@ -22,21 +22,23 @@
 mod activation;
 mod attention;
 mod buffer;
+mod disjoint;
 mod element;
+mod format;
 mod gated;
 mod isa;
 mod math;
 mod norm;
 mod pack;
 mod panels;
-mod parts;
+mod precision;
 mod product;
 mod rotary;
 mod taps;
 #[cfg(test)]
 mod testing;
 mod tile;
-mod turn;
+mod transpose;
 mod weight;
 
 pub use activation::Activation;
@@ -45,6 +47,7 @@ pub use element::Element;
 pub use gated::PackedGate;
 pub use isa::Isa;
 pub use norm::{LayerNorm, RmsNorm};
+pub use precision::Precision;
 pub use rotary::Rotary;
 pub use taps::Taps;
-pub use weight::{PackedWeight, Precision};
+pub use weight::PackedWeight;

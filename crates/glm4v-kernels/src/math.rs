@@ -2,16 +2,16 @@
 
 use crate::isa::mul_add;
 
-/// Added to a number below 2²², it leaves the nearest integer in the lowest bits.
+/// The sum of this and a number below 2²² has the nearest integer in its lowest bits.
 const ROUNDING: f32 = 12_582_912.0;
-/// Upper bits of ln 2: few enough that a product with an exponent is exact.
+/// The upper bits of ln 2. They are so few that a product with an exponent is exact.
 const LN_2_UPPER: f32 = 0.693_359_4;
 const LN_2_LOWER: f32 = -2.121_944_4e-4;
 
 /// eˣ within 2 units in the last place; NaN stays NaN.
 #[inline(always)]
 pub(crate) fn exp<const FUSED: bool>(x: f32) -> f32 {
-    // Comparisons this way round are false for NaN, which stays.
+    // These comparisons are false for NaN, which stays.
     let x = if x < -104.0 { -104.0 } else { x };
     let x = if x > 89.0 { 89.0 } else { x };
     let shifted = mul_add::<FUSED>(x, std::f32::consts::LOG2_E, ROUNDING);
@@ -20,7 +20,7 @@ pub(crate) fn exp<const FUSED: bool>(x: f32) -> f32 {
     let rest = mul_add::<FUSED>(rounded, -LN_2_UPPER, x);
     let rest = mul_add::<FUSED>(rounded, -LN_2_LOWER, rest);
 
-    // Taylor's series to the seventh power: past ln 2 / 2 the rest is below 6e-9.
+    // Taylor's series to the seventh power. Up to ln 2 / 2 its error is below 6e-9.
     let series = [
         1.0 / 5040.0,
         1.0 / 720.0,
@@ -32,7 +32,7 @@ pub(crate) fn exp<const FUSED: bool>(x: f32) -> f32 {
         1.0,
     ];
     let sum = polynomial::<FUSED, 8>(rest, series);
-    // In two steps, since 2¹²⁸ and what is below 2⁻¹²⁶ have no exponent of their own.
+    // In two steps, since 2¹²⁸ and numbers below 2⁻¹²⁶ have no exponent.
     let half = exponent >> 1;
     sum * power_of_two(half) * power_of_two(exponent.wrapping_sub(half))
 }
@@ -40,15 +40,14 @@ pub(crate) fn exp<const FUSED: bool>(x: f32) -> f32 {
 /// erf(x) within 5e-7 of itself; NaN stays NaN.
 #[inline(always)]
 pub(crate) fn erf<const FUSED: bool>(x: f32) -> f32 {
-    // Past 4 it is 1 but for 2e-8.
+    // Past 4 it differs from 1 by 2e-8.
     let x = if x < -4.0 { -4.0 } else { x };
     let x = if x > 4.0 { 4.0 } else { x };
     let square = x * x;
     x * polynomial::<FUSED, 7>(square, ERF_ABOVE) / polynomial::<FUSED, 6>(square, ERF_BELOW)
 }
 
-/// erf(x) / x as a quotient of polynomials in x², highest power first: our own fit for the least relative error over
-/// [0, 4], which is 2e-9.
+/// erf(x) / x as a quotient of polynomials in x², highest power first. The fit has the least relative error over [0, 4]: 2e-9.
 const ERF_ABOVE: [f32; 7] = [
     -1.320_083_3e-8,
     4.684_47e-6,

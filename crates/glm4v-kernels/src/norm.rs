@@ -1,16 +1,16 @@
-//! Norms over rows, in f32, each row read from memory once.
+//! Norms over rows, in f32. Each row is read from memory once.
 
 use rayon::prelude::*;
 
 use crate::element::Element;
 use crate::isa::{Isa, Job, mul_add};
 
-/// Values that make a task worth its start.
+/// Values of a task. Smaller tasks cost more to start than to run.
 const TASK_VALUES: usize = 16 << 10;
-/// Sums side by side: enough vectors of every instruction set to hide the time that an addition takes.
+/// Sums side by side. They are enough vectors of every instruction set to hide the latency of an addition.
 const LANES: usize = 32;
 
-/// Root-mean-square norm over rows as long as the weight.
+/// Root-mean-square norm. A row has as many values as the weight.
 #[derive(Clone, Copy, Debug)]
 pub struct RmsNorm<'a> {
     /// `[width]`
@@ -26,7 +26,7 @@ impl RmsNorm<'_> {
     /// - x, out: `[rows, width]`
     ///
     /// # Panics
-    /// If they are not.
+    /// If the lengths differ, or are not whole rows.
     pub fn norm<X: Element, Y: Element>(&self, x: &[X], out: &mut [Y]) {
         self.norm_for(Isa::detected(), x, out);
     }
@@ -41,13 +41,13 @@ impl RmsNorm<'_> {
             .for_each(|(x, out)| isa.run(Norm { norm: self, x, out }));
     }
 
-    /// Norms the first `heads` heads of every row in place, each by itself; a head is as long as the weight.
+    /// Norms each of the first `heads` heads of every row in place. A head has as many values as the weight.
     ///
     /// # Shapes
-    /// - rows: rows that begin `stride` values apart; the last may end after its heads
+    /// - rows: rows that begin `stride` values apart; the last one may end after its heads
     ///
     /// # Panics
-    /// If a row has no room for the heads.
+    /// If a row is shorter than its heads.
     pub fn norm_heads<X: Element>(&self, rows: &mut [X], stride: usize, heads: usize) {
         self.norm_heads_for(Isa::detected(), rows, stride, heads);
     }
@@ -60,7 +60,7 @@ impl RmsNorm<'_> {
     }
 }
 
-/// Layer norm over rows as long as the weight, with the biased variance.
+/// Layer norm with the biased variance. A row has as many values as the weight.
 #[derive(Clone, Copy, Debug)]
 pub struct LayerNorm<'a> {
     /// `[width]`
@@ -78,7 +78,7 @@ impl LayerNorm<'_> {
     /// - x, out: `[rows, width]`
     ///
     /// # Panics
-    /// If they are not.
+    /// If the lengths differ, or are not whole rows.
     pub fn norm<X: Element, Y: Element>(&self, x: &[X], out: &mut [Y]) {
         self.norm_for(Isa::detected(), x, out);
     }
@@ -96,7 +96,7 @@ impl LayerNorm<'_> {
     }
 }
 
-/// The width of rows whose values are as many as `lengths` say; none if they are empty.
+/// The width of the rows, or `None` if there are no values.
 fn width<const N: usize>(weight: &[f32], lengths: [usize; N]) -> Option<usize> {
     let width = weight.len();
     let alike = lengths.iter().all(|length| *length == lengths[0]);
@@ -111,7 +111,7 @@ fn task_rows(width: usize) -> usize {
     TASK_VALUES.div_ceil(width.max(1))
 }
 
-/// Hands out the first `width` values of each row, and which row it is.
+/// Calls `each` with the index and the first `width` values of each row.
 pub(crate) fn each_row<X: Element>(
     rows: &mut [X],
     stride: usize,
@@ -200,13 +200,13 @@ impl<X: Element, Y: Element> Job for Centre<'_, X, Y> {
     }
 }
 
-/// Folds `x` in 32 lanes, which the compiler may not make of one sum by itself.
+/// Folds `x` in 32 lanes. The compiler must not split one sum into lanes by itself.
 #[inline(always)]
 fn sum<X: Element>(x: &[X], add: impl Fn(f32, f32) -> f32) -> f32 {
     let mut lanes = [0.0; LANES];
     let (chunks, rest) = x.as_chunks::<LANES>();
     for chunk in chunks {
-        // Converted in a loop of its own: in one with the sums, bf16 is not vectorised.
+        // A separate loop converts: in one loop with the sums, bf16 is not vectorised.
         let mut values = [0.0; LANES];
         for (value, x) in values.iter_mut().zip(chunk) {
             *value = x.to_f32();
@@ -274,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn heads_are_normed_each_by_itself_and_the_rest_is_left() {
+    fn heads_are_normed_separately_and_other_values_stay() {
         for isa in Isa::available() {
             let (heads, head_dim, stride, rows) = (3, 40, 200, 7);
             let mut x = numbers((rows - 1) * stride + heads * head_dim, 6);

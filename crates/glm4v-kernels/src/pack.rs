@@ -1,12 +1,12 @@
-//! From row-major rows to panels.
+//! Packs row-major rows into panels.
 
 use crate::element::Element;
+use crate::format::Format;
 use crate::isa::Job;
-use crate::tile::Format;
-use crate::turn::{STEPS, turn};
+use crate::transpose::{STEPS, transpose};
 
-/// Rows become lanes: value `i` of every row stands beside value `i` of the others. Rows are of one length, but for empty
-/// ones, which are lanes of zeros.
+/// Packs rows as lanes: value `i` of a row is beside value `i` of the other rows. All rows have one length. An empty row is a lane
+/// of zeros.
 pub(crate) struct RowPanel<'a, X, const LANES: usize> {
     pub(crate) rows: [&'a [X]; LANES],
     pub(crate) format: Format,
@@ -15,7 +15,7 @@ pub(crate) struct RowPanel<'a, X, const LANES: usize> {
     pub(crate) panel: &'a mut [u32],
 }
 
-/// What lies side by side in a panel.
+/// Which words of a panel are contiguous.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Order {
     /// The lanes of a step
@@ -37,7 +37,7 @@ impl<X: Element, const LANES: usize> Job for RowPanel<'_, X, LANES> {
                 *words = words_at(row, block * STEPS, self.format);
             }
             match self.order {
-                Order::Lanes => turn(&words, panel),
+                Order::Lanes => transpose(&words, panel),
                 Order::Steps => panel
                     .as_flattened_mut()
                     .copy_from_slice(words.as_flattened()),
@@ -46,7 +46,7 @@ impl<X: Element, const LANES: usize> Job for RowPanel<'_, X, LANES> {
     }
 }
 
-/// `STEPS` words of `row` from word `start` on, zero past its end.
+/// `STEPS` words of `row` from word `start` on, padded with zeros.
 #[inline(always)]
 fn words_at<X: Element>(row: &[X], start: usize, format: Format) -> [u32; STEPS] {
     let mut words = [0; STEPS];
@@ -89,19 +89,19 @@ fn values_at<X: Element, const N: usize>(row: &[X], start: usize) -> [X; N] {
     values
 }
 
-/// Some columns of rows.
+/// A range of columns.
 #[derive(Clone, Copy)]
 pub(crate) struct Columns<'a, X> {
-    /// From the first row's first column on
+    /// The values from the first row's first column on
     pub(crate) values: &'a [X],
-    /// From one row to the next
+    /// Values from one row to the next
     pub(crate) stride: usize,
     pub(crate) rows: usize,
     pub(crate) width: usize,
 }
 
 impl<X: Element> Columns<'_, X> {
-    /// Row `index`, and zeros where there is none.
+    /// Row `index`, or zeros past the last row.
     #[inline(always)]
     fn row<const LANES: usize>(&self, index: usize) -> [X; LANES] {
         if index < self.rows {
@@ -112,7 +112,7 @@ impl<X: Element> Columns<'_, X> {
     }
 }
 
-/// Columns become lanes: value `i` of every lane is row `i`'s. Lanes past the width are zero.
+/// Packs columns as lanes: value `i` of every lane comes from row `i`. Lanes past the width are zero.
 pub(crate) struct ColumnPanel<'a, X, const LANES: usize> {
     pub(crate) columns: Columns<'a, X>,
     pub(crate) format: Format,
@@ -141,7 +141,7 @@ impl<X: Element, const LANES: usize> Job for ColumnPanel<'_, X, LANES> {
             Order::Steps => {
                 for (block, panel) in panel.chunks_mut(STEPS).enumerate() {
                     let steps = std::array::from_fn(|index| step(block * STEPS + index));
-                    turn_back(&steps, panel.as_flattened_mut());
+                    transpose_back(&steps, panel.as_flattened_mut());
                 }
             }
         }
@@ -167,11 +167,11 @@ fn step<X: Element, const LANES: usize>(
 
 /// lanes\[lane]\[step] = steps\[step]\[lane], in squares of 16.
 #[inline(always)]
-fn turn_back<const LANES: usize>(steps: &[[u32; LANES]; STEPS], lanes: &mut [u32]) {
+fn transpose_back<const LANES: usize>(steps: &[[u32; LANES]; STEPS], lanes: &mut [u32]) {
     let (lanes, _) = lanes.as_chunks_mut::<STEPS>();
     for (first, lanes) in (0..LANES).step_by(STEPS).zip(lanes.chunks_mut(STEPS)) {
         let words = |step: usize| std::array::from_fn(|lane| steps[step][first + lane]);
         let square: [[u32; STEPS]; STEPS] = std::array::from_fn(words);
-        turn(&square, lanes);
+        transpose(&square, lanes);
     }
 }

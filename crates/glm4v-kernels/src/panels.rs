@@ -1,4 +1,4 @@
-//! The right operand of a product, packed once.
+//! The right operand of a product.
 
 use std::ops::Range;
 
@@ -7,46 +7,47 @@ use rayon::prelude::*;
 use crate::Precision;
 use crate::buffer::Words;
 use crate::element::Element;
+use crate::format::Format;
 use crate::pack::{Order, RowPanel};
-use crate::tile::{COLUMNS, Format, Kernel};
+use crate::tile::{COLUMNS, Kernel};
 
-/// A matrix in panels of 32 columns, cut along the inner dimension into runs: `[run][panel][step][column]`.
+/// A matrix in panels of 32 columns, split into blocks of the inner dimension: `[k_block][panel][step][column]`.
 pub(crate) struct Panels {
-    /// What multiplies them
+    /// Multiplies the panels
     pub(crate) kernel: Kernel,
-    pub(crate) inner: usize,
-    /// Panels side by side
+    pub(crate) in_features: usize,
+    /// Number of panels side by side
     pub(crate) count: usize,
     words: Words,
 }
 
 impl Panels {
     /// Words that `count` panels take.
-    pub(crate) fn words(precision: Precision, inner: usize, count: usize) -> u64 {
-        COLUMNS as u64 * count as u64 * Format::of_weights(precision).words(inner) as u64
+    pub(crate) fn words(precision: Precision, in_features: usize, count: usize) -> u64 {
+        COLUMNS as u64 * count as u64 * Format::of_weights(precision).words(in_features) as u64
     }
 
-    /// Packs the rows that `row` names for each of `count` panels' columns; each of `inner` values, or none.
+    /// Packs `count` panels. `row` returns the row for a panel and its lane: `in_features` values, or an empty slice.
     pub(crate) fn new<'a, X: Element>(
         kernel: Kernel,
-        inner: usize,
+        in_features: usize,
         count: usize,
         row: impl Fn(usize, usize) -> &'a [X] + Sync,
     ) -> Self {
         let format = kernel.right();
-        let mut words = Words::new(COLUMNS * count * format.words(inner));
+        let mut words = Words::new(COLUMNS * count * format.words(in_features));
         let mut rest = words.as_mut_slice();
-        for run in kernel.runs(inner) {
-            let panel_words = COLUMNS * format.words(run.len());
-            let (of_run, after) = rest.split_at_mut(count * panel_words);
+        for block in kernel.k_blocks(in_features) {
+            let panel_words = COLUMNS * format.words(block.len());
+            let (of_block, after) = rest.split_at_mut(count * panel_words);
             rest = after;
-            of_run
+            of_block
                 .par_chunks_exact_mut(panel_words)
                 .enumerate()
                 .for_each(|(panel, words)| {
                     let rows = std::array::from_fn(|lane| match row(panel, lane) {
                         row if row.is_empty() => row,
-                        row => &row[run.clone()],
+                        row => &row[block.clone()],
                     });
                     kernel.isa().run(RowPanel::<X, COLUMNS> {
                         rows,
@@ -58,13 +59,13 @@ impl Panels {
         }
         Self {
             kernel,
-            inner,
+            in_features,
             count,
             words,
         }
     }
 
-    /// What products are computed in.
+    /// The precision of products.
     pub(crate) fn precision(&self) -> Precision {
         match self.kernel.right() {
             Format::F32 => Precision::F32,
@@ -77,12 +78,12 @@ impl Panels {
         size_of_val(self.words.as_slice()) as u64
     }
 
-    /// Panel `panel` of `run`.
+    /// Panel `panel` of one block of the inner dimension.
     #[inline]
-    pub(crate) fn panel(&self, run: &Range<usize>, panel: usize) -> &[u32] {
+    pub(crate) fn panel(&self, block: &Range<usize>, panel: usize) -> &[u32] {
         let format = self.kernel.right();
-        let words = COLUMNS * format.words(run.len());
-        let first = COLUMNS * self.count * format.words(run.start) + panel * words;
+        let words = COLUMNS * format.words(block.len());
+        let first = COLUMNS * self.count * format.words(block.start) + panel * words;
         &self.words.as_slice()[first..first + words]
     }
 }

@@ -1,4 +1,4 @@
-//! Rows times packed panels, in blocks that fit the caches, over all cores.
+//! Multiplies rows with packed panels, in blocks that fit the caches, on all cores.
 
 use std::ops::Range;
 
@@ -9,14 +9,14 @@ use crate::element::Element;
 use crate::panels::Panels;
 use crate::tile::{COLUMNS, Kernel};
 
-/// Column panels of a task at most.
+/// Column panels of a task, at most.
 const TASK_COLUMNS: usize = 8;
-/// Tasks a thread that make up for cores being unequally busy.
+/// Tasks per thread. Several even out the load of unequally busy cores.
 const TASKS_PER_THREAD: usize = 4;
-/// Words of the left operand packed at a time (8 MiB), which the last-level cache holds beside the weights in use.
+/// Words of the left operand that are packed at a time: 8 MiB, which fit the last-level cache beside the weights in use.
 const LEFT_WORDS: usize = 2 << 20;
 
-/// Sums of a task: the tiles of some row panels and some column panels.
+/// The sums of a task: the tiles of a range of row panels and a range of column panels.
 pub(crate) struct Sums<'a> {
     /// Rows of the whole left operand
     pub(crate) rows: Range<usize>,
@@ -29,7 +29,7 @@ pub(crate) struct Sums<'a> {
 }
 
 impl Sums<'_> {
-    /// The 32 sums of row `row` and panel `panel`, each with its bias.
+    /// The 32 sums of row `row` and column panel `panel`, with the bias added.
     #[inline(always)]
     pub(crate) fn biased(&self, row: usize, panel: usize, bias: Option<&[f32]>) -> [f32; COLUMNS] {
         let first = (panel - self.panels.start) * self.padded_rows;
@@ -43,8 +43,7 @@ impl Sums<'_> {
     }
 }
 
-/// Multiplies the `rows` rows of `x` with the panels `columns` of `right` and hands the sums to `finish`, a block at a time
-/// and each sum once.
+/// Multiplies the `rows` rows of `x` with the panels `columns` of `right`. `finish` receives every sum once, a task's at a time.
 pub(crate) fn multiply<X: Element>(
     x: &[X],
     rows: usize,
@@ -53,7 +52,7 @@ pub(crate) fn multiply<X: Element>(
     finish: impl Fn(&Sums<'_>) + Sync,
 ) {
     let kernel = &right.kernel;
-    let row_words = kernel.left().words(right.inner).max(1);
+    let row_words = kernel.left().words(right.in_features).max(1);
     let row_panels =
         (LEFT_WORDS / row_words / kernel.rows()).next_multiple_of(kernel.task_panels());
     for first in (0..rows).step_by(row_panels * kernel.rows()) {
@@ -66,21 +65,35 @@ pub(crate) fn multiply<X: Element>(
     }
 }
 
-/// The left operand as `[run][panel]`.
+/// The number of rows of an input and an output, each `[values, values of a row]`.
+///
+/// # Panics
+/// If they do not have the same whole number of rows.
+pub(crate) fn rows([input, in_features]: [usize; 2], [output, out_features]: [usize; 2]) -> usize {
+    let rows = output.checked_div(out_features).unwrap_or(0);
+    assert!(
+        rows * out_features == output && rows * in_features == input,
+        "an input of {input} values and an output of {output} are not [rows, {in_features}] and \
+         [rows, {out_features}]"
+    );
+    rows
+}
+
+/// Packs the left operand as `[k_block][panel]`.
 fn pack_left<X: Element>(x: &[X], rows: Range<usize>, right: &Panels, mut left: &mut [u32]) {
-    let (inner, kernel) = (right.inner, &right.kernel);
+    let (in_features, kernel) = (right.in_features, &right.kernel);
     let panels = rows.len().div_ceil(kernel.rows());
-    for run in kernel.runs(inner) {
-        let panel_words = panel_words(kernel, run.len());
-        let (of_run, after) = left.split_at_mut(panels * panel_words);
+    for block in kernel.k_blocks(in_features) {
+        let panel_words = panel_words(kernel, block.len());
+        let (of_block, after) = left.split_at_mut(panels * panel_words);
         left = after;
-        of_run
+        of_block
             .par_chunks_exact_mut(panel_words)
             .enumerate()
             .for_each(|(panel, words)| {
                 let first = rows.start + panel * kernel.rows();
                 let row = |lane: usize| match first + lane {
-                    row if row < rows.end => &x[row * inner..][run.clone()],
+                    row if row < rows.end => &x[row * in_features..][block.clone()],
                     _ => &[],
                 };
                 kernel.pack_rows(row, words);
@@ -88,9 +101,9 @@ fn pack_left<X: Element>(x: &[X], rows: Range<usize>, right: &Panels, mut left: 
     }
 }
 
-/// Words of a left panel of `inner` values.
-fn panel_words(kernel: &Kernel, inner: usize) -> usize {
-    kernel.rows() * kernel.left().words(inner)
+/// Words of a left panel with `values` values a lane.
+fn panel_words(kernel: &Kernel, values: usize) -> usize {
+    kernel.rows() * kernel.left().words(values)
 }
 
 fn multiply_packed(
@@ -106,7 +119,7 @@ fn multiply_packed(
     let row_tasks = row_panels.div_ceil(task_panels);
     let task_columns = task_columns(row_tasks, columns.len());
     let column_tasks = columns.len().div_ceil(task_columns);
-    // Tasks over the same weights are neighbours: a thread that works its way through them has the weights near.
+    // Tasks with the same weights are neighbours: a thread that takes several of them finds the weights in its cache.
     (0..row_tasks * column_tasks)
         .into_par_iter()
         .for_each(|task| {
@@ -136,14 +149,14 @@ fn multiply_packed(
         });
 }
 
-/// As many as [`TASK_COLUMNS`], and few enough that every thread has several tasks.
+/// Column panels of a task: at most [`TASK_COLUMNS`], so that every thread has several tasks.
 fn task_columns(row_tasks: usize, columns: usize) -> usize {
     let tasks = TASKS_PER_THREAD * rayon::current_num_threads();
     let column_tasks = tasks.div_ceil(row_tasks);
     (columns / column_tasks).clamp(1, TASK_COLUMNS)
 }
 
-/// Of row panels `rows` out of `row_panels` and column panels `columns`.
+/// Computes the tiles of row panels `rows` out of `row_panels` and column panels `columns`.
 fn sum(
     left: &[u32],
     row_panels: usize,
@@ -153,20 +166,20 @@ fn sum(
     tiles: &mut [[f32; COLUMNS]],
 ) {
     let kernel = &right.kernel;
-    if right.inner == 0 {
+    if right.in_features == 0 {
         tiles.as_flattened_mut().fill(0.0);
     }
     let multiplier = kernel.begin();
-    for run in kernel.runs(right.inner) {
-        let words = panel_words(kernel, run.len());
-        let left = &left[row_panels * panel_words(kernel, run.start)..];
+    for block in kernel.k_blocks(right.in_features) {
+        let words = panel_words(kernel, block.len());
+        let left = &left[row_panels * panel_words(kernel, block.start)..];
         let left = &left[rows.start * words..rows.end * words];
         let tiles = tiles.chunks_exact_mut(rows.len() * kernel.rows());
         for (column, tiles) in columns.clone().zip(tiles) {
-            multiplier.with_right(right.panel(&run, column), |right| {
+            multiplier.with_right(right.panel(&block, column), |right| {
                 let tiles = tiles.chunks_exact_mut(kernel.rows());
                 for (left, tile) in left.chunks_exact(words).zip(tiles) {
-                    multiplier.multiply(left, right, tile, run.start > 0);
+                    multiplier.multiply(left, right, tile, block.start > 0);
                 }
             });
         }

@@ -4,7 +4,7 @@ use crate::element::Element;
 use crate::isa::{Isa, Job, mul_add};
 use crate::norm::each_row;
 
-/// Cosine and sine of the angles by which rows are rotated: half a head each, the other half being equal.
+/// Cosine and sine of the angles by which rows rotate. Both halves of a head have the same angles.
 #[derive(Clone, Copy, Debug)]
 pub struct Rotary<'a> {
     /// `[rows, head_dim / 2]`
@@ -16,14 +16,14 @@ pub struct Rotary<'a> {
 }
 
 impl Rotary<'_> {
-    /// Rotates the first `heads` heads of every row in place, the first half of a head against its second half, rounding
-    /// once. Queries and keys side by side are 2·heads heads.
+    /// Rotates the first `heads` heads of every row in place: the first half of a head against its second half. Results are
+    /// rounded once. Queries and keys side by side count as 2·heads heads.
     ///
     /// # Shapes
-    /// - rows: rows that begin `stride` values apart; the last may end after its heads
+    /// - rows: rows that begin `stride` values apart; the last one may end after its heads
     ///
     /// # Panics
-    /// If a row has no room for the heads, or the tables are not of these rows.
+    /// If a row is shorter than its heads, or the tables have another number of rows.
     pub fn rotate<X: Element>(&self, rows: &mut [X], stride: usize, heads: usize) {
         self.rotate_for(Isa::detected(), rows, stride, heads);
     }
@@ -79,7 +79,7 @@ mod tests {
     use crate::testing::{numbers, rounded};
 
     #[test]
-    fn halves_turn_against_one_another_and_the_rest_is_left() {
+    fn halves_rotate_and_other_values_stay() {
         for isa in Isa::available() {
             for (rows, heads, head_dim, stride) in [
                 (1, 1, 2, 2),
@@ -104,12 +104,12 @@ mod tests {
                         before[index]
                     } else {
                         let angle = row * half + lane % half;
-                        let turned = if lane < half {
+                        let rotated = if lane < half {
                             -before[index + half]
                         } else {
                             before[index - half]
                         };
-                        before[index] * cos[angle] + turned * sin[angle]
+                        before[index] * cos[angle] + rotated * sin[angle]
                     };
                     assert!((found - expected).abs() < 2e-7, "{isa} {row}, {column}");
                 }

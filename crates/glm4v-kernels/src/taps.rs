@@ -4,27 +4,27 @@ use rayon::prelude::*;
 
 use crate::isa::{Isa, Job, mul_add};
 
-/// Values that make a task worth its start.
+/// Values of a task. Smaller tasks cost more to start than to run.
 const TASK_VALUES: usize = 16 << 10;
 
-/// Which rows of a table each row reads, and how much of each: both `[taps, rows]`.
+/// The table rows that each row reads, and their weights: both `[taps, rows]`.
 #[derive(Clone, Copy, Debug)]
 pub struct Taps<'a> {
     /// Rows of the table
     pub indices: &'a [i32],
-    /// What each is multiplied with
+    /// The factor of each
     pub weights: &'a [f32],
 }
 
 impl Taps<'_> {
-    /// Adds to each of the rows `x` what it reads of `table`, summed up first.
+    /// Adds to each row of `x` the weighted sum of the table rows that it reads.
     ///
     /// # Shapes
     /// - table: `[entries, width]`
     /// - x: `[rows, width]`
     ///
     /// # Panics
-    /// If the taps are not of these rows, or an index is not of the table.
+    /// If the taps have another number of rows, or an index is outside the table.
     pub fn add_to(&self, table: &[f32], width: usize, x: &mut [f32]) {
         self.add_for(Isa::detected(), table, width, x);
     }

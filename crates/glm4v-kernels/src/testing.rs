@@ -1,11 +1,12 @@
-//! What the tests share: numbers, and plain loops to hold the kernels against.
+//! What the tests share: numbers, and loops to compare the kernels with.
 
 use half::bf16;
 
 use crate::element::Element;
-use crate::tile::{Format, Kernel};
+use crate::format::Format;
+use crate::tile::Kernel;
 
-/// Numbers between −1 and 1 that look random, and are the same every time.
+/// Pseudorandom numbers between −1 and 1, the same for the same seed.
 pub(crate) fn numbers(count: usize, seed: u64) -> Vec<f32> {
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) + 1;
     let next = || {
@@ -28,7 +29,7 @@ pub(crate) fn widened(values: &[bf16]) -> Vec<f32> {
     values.iter().map(|value| value.to_f32()).collect()
 }
 
-/// Rows as `kernel` multiplies them.
+/// The rows as `kernel` rounds them.
 pub(crate) fn seen(kernel: Kernel, x: &[f32]) -> Vec<f32> {
     match kernel.left() {
         Format::F32 => x.to_vec(),
@@ -37,13 +38,17 @@ pub(crate) fn seen(kernel: Kernel, x: &[f32]) -> Vec<f32> {
 }
 
 /// x·Wᵀ in f64.
-pub(crate) fn product(x: &[f32], weight: &[f32], [outer, inner]: [usize; 2]) -> Vec<f64> {
+pub(crate) fn product(
+    x: &[f32],
+    weight: &[f32],
+    [out_features, in_features]: [usize; 2],
+) -> Vec<f64> {
     let dot = |x: &[f32], w: &[f32]| {
         let products = x.iter().zip(w).map(|(&x, &w)| f64::from(x) * f64::from(w));
         products.sum::<f64>()
     };
-    let row = |x| (0..outer).map(move |o| dot(x, &weight[o * inner..][..inner]));
-    x.chunks_exact(inner).flat_map(row).collect()
+    let row = |x| (0..out_features).map(move |o| dot(x, &weight[o * in_features..][..in_features]));
+    x.chunks_exact(in_features).flat_map(row).collect()
 }
 
 /// Relative L2 distance.

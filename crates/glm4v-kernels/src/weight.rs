@@ -1,95 +1,87 @@
-//! Weights packed at load, and their products.
+//! Packed weights and their products.
 
 use std::fmt;
 use std::ops::Range;
 
+use crate::Precision;
+use crate::disjoint::DisjointSlices;
 use crate::element::Element;
 use crate::isa::{Isa, Job};
 use crate::panels::Panels;
-use crate::parts::Parts;
 use crate::product::{self, Sums};
 use crate::tile::{COLUMNS, Kernel};
 
-/// What a product is computed in; sums are f32 in both.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Precision {
-    /// Operands as they are.
-    F32,
-    /// Weights rounded to bf16, which halves them. Where the processor multiplies pairs of bf16 fast (AMX, or `VDPBF16PS` of
-    /// AMD), rows are rounded as well, and subnormal numbers taken as zero; elsewhere rows are multiplied as they are, in
-    /// f32.
-    Bf16,
-}
-
-/// The weights of a linear map, packed for products with rows.
+/// The weights of a linear map, packed once for all products.
 pub struct PackedWeight {
     panels: Panels,
-    outer: usize,
+    out_features: usize,
     bias: Option<Vec<f32>>,
 }
 
 impl PackedWeight {
-    /// Bytes that an `[outer, inner]` matrix takes once it is packed.
+    /// Bytes of a packed `[out_features, in_features]` matrix.
     #[must_use]
-    pub fn bytes([outer, inner]: [usize; 2], precision: Precision) -> u64 {
-        4 * Panels::words(precision, inner, outer.div_ceil(COLUMNS))
+    pub fn bytes([out_features, in_features]: [usize; 2], precision: Precision) -> u64 {
+        4 * Panels::words(precision, in_features, out_features.div_ceil(COLUMNS))
     }
 
-    /// Packs a row-major `[outer, inner]` matrix, as checkpoints hold it, and the bias added to every product.
+    /// Packs a row-major `[out_features, in_features]` matrix, the layout of checkpoints.
     ///
     /// # Panics
-    /// If `weight` is not outer·inner values, or the bias not outer.
+    /// If `weight` does not have `out_features · in_features` values.
     #[must_use]
-    pub fn new<W: Element>(
-        weight: &[W],
-        bias: Option<&[f32]>,
-        [outer, inner]: [usize; 2],
-        precision: Precision,
-    ) -> Self {
+    pub fn new<W: Element>(weight: &[W], shape: [usize; 2], precision: Precision) -> Self {
         let kernel = Kernel::for_weights(precision, Isa::detected());
-        Self::for_kernel(kernel, weight, bias, [outer, inner])
+        Self::for_kernel(kernel, weight, shape)
     }
 
-    fn for_kernel<W: Element>(
-        kernel: Kernel,
-        weight: &[W],
-        bias: Option<&[f32]>,
-        [outer, inner]: [usize; 2],
-    ) -> Self {
-        assert_eq!(
-            weight.len(),
-            outer * inner,
-            "a weight of [{outer}, {inner}] has {} values",
-            weight.len()
-        );
-        if let Some(bias) = bias {
-            assert_eq!(bias.len(), outer, "a bias of {} for {outer}", bias.len());
+    /// Adds `bias`, `[out_features]`, to every product.
+    ///
+    /// # Panics
+    /// If `bias` does not have `out_features` values.
+    #[must_use]
+    pub fn with_bias(self, bias: &[f32]) -> Self {
+        let (found, expected) = (bias.len(), self.out_features);
+        assert_eq!(found, expected, "a bias of {found} for {expected}");
+        Self {
+            bias: Some(padded(bias, self.panels.count * COLUMNS)),
+            ..self
         }
-        let count = outer.div_ceil(COLUMNS);
+    }
+
+    fn for_kernel<W: Element>(kernel: Kernel, weight: &[W], shape: [usize; 2]) -> Self {
+        let [out_features, in_features] = shape;
+        let values = weight.len();
+        assert_eq!(
+            values,
+            out_features * in_features,
+            "a weight of {shape:?} has {values} values"
+        );
         let row = |panel: usize, lane: usize| match panel * COLUMNS + lane {
-            row if row < outer => &weight[row * inner..][..inner],
+            row if row < out_features => &weight[row * in_features..][..in_features],
             _ => &[],
         };
+        let count = out_features.div_ceil(COLUMNS);
         Self {
-            panels: Panels::new(kernel, inner, count, row),
-            outer,
-            bias: bias.map(|bias| padded(bias, count * COLUMNS)),
+            panels: Panels::new(kernel, in_features, count, row),
+            out_features,
+            bias: None,
         }
     }
 
     /// Values of an input row.
     #[must_use]
-    pub fn inner(&self) -> usize {
-        self.panels.inner
+    pub fn in_features(&self) -> usize {
+        self.panels.in_features
     }
 
     /// Values of an output row.
     #[must_use]
-    pub fn outer(&self) -> usize {
-        self.outer
+    pub fn out_features(&self) -> usize {
+        self.out_features
     }
 
-    /// What products are computed in.
+    /// The precision of products.
     #[must_use]
     pub fn precision(&self) -> Precision {
         self.panels.precision()
@@ -98,31 +90,31 @@ impl PackedWeight {
     /// out = x·Wᵀ + bias.
     ///
     /// # Shapes
-    /// - x: `[rows, inner]`
-    /// - out: `[rows, outer]`
+    /// - x: `[rows, in_features]`
+    /// - out: `[rows, out_features]`
     ///
     /// # Panics
-    /// If the lengths are not those of one number of rows.
+    /// If the lengths do not belong to one number of rows.
     pub fn product<X: Element, Y: Element>(&self, x: &[X], out: &mut [Y]) {
-        self.write(x, 0..self.outer, out, false);
+        self.write(x, 0..self.out_features, out, false);
     }
 
-    /// Some columns of [`PackedWeight::product`].
+    /// A range of columns of [`PackedWeight::product`].
     ///
     /// # Shapes
-    /// - x: `[rows, inner]`
+    /// - x: `[rows, in_features]`
     /// - out: `[rows, columns]`
     ///
     /// # Panics
-    /// If the lengths are not those of one number of rows, or there are no such columns.
+    /// If the lengths do not belong to one number of rows, or there are no such columns.
     pub fn product_columns<X: Element, Y: Element>(
         &self,
         x: &[X],
         columns: Range<usize>,
         out: &mut [Y],
     ) {
-        let outer = self.outer;
-        assert!(columns.end <= outer, "columns {columns:?} of {outer}");
+        let count = self.out_features;
+        assert!(columns.end <= count, "columns {columns:?} of {count}");
         self.write(x, columns, out, false);
     }
 
@@ -134,7 +126,7 @@ impl PackedWeight {
     /// # Panics
     /// As [`PackedWeight::product`].
     pub fn add_product<X: Element, Y: Element>(&self, x: &[X], out: &mut [Y]) {
-        self.write(x, 0..self.outer, out, true);
+        self.write(x, 0..self.out_features, out, true);
     }
 
     fn write<X: Element, Y: Element>(
@@ -144,8 +136,8 @@ impl PackedWeight {
         out: &mut [Y],
         add: bool,
     ) {
-        let rows = rows(x.len(), self.inner(), out.len(), columns.len());
-        let out = &Parts::new(out);
+        let rows = product::rows([x.len(), self.in_features()], [out.len(), columns.len()]);
+        let out = &DisjointSlices::new(out);
         let panels = columns.start / COLUMNS..columns.end.div_ceil(COLUMNS);
         product::multiply(x, rows, &self.panels, panels, |sums| {
             self.panels.kernel.isa().run(Finish {
@@ -161,7 +153,7 @@ impl PackedWeight {
 
 impl fmt::Debug for PackedWeight {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let shape = [self.outer(), self.inner()];
+        let shape = [self.out_features(), self.in_features()];
         write!(f, "PackedWeight({shape:?}, {:?})", self.precision())
     }
 }
@@ -173,23 +165,13 @@ fn padded(bias: &[f32], length: usize) -> Vec<f32> {
     bias
 }
 
-/// The number of rows that an input and an output have.
-pub(crate) fn rows(input: usize, inner: usize, output: usize, outer: usize) -> usize {
-    let rows = output.checked_div(outer).unwrap_or(0);
-    assert!(
-        rows * outer == output && rows * inner == input,
-        "an input of {input} values and an output of {output} are not [rows, {inner}] and [rows, {outer}]"
-    );
-    rows
-}
-
 struct Finish<'a, Y> {
     sums: &'a Sums<'a>,
     bias: Option<&'a [f32]>,
-    out: &'a Parts<'a, Y>,
-    /// Those that the output has
+    out: &'a DisjointSlices<'a, Y>,
+    /// The columns of the output
     columns: Range<usize>,
-    /// To what is there
+    /// Whether to add to the values of `out`
     add: bool,
 }
 
@@ -206,8 +188,8 @@ impl<Y: Element> Job for Finish<'_, Y> {
                 let first = panel * COLUMNS;
                 let own = first.max(self.columns.start)..self.columns.end.min(first + COLUMNS);
                 let place = start + own.start - self.columns.start;
-                // SAFETY: a task has the rows and columns of its sums to itself.
-                let out = unsafe { self.out.part(place..place + own.len()) };
+                // SAFETY: no other task writes the rows and columns of these sums.
+                let out = unsafe { self.out.slice(place..place + own.len()) };
                 let values = sums.biased(row, panel, self.bias);
                 for (out, value) in out.iter_mut().zip(&values[own.start - first..]) {
                     let before = if self.add { out.to_f32() } else { 0.0 };
@@ -225,7 +207,7 @@ mod tests {
     use super::*;
     use crate::testing::{distance, numbers, product, rounded, seen, widened};
 
-    /// rows, inner, outer: on both sides of every panel, run and task boundary.
+    /// rows, in_features, out_features: on both sides of every boundary of a panel, block or task.
     const SIZES: [[usize; 3]; 12] = [
         [1, 1, 1],
         [1, 3, 33],
@@ -244,18 +226,21 @@ mod tests {
     #[test]
     fn products_in_f32_are_those_of_a_loop() {
         for kernel in Kernel::available(Precision::F32) {
-            for [rows, inner, outer] in SIZES {
-                let (x, weight) = (numbers(rows * inner, 1), numbers(outer * inner, 2));
-                let packed = PackedWeight::for_kernel(kernel, &weight, None, [outer, inner]);
-                let mut out = vec![f32::NAN; rows * outer];
+            for [rows, in_features, out_features] in SIZES {
+                let (x, weight) = (
+                    numbers(rows * in_features, 1),
+                    numbers(out_features * in_features, 2),
+                );
+                let packed = PackedWeight::for_kernel(kernel, &weight, [out_features, in_features]);
+                let mut out = vec![f32::NAN; rows * out_features];
                 packed.product(&x, &mut out);
-                let bytes = PackedWeight::bytes([outer, inner], Precision::F32);
+                let bytes = PackedWeight::bytes([out_features, in_features], Precision::F32);
                 assert_eq!(bytes, packed.panels.num_bytes());
-                let error = distance(&out, &product(&x, &weight, [outer, inner]));
-                let bound = 3e-8 * (inner.min(384) as f64).sqrt() + 1e-7;
+                let error = distance(&out, &product(&x, &weight, [out_features, in_features]));
+                let bound = 3e-8 * (in_features.min(384) as f64).sqrt() + 1e-7;
                 assert!(
                     error < bound,
-                    "{kernel:?} {rows}×{inner}→{outer}: {error:e}"
+                    "{kernel:?} {rows}×{in_features}→{out_features}: {error:e}"
                 );
             }
         }
@@ -264,17 +249,23 @@ mod tests {
     #[test]
     fn products_in_bf16_are_those_of_rounded_weights() {
         for kernel in Kernel::available(Precision::Bf16) {
-            for [rows, inner, outer] in SIZES {
-                let (x, weight) = (numbers(rows * inner, 3), numbers(outer * inner, 4));
-                let packed = PackedWeight::for_kernel(kernel, &weight, None, [outer, inner]);
-                let mut out = vec![f32::NAN; rows * outer];
+            for [rows, in_features, out_features] in SIZES {
+                let (x, weight) = (
+                    numbers(rows * in_features, 3),
+                    numbers(out_features * in_features, 4),
+                );
+                let packed = PackedWeight::for_kernel(kernel, &weight, [out_features, in_features]);
+                let mut out = vec![f32::NAN; rows * out_features];
                 packed.product(&x, &mut out);
-                let bytes = PackedWeight::bytes([outer, inner], Precision::Bf16);
+                let bytes = PackedWeight::bytes([out_features, in_features], Precision::Bf16);
                 assert_eq!(bytes, packed.panels.num_bytes());
                 let weight = widened(&rounded(&weight));
-                let exact = product(&seen(kernel, &x), &weight, [outer, inner]);
+                let exact = product(&seen(kernel, &x), &weight, [out_features, in_features]);
                 let error = distance(&out, &exact);
-                assert!(error < 1e-6, "{kernel:?} {rows}×{inner}→{outer}: {error:e}");
+                assert!(
+                    error < 1e-6,
+                    "{kernel:?} {rows}×{in_features}→{out_features}: {error:e}"
+                );
             }
         }
     }
@@ -283,18 +274,19 @@ mod tests {
     fn rows_and_results_in_bf16_are_rounded_ones() {
         for precision in [Precision::F32, Precision::Bf16] {
             for kernel in Kernel::available(precision) {
-                for [rows, inner, outer] in SIZES {
-                    let x = rounded(&numbers(rows * inner, 3));
-                    let weight = numbers(outer * inner, 4);
-                    let packed = PackedWeight::for_kernel(kernel, &weight, None, [outer, inner]);
-                    let mut out = vec![f32::NAN; rows * outer];
+                for [rows, in_features, out_features] in SIZES {
+                    let x = rounded(&numbers(rows * in_features, 3));
+                    let weight = numbers(out_features * in_features, 4);
+                    let packed =
+                        PackedWeight::for_kernel(kernel, &weight, [out_features, in_features]);
+                    let mut out = vec![f32::NAN; rows * out_features];
                     packed.product(&widened(&x), &mut out);
-                    let mut of_rounded = vec![bf16::NAN; rows * outer];
+                    let mut of_rounded = vec![bf16::NAN; rows * out_features];
                     packed.product(&x, &mut of_rounded);
                     assert_eq!(
                         of_rounded,
                         rounded(&out),
-                        "{kernel:?} {rows}×{inner}→{outer}"
+                        "{kernel:?} {rows}×{in_features}→{out_features}"
                     );
                 }
             }
@@ -303,12 +295,15 @@ mod tests {
 
     #[test]
     fn no_bit_depends_on_the_number_of_threads() {
-        let [rows, inner, outer] = [300, 800, 700];
-        let (x, weight) = (numbers(rows * inner, 5), numbers(outer * inner, 6));
-        let packed = PackedWeight::new(&weight, None, [outer, inner], Precision::F32);
+        let [rows, in_features, out_features] = [300, 800, 700];
+        let (x, weight) = (
+            numbers(rows * in_features, 5),
+            numbers(out_features * in_features, 6),
+        );
+        let packed = PackedWeight::new(&weight, [out_features, in_features], Precision::F32);
         let [one, five] = [1, 5].map(|threads| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
-            let mut out = vec![f32::NAN; rows * outer];
+            let mut out = vec![f32::NAN; rows * out_features];
             pool.expect("threads")
                 .install(|| packed.product(&x, &mut out));
             out
@@ -321,7 +316,7 @@ mod tests {
         for kernel in Kernel::available(Precision::Bf16) {
             let bias = [10.0, 20.0, 30.0];
             let weight = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0];
-            let packed = PackedWeight::for_kernel(kernel, &weight, Some(&bias), [3, 2]);
+            let packed = PackedWeight::for_kernel(kernel, &weight, [3, 2]).with_bias(&bias);
             let mut out = [0.0; 6];
             packed.product(&[1.0_f32, 0.0, 1.0, 1.0], &mut out);
             assert_eq!(out, [11.0, 23.0, 35.0, 13.0, 27.0, 41.0], "{kernel:?}");
@@ -330,27 +325,36 @@ mod tests {
 
     #[test]
     fn some_columns_are_those_of_the_whole_product() {
-        let [rows, inner, outer] = [29, 40, 150];
-        let (x, weight) = (numbers(rows * inner, 7), numbers(outer * inner, 8));
-        let bias = numbers(outer, 9);
-        let packed = PackedWeight::new(&weight, Some(&bias), [outer, inner], Precision::F32);
-        let mut whole = vec![0.0; rows * outer];
+        let [rows, in_features, out_features] = [29, 40, 150];
+        let (x, weight) = (
+            numbers(rows * in_features, 7),
+            numbers(out_features * in_features, 8),
+        );
+        let bias = numbers(out_features, 9);
+        let packed = PackedWeight::new(&weight, [out_features, in_features], Precision::F32)
+            .with_bias(&bias);
+        let mut whole = vec![0.0; rows * out_features];
         packed.product(&x, &mut whole);
         for columns in [0..150, 0..1, 31..33, 32..96, 50..150, 149..150] {
             let mut some = vec![f32::NAN; rows * columns.len()];
             packed.product_columns(&x, columns.clone(), &mut some);
-            let expected = whole.chunks(outer).flat_map(|row| &row[columns.clone()]);
+            let expected = whole
+                .chunks(out_features)
+                .flat_map(|row| &row[columns.clone()]);
             assert!(some.iter().eq(expected), "{columns:?}");
         }
     }
 
     #[test]
     fn a_product_is_added() {
-        let [rows, inner, outer] = [13, 20, 70];
-        let (x, weight) = (numbers(rows * inner, 1), numbers(outer * inner, 2));
-        let packed = PackedWeight::new(&weight, None, [outer, inner], Precision::F32);
-        let before = numbers(rows * outer, 3);
-        let (mut sum, mut product) = (before.clone(), vec![0.0; rows * outer]);
+        let [rows, in_features, out_features] = [13, 20, 70];
+        let (x, weight) = (
+            numbers(rows * in_features, 1),
+            numbers(out_features * in_features, 2),
+        );
+        let packed = PackedWeight::new(&weight, [out_features, in_features], Precision::F32);
+        let before = numbers(rows * out_features, 3);
+        let (mut sum, mut product) = (before.clone(), vec![0.0; rows * out_features]);
         packed.add_product(&x, &mut sum);
         packed.product(&x, &mut product);
         let expected = before.iter().zip(&product).map(|(x, y)| x + y);
@@ -358,8 +362,8 @@ mod tests {
     }
 
     #[test]
-    fn no_rows_and_no_inner_values_are_products_too() {
-        let packed = PackedWeight::new::<f32>(&[], Some(&[1.0, 2.0]), [2, 0], Precision::F32);
+    fn neither_rows_nor_in_features_are_required() {
+        let packed = PackedWeight::new::<f32>(&[], [2, 0], Precision::F32).with_bias(&[1.0, 2.0]);
         let mut out = [0.0; 4];
         packed.product::<f32, f32>(&[], &mut out);
         assert_eq!(out, [1.0, 2.0, 1.0, 2.0]);
@@ -371,7 +375,7 @@ mod tests {
         expected = "an input of 3 values and an output of 4 are not [rows, 2] and [rows, 2]"
     )]
     fn lengths_are_checked() {
-        let packed = PackedWeight::new(&[0.0_f32; 4], None, [2, 2], Precision::F32);
+        let packed = PackedWeight::new(&[0.0_f32; 4], [2, 2], Precision::F32);
         packed.product(&[0.0_f32; 3], &mut [0.0_f32; 4]);
     }
 }

@@ -1,9 +1,9 @@
 use burn::tensor::Tensor;
 
-/// The tensors beside one another along `dim`. A single one is given back as it is, of which `Tensor::cat` makes a copy.
+/// The tensors beside one another along `dim`. A single tensor is returned without the copy that `Tensor::cat` makes.
 ///
 /// # Panics
-/// If there is none, or their other dimensions differ.
+/// If `tensors` is empty, or the other dimensions differ.
 #[must_use]
 pub fn join<const D: usize>(mut tensors: Vec<Tensor<D>>, dim: usize) -> Tensor<D> {
     match tensors.len() {

@@ -1,46 +1,42 @@
-//! The GLM-V vision tower on [burn], independent of any backend.
+//! The GLM-V vision tower, exact to transformers' `Glm4vVisionModel` (5.23): patch rows in, one embedding a token out.
 //!
-//! [`VisionModel`] is transformers' `Glm4vVisionModel` (5.23): patch rows go in, one embedding a token comes out. Its
-//! modules and their fields are named as the checkpoint's keys. The crate reads no file and enables no backend: the
-//! caller's [`ParameterSource`] gives the parameters, and every tensor lives on the device where those are.
+//! [`VisionModel`] runs in one of two ways, its [`ComputeMode`]: with the operations of a [burn] backend, or on the CPU with the
+//! kernels of this project. Both run the same forward pass over the same stages. A [`TowerBuilder`] collects the parameters;
+//! this crate reads no file and enables no backend.
 //!
-//! What depends on the grids of a batch alone (order of the patches, position taps, rotary angles, attention segments)
-//! is worked out once a call, on the host, by [`Walk`].
+//! The grids of a batch decide the order of the patches, their attention segments, the position taps and the rotary angles.
+//! They are computed once a call.
 
-mod arithmetic;
-mod attention;
-mod block;
-mod embeddings;
+mod activation;
+mod builder;
+mod cancel;
+mod cpu;
+mod device;
 mod footprint;
-mod host;
+mod forward;
 mod join;
-mod linear;
-mod merger;
-mod mlp;
+mod layout;
+mod mode;
 mod model;
-mod norm;
-mod patch_embed;
+mod options;
+mod parameters;
+mod patch_rows;
+mod positions;
 mod rotary;
-mod source;
 mod stage;
 mod tiles;
-mod walk;
 
-pub use arithmetic::Arithmetic;
-pub use attention::Attention;
-pub use block::Block;
-pub use embeddings::Embeddings;
-pub use footprint::Footprint;
+pub use builder::TowerBuilder;
+pub use cancel::{CancelToken, Cancelled};
+pub use cpu::{CpuBuilder, StoredValues};
+pub use device::{DeviceBuilder, Linear};
+pub use footprint::{Footprint, Pass};
 pub use glm4v_kernels::Precision;
-pub use host::{HostWeight, PackedGateUp, PackedLinear};
 pub use join::join;
-pub use linear::{Linear, Weight};
-pub use merger::Merger;
-pub use mlp::{GateUp, GateUpWeights, Mlp};
-pub use model::{Pass, VisionModel, VisionOutput};
-pub use norm::{LayerNorm, RmsNorm};
-pub use patch_embed::PatchEmbed;
-pub use source::ParameterSource;
-pub use stage::Stage;
+pub use mode::ComputeMode;
+pub use model::VisionModel;
+pub use options::{ForwardOptions, VisionOutput};
+pub use parameters::MissingParameter;
+pub use patch_rows::PatchRows;
+pub use stage::{Observer, Stage};
 pub use tiles::AttentionMethod;
-pub use walk::{Run, Walk};

@@ -1,219 +1,95 @@
-use burn::module::Module;
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use std::fmt;
+use std::sync::Arc;
+
+use burn::tensor::{Device, Tensor};
 use glm4v_config::{GridThw, VisionConfig};
 
-use crate::host::{self, pass::HostPass};
-use crate::linear::Kernel;
-use crate::rotary::Rotary;
-use crate::source::{ParameterSource, Scope};
-use crate::tiles::{AttentionMethod, MAX_SCORE_BYTES, Scores};
-use crate::{Arithmetic, Block, Embeddings, Linear, Merger, PatchEmbed, RmsNorm, Stage, Walk};
+use crate::cpu::CpuTower;
+use crate::device::DeviceTower;
+use crate::forward::{self, Stages};
+use crate::layout::BatchLayout;
+use crate::{Cancelled, ComputeMode, Footprint, ForwardOptions, PatchRows, VisionOutput};
 
 /// The vision tower (`Glm4vVisionModel`, `Glm4vMoeVisionModel`, `GlmOcrVisionModel` of transformers 5.23).
-#[derive(Module, Debug)]
+///
+/// A [`TowerBuilder`](crate::TowerBuilder) builds it. Clones share the parameters.
+#[derive(Clone)]
 pub struct VisionModel {
-    /// Patch rows → hidden width
-    pub patch_embed: PatchEmbed,
-    /// The norm after it, but in GLM-OCR
-    pub post_conv_layernorm: Option<RmsNorm>,
-    /// The position table, but in GLM-OCR
-    pub embeddings: Option<Embeddings>,
-    /// The transformer blocks
-    pub blocks: Vec<Block>,
-    /// The norm after them
-    pub post_layernorm: RmsNorm,
-    /// Merge blocks of patches → one row each; the convolution's kernel flattened to `[out, hidden·merge²]`
-    pub downsample: Linear,
-    /// Rows → embeddings
-    pub merger: Merger,
-    #[module(skip)]
-    config: VisionConfig,
+    device: Device,
+    mode: ComputeMode,
+    tower: Tower,
 }
 
-/// How [`VisionModel::forward_with`] goes over a batch.
-pub struct Pass<'a> {
-    /// Bytes of attention scores that are held at once, where the backend holds them: 256 MiB unless told otherwise.
-    /// Segments, and where one alone is too large its queries, attend one after another; never fewer than 64 queries
-    /// together. It changes no value beyond rounding. The host's own kernels hold no scores.
-    pub max_score_bytes: u64,
-    /// How a device attends; the host's own kernels have a way of their own.
-    pub attention: AttentionMethod,
-    /// Sees each stage's output, its rows in the batch's order.
-    ///
-    /// An observer that wants the values must read them before it returns (`x.into_data().iter()`): on a GPU burn reads
-    /// lazily, and the tower's next operation may reuse the buffer.
-    pub observer: Option<&'a mut dyn FnMut(Stage, Tensor<2>)>,
-}
-
-impl Default for Pass<'_> {
-    fn default() -> Self {
-        Self {
-            max_score_bytes: MAX_SCORE_BYTES,
-            attention: AttentionMethod::default(),
-            observer: None,
-        }
-    }
-}
-
-/// What the tower gives for a batch: rows of all items, one after another.
-#[derive(Clone, Debug)]
-pub struct VisionOutput {
-    /// The embeddings (transformers' `pooler_output`), `[tokens, out_hidden_size]`.
-    pub embeddings: Tensor<2>,
-    /// What the merger reads (transformers' `last_hidden_state`), `[tokens, out_hidden_size]`.
-    pub last_hidden_state: Tensor<2>,
+#[derive(Clone)]
+pub(crate) enum Tower {
+    Cpu(Arc<CpuTower>),
+    Device(Box<DeviceTower>),
 }
 
 impl VisionModel {
-    /// Builds the tower that `config` describes from the parameters of `source`.
-    ///
-    /// # Errors
-    /// Those of the source.
-    pub fn new<S: ParameterSource>(
-        config: &VisionConfig,
-        source: &mut S,
-    ) -> Result<Self, S::Error> {
-        let mut scope = Scope::root(source);
-        // The largest weights first: what it takes to pack them is gone before the rest comes.
-        let merger = Merger::load(config, scope.child("merger"))?;
-        let mut convolution = scope.child("downsample");
-        let downsample = Kernel::<4>::load(&mut convolution)?;
-        let downsample = Linear::convolution(downsample, convolution.tensor("bias")?);
-        let blocks = (0..config.depth)
-            .map(|index| Block::load(config, scope.child(&format!("blocks.{index}"))))
-            .collect::<Result<_, _>>()?;
-        let eps = config.rms_norm_eps;
-        let mut norm = |name| RmsNorm::load(scope.child(name), eps);
-        let post_layernorm = norm("post_layernorm")?;
-        let table = config.has_position_table();
-        let post_conv_layernorm = table.then(|| norm("post_conv_layernorm")).transpose()?;
-        let embeddings = table
-            .then(|| Embeddings::load(scope.child("embeddings")))
-            .transpose()?;
-        Ok(Self {
-            patch_embed: PatchEmbed::load(scope.child("patch_embed"))?,
-            post_conv_layernorm,
-            embeddings,
-            blocks,
-            post_layernorm,
-            downsample,
-            merger,
-            config: config.clone(),
-        })
+    pub(crate) fn new(device: Device, mode: ComputeMode, tower: Tower) -> Self {
+        Self {
+            device,
+            mode,
+            tower,
+        }
     }
-
     /// The configuration that the tower was built from.
     #[must_use]
     pub fn config(&self) -> &VisionConfig {
-        &self.config
+        match &self.tower {
+            Tower::Cpu(tower) => tower.config(),
+            Tower::Device(tower) => tower.config(),
+        }
     }
 
-    /// Where the parameters are, and where the tower runs.
+    /// The device of the tower's inputs and outputs. A device tower also has its parameters there.
     #[must_use]
     pub fn device(&self) -> Device {
-        self.post_layernorm.weight.device()
+        self.device.clone()
     }
 
-    /// Where the tower's products run, and in what.
+    /// How the tower computes.
     #[must_use]
-    pub fn arithmetic(&self) -> Arithmetic {
-        match &self.downsample {
-            Linear::Host(weight) => Arithmetic::Host(weight.precision()),
-            Linear::Device(weight) => Arithmetic::Device(weight.parts[0].dtype().into()),
-        }
+    pub fn mode(&self) -> ComputeMode {
+        self.mode
     }
 
     /// Runs the tower over a packed batch.
     ///
     /// # Shapes
-    /// - pixel_values: the rows in parts, one below the other, each `[rows, in_channels·temporal_patch_size·patch_size²]`,
-    ///   or `[rows, in_channels·patch_size²]` of stills, whose frames are equal; in merge-block order, one item after
-    ///   another, in f32
+    /// - rows: see [`PatchRows`]; one item after another, in merge-block order
     /// - output: see [`VisionOutput`]
     ///
-    /// # Panics
-    /// If the rows are not those of `grids`, or a grid is no whole number of merge blocks.
-    #[must_use]
-    pub fn forward(&self, pixel_values: Vec<Tensor<2>>, grids: &[GridThw]) -> VisionOutput {
-        self.forward_with(pixel_values, grids, Pass::default())
-    }
-
-    /// [`VisionModel::forward`], held to the memory and shown to the observer of `pass`.
+    /// # Errors
+    /// [`Cancelled`] if the token of `options` was cancelled.
     ///
     /// # Panics
-    /// As [`VisionModel::forward`].
-    pub fn forward_with(
+    /// If the rows are not those of `grids`, or a grid does not consist of whole merge blocks.
+    pub fn forward(
         &self,
-        pixel_values: Vec<Tensor<2>>,
+        rows: Vec<PatchRows>,
         grids: &[GridThw],
-        pass: Pass<'_>,
-    ) -> VisionOutput {
-        let Pass {
-            max_score_bytes,
-            attention,
-            mut observer,
-        } = pass;
-        let scores = Scores {
-            method: attention,
-            max_bytes: max_score_bytes,
-        };
-        let device = self.device();
-        let walk = self.walk(grids);
-        self.check(&pixel_values, &walk);
-        let mut show = |stage, x: &Tensor<2>, order: Option<&[i32]>| {
-            if let Some(observer) = observer.as_mut() {
-                observer(stage, arrange(x.clone(), order));
-            }
-        };
-        let order = walk.to_batch_order();
-        let rotary = self.rotary(&walk, &device);
-
-        let dtype = self.post_layernorm.weight.dtype();
-        let x = self.patch_embed.forward(pixel_values, dtype);
-        let mut x = arrange(x, walk.from_batch_order());
-        show(Stage::PatchEmbed, &x, order);
-        if let Some(norm) = &self.post_conv_layernorm {
-            x = norm.forward(x);
-            show(Stage::PostConvLayernorm, &x, order);
-        }
-        if let Some(embeddings) = &self.embeddings {
-            x = embeddings.forward(x, &walk);
-            show(Stage::Embeddings, &x, order);
-        }
-        let mut on_host = self.host_pass(&rotary, &walk);
-        for (index, block) in self.blocks.iter().enumerate() {
-            x = match &mut on_host {
-                Some(pass) => pass.block(block, x),
-                None => block.forward(x, &rotary, walk.runs(), scores),
-            };
-            show(Stage::Block(index), &x, order);
-        }
-        drop(on_host);
-        let x = self.post_layernorm.forward(x);
-        show(Stage::PostLayernorm, &x, order);
-        let x = match &self.downsample {
-            Linear::Host(weight) => host::tail::downsample(weight, x),
-            Linear::Device(_) => self.downsample.forward(self.merge_blocks(x)),
-        };
-        let last_hidden_state = arrange(x, walk.tokens_to_batch_order());
-        show(Stage::Downsample, &last_hidden_state, None);
-        let embeddings = self.merger.forward(last_hidden_state.clone());
-        show(Stage::Merger, &embeddings, None);
-        VisionOutput {
-            embeddings,
-            last_hidden_state,
+        options: ForwardOptions<'_>,
+    ) -> Result<VisionOutput, Cancelled> {
+        let layout = BatchLayout::new(grids, self.config().spatial_merge_size);
+        self.check(&rows, &layout);
+        match &self.tower {
+            Tower::Cpu(tower) => forward::forward(&**tower, rows, &layout, options),
+            Tower::Device(tower) => forward::forward(&**tower, rows, &layout, options),
         }
     }
 
-    /// How much patches of one frame attend to all patches of it, in block `block`.
+    /// The attention of some patches of one frame to all patches of the frame, in block `block`.
     ///
     /// # Shapes
-    /// - x: what the block reads of this frame, `[h·w, hidden_size]` in merge-block order: the output of the stage before
-    /// - rows: the patches whose attention is wanted, indices of rows of `x`
-    /// - output: `[num_heads, rows, h·w]` in f32; columns in merge-block order, each row adding up to 1
+    /// - x: the block's input for this frame, `[h·w, hidden_size]` in merge-block order
+    ///   ([`Stage::BlockInput`](crate::Stage::BlockInput))
+    /// - rows: the rows of `x` whose attention is computed
+    /// - output: `[num_heads, rows, h·w]` in f32, columns in merge-block order. Each row adds up to 1.
     ///
     /// # Panics
-    /// If there is no such block, or `x` is not a frame of `grid`.
+    /// If there is no such block, or `x` is not a frame of `h` × `w` patches.
     #[must_use]
     pub fn attention_weights(
         &self,
@@ -222,72 +98,35 @@ impl VisionModel {
         (h, w): (usize, usize),
         rows: &[usize],
     ) -> Tensor<3> {
-        let device = x.device();
         let frame = GridThw::new(1, h, w);
-        let walk = self.walk(&[frame]);
-        assert_eq!(
-            x.dims()[0],
-            walk.num_patches(),
-            "x must be the patches of {frame}"
-        );
-        let rows: Vec<i32> = rows.iter().map(|&row| row as i32).collect();
-        let block = &self.blocks[block];
-        let x = block.norm1.forward(x);
-        block
-            .attn
-            .weights(x, &self.rotary(&walk, &device), indices(&rows, &device))
+        let layout = BatchLayout::new(&[frame], self.config().spatial_merge_size);
+        let expected = layout.num_patches();
+        assert_eq!(x.dims()[0], expected, "x must be the patches of {frame}");
+        match &self.tower {
+            Tower::Cpu(tower) => forward::attention_weights(&**tower, block, x, &layout, rows),
+            Tower::Device(tower) => forward::attention_weights(&**tower, block, x, &layout, rows),
+        }
     }
 
-    fn check(&self, pixel_values: &[Tensor<2>], walk: &Walk) {
-        let shapes: Vec<[usize; 2]> = pixel_values.iter().map(Tensor::dims).collect();
-        let whole = self.config.patch_dim();
-        let still = whole / self.config.temporal_patch_size;
-        let fits = shapes
-            .iter()
-            .all(|[_, width]| [whole, still].contains(width));
-        let rows: usize = shapes.iter().map(|[rows, _]| rows).sum();
-        assert!(
-            fits && rows == walk.num_patches(),
-            "pixel_values must be {} rows of {whole} or, of stills, {still} values, not {shapes:?}",
-            walk.num_patches()
-        );
-    }
-
-    fn walk(&self, grids: &[GridThw]) -> Walk {
-        let config = &self.config;
-        Walk::new(grids, config.spatial_merge_size, config.position_side())
-    }
-
-    fn host_pass<'a>(&self, rotary: &'a Rotary, walk: &Walk) -> Option<HostPass<'a>> {
-        HostPass::new(&self.blocks.first()?.attn, rotary, walk.runs())
-    }
-
-    fn rotary(&self, walk: &Walk, device: &Device) -> Rotary {
-        let config = &self.config;
-        Rotary::new(walk, config.head_dim(), config.rope_theta(), device)
-    }
-
-    /// Puts the patches of a merge block beside one another, as the kernel of `downsample` wants them: channel first.
-    ///
-    /// # Shapes
-    /// - x: `[patches, hidden_size]`
-    /// - output: `[tokens, hidden_size·merge²]`
-    fn merge_blocks(&self, x: Tensor<2>) -> Tensor<2> {
-        let [rows, hidden] = x.dims();
-        let merge = self.config.spatial_merge_size * self.config.spatial_merge_size;
-        x.reshape([rows / merge, merge, hidden])
-            .swap_dims(1, 2)
-            .reshape([rows / merge, hidden * merge])
+    fn check(&self, rows: &[PatchRows], layout: &BatchLayout) {
+        let expected = layout.num_patches();
+        let found: usize = rows.iter().map(|rows| rows.dims()[0]).sum();
+        assert_eq!(found, expected, "the grids have {expected} patches");
+        let footprint = Footprint::new(self.config(), self.mode);
+        for rows in rows {
+            let (kind, [_, found]) = (rows.kind(), rows.dims());
+            let expected = footprint.row_len(kind);
+            assert_eq!(found, expected, "{kind:?} rows have {expected} values");
+        }
     }
 }
 
-fn arrange(x: Tensor<2>, order: Option<&[i32]>) -> Tensor<2> {
-    let Some(order) = order else { return x };
-    let order = indices(order, &x.device());
-    x.select(0, order)
-}
-
-fn indices(indices: &[i32], device: &Device) -> Tensor<1, Int> {
-    let data = TensorData::new(indices.to_vec(), [indices.len()]);
-    Tensor::from_data(data, device)
+impl fmt::Debug for VisionModel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("VisionModel")
+            .field("config", self.config())
+            .field("device", &self.device)
+            .field("mode", &self.mode)
+            .finish()
+    }
 }

@@ -1,83 +1,83 @@
-use std::sync::Arc;
+//! The angles of the rotary embedding.
 
-use burn::tensor::{DType, Device, FloatDType, Tensor, TensorData};
+use glm4v_config::VisionConfig;
 
-use crate::Walk;
+use crate::layout::BatchLayout;
 
-/// Cosine and sine of every patch's rotary angles, on the device: half a head each, the other half being equal.
-#[derive(Clone, Debug)]
-pub(crate) struct Rotary {
-    /// `[patches, 1, 1, head_dim / 2]`
-    cos: Tensor<4>,
-    /// The first half takes it away, the second adds it: `[patches, 1, 2, head_dim / 2]`
-    sin: Tensor<4>,
-    /// The same on the host.
-    tables: Arc<[Vec<f32>; 2]>,
+/// Cosine and sine of the rotary angles of every patch, each `[patches, head_dim / 2]` (`Glm4vVisionRotaryEmbedding`). The angles
+/// of the patch's row come first, then the angles of its column. Both halves of a head have the same angles.
+pub(crate) struct RotaryTables {
+    pub(crate) cos: Vec<f32>,
+    pub(crate) sin: Vec<f32>,
+    pub(crate) head_dim: usize,
 }
 
-impl Rotary {
-    pub(crate) fn new(walk: &Walk, head_dim: usize, rope_theta: f64, device: &Device) -> Self {
-        let tables = walk.rotary(head_dim, rope_theta);
-        let half = head_dim / 2;
-        let [cos, sin] = &tables;
-        let signed = sin
-            .chunks(half)
-            .flat_map(|sin| sin.iter().map(|sin| -sin).chain(sin.iter().copied()));
-        let tensor = |values: Vec<f32>, halves| {
-            let data = TensorData::new(values, [walk.num_patches(), 1, halves, half]);
-            Tensor::from_data(data, (device, DType::F32))
-        };
+impl RotaryTables {
+    pub(crate) fn new(layout: &BatchLayout, config: &VisionConfig) -> Self {
+        let (head_dim, rope_theta) = (config.head_dim(), config.rope_theta());
+        let axis_dim = (head_dim / 2) as f32;
+        let frequencies: Vec<f32> = (0..head_dim / 2)
+            .step_by(2)
+            .map(|index| 1.0 / (rope_theta as f32).powf(index as f32 / axis_dim))
+            .collect();
         Self {
-            sin: tensor(signed.collect(), 2),
-            cos: tensor(cos.clone(), 1),
-            tables: Arc::new(tables),
+            cos: table(layout, &frequencies, f32::cos),
+            sin: table(layout, &frequencies, f32::sin),
+            head_dim,
         }
     }
 
-    /// Rotates the first `heads` heads of the patches from `first` on in place, on the host.
+    /// Rotates the first `heads` heads of the patches from `first` on in place.
     ///
     /// # Shapes
-    /// - rows: `[some patches, stride]`
-    pub(crate) fn rotate_rows(&self, first: usize, rows: &mut [f32], stride: usize, heads: usize) {
-        let half = self.cos.dims()[3];
+    /// - rows: `[patches, stride]`
+    pub(crate) fn rotate(&self, first: usize, rows: &mut [f32], stride: usize, heads: usize) {
+        let half = self.head_dim / 2;
         let angles = first * half..(first + rows.len() / stride) * half;
-        let [cos, sin] = self.tables.each_ref().map(|table| &table[angles.clone()]);
-        let head_dim = 2 * half;
-        glm4v_kernels::Rotary { cos, sin, head_dim }.rotate(rows, stride, heads);
+        let rotary = glm4v_kernels::Rotary {
+            cos: &self.cos[angles.clone()],
+            sin: &self.sin[angles],
+            head_dim: self.head_dim,
+        };
+        rotary.rotate(rows, stride, heads);
     }
+}
 
-    /// Rotates each head in f32: first half against second half (`apply_rotary_pos_emb_vision`).
-    ///
-    /// # Shapes
-    /// - x, output: `[patches, heads, head_dim]`
-    pub(crate) fn rotate(&self, x: Tensor<3>) -> Tensor<3> {
-        let (dtype, [rows, heads, head_dim]) = (x.dtype(), x.dims());
-        let x = x.cast(FloatDType::F32);
-        let x = x.reshape([rows, heads, 2, head_dim / 2]);
-        // Whole heads at a time: halves apart would be twice as many passes, and a copy to join them.
-        let turned = x.clone() * self.cos.clone() + x.flip([2]) * self.sin.clone();
-        turned.reshape([rows, heads, head_dim]).cast(dtype)
-    }
+/// `function` of the angles of all patches.
+fn table(layout: &BatchLayout, frequencies: &[f32], function: fn(f32) -> f32) -> Vec<f32> {
+    // There are few positions, and many patches at each.
+    let of_positions: Vec<f32> = (0..layout.longest_side())
+        .flat_map(|position| frequencies.iter().map(move |f| position as f32 * f))
+        .map(function)
+        .collect();
+    let width = frequencies.len();
+    let at = |position: usize| &of_positions[position * width..][..width];
+    let mut values = Vec::with_capacity(layout.num_patches() * 2 * width);
+    layout.for_each_patch(|(y, x), _| {
+        values.extend_from_slice(at(y));
+        values.extend_from_slice(at(x));
+    });
+    values
 }
 
 #[cfg(test)]
 mod tests {
-    use burn::tensor::Distribution;
     use glm4v_config::GridThw;
 
     use super::*;
 
     #[test]
-    fn device_and_host_rotate_alike() {
-        let (device, heads, head_dim) = (Device::flex(), 3, 12);
-        let walk = Walk::new(&[GridThw::new(1, 2, 6)], 2, 4);
-        let rotary = Rotary::new(&walk, head_dim, 10_000.0, &device);
-        let x = Tensor::<3>::random([12, heads, head_dim], Distribution::Default, &device);
-        let mut rows: Vec<f32> = x.to_data().iter().collect();
-        rotary.rotate_rows(0, &mut rows, heads * head_dim, heads);
-        let found = rotary.rotate(x).into_data();
-        for (found, expected) in found.iter::<f32>().zip(rows) {
-            assert!((found - expected).abs() < 1e-6, "{found}, {expected}");
-        }
+    fn angles_are_those_of_the_row_then_the_column() {
+        let layout = BatchLayout::new(&[GridThw::new(1, 2, 4)], 2);
+        let config = VisionConfig {
+            hidden_size: 16,
+            num_heads: 2,
+            ..VisionConfig::default()
+        };
+        let RotaryTables { cos, sin, .. } = RotaryTables::new(&layout, &config);
+        // The seventh patch is at (1, 2). head_dim 8 has the frequencies 1 and 1/100.
+        let angles = [1.0_f32, 0.01, 2.0, 0.02];
+        assert_eq!(cos[6 * 4..7 * 4], angles.map(f32::cos));
+        assert_eq!(sin[6 * 4..7 * 4], angles.map(f32::sin));
     }
 }

@@ -1,37 +1,39 @@
-//! Attention on a device, in tiles, as every score may be held at once.
+//! Attention on a device, in tiles: a backend may keep all scores of a call in memory.
 
 use burn::tensor::{FloatDType, Tensor, activation, module};
 
-use crate::{Run, join};
+use crate::join;
+use crate::layout::SegmentGroup;
 
-/// Bytes of scores that a call of a backend's attention may hold: 256 MiB.
+/// Bytes of scores of one call of attention, by default: 256 MiB.
 pub(crate) const MAX_SCORE_BYTES: u64 = 256 << 20;
-/// Fewer queries at a time are slow and save nothing worth having.
-const MIN_QUERIES: usize = 64;
-/// Bytes of a score, counted as f32 whatever the tower's type.
-const SCORE: u64 = 4;
+/// Queries of a tile, at least. Fewer are slow and save little memory.
+pub(crate) const MIN_QUERIES: usize = 64;
+/// Bytes of a score, which counts as f32 whatever the tower's type.
+pub(crate) const SCORE: u64 = 4;
 
-/// How a device attends: to the same values, but for rounding.
+/// How a device computes attention. The values differ only by rounding.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum AttentionMethod {
-    /// The backend's own (`burn::tensor::module::attention`), fused where it has such a kernel. docs/parity.md says what
-    /// that is; on GPUs without burn's `autotune` the softmax is computed in the tower's type, and with it burn 0.22.1's results
-    /// were found to be wrong on wgpu.
+    /// The backend's attention (`burn::tensor::module::attention`), fused if it has such a kernel. On GPUs without burn's
+    /// `autotune` its softmax has the tower's type. With `autotune`, burn 0.22.1 gives wrong results on wgpu. See
+    /// docs/parity.md.
     Backend,
-    /// Scores by a product, softmax in f32 whatever the tower's type, outputs by a product: the same on every backend.
+    /// A product gives the scores, and a second one the outputs. The softmax is f32 whatever the tower's type. It is the same on
+    /// every backend.
     #[default]
-    Plain,
+    Eager,
 }
 
-/// How attention goes over its scores.
+/// How attention handles its scores.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Scores {
     pub(crate) method: AttentionMethod,
-    /// Bytes that are held at once.
+    /// Bytes of scores in memory at once
     pub(crate) max_bytes: u64,
 }
 
-/// How much of a run attends in one call: some segments whole, or some queries of one.
+/// The share of a group that one call computes: whole segments, or some queries of one segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Tile {
     pub(crate) segments: usize,
@@ -39,33 +41,28 @@ pub(crate) struct Tile {
 }
 
 impl Tile {
-    /// The largest tile of `run` whose scores are at most `max_score_bytes`, but for 64 queries of one segment.
-    pub(crate) fn new(run: Run, heads: usize, max_score_bytes: u64) -> Self {
-        let query = SCORE * heads as u64 * run.length as u64;
-        let whole = max_score_bytes / (query * run.length as u64).max(1);
+    /// The largest tile of `group` with at most `max_score_bytes` of scores. It has at least 64 queries of one segment.
+    pub(crate) fn new(group: SegmentGroup, heads: usize, max_score_bytes: u64) -> Self {
+        let query = SCORE * heads as u64 * group.length as u64;
+        let whole = max_score_bytes / (query * group.length as u64).max(1);
         if whole > 0 {
             return Self {
-                segments: run
+                segments: group
                     .segments
                     .min(usize::try_from(whole).unwrap_or(usize::MAX)),
-                queries: run.length,
+                queries: group.length,
             };
         }
         let queries = usize::try_from(max_score_bytes / query).unwrap_or(usize::MAX);
         let queries = (queries / MIN_QUERIES).max(1) * MIN_QUERIES;
         Self {
             segments: 1,
-            queries: queries.min(run.length),
+            queries: queries.min(group.length),
         }
-    }
-
-    /// Bytes of its scores.
-    pub(crate) fn score_bytes(self, run: Run, heads: usize) -> u64 {
-        SCORE * heads as u64 * self.segments as u64 * self.queries as u64 * run.length as u64
     }
 }
 
-/// Attention of a run, tile by tile: every query's row of scores is its own, so no result depends on the tile.
+/// The attention of a group, tile by tile. Each query has its own row of scores, so no result depends on the tile.
 ///
 /// # Shapes
 /// - query, key, value, output: `[segments, heads, segment length, head_dim]`
@@ -79,7 +76,7 @@ pub(crate) fn attention(
         AttentionMethod::Backend => {
             module::attention(query, key, value, None, None, Default::default())
         }
-        AttentionMethod::Plain => plain(query, key, value),
+        AttentionMethod::Eager => eager(query, key, value),
     };
     let mut outputs = Vec::new();
     for first in (0..segments).step_by(tile.segments) {
@@ -96,8 +93,8 @@ pub(crate) fn attention(
     join(outputs, 0)
 }
 
-/// softmax(query · keyᵀ / √head_dim) · value, products in the tensors' own type and all between in f32.
-fn plain(query: Tensor<4>, key: Tensor<4>, value: Tensor<4>) -> Tensor<4> {
+/// softmax(query · keyᵀ / √head_dim) · value. Products have the type of the tensors; the softmax is f32.
+fn eager(query: Tensor<4>, key: Tensor<4>, value: Tensor<4>) -> Tensor<4> {
     weights(query, key).cast(value.dtype()).matmul(value)
 }
 
@@ -110,7 +107,7 @@ fn plain(query: Tensor<4>, key: Tensor<4>, value: Tensor<4>) -> Tensor<4> {
 pub(crate) fn weights(query: Tensor<4>, key: Tensor<4>) -> Tensor<4> {
     let [.., head_dim] = query.dims();
     let scale = 1.0 / (head_dim as f64).sqrt();
-    // A power of two before the product costs no digit and keeps scores in the range of f16; the rest comes after it.
+    // A power of two before the product loses no digit and keeps the scores in the range of f16. The rest comes after it.
     let power = scale.log2().floor().exp2();
     let scores = (query * power).matmul(key.transpose());
     activation::softmax(scores.cast(FloatDType::F32) * (scale / power), 3)
@@ -122,14 +119,14 @@ mod tests {
 
     use super::*;
 
-    const RUN: Run = Run {
+    const GROUP: SegmentGroup = SegmentGroup {
         segments: 5,
         length: 300,
     };
 
     #[test]
     fn as_many_segments_as_fit_and_then_as_many_queries() {
-        let tile = |bytes| Tile::new(RUN, 2, bytes);
+        let tile = |bytes| Tile::new(GROUP, 2, bytes);
         let segment = 4 * 2 * 300 * 300;
         let whole = |segments| Tile {
             segments,
@@ -144,9 +141,7 @@ mod tests {
         };
         assert_eq!(tile(segment - 1), part(256));
         assert_eq!(tile(1), part(64));
-        assert_eq!(tile(segment).score_bytes(RUN, 2), segment);
-        assert_eq!(tile(1).score_bytes(RUN, 2), 4 * 2 * 64 * 300);
-        let short = Run {
+        let short = SegmentGroup {
             segments: 1,
             length: 9,
         };
@@ -159,7 +154,7 @@ mod tests {
         );
     }
 
-    const METHODS: [AttentionMethod; 2] = [AttentionMethod::Backend, AttentionMethod::Plain];
+    const METHODS: [AttentionMethod; 2] = [AttentionMethod::Backend, AttentionMethod::Eager];
 
     fn values(
         inputs: &[Tensor<4>; 3],
@@ -222,7 +217,7 @@ mod tests {
         let inputs = random([1, 2, 1200, 24]).map(|x| x.cast(FloatDType::F16));
         let exact = inputs.clone().map(|x| x.cast(FloatDType::F32));
         let exact = values(&exact, (1, 1200), AttentionMethod::Backend);
-        let found = values(&inputs, (1, 1200), AttentionMethod::Plain);
+        let found = values(&inputs, (1, 1200), AttentionMethod::Eager);
         let square = |x: f32| x * x;
         let error: f32 = exact.iter().zip(&found).map(|(a, b)| square(a - b)).sum();
         let error = (error / exact.iter().copied().map(square).sum::<f32>()).sqrt();
@@ -234,7 +229,7 @@ mod tests {
     fn scores_stay_in_the_range_of_f16() {
         let inputs = random([1, 1, 3, 128]);
         let large = inputs.map(|x| (x * 0.0 + 30.0).cast(FloatDType::F16));
-        for value in values(&large, (1, 3), AttentionMethod::Plain) {
+        for value in values(&large, (1, 3), AttentionMethod::Eager) {
             assert_eq!(value, 30.0);
         }
     }

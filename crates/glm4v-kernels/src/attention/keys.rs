@@ -6,44 +6,34 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::queries::Queries;
-use super::{Attention, Heads};
+use super::{Attention, BLOCK, HeadBlock, Heads};
 use crate::buffer::Words;
+use crate::disjoint::DisjointSlices;
 use crate::element::Element;
 use crate::pack::Columns;
-use crate::parts::Parts;
 use crate::tile::{COLUMNS, Kernel};
 
-/// Keys of a block: whole panels of every kernel, whose scores for 32 queries fit the first-level cache.
-pub(super) const BLOCK: usize = 192;
-/// Panels of 32 queries that a task has at most: they share what is read of keys and values.
+/// Panels of 32 queries of a task, at most. They share the keys and values that the task reads.
 const TASK_PANELS: usize = 4;
-/// Tasks a thread that make up for cores being unequally busy.
+/// Tasks per thread. Several even out the load of unequally busy cores.
 const TASKS_PER_THREAD: usize = 8;
 
-/// The keys and values of all segments, as the queries read them. Rows come and go some at a time, so that nobody has to
-/// hold all of them unpacked.
+/// The packed keys and values of all segments. They are added in row blocks, so that they never exist unpacked for all rows.
 pub struct Keys {
     kernel: Kernel,
     attention: Attention,
-    /// Rows and blocks of each segment
+    /// The rows and the blocks of each segment
     segments: Vec<(Range<usize>, Range<usize>)>,
     blocks: Vec<Block>,
     words: Words,
 }
 
-/// Up to [`BLOCK`] rows of one segment: head after head, the keys as `[key panel][step][key]`, then the values as
+/// Up to [`BLOCK`] rows of one segment. For each head it has the keys as `[key panel][step][key]`, then the values as
 /// `[panel][step][value]`.
 struct Block {
     rows: Range<usize>,
-    /// Its first word
+    /// The block's first word
     start: usize,
-}
-
-/// Keys and values of one head in a block.
-pub(super) struct HeadBlock<'a> {
-    pub(super) length: usize,
-    pub(super) keys: &'a [u32],
-    pub(super) values: &'a [u32],
 }
 
 impl Keys {
@@ -75,7 +65,7 @@ impl Keys {
         }
     }
 
-    /// Bytes that the keys and values of `segments` take.
+    /// Bytes of the keys and values of segments of these lengths.
     pub(super) fn bytes(kernel: &Kernel, attention: &Attention, lengths: &[usize]) -> u64 {
         let words = |length: usize| head_words(kernel, attention.head_dim, length) as u64;
         let of_segment =
@@ -88,26 +78,26 @@ impl Keys {
         size_of_val(self.words.as_slice()) as u64
     }
 
-    /// All rows in parts of at most `most` that [`Keys::pack`] takes, but for parts of a single block, which may have 192.
+    /// All rows in blocks of at most `max_rows`, for [`Keys::pack`]. A block has at least 192 rows or the rest of a segment.
     #[must_use]
-    pub fn parts(&self, most: usize) -> Vec<Range<usize>> {
-        let mut parts: Vec<Range<usize>> = Vec::new();
+    pub fn row_blocks(&self, max_rows: usize) -> Vec<Range<usize>> {
+        let mut row_blocks: Vec<Range<usize>> = Vec::new();
         for block in &self.blocks {
-            match parts.last_mut() {
-                Some(part) if block.rows.end - part.start <= most => part.end = block.rows.end,
-                _ => parts.push(block.rows.clone()),
+            match row_blocks.last_mut() {
+                Some(rows) if block.rows.end - rows.start <= max_rows => rows.end = block.rows.end,
+                _ => row_blocks.push(block.rows.clone()),
             }
         }
-        parts
+        row_blocks
     }
 
-    /// Takes in the keys and values of `rows`, in place of what was there.
+    /// Packs the keys and values of `rows` and replaces those from before.
     ///
     /// # Shapes
-    /// - key, value: `[rows, heads, head_dim]`, each with a stride of its own
+    /// - key, value: `[rows, heads, head_dim]`, with separate strides
     ///
     /// # Panics
-    /// If the rows are not one or several of [`Keys::parts`], or the values not theirs.
+    /// If `rows` is not a union of [`Keys::row_blocks`], or the values are not those of `rows`.
     pub fn pack<X: Element>(&mut self, rows: Range<usize>, key: Heads<'_, X>, value: Heads<'_, X>) {
         self.attention.check(key, rows.len());
         self.attention.check(value, rows.len());
@@ -120,30 +110,30 @@ impl Keys {
         };
         let kernel = self.kernel;
         let mut rest = &mut self.words.as_mut_slice()[first.start..];
-        let mut parts = Vec::with_capacity(blocks.len() * heads);
+        let mut tasks = Vec::with_capacity(blocks.len() * heads);
         for block in blocks {
             let own_rows = block.rows.start - rows.start..block.rows.end - rows.start;
             for head in 0..heads {
                 let words;
                 (words, rest) = rest.split_at_mut(head_words(&kernel, head_dim, own_rows.len()));
-                parts.push((own_rows.clone(), head, words));
+                tasks.push((own_rows.clone(), head, words));
             }
         }
-        parts.into_par_iter().for_each(|(rows, head, words)| {
+        tasks.into_par_iter().for_each(|(rows, head, words)| {
             let (keys, values) = words.split_at_mut(key_words(&kernel, head_dim, rows.len()));
             pack_keys(&kernel, head_dim, key, rows.clone(), head, keys);
             pack_values(&kernel, head_dim, value, rows, head, values);
         });
     }
 
-    /// Each of `rows` attends to its segment, whose keys and values are all there.
+    /// The attention of `rows`. The keys and values of their segments must be packed.
     ///
     /// # Shapes
     /// - query: `[rows, heads, head_dim]`
     /// - out: `[rows, heads·head_dim]`
     ///
     /// # Panics
-    /// If the lengths are not these, or there are no such rows.
+    /// If the lengths differ, or there are no such rows.
     pub fn attend<X: Element, Y: Element>(
         &self,
         rows: Range<usize>,
@@ -164,7 +154,7 @@ impl Keys {
         if hidden == 0 {
             return;
         }
-        let out = &Parts::new(out);
+        let out = &DisjointSlices::new(out);
         self.tasks(&rows)
             .into_par_iter()
             .for_each(|(segment, head, own)| {
@@ -181,34 +171,32 @@ impl Keys {
             });
     }
 
-    /// Segment, head and queries of each task.
+    /// The segment, head and queries of each task.
     fn tasks(&self, rows: &Range<usize>) -> Vec<(usize, usize, Range<usize>)> {
         let heads = self.attention.heads;
         let first = self
             .segments
             .partition_point(|(segment, _)| segment.end <= rows.start);
-        let parts = self.segments.iter().enumerate().skip(first);
-        let parts: Vec<(usize, Range<usize>)> = parts
+        let segments = self.segments.iter().enumerate().skip(first);
+        let queries: Vec<(usize, Range<usize>)> = segments
             .map(|(index, (segment, _))| {
-                (
-                    index,
-                    segment.start.max(rows.start)..segment.end.min(rows.end),
-                )
+                let queries = segment.start.max(rows.start)..segment.end.min(rows.end);
+                (index, queries)
             })
-            .take_while(|(_, part)| part.start < rows.end)
-            .filter(|(_, part)| !part.is_empty())
+            .take_while(|(_, queries)| queries.start < rows.end)
+            .filter(|(_, queries)| !queries.is_empty())
             .collect();
-        let panels = parts
+        let panels = queries
             .iter()
-            .map(|(_, part)| heads * part.len().div_ceil(COLUMNS));
-        let wanted = TASKS_PER_THREAD * rayon::current_num_threads();
-        let task_rows = (panels.sum::<usize>() / wanted).clamp(1, TASK_PANELS) * COLUMNS;
+            .map(|(_, queries)| heads * queries.len().div_ceil(COLUMNS));
+        let num_tasks = TASKS_PER_THREAD * rayon::current_num_threads();
+        let task_rows = (panels.sum::<usize>() / num_tasks).clamp(1, TASK_PANELS) * COLUMNS;
         let mut tasks = Vec::new();
-        for (index, part) in parts {
+        for (index, queries) in queries {
             for head in 0..heads {
-                let firsts = part.clone().step_by(task_rows);
+                let firsts = queries.clone().step_by(task_rows);
                 tasks.extend(
-                    firsts.map(|first| (index, head, first..part.end.min(first + task_rows))),
+                    firsts.map(|first| (index, head, first..queries.end.min(first + task_rows))),
                 );
             }
         }
@@ -243,7 +231,7 @@ impl fmt::Debug for Keys {
     }
 }
 
-/// Those of `blocks` that `rows` are.
+/// The blocks of `rows`.
 fn whole_blocks<'a>(blocks: &'a [Block], rows: &Range<usize>) -> &'a [Block] {
     let index = |row| blocks.partition_point(|block| block.rows.start < row);
     let blocks = &blocks[index(rows.start)..index(rows.end)];

@@ -1,30 +1,31 @@
-//! Queries on their way through the keys, with a running softmax.
+//! Queries that read all keys of their segment, with a running softmax.
 
-use super::keys::{BLOCK, HeadBlock};
+use super::{BLOCK, HeadBlock};
 use crate::buffer::with_words;
+use crate::disjoint::DisjointSlices;
 use crate::element::Element;
+use crate::format::Format;
 use crate::isa::{Job, mul_add};
 use crate::math::exp;
 use crate::pack::{Order, RowPanel, pair};
-use crate::parts::Parts;
-use crate::tile::{COLUMNS, Format, Kernel, Tile};
+use crate::tile::{COLUMNS, Kernel, Tile};
 
 /// Some panels of 32 queries.
 pub(super) struct Queries<'a> {
     kernel: &'a Kernel,
     head_dim: usize,
-    /// Queries that there are; the last panel may have empty lanes
+    /// Number of queries; the last panel may have empty lanes
     count: usize,
     /// Panels of queries
     words: &'a [u32],
-    /// Of each panel the sums of values, `[head_dim][query]`
+    /// The sums of values of each panel, `[head_dim][query]`
     sums: &'a mut [f32],
-    /// Scores of one block, then their exponentials: `[key][query]`
+    /// The scores of one block, then their exponentials: `[key][query]`
     scores: &'a mut [f32],
     softmax: Vec<Softmax>,
 }
 
-/// The largest score so far, and the sum of exponentials less it, of 32 queries.
+/// The largest score so far of 32 queries, and the sums of the exponentials of scores minus it.
 #[derive(Clone)]
 struct Softmax {
     largest: [f32; COLUMNS],
@@ -76,7 +77,7 @@ impl Queries<'_> {
         });
     }
 
-    /// Takes in a block of keys and values.
+    /// Adds a block of keys and values.
     pub(super) fn attend(&mut self, block: &HeadBlock<'_>) {
         let kernel = self.kernel;
         let (left, right, rows) = (kernel.left(), kernel.right(), kernel.rows());
@@ -113,8 +114,13 @@ impl Queries<'_> {
         }
     }
 
-    /// Writes query `i`'s output from `first + i · stride` on.
-    pub(super) fn finish<Y: Element>(&mut self, out: &Parts<'_, Y>, first: usize, stride: usize) {
+    /// Writes the output of query `i` from `first + i · stride` on.
+    pub(super) fn finish<Y: Element>(
+        &mut self,
+        out: &DisjointSlices<'_, Y>,
+        first: usize,
+        stride: usize,
+    ) {
         self.kernel.isa().run(Finish {
             queries: self,
             out,
@@ -124,11 +130,11 @@ impl Queries<'_> {
     }
 }
 
-/// From scores to exponentials, in place, as the right panel of the product with values.
+/// Replaces scores by exponentials, as the right panel of the product with values.
 struct Exponentials<'a> {
-    /// Of a whole block
+    /// The scores of a whole block
     scores: &'a mut [[f32; COLUMNS]],
-    /// Keys that there are
+    /// Number of keys
     length: usize,
     scale: f32,
     softmax: &'a mut Softmax,
@@ -142,7 +148,7 @@ impl Job for Exponentials<'_> {
     #[inline(always)]
     fn run<const FUSED: bool>(self) {
         let Self { scores, length, .. } = self;
-        // Sums in variables of their own, which the compiler knows to overlap with nothing, stay in registers.
+        // Local copies stay in registers, since the compiler knows that nothing overlaps with them.
         let before = self.softmax.largest;
         let largest = largest(before, &scores[..length], self.scale);
         let mut sum = self.softmax.sum;
@@ -180,7 +186,7 @@ impl Job for Exponentials<'_> {
                         *word = f32::from_bits(pair(first[lane], second[lane]));
                     }
                 }
-                // Nothing is multiplied with what is past the last key, but zero times infinity is not zero.
+                // The values past the last key are zero, but zero times infinity is not.
                 scores[length.div_ceil(2)..Format::Pairs.words(length)].fill([0.0; COLUMNS]);
             }
         }
@@ -201,7 +207,7 @@ fn largest(mut largest: [f32; COLUMNS], scores: &[[f32; COLUMNS]], scale: f32) -
 
 struct Finish<'a, 'b, Y> {
     queries: &'a Queries<'b>,
-    out: &'a Parts<'a, Y>,
+    out: &'a DisjointSlices<'a, Y>,
     first: usize,
     stride: usize,
 }
@@ -224,8 +230,8 @@ impl<Y: Element> Job for Finish<'_, '_, Y> {
             let sums = &self.queries.sums[panel * sums..][..COLUMNS * head_dim];
             let scale = self.queries.softmax[panel].sum[lane].recip();
             let start = self.first + query * self.stride;
-            // SAFETY: a task has its head of its rows to itself.
-            let out = unsafe { self.out.part(start..start + head_dim) };
+            // SAFETY: no other task writes this head of these rows.
+            let out = unsafe { self.out.slice(start..start + head_dim) };
             for (out, sums) in out.iter_mut().zip(sums.as_chunks::<COLUMNS>().0) {
                 *out = Y::from_f32(sums[lane] * scale);
             }

@@ -1,8 +1,8 @@
 use std::ops::Range;
 
 use super::*;
+use crate::format::Format;
 use crate::testing::{distance, numbers, rounded, seen, widened};
-use crate::tile::Format;
 
 /// Softmax of scores by loops in f64, head by head and segment by segment.
 fn exact(attention: &Attention, qkv: &[f32], segments: &[usize]) -> Vec<f64> {
@@ -10,8 +10,8 @@ fn exact(attention: &Attention, qkv: &[f32], segments: &[usize]) -> Vec<f64> {
         heads, head_dim, ..
     } = *attention;
     let hidden = heads * head_dim;
-    let at = |part: usize, row: usize, head: usize| {
-        qkv[row * 3 * hidden + part * hidden + head * head_dim..][..head_dim]
+    let at = |third: usize, row: usize, head: usize| {
+        qkv[row * 3 * hidden + third * hidden + head * head_dim..][..head_dim]
             .iter()
             .map(|&x| f64::from(x))
     };
@@ -46,7 +46,7 @@ fn exact(attention: &Attention, qkv: &[f32], segments: &[usize]) -> Vec<f64> {
     out
 }
 
-/// Keys and values in parts, and queries in others.
+/// Packs keys and values in row blocks, and attends in other blocks.
 fn attend<X: Element, Y: Element>(
     kernel: Kernel,
     attention: &Attention,
@@ -55,20 +55,20 @@ fn attend<X: Element, Y: Element>(
 ) -> Vec<Y> {
     let hidden = attention.heads * attention.head_dim;
     let rows: usize = segments.iter().sum();
-    let part = |index: usize, rows: &Range<usize>| Heads {
+    let third = |index: usize, rows: &Range<usize>| Heads {
         values: &qkv[rows.start * 3 * hidden + index * hidden..],
         stride: 3 * hidden,
     };
     let mut keys = Keys::new(kernel, *attention, segments);
     assert_eq!(Keys::bytes(&kernel, attention, segments), keys.num_bytes());
-    for rows in keys.parts(300) {
-        keys.pack(rows.clone(), part(1, &rows), part(2, &rows));
+    for rows in keys.row_blocks(300) {
+        keys.pack(rows.clone(), third(1, &rows), third(2, &rows));
     }
     let mut out = vec![Y::from_f32(f32::NAN); rows * hidden];
     for start in (0..rows).step_by(71) {
         let rows = start..rows.min(start + 71);
         let out = &mut out[rows.start * hidden..rows.end * hidden];
-        keys.attend(rows.clone(), part(0, &rows), out);
+        keys.attend(rows.clone(), third(0, &rows), out);
     }
     out
 }
@@ -102,7 +102,7 @@ fn attention_is_that_of_loops() {
             };
             let found: Vec<f32> = attend(kernel, &attention, &qkv, segments);
             let error = distance(&found, &exact(&attention, &seen(kernel, &qkv), segments));
-            // Where keys and values are pairs, so are the weights: 8 bits.
+            // With pairs as keys and values, the weights have 8 bits too.
             let bound = match kernel.left() {
                 Format::F32 => 1e-6,
                 Format::Pairs => 3e-3,
@@ -180,7 +180,7 @@ fn large_scores_neither_overflow_nor_vanish() {
     }
 }
 
-/// Every kernel that runs here, and what it is one of.
+/// Every kernel that runs here, and its precision.
 fn kernels() -> impl Iterator<Item = (Precision, Kernel)> {
     [Precision::F32, Precision::Bf16]
         .into_iter()
@@ -202,15 +202,15 @@ fn lengths_are_checked() {
 }
 
 #[test]
-fn parts_are_whole_blocks() {
+fn row_blocks_are_whole_blocks() {
     let attention = Attention {
         heads: 2,
         head_dim: 16,
         precision: Precision::F32,
     };
     // Blocks of 192 and 108 rows, of 50, and of 192, 192 and 16.
-    let parts = attention.keys(&[300, 50, 400]).parts(350);
-    assert_eq!(parts, [0..350, 350..542, 542..750]);
+    let row_blocks = attention.keys(&[300, 50, 400]).row_blocks(350);
+    assert_eq!(row_blocks, [0..350, 350..542, 542..750]);
     // 24 rows are whole panels: a key and a value of 16 words each, and of values 16 become 24 lanes.
     assert_eq!(attention.packed_bytes(&[24]), 4 * 2 * (24 * 16 + 24 * 24));
     assert_eq!(attention.packed_bytes(&[]), 0);

@@ -1,4 +1,4 @@
-//! Which instructions the processor has, and how code is compiled for them.
+//! The instruction sets of processors, and code compiled for each.
 
 #[cfg(target_arch = "x86_64")]
 mod x86;
@@ -6,11 +6,10 @@ mod x86;
 use std::fmt;
 use std::sync::OnceLock;
 
-/// The instruction sets that the kernels are written for, each one including those before it.
+/// The instruction sets of the kernels. Each one includes those before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-#[non_exhaustive]
 pub enum Isa {
-    /// What the target of the build has everywhere.
+    /// The instructions that every processor of the build target has.
     Portable,
     /// AVX2 and FMA.
     Avx2,
@@ -18,13 +17,13 @@ pub enum Isa {
     Avx512,
     /// AVX-512 with products of bf16 pairs (`VDPBF16PS`).
     Avx512Bf16,
-    /// AMX: products of whole tiles of bf16 pairs (`TDPBF16PS`), where the system is Linux and grants them and `GLM4V_AMX`
-    /// is set in the environment. Every processor that has it has all of the above.
+    /// AMX: products of whole tiles of bf16 pairs (`TDPBF16PS`). It needs Linux, and `GLM4V_AMX` in the environment. Every
+    /// processor with AMX has all of the above.
     Amx,
 }
 
 impl Isa {
-    /// The one that the kernels use: the last that this processor has, but [`Avx512`](Self::Avx512) where products of bf16
+    /// The set that the kernels use: the last one that this processor has. It is [`Avx512`](Self::Avx512) if products of bf16
     /// pairs are slower than those of f32.
     #[must_use]
     pub fn detected() -> Self {
@@ -36,13 +35,13 @@ impl Isa {
         })
     }
 
-    /// The last one that this processor has.
+    /// The last set that this processor has.
     fn most() -> Self {
         static MOST: OnceLock<Isa> = OnceLock::new();
         *MOST.get_or_init(most)
     }
 
-    /// Every one that this processor has.
+    /// Every set that this processor has.
     #[cfg(test)]
     pub(crate) fn available() -> impl Iterator<Item = Self> {
         [
@@ -57,13 +56,13 @@ impl Isa {
     }
 
     /// # Panics
-    /// If the processor lacks it: whatever is compiled for an instruction set runs only behind this check.
+    /// If the processor lacks it. Code that is compiled for an instruction set runs only after this check.
     pub(crate) fn check(self) {
         let most = Self::most();
         assert!(self <= most, "{self} kernels on a processor with {most}");
     }
 
-    /// Runs `job` as compiled for this instruction set.
+    /// Runs the version of `job` that is compiled for this instruction set.
     #[allow(unsafe_code)]
     pub(crate) fn run<J: Job>(self, job: J) -> J::Output {
         self.check();
@@ -95,11 +94,11 @@ impl fmt::Display for Isa {
 pub(crate) trait Job {
     type Output;
 
-    /// Implementations are `#[inline(always)]`, and so is what they call: only what is inlined is compiled for the set.
+    /// Implementations and the functions that they call are `#[inline(always)]`: only inlined code is compiled for the set.
     fn run<const FUSED: bool>(self) -> Self::Output;
 }
 
-/// a·b + c, rounded once where there is an instruction for it (a call of libm's would take a hundred times as long).
+/// a·b + c, rounded once if the processor has an instruction for it. libm's function takes a hundred times as long.
 #[inline(always)]
 pub(crate) fn mul_add<const FUSED: bool>(a: f32, b: f32, c: f32) -> f32 {
     if FUSED { a.mul_add(b, c) } else { a * b + c }

@@ -1,4 +1,4 @@
-//! What an x86-64 processor has, and functions compiled for it.
+//! The instruction sets of x86-64 processors, and functions compiled for them.
 #![allow(unsafe_code)]
 
 use std::arch::x86_64::{__cpuid, __cpuid_count, _xgetbv};
@@ -33,20 +33,20 @@ pub(super) fn most() -> Isa {
     }
 }
 
-/// Whether `VDPBF16PS` is faster than two multiplications in f32: told by the maker, since a timing would tell one thing
-/// today and another tomorrow. AMD's takes as long as one; Intel's was measured to take longer than both.
+/// Whether `VDPBF16PS` is faster than two multiplications in f32. The maker decides, since timings vary from run to run. On AMD it
+/// takes as long as one multiplication. On Intel it was measured to take longer than two.
 pub(super) fn multiplies_pairs_fast() -> bool {
     let maker = __cpuid(0);
     let name = [maker.ebx, maker.edx, maker.ecx].map(u32::to_le_bytes);
     matches!(name.as_flattened(), b"AuthenticAMD" | b"HygonGenuine")
 }
 
-/// AMX has to be asked for: its kernel's layout is tested by a model, its instructions have run on no processor yet.
+/// The user must request AMX. A model tests the layout of its kernel, but its instructions have not run on a processor yet.
 fn wants_tiles() -> bool {
     std::env::var_os("GLM4V_AMX").is_some()
 }
 
-/// Whether there are the eight tiles of 16 rows of 64 bytes that the kernel is written for, and products of bf16 in them.
+/// Whether the processor has the eight tiles of 16 rows of 64 bytes that the kernel needs, and their bf16 products.
 fn has_tiles() -> bool {
     const BF16_AND_TILES: u32 = 1 << 22 | 1 << 24;
     const TILE_STATE: u64 = 0b11 << 17;
@@ -56,7 +56,7 @@ fn has_tiles() -> bool {
     if __cpuid(0).eax < 0x1d || __cpuid_count(7, 0).edx & BF16_AND_TILES != BF16_AND_TILES {
         return false;
     }
-    // SAFETY: asked for only where AVX-512 was found, which the system has to have enabled by the same means.
+    // SAFETY: the caller has found AVX-512, which the system enables through the same register.
     let enabled = unsafe { _xgetbv(0) };
     let palette = __cpuid_count(0x1d, 1);
     enabled & TILE_STATE == TILE_STATE
@@ -64,7 +64,7 @@ fn has_tiles() -> bool {
         && palette.ecx & 0xffff == ROWS
 }
 
-/// Asks Linux for the room that the tiles of a thread take, which a process has to do once; whether it was granted.
+/// Requests the memory of a thread's tiles from Linux, once a process. Returns whether Linux allows it.
 #[cfg(target_os = "linux")]
 fn may_use_tiles() -> bool {
     const ARCH_PRCTL: i64 = 158;
@@ -72,7 +72,7 @@ fn may_use_tiles() -> bool {
     const TILE_DATA: u64 = 18;
 
     let result: i64;
-    // SAFETY: the call reads and writes no memory of ours.
+    // SAFETY: the call neither reads nor writes memory of this process.
     unsafe {
         std::arch::asm!(
             "syscall",

@@ -1,17 +1,17 @@
-//! The processor's tiles of 16 rows of 64 bytes, by assembly: Rust has no stable functions for them.
+//! AMX tiles of 16 rows of 64 bytes, in assembly: stable Rust has no functions for them.
 //!
-//! Four hold the sums of 32×32 values, two the 32 rows of 16 steps of the left panel, two the 32 columns of the right one.
-//! A block of steps then takes four loads and four products, and the products take twice as long as loads from the
-//! first-level cache do.
+//! Four tiles store the sums of 32×32 values. Two store 16 steps of the left panel's 32 rows, and two store 16 steps of the right
+//! panel's 32 columns. A block of 16 steps needs four loads and four products. The products take twice as long as loads from the
+//! first-level cache.
 #![allow(unsafe_code)]
 
 use std::arch::asm;
 use std::cell::Cell;
 
 use super::{AMX_ROWS, COLUMNS, Tile};
-use crate::turn::STEPS;
+use crate::transpose::STEPS;
 
-/// What `LDTILECFG` reads.
+/// The input of `LDTILECFG`.
 #[repr(C, align(64))]
 struct Configuration {
     palette: u8,
@@ -21,7 +21,7 @@ struct Configuration {
     rows: [u8; 16],
 }
 
-/// All eight tiles in full.
+/// All eight tiles at their full size.
 static FULL: Configuration = Configuration {
     palette: 1,
     start_row: 0,
@@ -34,16 +34,16 @@ thread_local! {
     static IN_USE: Cell<bool> = const { Cell::new(false) };
 }
 
-/// That this thread's tiles are configured. They are released with it: held, the system saves their 8 KiB whenever it
-/// switches between threads.
+/// The AMX configuration of this thread. Dropping it releases the tiles: otherwise the system saves their 8 KiB at every switch
+/// between threads.
 pub(super) struct Configured;
 
 impl Configured {
     /// # Panics
-    /// If this thread has one already, which would take the tiles with it when it is dropped.
+    /// If this thread already has a configuration. Dropping that one would release the tiles.
     ///
     /// # Safety
-    /// The processor and the system have to grant AMX ([`Isa::Amx`](crate::Isa::Amx)).
+    /// The processor and the system must allow AMX ([`Isa::Amx`](crate::Isa::Amx)).
     pub(super) unsafe fn new() -> Self {
         assert!(!IN_USE.replace(true), "a product within a product");
         // SAFETY: the instruction exists by this function's contract, and reads 64 bytes.
@@ -55,27 +55,27 @@ impl Configured {
 impl Drop for Configured {
     fn drop(&mut self) {
         IN_USE.set(false);
-        // SAFETY: there is one only where the instruction exists.
+        // SAFETY: a configuration exists only if the processor has the instruction.
         unsafe { asm!("tilerelease", options(nostack, nomem)) };
     }
 }
 
-/// Prefetches of the lines at these offsets from where the left panel is read, two blocks ahead: it passes through the
-/// first-level cache, while the right one stays. Past a panel's end it is the next panel that is fetched.
-macro_rules! fetch_ahead {
+/// Prefetches lines of the left panel, two blocks after its current position. The left panel passes through the first-level cache,
+/// while the right panel stays. Past the end of a panel this prefetches the next panel.
+macro_rules! prefetch {
     ($($line:literal)*) => {
         concat!($("prefetcht0 [{left} + 4096 + 64 * ", $line, "]\n"),*)
     };
 }
 
 /// # Safety
-/// This thread's tiles have to be [`Configured`].
+/// This thread's tiles must be [`Configured`].
 pub(super) unsafe fn pairs(left: &[u32], right: &[u32], tile: &mut Tile, add: bool) {
     let blocks = (left.len() / (AMX_ROWS * STEPS)).min(right.len() / (COLUMNS * STEPS));
     let tile: &mut [[f32; COLUMNS]; AMX_ROWS] = tile.try_into().expect("a tile of 32 rows");
-    // SAFETY: a block of 16 steps is 2 KiB of either panel. Its rows are 64 bytes apart in the left panel, and 128 in the
-    // right one and in the tile, whose second half of rows begins after 16 of them; `blocks` blocks are in both slices.
-    // What is prefetched need not be there.
+    // SAFETY: a block of 16 steps is 2 KiB of either panel, and both slices have `blocks` blocks. Rows are 64 bytes apart in the
+    // left panel, and 128 bytes in the right panel and in the tile. The tile's second half begins after 16 rows. A prefetch
+    // may read any address.
     unsafe {
         asm!(
             "test {add:e}, {add:e}",
@@ -96,15 +96,15 @@ pub(super) unsafe fn pairs(left: &[u32], right: &[u32], tile: &mut Tile, add: bo
             "4:",
             "tileloadd tmm4, [{left} + {row}]",
             "tileloadd tmm6, [{right} + 2 * {row}]",
-            fetch_ahead!(0 1 2 3 4 5 6 7),
+            prefetch!(0 1 2 3 4 5 6 7),
             "tdpbf16ps tmm0, tmm4, tmm6",
             "tileloadd tmm7, [{right} + 2 * {row} + 64]",
-            fetch_ahead!(8 9 10 11 12 13 14 15),
+            prefetch!(8 9 10 11 12 13 14 15),
             "tdpbf16ps tmm1, tmm4, tmm7",
             "tileloadd tmm5, [{left} + {row} + 1024]",
-            fetch_ahead!(16 17 18 19 20 21 22 23),
+            prefetch!(16 17 18 19 20 21 22 23),
             "tdpbf16ps tmm2, tmm5, tmm6",
-            fetch_ahead!(24 25 26 27 28 29 30 31),
+            prefetch!(24 25 26 27 28 29 30 31),
             "tdpbf16ps tmm3, tmm5, tmm7",
             "add {left}, 2048",
             "add {right}, 2048",

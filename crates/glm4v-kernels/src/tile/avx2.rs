@@ -1,4 +1,4 @@
-//! The tile in quarters of 6×16: 12 sums in 16 registers.
+//! AVX2: quarters of a tile, 6×16 values, whose 12 sums fit the 16 registers.
 #![allow(unsafe_code)]
 
 use std::arch::x86_64::*;

@@ -1,12 +1,12 @@
-//! 24 sums in registers, two vectors of the right panel, and the left panel's words broadcast from memory.
+//! AVX-512: 24 sums and two vectors of the right panel in registers. The left panel's words are broadcast from memory.
 #![allow(unsafe_code)]
 
 use std::arch::x86_64::*;
 
 use super::{COLUMNS, Tile, VECTOR_ROWS as ROWS};
 
-/// Steps between a fetch and its use. Past a panel's end it is the next panel that is fetched.
-const AHEAD: usize = 16;
+/// Steps from a prefetch to its use. Past the end of a panel it reads the next panel.
+const PREFETCH_STEPS: usize = 16;
 
 type Sums = [[__m512; 2]; ROWS];
 
@@ -14,7 +14,7 @@ type Sums = [[__m512; 2]; ROWS];
 pub(super) fn f32(left: &[u32], right: &[u32], tile: &mut Tile, add: bool) {
     let mut sums = [[_mm512_setzero_ps(); 2]; ROWS];
     for (left, right) in steps(left, right) {
-        fetch_ahead(left, right);
+        prefetch(left, right);
         let [first, second] = load(right).map(|words| _mm512_castsi512_ps(words));
         for (sums, &left) in sums.iter_mut().zip(left) {
             let left = _mm512_set1_ps(f32::from_bits(left));
@@ -29,7 +29,7 @@ pub(super) fn f32(left: &[u32], right: &[u32], tile: &mut Tile, add: bool) {
 pub(super) fn pairs(left: &[u32], right: &[u32], tile: &mut Tile, add: bool) {
     let mut sums = [[_mm512_setzero_ps(); 2]; ROWS];
     for (left, right) in steps(left, right) {
-        fetch_ahead(left, right);
+        prefetch(left, right);
         let [first, second] = load(right).map(|words| as_pairs(words));
         for (sums, &left) in sums.iter_mut().zip(left) {
             let left = as_pairs(_mm512_set1_epi32(left as i32));
@@ -42,7 +42,7 @@ pub(super) fn pairs(left: &[u32], right: &[u32], tile: &mut Tile, add: bool) {
 
 #[target_feature(enable = "avx512f")]
 pub(super) fn scale(tile: &mut Tile, factors: &[f32; COLUMNS]) {
-    // SAFETY: two vectors of 16 values are one row of 32.
+    // SAFETY: a row of 32 values is two vectors of 16.
     unsafe {
         let factors =
             [factors.as_ptr(), factors.as_ptr().add(16)].map(|half| _mm512_loadu_ps(half));
@@ -64,12 +64,12 @@ fn steps<'a>(
     left.iter().zip(right)
 }
 
-/// Asks for what is multiplied some steps later: two to four percent, since panels come from the second-level cache.
+/// Prefetches the operands of a later step. That saves two to four percent, as panels come from the second-level cache.
 #[target_feature(enable = "avx512f")]
 #[inline]
-fn fetch_ahead(left: &[u32; ROWS], right: &[u32; COLUMNS]) {
-    let left = left.as_ptr().wrapping_add(AHEAD * ROWS);
-    let right = right.as_ptr().wrapping_add(AHEAD * COLUMNS);
+fn prefetch(left: &[u32; ROWS], right: &[u32; COLUMNS]) {
+    let left = left.as_ptr().wrapping_add(PREFETCH_STEPS * ROWS);
+    let right = right.as_ptr().wrapping_add(PREFETCH_STEPS * COLUMNS);
     _mm_prefetch::<_MM_HINT_T0>(left.cast());
     _mm_prefetch::<_MM_HINT_T0>(right.cast());
     _mm_prefetch::<_MM_HINT_T0>(right.wrapping_add(16).cast());
@@ -91,7 +91,7 @@ fn load(right: &[u32; COLUMNS]) -> [__m512i; 2] {
 #[target_feature(enable = "avx512f,avx512bf16")]
 #[inline]
 fn as_pairs(words: __m512i) -> __m512bh {
-    // SAFETY: both are 512 bits of which every pattern is valid.
+    // SAFETY: both types have 512 bits, and every bit pattern is valid.
     unsafe { std::mem::transmute(words) }
 }
 

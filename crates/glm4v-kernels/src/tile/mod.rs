@@ -1,12 +1,11 @@
-//! The innermost product: a tile of some rows by 32 columns of sums, over one run of the inner dimension.
+//! The micro-kernels: the sums of a tile, some rows by 32 columns, over one block of the inner dimension.
 //!
-//! Both operands come as panels of 32-bit words: an f32 each, or two bf16, of which the lower half comes first. A right
-//! panel is the same for every kernel, 32 words a step along the inner dimension, so that packed weights are too. A left
-//! panel is as its kernel reads it:
+//! Both operands are panels of 32-bit words, each one f32 or two bf16 ([`Format`]). A step is one word of every lane. All kernels
+//! read the same right panels, of 32 lanes, so packed weights do not depend on the kernel. Left panels differ:
 //!
-//! - the vector kernels' has 12 words a step, which suits AVX-512 (24 sums in 32 registers);
-//! - that of AMX has 32 rows, in blocks of 16 steps that lie row after row: two of the processor's tiles each, which are
-//!   multiplied with the two tiles that 16 steps of a right panel are.
+//! - Vector kernels read 12 lanes, which suits AVX-512: the 24 sums use 24 of its 32 registers.
+//! - AMX reads 32 lanes. 16 steps form a block, in which the words of a row are contiguous: two of the processor's tiles. They
+//!   are multiplied with the two tiles of 16 steps of a right panel.
 
 #[cfg(target_arch = "x86_64")]
 mod amx;
@@ -21,61 +20,35 @@ mod widen;
 
 use std::fmt;
 use std::marker::PhantomData;
+use std::ops::Range;
 
 use self::widen::Widen;
 use crate::Precision;
 use crate::buffer::with_words;
 use crate::element::Element;
+use crate::format::Format;
 use crate::isa::Isa;
 use crate::pack::{ColumnPanel, Columns, Order, RowPanel};
-use crate::turn::STEPS;
 
-/// Columns of a tile: lanes of a right panel.
+/// Columns of a tile, which are the lanes of a right panel.
 pub(crate) const COLUMNS: usize = 32;
 /// Rows of a vector kernel's tile.
 const VECTOR_ROWS: usize = 12;
-/// Rows of a tile of AMX: two of the processor's.
+/// Rows of an AMX tile: two of the processor's tiles.
 const AMX_ROWS: usize = 32;
 
-/// Steps of a run that the vector kernels multiply at once: the panels of both operands stay in the near caches.
+/// Steps that the vector kernels multiply at once. The panels of both operands then stay in the near caches.
 const VECTOR_STEPS: usize = 384;
-/// Values of a run for AMX: a right panel of 16 KiB stays in the first-level cache of 48 KiB while left panels of the same
-/// size pass through it; with longer runs the second would push out the first.
+/// Values that AMX multiplies at once. A right panel of 16 KiB then stays in the first-level cache of 48 KiB while left panels of
+/// the same size pass through it. Longer panels would evict each other.
 const AMX_VALUES: usize = 256;
-
-/// What the words of a panel hold.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Format {
-    /// One f32
-    F32,
-    /// Two values rounded to bf16, and zeros up to whole blocks of 16 words
-    Pairs,
-}
-
-impl Format {
-    /// What weights are packed as, whatever multiplies them.
-    pub(crate) fn of_weights(precision: Precision) -> Self {
-        match precision {
-            Precision::F32 => Self::F32,
-            Precision::Bf16 => Self::Pairs,
-        }
-    }
-
-    /// Words of one lane that hold `inner` values.
-    pub(crate) fn words(self, inner: usize) -> usize {
-        match self {
-            Self::F32 => inner,
-            Self::Pairs => inner.div_ceil(2).next_multiple_of(STEPS),
-        }
-    }
-}
 
 /// 32 sums for each row of a tile.
 pub(crate) type Tile = [[f32; COLUMNS]];
 type Multiply = unsafe fn(left: &[u32], right: &[u32], tile: &mut Tile, add: bool);
 type Scale = unsafe fn(tile: &mut Tile, factors: &[f32; COLUMNS]);
 
-/// The innermost product in one precision, by one instruction set.
+/// The micro-kernels of one precision and one instruction set.
 #[derive(Clone, Copy)]
 pub(crate) struct Kernel {
     isa: Isa,
@@ -83,21 +56,22 @@ pub(crate) struct Kernel {
     scale: Scale,
     left: Left,
     right: Format,
-    run: usize,
+    /// Values of the inner dimension that are multiplied at once
+    k_block: usize,
 }
 
 /// How left panels are packed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Left {
-    /// 12 words a step
+    /// 12 lanes
     Vectors(Format),
-    /// 32 rows, in blocks of 16 steps
+    /// 32 lanes, in blocks of 16 steps
     Tiles,
 }
 
 impl Kernel {
-    /// The one for rows and weights. Where no instruction multiplies pairs, weights that are pairs are taken apart when
-    /// they are used, and multiplied in f32.
+    /// The kernel for rows and weights. If no instruction multiplies pairs, packed pairs are widened before use and multiplied
+    /// in f32.
     pub(crate) fn for_weights(precision: Precision, isa: Isa) -> Self {
         match Self::for_values(precision, isa) {
             kernel if precision == Precision::Bf16 => Self {
@@ -108,7 +82,7 @@ impl Kernel {
         }
     }
 
-    /// The one for operands that are packed for one product. In f32 where no instruction multiplies pairs.
+    /// The kernel for operands that are packed for one product. It is f32 if no instruction multiplies pairs.
     pub(crate) fn for_values(precision: Precision, isa: Isa) -> Self {
         isa.check();
         match of_pairs(isa) {
@@ -124,7 +98,7 @@ impl Kernel {
             scale: scale(isa),
             left: Left::Vectors(format),
             right: format,
-            run: match format {
+            k_block: match format {
                 Format::F32 => VECTOR_STEPS,
                 Format::Pairs => 2 * VECTOR_STEPS,
             },
@@ -139,11 +113,11 @@ impl Kernel {
             scale: scale(isa),
             left: Left::Tiles,
             right: Format::Pairs,
-            run: AMX_VALUES,
+            k_block: AMX_VALUES,
         }
     }
 
-    /// Every kernel for rows and weights that runs here, and the one that does by loops what AMX does.
+    /// Every kernel for rows and weights that runs here, and the loops that model AMX.
     #[cfg(test)]
     pub(crate) fn available(precision: Precision) -> Vec<Self> {
         let modelled = Self::of_tiles(Isa::detected(), model::pairs);
@@ -152,7 +126,7 @@ impl Kernel {
         real.chain(modelled).collect()
     }
 
-    /// The same for operands that are packed for one product.
+    /// [`Kernel::available`] for operands that are packed for one product.
     #[cfg(test)]
     pub(crate) fn available_for_values(precision: Precision) -> Vec<Self> {
         let alike = |kernel: Self| match kernel.left {
@@ -165,12 +139,12 @@ impl Kernel {
         Self::available(precision).into_iter().map(alike).collect()
     }
 
-    /// What the rest of the work is compiled for.
+    /// The instruction set for all code around the micro-kernels.
     pub(crate) fn isa(&self) -> Isa {
         self.isa
     }
 
-    /// Rows of a tile: lanes of a left panel.
+    /// Rows of a tile, which are the lanes of a left panel.
     pub(crate) fn rows(&self) -> usize {
         match self.left {
             Left::Vectors(_) => VECTOR_ROWS,
@@ -178,8 +152,8 @@ impl Kernel {
         }
     }
 
-    /// Row panels of a task: of 144 rows, whose run stays in the second-level cache beside the weights'; of 288 for AMX,
-    /// which is so much faster that weights, read once for each task, would not arrive in time.
+    /// Row panels of a task. 144 rows stay in the second-level cache beside the weights. AMX takes 288: it is faster, and the
+    /// weights, which each task reads once, would arrive too late.
     pub(crate) fn task_panels(&self) -> usize {
         match self.left {
             Left::Vectors(_) => 12,
@@ -187,7 +161,7 @@ impl Kernel {
         }
     }
 
-    /// What the words of left panels hold.
+    /// The format of left panels.
     pub(crate) fn left(&self) -> Format {
         match self.left {
             Left::Vectors(format) => format,
@@ -195,20 +169,20 @@ impl Kernel {
         }
     }
 
-    /// What the words of right panels hold.
+    /// The format of right panels.
     pub(crate) fn right(&self) -> Format {
         self.right
     }
 
-    /// The inner dimension in runs, each multiplied at once. Sums of sums are more exact than one long sum.
-    pub(crate) fn runs(&self, inner: usize) -> impl Iterator<Item = std::ops::Range<usize>> {
-        let run = self.run;
-        (0..inner)
-            .step_by(run)
-            .map(move |start| start..inner.min(start + run))
+    /// The blocks of the inner dimension. Each is multiplied at once: sums of sums are more exact than one long sum.
+    pub(crate) fn k_blocks(&self, in_features: usize) -> impl Iterator<Item = Range<usize>> {
+        let block = self.k_block;
+        (0..in_features)
+            .step_by(block)
+            .map(move |start| start..in_features.min(start + block))
     }
 
-    /// Packs a left panel of the rows that `row` names, each of one length, or empty.
+    /// Packs a left panel. `row` returns the row of a lane, or an empty slice. All other rows have one length.
     pub(crate) fn pack_rows<'a, X: Element>(
         &self,
         row: impl Fn(usize) -> &'a [X],
@@ -230,7 +204,7 @@ impl Kernel {
         }
     }
 
-    /// Packs a left panel of columns, as many as it has rows or fewer.
+    /// Packs a left panel whose lanes are columns. There may be fewer columns than lanes.
     pub(crate) fn pack_columns<X: Element>(&self, columns: Columns<'_, X>, panel: &mut [u32]) {
         match self.left {
             Left::Vectors(format) => self.isa.run(ColumnPanel::<X, VECTOR_ROWS> {
@@ -256,7 +230,7 @@ impl Kernel {
         unsafe { (self.scale)(tile, factors) }
     }
 
-    /// Makes this thread ready to multiply.
+    /// Prepares this thread for products.
     pub(crate) fn begin(&self) -> Multiplier<'_> {
         #[cfg(target_arch = "x86_64")]
         let uses_tiles = self.left == Left::Tiles && self.isa == Isa::Amx;
@@ -279,7 +253,7 @@ impl fmt::Debug for Kernel {
     }
 }
 
-/// A kernel at work on one thread, which holds what its instructions need there.
+/// A kernel in use on one thread. It owns the thread's AMX configuration.
 pub(crate) struct Multiplier<'a> {
     kernel: &'a Kernel,
     #[cfg(target_arch = "x86_64")]
@@ -288,7 +262,7 @@ pub(crate) struct Multiplier<'a> {
 }
 
 impl Multiplier<'_> {
-    /// Hands out a packed right panel as [`multiply`](Self::multiply) reads it.
+    /// Calls `use_right` with the panel in the format that [`multiply`](Self::multiply) reads.
     pub(crate) fn with_right(&self, panel: &[u32], use_right: impl FnOnce(&[u32])) {
         if self.kernel.left() == self.kernel.right {
             return use_right(panel);
@@ -304,14 +278,14 @@ impl Multiplier<'_> {
     #[allow(unsafe_code)]
     #[inline]
     pub(crate) fn multiply(&self, left: &[u32], right: &[u32], tile: &mut Tile, add: bool) {
-        // SAFETY: the constructors have checked that the processor has the instructions, and `begin` has this thread's tiles
-        // configured. That is all that makes the function unsafe: it walks the slices in whole steps and stops at the end
-        // of the shorter.
+        // SAFETY: the constructors have checked that the processor has the instructions, and `begin` has configured this
+        // thread's tiles. The function needs nothing else: it reads the slices in whole steps and stops at the end of the
+        // shorter one.
         unsafe { (self.kernel.multiply)(left, right, tile, add) }
     }
 }
 
-/// The kernel whose instructions multiply pairs.
+/// The kernel of an instruction set that multiplies pairs.
 #[cfg(target_arch = "x86_64")]
 fn of_pairs(isa: Isa) -> Option<Kernel> {
     match isa {

@@ -1,10 +1,10 @@
-//! AMX by loops, for machines that have none: the same panels, read as the same tiles.
+//! A model of AMX in loops, for machines without it. It reads the same panels as the same tiles.
 
 use super::{AMX_ROWS, COLUMNS, Tile};
-use crate::turn::STEPS;
+use crate::transpose::STEPS;
 
-/// Like `amx::pairs`, whose loop this follows: a block of 16 steps is two tiles of the left panel, row after row, and two
-/// of the right one, side by side.
+/// Follows the loop of `amx::pairs`. A block of 16 steps is two tiles of the left panel, one below the other, and two tiles of
+/// the right panel, side by side.
 pub(super) fn pairs(left: &[u32], right: &[u32], tile: &mut Tile, add: bool) {
     if !add {
         tile.as_flattened_mut().fill(0.0);
@@ -25,7 +25,7 @@ pub(super) fn pairs(left: &[u32], right: &[u32], tile: &mut Tile, add: bool) {
     }
 }
 
-/// `TDPBF16PS`: the sums of the lower halves and those of the upper ones apart, then both.
+/// `TDPBF16PS`: sums the lower and the upper halves separately, then adds both sums.
 fn dot(left: &[u32], right: &[u32], tile: &mut Tile, [upper, other]: [usize; 2]) {
     for row in 0..16 {
         for column in 0..16 {

@@ -1,11 +1,11 @@
-//! The tile in pieces small enough for sixteen registers of four values, left to the compiler to vectorise.
+//! Plain loops that the compiler vectorises, over parts of the tile that fit sixteen registers of four values.
 
 use super::{COLUMNS, Tile, VECTOR_ROWS as ROWS};
 use crate::isa::mul_add;
 
-/// Rows of a piece.
+/// Rows of a part.
 const HEIGHT: usize = 4;
-/// Columns of a piece; aarch64 has twice the registers.
+/// Columns of a part. aarch64 has twice the registers.
 const WIDTH: usize = if cfg!(target_arch = "aarch64") { 16 } else { 8 };
 const FUSED: bool = cfg!(any(target_arch = "aarch64", target_feature = "fma"));
 
@@ -14,9 +14,11 @@ type Sums = [[f32; WIDTH]; HEIGHT];
 pub(super) fn f32(left: &[u32], right: &[u32], tile: &mut Tile, add: bool) {
     let (left, _) = left.as_chunks::<ROWS>();
     let (right, _) = right.as_chunks::<COLUMNS>();
-    each_piece(tile, add, |row, column, sums| {
+    each_part(tile, add, |row, column, sums| {
         for (left, right) in left.iter().zip(right) {
-            let right: &[u32; WIDTH] = right[column..].first_chunk().expect("a piece");
+            let right: &[u32; WIDTH] = right[column..]
+                .first_chunk()
+                .expect("a part has WIDTH columns");
             fuse(sums, &left[row..row + HEIGHT], right.map(f32::from_bits));
         }
     });
@@ -31,7 +33,7 @@ pub(super) fn scale(tile: &mut Tile, factors: &[f32; COLUMNS]) {
 }
 
 #[inline(always)]
-fn each_piece(tile: &mut Tile, add: bool, multiply: impl Fn(usize, usize, &mut Sums)) {
+fn each_part(tile: &mut Tile, add: bool, multiply: impl Fn(usize, usize, &mut Sums)) {
     for row in (0..ROWS).step_by(HEIGHT) {
         for column in (0..COLUMNS).step_by(WIDTH) {
             let mut sums = [[0.0; WIDTH]; HEIGHT];

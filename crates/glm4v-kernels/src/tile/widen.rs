@@ -1,12 +1,12 @@
-//! Pairs of bf16 as the f32 that they are, for processors that multiply f32 faster.
+//! Widens pairs of bf16 to f32, for processors that multiply f32 faster.
 
 use super::COLUMNS;
 use crate::isa::Job;
 
-/// A right panel of pairs, to be taken apart once for all the rows that it is multiplied with.
+/// Widens a right panel of pairs, once for all rows that it multiplies.
 pub(super) struct Widen<'a> {
     pub(super) panel: &'a [u32],
-    /// Twice as many
+    /// Twice as many words as `panel`
     pub(super) words: &'a mut [u32],
 }
 

@@ -1,18 +1,21 @@
-//! Turning blocks of words, in squares of four. Left to itself the compiler gathers words one by one, which takes as long
-//! as a tenth of a small product.
+//! Transposes blocks of words, in squares of four. Without the squares, the compiler gathers the words one by one, which takes a
+//! tenth of the time of a small product.
 
 /// Words of a lane in a block.
 pub(crate) const STEPS: usize = 16;
 
-/// panel\[step]\[lane] = block\[lane]\[step], for as many steps as the panel has.
+/// panel\[step]\[lane] = block\[lane]\[step], for all steps of the panel.
 #[inline(always)]
-pub(crate) fn turn<const LANES: usize>(block: &[[u32; STEPS]; LANES], panel: &mut [[u32; LANES]]) {
+pub(crate) fn transpose<const LANES: usize>(
+    block: &[[u32; STEPS]; LANES],
+    panel: &mut [[u32; LANES]],
+) {
     assert!(LANES.is_multiple_of(4) && panel.len() <= STEPS);
     let (squares, rest) = panel.as_chunks_mut::<4>();
     for (index, square) in squares.iter_mut().enumerate() {
         for lane in (0..LANES).step_by(4) {
             let rows = std::array::from_fn(|row| words(&block[lane + row], 4 * index));
-            for (target, words) in square.iter_mut().zip(turn_square(rows)) {
+            for (target, words) in square.iter_mut().zip(transpose_square(rows)) {
                 target[lane..lane + 4].copy_from_slice(&words);
             }
         }
@@ -33,10 +36,10 @@ fn words(lane: &[u32; STEPS], first: usize) -> [u32; 4] {
 #[cfg(target_arch = "x86_64")]
 #[allow(unsafe_code)]
 #[inline(always)]
-fn turn_square(rows: [[u32; 4]; 4]) -> [[u32; 4]; 4] {
+fn transpose_square(rows: [[u32; 4]; 4]) -> [[u32; 4]; 4] {
     use std::arch::x86_64::*;
 
-    // SAFETY: SSE2 is in every x86-64 processor, and four words have the size of a vector and no invalid patterns.
+    // SAFETY: every x86-64 processor has SSE2. Four words have the size of a vector, and every bit pattern of either is valid.
     unsafe {
         let [a, b, c, d]: [__m128i; 4] = std::mem::transmute(rows);
         let [ab, cd] = [_mm_unpacklo_epi32(a, b), _mm_unpacklo_epi32(c, d)];
@@ -52,6 +55,6 @@ fn turn_square(rows: [[u32; 4]; 4]) -> [[u32; 4]; 4] {
 
 #[cfg(not(target_arch = "x86_64"))]
 #[inline(always)]
-fn turn_square(rows: [[u32; 4]; 4]) -> [[u32; 4]; 4] {
+fn transpose_square(rows: [[u32; 4]; 4]) -> [[u32; 4]; 4] {
     std::array::from_fn(|step| rows.map(|row| row[step]))
 }

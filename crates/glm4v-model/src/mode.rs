@@ -1,0 +1,31 @@
+use burn::tensor::FloatDType;
+use glm4v_kernels::Precision;
+
+/// How the tower computes. It is chosen once, when the tower is built.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ComputeMode {
+    /// On the CPU, with this project's own kernels. Values are f32; the operands of products have this precision.
+    Cpu(Precision),
+    /// With the operations of a burn backend. All values have this type.
+    Device(FloatDType),
+}
+
+impl ComputeMode {
+    /// The type of the tower's outputs. It is f32 on the CPU.
+    #[must_use]
+    pub const fn dtype(self) -> FloatDType {
+        match self {
+            Self::Cpu(_) => FloatDType::F32,
+            Self::Device(dtype) => dtype,
+        }
+    }
+
+    /// Whether the tower runs on the CPU with this project's own kernels.
+    #[must_use]
+    pub const fn is_cpu(self) -> bool {
+        match self {
+            Self::Cpu(_) => true,
+            Self::Device(_) => false,
+        }
+    }
+}
