@@ -1,7 +1,9 @@
 use std::error::Error;
 use std::path::{Path, PathBuf};
 
-/// A picture or clip that cannot be read, or that the configuration refuses.
+use glm4v_config::ConfigError;
+
+/// Why an image or a video cannot become patch rows.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PreprocessError {
@@ -10,7 +12,7 @@ pub enum PreprocessError {
     Io {
         /// The file.
         path: PathBuf,
-        /// What the operating system said.
+        /// The operating system's message.
         source: std::io::Error,
     },
     /// The file was read, but it is refused.
@@ -21,130 +23,158 @@ pub enum PreprocessError {
         /// Why it is refused.
         source: Box<PreprocessError>,
     },
-    /// The bytes are of no format that is read.
-    #[error("expected {expected}, found {found}")]
+    /// The first bytes are not those of a supported format.
+    #[error("unknown format: {found}; supported formats are {supported}")]
     UnknownFormat {
-        /// The formats that would do.
-        expected: &'static str,
+        /// Names of the supported formats.
+        supported: String,
         /// The first bytes.
         found: String,
     },
-    /// The bytes start as a picture does, but are damaged, cut off or of a kind that is not read.
-    #[error("expected a whole {format} picture, found: {source}")]
+    /// A video file was passed as bytes.
+    #[error("a video file cannot be read from memory: save it, and open it by its path")]
+    VideoBytes,
+    /// The decoder failed.
+    #[error("the {format} image is damaged, cut off or of an unsupported kind: {source}")]
     Decode {
         /// The format, by the first bytes.
         format: &'static str,
-        /// What the decoder said.
+        /// The decoder's message.
         source: Box<dyn Error + Send + Sync>,
     },
-    /// The picture needs more than it may.
-    #[error("expected at most {limit} {what}, found {found}")]
+    /// A limit is exceeded.
+    #[error("{found} exceeds the limit of {limit} {unit}")]
     TooLarge {
-        /// What is counted.
-        what: &'static str,
-        /// The most there may be.
+        /// What the limit counts.
+        unit: &'static str,
+        /// The limit.
         limit: u64,
-        /// How many there are.
+        /// The value that exceeds it.
         found: String,
     },
-    /// One side is over 200 times the other.
-    #[error("expected sides within a ratio of 200, found {width}×{height} pixels")]
+    /// There is no memory for the patch rows.
+    #[error("the patch rows cannot be allocated: read fewer or smaller inputs at once")]
+    Allocation,
+    /// One side is more than 200 times the other.
+    #[error("an image of {width}×{height} pixels: one side is more than 200 times the other")]
     AspectRatio {
         /// Rows of pixels.
         height: usize,
         /// Columns of pixels.
         width: usize,
     },
-    /// A size that cannot be divided into patches.
+    /// The size cannot be divided into patches.
     #[error("expected {expected}, found {found}")]
     Size {
-        /// What would do.
+        /// The accepted values.
         expected: String,
-        /// What there is.
+        /// The value.
         found: String,
     },
-    /// The pixels are not of the type that is needed.
+    /// The pixels have an unsupported type.
     #[error("expected {expected} pixels, found {found}")]
     PixelType {
-        /// What would do.
+        /// The accepted types.
         expected: &'static str,
-        /// What there is.
+        /// The type.
         found: String,
     },
-    /// What is said of a clip cannot be, or is not enough to sample its frames.
-    #[error("expected a clip {expected}, found {found}")]
-    ClipInfo {
-        /// What would do.
+    /// The metadata of a video is invalid, or does not suffice to sample frames.
+    #[error("metadata of the video: expected {expected}, found {found}")]
+    VideoMetadata {
+        /// The accepted values.
         expected: &'static str,
-        /// What there is.
+        /// The value.
         found: String,
     },
-    /// A clip ends before a frame that was sampled.
-    #[error(
-        "expected frame {index} of the clip, counted from 0, found an end after {found} frames"
-    )]
+    /// A video ends before a sampled frame.
+    #[error("frame {index} (counted from 0) is missing: the video ends after {found} frames")]
     MissingFrame {
         /// The frame.
         index: usize,
-        /// How many frames there are.
+        /// The number of frames in the video.
         found: usize,
     },
-    /// A clip's frames differ in size.
+    /// The frames of a video differ in size.
     #[error(
-        "expected frames of {expected}, as the first, found {found} in frame {index}, counted from 0"
+        "frame {index} (counted from 0) has {found} and the first frame {expected}: all frames must have one size"
     )]
     FrameSize {
         /// The first frame that differs.
         index: usize,
         /// The size of the first frame.
         expected: String,
-        /// The size of this one.
+        /// The size of this frame.
         found: String,
     },
-    /// A folder of frames without any.
-    #[error("expected a folder of pictures (the frames of a clip), found none in it")]
+    /// A folder without images.
+    #[error("the folder contains no images: the frames of a video were expected in it")]
     NoFrames,
-    /// A video file without a video stream; the cover of an album is none.
-    #[error("expected a file with a video stream, found {found}")]
+    /// A video file without a video stream. The cover image of an album is not a video stream.
+    #[error("the file has no video stream, only: {found}")]
     NoVideo {
-        /// The streams there are.
+        /// The streams of the file.
         found: String,
     },
-    /// A program that reads video files is not there.
+    /// A program that reads video files is not installed.
     #[error(
-        "expected the program {} to read a video file, found none: install ffmpeg, which brings ffprobe \
-         (apt install ffmpeg, brew install ffmpeg or winget install ffmpeg), and have both on PATH",
+        "the program {} was not found: install ffmpeg (apt install ffmpeg, brew install ffmpeg or winget install \
+         ffmpeg), and check that both ffmpeg and ffprobe are on PATH",
         program.display()
     )]
     NoProgram {
         /// The program.
         program: PathBuf,
     },
-    /// A program that reads video files gave up.
-    #[error("expected {} to read the video, found that it failed: {said}", program.display())]
+    /// A program that reads video files failed.
+    #[error("{} cannot read the video: {message}", program.display())]
     Program {
         /// The program.
         program: PathBuf,
         /// Its last line on stderr.
-        said: String,
+        message: String,
     },
-    /// Decoding a video file ended before a frame that was sampled.
-    #[error(
-        "expected frame {index} of the clip, counted from 0, found that ffmpeg ended before it: {said}"
-    )]
+    /// ffmpeg stopped before a sampled frame.
+    #[error("ffmpeg stopped before frame {index} (counted from 0): {message}")]
     EndedEarly {
         /// The frame.
         index: usize,
         /// ffmpeg's last line on stderr.
-        said: String,
+        message: String,
     },
-    /// Patch rows and grids that do not belong together.
+    /// Patch rows and grids do not fit together.
     #[error("expected patch rows of shape {expected}, found {found}")]
     Rows {
-        /// The shape that the grids ask for.
+        /// The shape that the grids require.
         expected: String,
         /// The shape of the rows.
         found: String,
+    },
+    /// The configuration of a processor is invalid.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The checkpoint has no configuration for videos.
+    #[error(
+        "{}: not found, and videos cannot be read without it: copy it from the published checkpoint",
+        file.display()
+    )]
+    NoVideoProcessor {
+        /// The path at which it was expected.
+        file: PathBuf,
+    },
+    /// Two configurations that belong together have patches of different sizes.
+    #[error("{first} has {field} {first_value}, but {second} has {second_value}")]
+    Mismatch {
+        /// The field, by its name in the processors' files.
+        field: &'static str,
+        /// One configuration, and its file.
+        first: &'static str,
+        /// Its value.
+        first_value: usize,
+        /// The other configuration, and its file.
+        second: &'static str,
+        /// Its value.
+        second_value: usize,
     },
 }
 
@@ -166,11 +196,35 @@ impl PreprocessError {
         }
     }
 
-    /// The same with the file's name, unless it names one already.
+    /// The refusal of a file that starts with `bytes`.
+    pub(crate) fn unknown_format(supported: String, bytes: &[u8]) -> Self {
+        let first = &bytes[..bytes.len().min(8)];
+        Self::UnknownFormat {
+            supported,
+            found: match first {
+                [] => "the file is empty".into(),
+                _ => format!("the file starts with \"{}\"", first.escape_ascii()),
+            },
+        }
+    }
+
+    /// Adds the name of an input that has one.
+    pub(crate) fn named(self, name: Option<&Path>) -> Self {
+        match name {
+            Some(name) => self.in_file(name),
+            None => self,
+        }
+    }
+
+    /// Adds the name of the input, unless the error names a file already.
     #[must_use]
     pub fn in_file(self, path: &Path) -> Self {
         match self {
-            Self::Io { .. } | Self::File { .. } => self,
+            Self::Io { .. }
+            | Self::File { .. }
+            | Self::Config(_)
+            | Self::NoVideoProcessor { .. }
+            | Self::Mismatch { .. } => self,
             other => Self::File {
                 path: path.to_owned(),
                 source: Box::new(other),

@@ -1,102 +1,79 @@
 //! Pixels to patch rows for the GLM-V vision encoder, equal to those of transformers' `Glm4vImageProcessor` and its
-//! video processors.
+//! video processors. All of it runs on the host.
 //!
-//! [`open`] and [`decode`] read a picture as transformers' `load_image` does; [`ImageProcessor`] resizes it, normalizes
-//! it and cuts it into the rows of [`Patches`], any number of pictures of any sizes in one batch. All of it runs on the
-//! host. How many tokens a picture will take is known from its size alone ([`ImageProcessor::grid`]).
+//! [`Source::open`] opens an image or a video, and reads its header. [`Processor::probe`] computes the grid, and with it
+//! the number of tokens. [`Processor::read_batch`] decodes, resizes and normalizes any number of inputs into one batch of
+//! [`Patches`], on all cores.
+//!
+//! ```no_run
+//! use glm4v_config::Preset;
+//! use glm4v_preprocess::{Processor, ReadOptions, Source};
+//!
+//! let processor = Processor::from_preset(Preset::Glm41V9B);
+//! let image = processor.probe(Source::open("cat.jpg", &ReadOptions::default())?)?;
+//! let video = processor.probe(Source::open("cat.mp4", &ReadOptions::default())?)?;
+//! println!("{} tokens", video.grid.num_tokens(processor.config().merge_size));
+//!
+//! // An input that cannot be read has an error at its index, and does not affect the others.
+//! let (patches, errors) = processor.read_batch(&[image, video]);
+//! println!("{} patches, {} errors", patches.num_patches(), errors.iter().flatten().count());
+//! # Ok::<(), glm4v_preprocess::PreprocessError>(())
+//! ```
+//!
+//! Images and frames in memory need no source:
 //!
 //! ```
 //! use glm4v_config::{GridThw, Preset};
-//! use glm4v_preprocess::ImageProcessor;
+//! use glm4v_preprocess::Processor;
 //! use image::DynamicImage;
 //!
-//! let processor = ImageProcessor::new(Preset::Glm41V9B.image_processor());
-//! assert_eq!(processor.grid(480, 640)?.num_tokens(2), 17 * 23);
-//!
-//! let patches = processor.images(&[DynamicImage::new_rgb8(640, 480), DynamicImage::new_rgb8(90, 62)])?;
+//! let processor = Processor::from_preset(Preset::Glm41V9B);
+//! let images = [DynamicImage::new_rgb8(640, 480), DynamicImage::new_rgb8(90, 62)];
+//! let patches = processor.preprocess_images(&images)?;
 //! assert_eq!(patches.grids(), [GridThw::new(1, 34, 46), GridThw::new(1, 6, 8)]);
 //! assert_eq!(patches.pixel_values().shape(), [34 * 46 + 6 * 8, 3 * 2 * 14 * 14]);
 //! # Ok::<(), glm4v_preprocess::PreprocessError>(())
 //! ```
 //!
-//! [`VideoProcessor`] does the same with clips, whose frames come from any iterator: it takes those that
-//! [`sample_frames`] names, and says when they are shown.
+//! Video files are read by the programs ffmpeg and ffprobe. Animated images and folders of frames need no program.
 //!
-//! ```
-//! use glm4v_config::{GridThw, VideoProcessorConfig};
-//! use glm4v_preprocess::{ClipInfo, VideoProcessor};
-//! use image::RgbImage;
-//!
-//! let processor = VideoProcessor::new(VideoProcessorConfig::default());
-//! let info = ClipInfo::new(48, 24.0); // frames, frames a second
-//! let clip = processor.clip((0..48).map(|_| RgbImage::new(640, 480)), &info)?;
-//! assert_eq!(clip.frames_indices, [0, 12, 24, 36, 47, 47]);
-//! assert_eq!(clip.timestamps, [0.0, 1.0, 47.0 / 24.0]);
-//! assert_eq!(clip.patches.grids(), [GridThw::new(3, 34, 46)]);
-//! # Ok::<(), glm4v_preprocess::PreprocessError>(())
-//! ```
-//!
-//! [`Media::open`] tells pictures from clips, and reads the latter from video files (by the programs ffmpeg and ffprobe),
-//! animated pictures and folders of frames; [`VideoProcessor::read`] then reads no frames but those that are sampled.
-//!
-//! ```no_run
-//! use glm4v_config::VideoProcessorConfig;
-//! use glm4v_preprocess::{Media, MediaOptions, VideoProcessor};
-//!
-//! let processor = VideoProcessor::new(VideoProcessorConfig::default());
-//! if let Media::Clip(source) = Media::open("cat.mp4", &MediaOptions::default())? {
-//!     let clip = processor.read(&source)?;
-//!     println!("{} of {} frames", clip.frames_indices.len(), source.info().num_frames);
-//! }
-//! # Ok::<(), glm4v_preprocess::PreprocessError>(())
-//! ```
-//!
-//! [`Media::probe`] reads no more than headers; [`Patches::read`] then reads any number of pictures and clips into one
-//! batch, on all cores.
-//!
-//! With the feature `libjpeg`, on by default, JPEG is decoded by libjpeg, in C, to exactly Pillow's pixels. Without it
-//! the decoder is Rust, and differs from Pillow by up to 5 levels in some per cent of the values. libjpeg's errors
-//! unwind: built with `panic = "abort"`, a program ends at a damaged JPEG.
+//! With the feature `libjpeg`, on by default, libjpeg (C) decodes JPEG to exactly Pillow's pixels. Without it, the decoder
+//! is written in Rust, and some per cent of the values differ from Pillow's by up to 5 levels. libjpeg's errors unwind:
+//! a program built with `panic = "abort"` ends at a damaged JPEG.
 
 mod batch;
-mod clip;
-mod contain;
+mod codec;
 mod error;
-mod formats;
-mod gif;
-mod held;
-#[cfg(feature = "libjpeg")]
-mod jpeg;
-mod media;
+mod file;
+mod frames;
+mod image_processor;
+mod metadata;
 mod normalize;
-mod open;
-mod orientation;
+mod patch_shape;
 mod patches;
 mod patchify;
-mod pick;
-mod png_key;
 mod processor;
 mod resize;
 mod rgb;
 mod sampling;
 mod smart_resize;
 mod source;
-mod still;
+mod span;
 mod target;
 mod unpatchify;
-mod video;
+mod video_processor;
 
-pub use batch::Unread;
-pub use clip::{Clip, ClipInfo};
+pub use batch::Probed;
+pub use codec::{DecodeLimits, DecodeOptions, ImageCodec, decode_image, open_image};
 pub use error::PreprocessError;
-pub use held::{Held, reading_clip, resizing};
-pub use media::{Media, MediaInfo, MediaOptions};
-pub use open::{OpenOptions, decode, open};
-pub use patches::{Iter, PatchRows, Patches};
-pub use processor::ImageProcessor;
+pub use frames::FrameSource;
+pub use image_processor::ImageProcessor;
+pub use metadata::{SampledFrames, VideoMetadata};
+pub use patches::Patches;
+pub use processor::Processor;
 pub use sampling::sample_frames;
 pub use smart_resize::smart_resize;
-pub use source::ClipSource;
-pub use still::StillSource;
+pub use source::{ImageSource, ReadOptions, Source, VideoSource};
+pub use span::{PatchSpan, SpanRows};
 pub use unpatchify::unpatchify;
-pub use video::VideoProcessor;
+pub use video_processor::VideoProcessor;

@@ -1,133 +1,157 @@
 use std::fmt::Display;
 use std::ops::Range;
 
-use glm4v_config::GridThw;
+use glm4v_config::{GridThw, PatchKind};
 use ndarray::{Array2, ArrayView2, CowArray, Ix2};
 
 use crate::PreprocessError;
+use crate::span::{CHANNELS, PatchSpan, SpanRows};
 
-/// Colour channels of a still's row.
-pub(crate) const CHANNELS: usize = 3;
-
-/// Patch rows of one or more stills or clips, ready for the tower.
+/// The patch rows of one or more images and videos: a batch for the tower.
 ///
-/// The reference repeats a still `temporal_patch_size` times, so that each of its rows holds everything as often. Here
-/// rows of stills hold their frame once, and the tower reads them so; [`Patches::pixel_values`] gives the reference's.
+/// The reference repeats an image `temporal_patch_size` times, so that each of its rows contains the same frame as
+/// often. Here, a row of an image contains its frame once, and the tower repeats it. [`Patches::pixel_values`] gives the
+/// reference's rows.
+///
+/// ```
+/// use glm4v_config::{GridThw, PatchKind};
+/// use glm4v_preprocess::Patches;
+/// use ndarray::Array2;
+///
+/// // Two images of 2 × 2 patches; a row has 3 · 14² values.
+/// let grids = vec![GridThw::new(1, 2, 2); 2];
+/// let images = Patches::from_images(Array2::zeros((8, 588)), grids, 2)?;
+/// let video = Patches::from_pixel_values(Array2::zeros((4, 1176)), vec![GridThw::new(1, 2, 2)])?;
+/// let batch = Patches::concat(&[images, video])?;
+/// assert_eq!((batch.num_patches(), batch.num_tokens(2)), (12, 3));
+/// let blocks = batch.rows(0..12);
+/// assert_eq!(blocks[0].1.shape(), [8, 588]);
+/// assert_eq!((blocks[1].0, blocks[1].1.shape()), (PatchKind::Video, &[4, 1176][..]));
+/// # Ok::<(), glm4v_preprocess::PreprocessError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Patches {
-    /// The rows as they are held, one item after another.
+    /// The stored rows, one input after another.
     values: Vec<f32>,
-    grids: Vec<GridThw>,
-    /// For each item, how many equal frames one in its rows stands for: 1 where rows are whole.
-    repeats: Vec<usize>,
-    /// Values of a whole row.
+    spans: Vec<PatchSpan>,
+    /// Values of the reference's rows.
     row_len: usize,
 }
 
-/// One still or clip of [`Patches`].
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct PatchRows<'a> {
-    /// Its grid.
-    pub grid: GridThw,
-    /// Its rows as they are held: `[patches, channels · patch_size²]` of a still, and of other items
-    /// `[patches, channels · temporal_patch_size · patch_size²]`.
-    pub rows: ArrayView2<'a, f32>,
-    repeat: usize,
-}
-
 impl Patches {
-    /// Patches of `pixel_values`, [patches, channels · temporal_patch_size · patch_size²], which belong to `grids` in
-    /// their order, each in merge-block order.
+    /// Patches of the reference's rows, which belong to `grids` in their order, each in merge-block order. Their kind is
+    /// [`PatchKind::Video`], because the rows contain all frames.
+    ///
+    /// # Shapes
+    /// `pixel_values`: `[patches, channels · temporal_patch_size · patch_size²]`
     ///
     /// # Errors
-    /// [`PreprocessError::Rows`] where the rows are not as many as the grids have patches.
-    pub fn new(pixel_values: Array2<f32>, grids: Vec<GridThw>) -> Result<Self, PreprocessError> {
+    /// [`PreprocessError::Rows`] where the number of rows is not the number of patches in the grids.
+    pub fn from_pixel_values(
+        pixel_values: Array2<f32>,
+        grids: Vec<GridThw>,
+    ) -> Result<Self, PreprocessError> {
         let row_len = pixel_values.ncols();
-        Self::held(pixel_values, grids, 1, row_len)
+        Self::from_rows(pixel_values, &grids, PatchKind::Video, row_len)
     }
 
-    /// Patches of stills: `rows`, [patches, 3 · patch_size²], hold the one frame that each still repeats
-    /// `temporal_patch_size` times.
+    /// Patches of images, whose rows contain the one frame that the reference repeats `temporal_patch_size` times.
+    ///
+    /// # Shapes
+    /// `rows`: `[patches, 3 · patch_size²]`
     ///
     /// # Errors
-    /// [`PreprocessError::Rows`] where the rows are not as many as the grids have patches, or not of three channels, and
-    /// where there is no frame.
-    pub fn stills(
+    /// [`PreprocessError::Rows`] where the number of rows is not the number of patches in the grids. The same for rows
+    /// without three channels, and for a `temporal_patch_size` of 0.
+    pub fn from_images(
         rows: Array2<f32>,
         grids: Vec<GridThw>,
         temporal_patch_size: usize,
     ) -> Result<Self, PreprocessError> {
-        let divides = rows.ncols().is_multiple_of(CHANNELS) && temporal_patch_size > 0;
+        let valid = rows.ncols().is_multiple_of(CHANNELS) && temporal_patch_size > 0;
         let row_len = rows.ncols().checked_mul(temporal_patch_size);
-        let Some(row_len) = row_len.filter(|_| divides) else {
-            let width = "3 · patch_size², for one frame or more";
+        let Some(row_len) = row_len.filter(|_| valid) else {
+            let width = "3 · patch_size², repeated at least once";
             return Err(rows_error("any", width, rows.shape()));
         };
-        Self::held(rows, grids, temporal_patch_size, row_len)
+        Self::from_rows(rows, &grids, PatchKind::Image, row_len)
     }
 
-    fn held(
+    fn from_rows(
         rows: Array2<f32>,
-        grids: Vec<GridThw>,
-        repeat: usize,
+        grids: &[GridThw],
+        kind: PatchKind,
         row_len: usize,
     ) -> Result<Self, PreprocessError> {
-        let expected = checked_patches(&grids);
-        if expected != Some(rows.nrows()) {
-            let expected =
-                expected.map_or("more than fit in memory".into(), |rows| rows.to_string());
-            return Err(rows_error(&expected, rows.ncols(), rows.shape()));
+        let inputs = grids.iter().map(|&grid| (grid, kind, rows.ncols()));
+        let spans = PatchSpan::place(inputs).map(|(spans, _)| spans);
+        let expected = spans
+            .as_ref()
+            .map(|spans| spans.last().map_or(0, |span| span.rows().end));
+        match spans {
+            Some(spans) if expected == Some(rows.nrows()) => Ok(Self {
+                values: in_order(rows),
+                spans,
+                row_len,
+            }),
+            Some(_) | None => {
+                let expected =
+                    expected.map_or("more than fit in memory".into(), |rows| rows.to_string());
+                Err(rows_error(&expected, rows.ncols(), rows.shape()))
+            }
         }
-        Ok(Self {
-            values: in_order(rows),
-            repeats: vec![repeat; grids.len()],
-            grids,
-            row_len,
-        })
     }
 
-    /// Room for the rows of `items`, each with the number of equal frames that one stands for.
+    /// A batch without inputs.
+    pub(crate) const fn empty(row_len: usize) -> Self {
+        Self {
+            values: Vec::new(),
+            spans: Vec::new(),
+            row_len,
+        }
+    }
+
+    /// Rows of zeros for inputs, each with the width of its stored rows.
     pub(crate) fn zeroed(
-        items: impl IntoIterator<Item = (GridThw, usize)>,
+        inputs: impl IntoIterator<Item = (GridThw, PatchKind, usize)>,
         row_len: usize,
     ) -> Result<Self, PreprocessError> {
-        let (grids, repeats): (Vec<GridThw>, Vec<usize>) = items.into_iter().unzip();
-        let too_large = || PreprocessError::TooLarge {
-            what: "values",
-            limit: (isize::MAX as usize / size_of::<f32>()) as u64,
-            found: format!("rows of {row_len} values for {grids:?}, more than can be allocated"),
-        };
-        let len = |(grid, repeat): (&GridThw, &usize)| {
-            checked_patches(std::slice::from_ref(grid))?.checked_mul(row_len / repeat)
-        };
-        let lens = grids.iter().zip(&repeats).map(len);
-        let values = lens
-            .reduce(|sum, own| sum?.checked_add(own?))
-            .unwrap_or(Some(0))
-            .ok_or_else(too_large)?;
-        // Asked for and given back: what cannot be had is an error here, and would end the program in the next line,
-        // which unlike a reserved vector gets its zeros from the system.
-        let mut probe = Vec::<f32>::new();
-        probe.try_reserve_exact(values).map_err(|_| too_large())?;
-        drop(std::hint::black_box(probe));
+        let (spans, len) = PatchSpan::place(inputs).ok_or(PreprocessError::Allocation)?;
+        // This reservation reports what `vec!` could not: it would abort the program. The vector itself is not reserved,
+        // because `vec!` gets its zeros from the system.
+        let mut reservation = Vec::<f32>::new();
+        reservation
+            .try_reserve_exact(len)
+            .map_err(|_| PreprocessError::Allocation)?;
+        drop(std::hint::black_box(reservation));
         Ok(Self {
-            values: vec![0.0; values],
-            grids,
-            repeats,
+            values: vec![0.0; len],
+            spans,
             row_len,
         })
     }
 
-    /// The rows of each item as they are held, to be written.
+    /// The stored rows of each input, for writing.
     pub(crate) fn split_mut(&mut self) -> Vec<&mut [f32]> {
         let mut rest = &mut self.values[..];
-        let items = self.grids.iter().zip(&self.repeats);
-        let own = |(grid, repeat): (&GridThw, &usize)| {
-            let len = grid.num_patches() * (self.row_len / repeat);
-            rest.split_off_mut(..len)
-                .expect("the values are those of the items")
+        let own = |span: &PatchSpan| {
+            rest.split_off_mut(..span.values().len())
+                .expect("the spans cover the values")
         };
-        items.map(own).collect()
+        self.spans.iter().map(own).collect()
+    }
+
+    /// Removes the inputs for which `keep` is false. The rows of the others move up.
+    pub(crate) fn retain(&mut self, keep: &[bool]) {
+        let kept = self.spans.iter().zip(keep).filter(|(_, keep)| **keep);
+        let old: Vec<PatchSpan> = kept.map(|(span, _)| *span).collect();
+        let inputs = old.iter().map(|span| (span.grid, span.kind, span.width));
+        let (spans, len) = PatchSpan::place(inputs).expect("fewer values than before");
+        for (old, new) in old.iter().zip(&spans) {
+            self.values.copy_within(old.values(), new.first_value);
+        }
+        self.values.truncate(len);
+        self.spans = spans;
     }
 
     /// Joins batches in their order.
@@ -141,37 +165,45 @@ impl Patches {
             return Err(rows_error("any", row_len, &found));
         }
         let values: Vec<&[f32]> = batches.iter().map(|batch| &batch.values[..]).collect();
-        let grids = batches.iter().flat_map(|batch| &batch.grids);
-        let repeats = batches.iter().flat_map(|batch| &batch.repeats);
+        let spans = batches.iter().flat_map(|batch| &batch.spans);
+        let inputs = spans.map(|span| (span.grid, span.kind, span.width));
+        let (spans, _) = PatchSpan::place(inputs).expect("all values are in memory");
         Ok(Self {
             values: values.concat(),
-            grids: grids.copied().collect(),
-            repeats: repeats.copied().collect(),
+            spans,
             row_len,
         })
     }
 
-    /// The reference's rows, [patches, channels · temporal_patch_size · patch_size²]: where there are stills, made for
-    /// the asking.
+    /// The reference's rows. They are a copy if the batch contains images, whose frames are repeated.
+    ///
+    /// # Shapes
+    /// `[patches, channels · temporal_patch_size · patch_size²]`
     #[must_use]
     pub fn pixel_values(&self) -> CowArray<'_, f32, Ix2> {
         let shape = (self.num_patches(), self.row_len);
-        if self.repeats.iter().all(|&repeat| repeat == 1) {
+        if self.spans.iter().all(|span| span.width == self.row_len) {
             let view = ArrayView2::from_shape(shape, &self.values);
             return view.expect("rows are whole").into();
         }
         let mut values = Vec::with_capacity(shape.0 * shape.1);
-        for item in self {
-            item.repeat_frames(&mut values);
+        for span in self.iter() {
+            span.repeat_frames(&mut values);
         }
         let rows = Array2::from_shape_vec(shape, values);
         rows.expect("every row becomes a whole one").into()
     }
 
-    /// The grid of each still or clip.
+    /// The place of each image or video, in order.
     #[must_use]
-    pub fn grids(&self) -> &[GridThw] {
-        &self.grids
+    pub fn spans(&self) -> &[PatchSpan] {
+        &self.spans
+    }
+
+    /// The grid of each image or video.
+    #[must_use]
+    pub fn grids(&self) -> Vec<GridThw> {
+        self.spans.iter().map(|span| span.grid).collect()
     }
 
     /// Values of a row of [`Patches::pixel_values`].
@@ -180,110 +212,83 @@ impl Patches {
         self.row_len
     }
 
-    /// Each still or clip.
-    pub fn iter(&self) -> Iter<'_> {
-        Iter {
-            patches: self,
-            next: 0,
-            values: &self.values,
-        }
+    /// The stored rows of each image or video.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = SpanRows<'_>> {
+        self.spans.iter().map(|span| SpanRows {
+            grid: span.grid,
+            kind: span.kind,
+            rows: self.view((span.rows().len(), span.width), span.values()),
+            repeats: self.row_len / span.width.max(1),
+        })
     }
 
-    /// Rows `range` of all items as they are held, in parts of equal width, one below the other.
+    /// The stored rows in `range`, in blocks of one kind, one below the other.
     #[must_use]
-    pub fn parts(&self, range: Range<usize>) -> Vec<ArrayView2<'_, f32>> {
-        let mut spans: Vec<(Range<usize>, usize)> = Vec::new();
-        let (mut row, mut value) = (0, 0);
-        for (grid, repeat) in self.grids.iter().zip(&self.repeats) {
-            let (rows, width) = (grid.num_patches(), self.row_len / repeat);
-            let inside = |row_of_all: usize| row_of_all.clamp(row, row + rows) - row;
-            let own = value + inside(range.start) * width..value + inside(range.end) * width;
-            (row, value) = (row + rows, value + rows * width);
-            match spans.last_mut() {
-                _ if own.is_empty() => {}
-                Some((span, last)) if *last == width => span.end = own.end,
-                _ => spans.push((own, width)),
+    pub fn rows(&self, range: Range<usize>) -> Vec<(PatchKind, ArrayView2<'_, f32>)> {
+        let blocks = self.blocks(range).into_iter();
+        let view = |(kind, width, values): (PatchKind, usize, Range<usize>)| {
+            (kind, self.view((values.len() / width, width), values))
+        };
+        blocks.map(view).collect()
+    }
+
+    /// All stored rows in blocks of one kind, one below the other. A batch of one kind is not copied.
+    #[must_use]
+    pub fn into_rows(self) -> Vec<(PatchKind, Array2<f32>)> {
+        match self.blocks(0..self.num_patches()).as_slice() {
+            [(kind, width, values)] => {
+                let shape = (values.len() / width, *width);
+                let rows = Array2::from_shape_vec(shape, self.values);
+                vec![(*kind, rows.expect("rows are whole"))]
+            }
+            blocks => {
+                let copy = |(kind, width, values): &(PatchKind, usize, Range<usize>)| {
+                    let rows = self.view((values.len() / width, *width), values.clone());
+                    (*kind, rows.to_owned())
+                };
+                blocks.iter().map(copy).collect()
             }
         }
-        let part = |(span, width): (Range<usize>, usize)| {
-            let shape = (span.len() / width, width);
-            ArrayView2::from_shape(shape, &self.values[span]).expect("whole rows")
-        };
-        spans.into_iter().map(part).collect()
     }
 
-    /// Rows of all grids together.
+    /// The blocks of [`Patches::rows`]: kind, width and values.
+    fn blocks(&self, range: Range<usize>) -> Vec<(PatchKind, usize, Range<usize>)> {
+        let mut blocks: Vec<(PatchKind, usize, Range<usize>)> = Vec::new();
+        for span in &self.spans {
+            let rows = span.rows();
+            let value = |row: usize| {
+                let row = row.clamp(rows.start, rows.end) - rows.start;
+                span.first_value + row * span.width
+            };
+            let values = value(range.start)..value(range.end);
+            if values.is_empty() {
+                continue;
+            }
+            match blocks.last_mut() {
+                Some((kind, width, block)) if (*kind, *width) == (span.kind, span.width) => {
+                    block.end = values.end;
+                }
+                Some(_) | None => blocks.push((span.kind, span.width, values)),
+            }
+        }
+        blocks
+    }
+
+    fn view(&self, shape: (usize, usize), values: Range<usize>) -> ArrayView2<'_, f32> {
+        ArrayView2::from_shape(shape, &self.values[values]).expect("rows are whole")
+    }
+
+    /// Patches of all images and videos, before the merge.
     #[must_use]
     pub fn num_patches(&self) -> usize {
-        self.grids.iter().map(|grid| grid.num_patches()).sum()
+        self.spans.last().map_or(0, |span| span.rows().end)
     }
 
-    /// Tokens that the tower makes of all grids together.
+    /// Tokens of all images and videos, after the merge.
     #[must_use]
     pub fn num_tokens(&self, spatial_merge_size: usize) -> usize {
-        let tokens = |grid: &GridThw| grid.num_tokens(spatial_merge_size);
-        self.grids.iter().map(tokens).sum()
-    }
-}
-
-/// The stills and clips of [`Patches`], in order.
-#[derive(Clone, Debug)]
-pub struct Iter<'a> {
-    patches: &'a Patches,
-    next: usize,
-    values: &'a [f32],
-}
-
-impl<'a> Iterator for Iter<'a> {
-    type Item = PatchRows<'a>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let grid = *self.patches.grids.get(self.next)?;
-        let repeat = self.patches.repeats[self.next];
-        self.next += 1;
-        let shape = (grid.num_patches(), self.patches.row_len / repeat);
-        let (own, rest) = self.values.split_at(shape.0 * shape.1);
-        self.values = rest;
-        let rows = ArrayView2::from_shape(shape, own).expect("whole rows");
-        Some(PatchRows { grid, rows, repeat })
-    }
-}
-
-impl<'a> IntoIterator for &'a Patches {
-    type Item = PatchRows<'a>;
-    type IntoIter = Iter<'a>;
-
-    fn into_iter(self) -> Iter<'a> {
-        self.iter()
-    }
-}
-
-impl<'a> PatchRows<'a> {
-    /// [`Patches::pixel_values`] of this item.
-    #[must_use]
-    pub fn pixel_values(&self) -> CowArray<'a, f32, Ix2> {
-        let [rows, width] = [self.rows.nrows(), self.rows.ncols() * self.repeat];
-        if self.repeat == 1 {
-            return self.rows.into();
-        }
-        let mut values = Vec::with_capacity(rows * width);
-        self.repeat_frames(&mut values);
-        let rows = Array2::from_shape_vec((rows, width), values);
-        rows.expect("every row becomes a whole one").into()
-    }
-
-    /// Appends the whole rows: of each channel, the frame as often as it stands for.
-    fn repeat_frames(&self, values: &mut Vec<f32>) {
-        let held = self.rows.to_slice().expect("rows are contiguous");
-        if self.repeat == 1 {
-            return values.extend_from_slice(held);
-        }
-        // A row without values has no planes.
-        for plane in held.chunks_exact((self.rows.ncols() / CHANNELS).max(1)) {
-            for _ in 0..self.repeat {
-                values.extend_from_slice(plane);
-            }
-        }
+        let tokens = |span: &PatchSpan| span.grid.num_tokens(spatial_merge_size);
+        self.spans.iter().map(tokens).sum()
     }
 }
 
@@ -299,14 +304,6 @@ fn in_order(rows: Array2<f32>) -> Vec<f32> {
     values.truncate(first + len);
     values.drain(..first);
     values
-}
-
-/// Patches of all grids, unless there are more than can be counted.
-fn checked_patches(grids: &[GridThw]) -> Option<usize> {
-    grids.iter().try_fold(0_usize, |rows, grid| {
-        let patches = grid.t.checked_mul(grid.h)?.checked_mul(grid.w)?;
-        rows.checked_add(patches)
-    })
 }
 
 fn rows_error(rows: &str, width: impl Display, found: &[usize]) -> PreprocessError {
@@ -325,21 +322,22 @@ mod tests {
     const PAIR: GridThw = GridThw::new(1, 1, 2);
     const ONE: GridThw = GridThw::new(1, 1, 1);
 
-    /// A still of two patches of two pixels, twice in a row, and a clip's patch.
+    /// An image with two patches of two pixels, a video with one patch, and the image again.
     fn mixed() -> Patches {
-        let stills = array![
+        let images = array![
             [1.0, 2.0, 3.0, 4.0, 5.0, 6.0],
             [7.0, 8.0, 9.0, 10.0, 11.0, 12.0]
         ];
-        let stills = Patches::stills(stills, vec![PAIR], 2).unwrap();
-        let clip = Array2::from_shape_fn((1, 12), |(_, column)| -(column as f32));
-        let clip = Patches::new(clip, vec![ONE]).unwrap();
-        Patches::concat(&[stills.clone(), clip, stills]).unwrap()
+        let images = Patches::from_images(images, vec![PAIR], 2).unwrap();
+        let video = Array2::from_shape_fn((1, 12), |(_, column)| -(column as f32));
+        let video = Patches::from_pixel_values(video, vec![ONE]).unwrap();
+        Patches::concat(&[images.clone(), video, images]).unwrap()
     }
 
     #[test]
     fn rows_are_dealt_to_the_grids_in_order() {
-        let patches = Patches::new(array![[1.0], [2.0], [3.0]], vec![PAIR, ONE]).unwrap();
+        let patches =
+            Patches::from_pixel_values(array![[1.0], [2.0], [3.0]], vec![PAIR, ONE]).unwrap();
         let items: Vec<_> = patches.iter().map(|item| (item.grid, item.rows)).collect();
         assert_eq!(items[0], (PAIR, array![[1.0], [2.0]].view()));
         assert_eq!(items[1], (ONE, array![[3.0]].view()));
@@ -347,61 +345,61 @@ mod tests {
     }
 
     #[test]
-    fn rows_must_be_as_many_as_patches() {
-        let error = Patches::new(Array2::zeros((3, 5)), vec![PAIR]).unwrap_err();
+    fn the_number_of_rows_is_that_of_the_patches() {
+        let error = Patches::from_pixel_values(Array2::zeros((3, 5)), vec![PAIR]).unwrap_err();
         assert!(
             error.to_string().ends_with("[2, 5], found [3, 5]"),
             "{error}"
         );
         let endless = GridThw::new(usize::MAX, 2, 1);
-        assert!(Patches::new(Array2::zeros((3, 5)), vec![endless]).is_err());
+        assert!(Patches::from_pixel_values(Array2::zeros((3, 5)), vec![endless]).is_err());
     }
 
     #[test]
-    fn rows_of_stills_have_three_channels_and_a_frame() {
+    fn rows_of_images_have_three_channels_and_are_repeated() {
         let rows = |width| Array2::zeros((2, width));
         for (width, frames) in [(5, 2), (6, 0)] {
-            let error = Patches::stills(rows(width), vec![PAIR], frames).unwrap_err();
+            let error = Patches::from_images(rows(width), vec![PAIR], frames).unwrap_err();
             let found = format!("found [2, {width}]");
             assert!(error.to_string().ends_with(&found), "{error}");
         }
-        let three = Patches::stills(rows(6), vec![PAIR, ONE], 2).unwrap_err();
+        let three = Patches::from_images(rows(6), vec![PAIR, ONE], 2).unwrap_err();
         assert!(three.to_string().contains("[3, 6]"), "{three}");
     }
 
     #[test]
-    fn rows_are_contiguous_whatever_comes_in() {
+    fn rows_become_contiguous() {
         let transposed = array![[1.0, 2.0], [3.0, 4.0]].reversed_axes();
-        let patches = Patches::new(transposed, vec![PAIR]).unwrap();
+        let patches = Patches::from_pixel_values(transposed, vec![PAIR]).unwrap();
         let values = patches.pixel_values();
         assert_eq!(values.as_slice().unwrap(), [1.0, 3.0, 2.0, 4.0]);
 
         let cut = array![[1.0], [2.0], [3.0], [4.0]].slice_move(s![1..3, ..]);
-        let patches = Patches::new(cut, vec![PAIR]).unwrap();
+        let patches = Patches::from_pixel_values(cut, vec![PAIR]).unwrap();
         assert_eq!(patches.pixel_values(), array![[2.0], [3.0]]);
     }
 
     #[test]
     fn batches_are_joined_in_order() {
-        let first = Patches::new(array![[1.0], [2.0]], vec![PAIR]).unwrap();
-        let second = Patches::new(array![[3.0]], vec![ONE]).unwrap();
+        let first = Patches::from_pixel_values(array![[1.0], [2.0]], vec![PAIR]).unwrap();
+        let second = Patches::from_pixel_values(array![[3.0]], vec![ONE]).unwrap();
         let joined = Patches::concat(&[first.clone(), second]).unwrap();
         assert_eq!(joined.pixel_values(), array![[1.0], [2.0], [3.0]]);
         assert_eq!(joined.grids(), [PAIR, ONE]);
 
-        let wide = Patches::new(Array2::zeros((1, 2)), vec![ONE]).unwrap();
+        let wide = Patches::from_pixel_values(Array2::zeros((1, 2)), vec![ONE]).unwrap();
         let error = Patches::concat(&[first, wide]).unwrap_err().to_string();
         assert!(error.ends_with("[any, 1], found [1, 2]"), "{error}");
     }
 
     #[test]
-    fn a_still_repeats_its_frame_channel_by_channel() {
+    fn an_image_repeats_its_frame_channel_by_channel() {
         let patches = mixed();
         let values = patches.pixel_values();
         assert_eq!(values.dim(), (5, 12));
-        let still = array![1.0, 2.0, 1.0, 2.0, 3.0, 4.0, 3.0, 4.0, 5.0, 6.0, 5.0, 6.0];
-        assert_eq!(values.row(0), still);
-        assert_eq!(values.row(3), still);
+        let image = array![1.0, 2.0, 1.0, 2.0, 3.0, 4.0, 3.0, 4.0, 5.0, 6.0, 5.0, 6.0];
+        assert_eq!(values.row(0), image);
+        assert_eq!(values.row(3), image);
         assert_eq!(values[(2, 11)], -11.0);
         let items: Vec<_> = patches.iter().map(|item| item.pixel_values()).collect();
         assert_eq!(items[2], values.slice(s![3.., ..]));
@@ -409,19 +407,73 @@ mod tests {
     }
 
     #[test]
-    fn parts_are_of_one_width_wherever_they_are_cut() {
+    fn blocks_have_one_kind_wherever_they_start() {
+        let (image, video) = (PatchKind::Image, PatchKind::Video);
         let patches = mixed();
-        let parts = |range: Range<usize>| -> Vec<_> {
-            let parts = patches.parts(range).into_iter();
-            parts.map(|part| (part[(0, 0)], part.dim())).collect()
+        let rows = |range: Range<usize>| -> Vec<_> {
+            let blocks = patches.rows(range).into_iter();
+            blocks
+                .map(|(kind, rows)| (kind, rows[(0, 0)], rows.dim()))
+                .collect()
         };
-        let all = [(1.0, (2, 6)), (0.0, (1, 12)), (1.0, (2, 6))];
-        assert_eq!(parts(0..5), all);
-        assert_eq!(parts(1..3), [(7.0, (1, 6)), (0.0, (1, 12))]);
-        assert_eq!(parts(4..5), [(7.0, (1, 6))]);
-        assert_eq!(parts(3..3), []);
+        let all = [
+            (image, 1.0, (2, 6)),
+            (video, 0.0, (1, 12)),
+            (image, 1.0, (2, 6)),
+        ];
+        assert_eq!(rows(0..5), all);
+        assert_eq!(rows(1..3), [(image, 7.0, (1, 6)), (video, 0.0, (1, 12))]);
+        assert_eq!(rows(4..5), [(image, 7.0, (1, 6))]);
+        assert_eq!(rows(3..3), []);
         let alike = Patches::concat(&[patches.clone(), patches]).unwrap();
-        let widths: Vec<_> = alike.parts(0..10).iter().map(|part| part.dim()).collect();
+        let widths: Vec<_> = alike.rows(0..10).iter().map(|rows| rows.1.dim()).collect();
         assert_eq!(widths, [(2, 6), (1, 12), (4, 6), (1, 12), (2, 6)]);
+        let owned = alike.clone().into_rows();
+        let borrowed = alike.rows(0..10).into_iter();
+        assert!(
+            owned
+                .iter()
+                .map(|(kind, rows)| (*kind, rows.view()))
+                .eq(borrowed)
+        );
+    }
+
+    #[test]
+    fn rows_of_one_kind_are_given_away_without_a_copy() {
+        let rows = array![[1.0, 2.0, 3.0], [4.0, 5.0, 6.0], [7.0, 8.0, 9.0]];
+        let address = rows.as_ptr();
+        let patches = Patches::from_images(rows, vec![PAIR, ONE], 2).unwrap();
+        let [(kind, rows)] = &patches.into_rows()[..] else {
+            panic!("several blocks");
+        };
+        assert_eq!((*kind, rows.dim()), (PatchKind::Image, (3, 3)));
+        assert_eq!(rows.as_ptr(), address);
+    }
+
+    #[test]
+    fn inputs_are_removed_and_the_others_move_up() {
+        let spans = |patches: &Patches| -> Vec<_> {
+            let spans = patches.spans().iter();
+            spans
+                .map(|span| (span.grid, span.kind, span.rows()))
+                .collect()
+        };
+        let (image, video) = (PatchKind::Image, PatchKind::Video);
+        let all = mixed();
+        assert_eq!(
+            spans(&all),
+            [(PAIR, image, 0..2), (ONE, video, 2..3), (PAIR, image, 3..5)]
+        );
+        let mut last_two = all.clone();
+        last_two.retain(&[false, true, true]);
+        assert_eq!(spans(&last_two), [(ONE, video, 0..1), (PAIR, image, 1..3)]);
+        let values = all.pixel_values();
+        assert_eq!(last_two.pixel_values(), values.slice(s![2.., ..]));
+        let mut none = all;
+        none.retain(&[false; 3]);
+        assert_eq!(
+            (none.num_patches(), none.pixel_values().dim()),
+            (0, (0, 12))
+        );
     }
 }

@@ -3,9 +3,9 @@ use image::RgbImage;
 use rayon::prelude::*;
 
 use crate::normalize::Levels;
-use crate::patches::CHANNELS;
+use crate::span::CHANNELS;
 
-/// How pictures are cut into patch rows.
+/// Cuts frames into patch rows.
 pub(crate) struct Patchifier {
     patch: usize,
     frames: usize,
@@ -14,7 +14,7 @@ pub(crate) struct Patchifier {
 }
 
 impl Patchifier {
-    /// Rows hold `frames` frames each.
+    /// A row contains `frames` frames.
     pub(crate) fn new(config: &ImageProcessorConfig, frames: usize) -> Self {
         Self {
             patch: config.patch_size,
@@ -29,8 +29,8 @@ impl Patchifier {
         CHANNELS * self.frames * self.patch * self.patch
     }
 
-    /// Writes the rows of one still or clip to `rows`, [t·h·w, `row_width`], in merge-block order: for each temporal
-    /// patch, block row and block column, the patches of that block. The last frame stands in for missing ones.
+    /// Writes the rows of one image or video to `rows`, [t·h·w, `row_width`], in merge-block order: for each temporal
+    /// patch, block row and block column, the patches of that block. The last frame is repeated to fill a temporal patch.
     pub(crate) fn write(&self, frames: &[&RgbImage], grid: GridThw, rows: &mut [f32]) {
         assert_eq!(rows.len(), grid.num_patches() * self.row_width());
         let block_rows = grid.h / self.merge;
@@ -98,7 +98,7 @@ mod tests {
     }
 
     /// The level of pixel (x, y) is 10·y + x in red, a hundred more in green, two hundred more in blue.
-    fn picture(width: u32, height: u32) -> RgbImage {
+    fn gradient(width: u32, height: u32) -> RgbImage {
         RgbImage::from_fn(width, height, |x, y| {
             let level = (10 * y + x) as u8;
             Rgb([level, level + 100, level + 200])
@@ -115,7 +115,7 @@ mod tests {
     fn patches_come_block_by_block() {
         let rows = written(
             &patchifier(1, 1, 2),
-            &[&picture(4, 2)],
+            &[&gradient(4, 2)],
             GridThw::new(1, 2, 4),
         );
         let red: Vec<f32> = rows.iter().step_by(3).copied().collect();
@@ -126,7 +126,7 @@ mod tests {
     fn a_row_is_channel_frame_y_x() {
         let rows = written(
             &patchifier(2, 2, 1),
-            &[&picture(2, 2)],
+            &[&gradient(2, 2)],
             GridThw::new(1, 1, 1),
         );
         let plane = [0.0, 1.0, 10.0, 11.0];

@@ -1,201 +1,199 @@
-use std::borrow::Cow;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
-use glm4v_config::{GridThw, ImageProcessorConfig};
+use glm4v_config::{
+    ConfigError, GridThw, ImageProcessorConfig, Preset, VideoProcessorConfig, VisionConfig,
+};
 use image::{DynamicImage, RgbImage};
-use rayon::prelude::*;
 
-use crate::patchify::Patchifier;
-use crate::resize::resize;
-use crate::rgb::{Alpha, to_rgb};
-use crate::target::{target_grid, target_size};
-use crate::{Patches, PreprocessError, StillSource, Unread};
+use crate::patch_shape::{IMAGE_PROCESSOR, PatchShape, TOWER, VIDEO_PROCESSOR};
+use crate::{
+    ImageProcessor, Patches, PreprocessError, SampledFrames, VideoMetadata, VideoProcessor,
+};
 
-/// Makes patch rows of stills, as `Glm4vImageProcessor` of transformers does.
-pub struct ImageProcessor {
-    config: ImageProcessorConfig,
-    patchifier: Patchifier,
+const VIDEO_FILE: &str = "video_preprocessor_config.json";
+
+/// Makes patch rows of images and videos, on the host.
+///
+/// ```
+/// use glm4v_config::{GridThw, Preset};
+/// use glm4v_preprocess::{Processor, Source};
+/// use image::DynamicImage;
+///
+/// let processor = Processor::from_preset(Preset::Glm41V9B);
+/// let image = processor.probe(Source::from_image(DynamicImage::new_rgb8(640, 480)))?;
+/// assert_eq!(image.grid, GridThw::new(1, 34, 46));
+///
+/// let (patches, errors) = processor.read_batch(&[image]);
+/// assert!(errors[0].is_none());
+/// assert_eq!(patches.num_tokens(2), 17 * 23);
+/// # Ok::<(), glm4v_preprocess::PreprocessError>(())
+/// ```
+pub struct Processor {
+    image: ImageProcessor,
+    video: OnceLock<VideoProcessor>,
+    /// Where the configuration for videos is expected. It is read for the first video.
+    video_file: Option<PathBuf>,
 }
 
-impl ImageProcessor {
-    /// A processor that follows `config`.
-    #[must_use]
-    pub fn new(config: ImageProcessorConfig) -> Self {
-        Self {
-            patchifier: Patchifier::new(&config, 1),
-            config,
-        }
-    }
-
-    /// What this processor follows.
-    #[must_use]
-    pub fn config(&self) -> &ImageProcessorConfig {
-        &self.config
-    }
-
-    /// The grid of a still of `height` × `width` pixels, known from its size alone; its
-    /// [`GridThw::num_tokens`] of [`ImageProcessorConfig::merge_size`] are the tokens it will take.
+impl Processor {
+    /// A processor for images and videos.
     ///
     /// # Errors
-    /// Those of [`crate::smart_resize`]; without resizing, [`PreprocessError::Size`] for a side that is not a multiple of
-    /// [`ImageProcessorConfig::factor`].
-    pub fn grid(&self, height: usize, width: usize) -> Result<GridThw, PreprocessError> {
-        target_grid(&self.config, self.config.temporal_patch_size, height, width)
+    /// [`PreprocessError::Config`] for an invalid configuration. [`PreprocessError::Mismatch`] where the patches of the
+    /// two differ in size.
+    pub fn new(
+        image: ImageProcessorConfig,
+        video: VideoProcessorConfig,
+    ) -> Result<Self, PreprocessError> {
+        Self::image_only(image)?.with_video(video)
     }
 
-    /// The patch rows of `pictures`, in their order, whatever their sizes. Other pixels than RGB of 8 bits are
-    /// converted first: gray is spread, 16-bit samples keep their high byte, and transparency is laid over white, as
-    /// transformers' processor does with a picture ([`crate::open`] instead drops it, as transformers does with a
-    /// file).
+    /// A processor for images, which refuses videos.
     ///
     /// # Errors
-    /// Those of [`ImageProcessor::grid`]; [`PreprocessError::PixelType`] for floating-point pixels, and for any but
-    /// RGB of 8 bits where `do_convert_rgb` is false; [`PreprocessError::TooLarge`] for rows beyond any memory.
-    pub fn images(&self, pictures: &[DynamicImage]) -> Result<Patches, PreprocessError> {
-        let size =
-            |picture: &DynamicImage| self.grid(picture.height() as usize, picture.width() as usize);
-        let grids = pictures.iter().map(size).collect::<Result<Vec<_>, _>>()?;
-        let mut patches = self.room(&grids)?;
-        let work = pictures.par_iter().zip(&grids).zip(patches.split_mut());
-        work.try_for_each(|((picture, &grid), rows)| {
-            let (height, width) = target_size(&self.config, grid);
-            let resized = resize(self.rgb(picture)?, height, width);
-            self.patchifier.write(&[&*resized], grid, rows);
-            Ok(())
-        })?;
-        Ok(patches)
-    }
-
-    /// The patch rows of a picture file: what [`crate::open`] and [`ImageProcessor::images`] make of it, but of a JPEG
-    /// that is not turned, lines are resized while the next ones are decoded.
-    ///
-    /// # Errors
-    /// [`PreprocessError::File`], for damage and with those of [`ImageProcessor::grid`]; [`PreprocessError::TooLarge`].
-    pub fn read(&self, source: &StillSource) -> Result<Patches, PreprocessError> {
-        Patches::read(&[Unread::Still(self, source)])
-    }
-
-    pub(crate) fn grid_of(&self, source: &StillSource) -> Result<GridThw, PreprocessError> {
-        let (height, width) = source.size();
-        let grid = self.grid(height, width);
-        grid.map_err(|error| error.in_file(source.path()))
-    }
-
-    /// Writes the rows of a picture of `grid` to `rows`, as they are held.
-    pub(crate) fn read_into(
-        &self,
-        source: &StillSource,
-        grid: GridThw,
-        rows: &mut [f32],
-    ) -> Result<(), PreprocessError> {
-        let (height, width) = target_size(&self.config, grid);
-        let resized = source.resized(height, width)?;
-        self.patchifier.write(&[&resized], grid, rows);
-        Ok(())
-    }
-
-    /// Values of a whole row.
-    pub(crate) fn row_len(&self) -> usize {
-        self.patchifier.row_width() * self.config.temporal_patch_size
-    }
-
-    fn room(&self, grids: &[GridThw]) -> Result<Patches, PreprocessError> {
-        let repeat = self.config.temporal_patch_size;
-        Patches::zeroed(grids.iter().map(|&grid| (grid, repeat)), self.row_len())
-    }
-
-    fn rgb<'a>(&self, picture: &'a DynamicImage) -> Result<Cow<'a, RgbImage>, PreprocessError> {
-        match picture {
-            DynamicImage::ImageRgb8(_) => to_rgb(picture, Alpha::OverWhite),
-            _ if self.config.do_convert_rgb => to_rgb(picture, Alpha::OverWhite),
-            other => Err(PreprocessError::PixelType {
-                expected: "Rgb8 (do_convert_rgb is false)",
-                found: format!("{:?}", other.color()),
-            }),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use image::{GrayAlphaImage, LumaA, Rgb};
-
-    use super::*;
-
-    fn tiny(do_resize: bool, do_convert_rgb: bool) -> ImageProcessor {
-        ImageProcessor::new(ImageProcessorConfig {
-            do_resize,
-            do_rescale: false,
-            do_normalize: false,
-            do_convert_rgb,
-            patch_size: 1,
-            temporal_patch_size: 1,
-            merge_size: 2,
-            ..ImageProcessorConfig::default()
+    /// [`ConfigError`] for an invalid configuration.
+    pub fn image_only(image: ImageProcessorConfig) -> Result<Self, ConfigError> {
+        image.validate()?;
+        Ok(Self {
+            image: ImageProcessor::new(image),
+            video: OnceLock::new(),
+            video_file: None,
         })
     }
 
-    #[test]
-    fn the_published_grids() {
-        let processor = ImageProcessor::new(glm4v_config::Preset::Glm41V9B.image_processor());
-        for (width, height, h, w) in [
-            (6000, 4000, 128, 192),
-            (4000, 3000, 134, 180),
-            (3000, 3000, 156, 156),
-            (5000, 4000, 140, 174),
-            (1700, 2200, 158, 122),
-            (100, 100, 8, 8),
-        ] {
-            assert_eq!(
-                processor.grid(height, width).unwrap(),
-                GridThw::new(1, h, w)
-            );
+    /// The processor of a checkpoint: `preprocessor_config.json` in `dir`, and `video_preprocessor_config.json`, which is
+    /// read for the first video.
+    ///
+    /// # Errors
+    /// [`ConfigError`], which names the file.
+    pub fn from_dir(dir: impl AsRef<Path>) -> Result<Self, ConfigError> {
+        let dir = dir.as_ref();
+        let image = ImageProcessorConfig::from_file(dir.join("preprocessor_config.json"))?;
+        Ok(Self {
+            video_file: Some(dir.join(VIDEO_FILE)),
+            ..Self::image_only(image)?
+        })
+    }
+
+    /// The processor of a preset.
+    #[must_use]
+    pub fn from_preset(preset: Preset) -> Self {
+        Self::new(preset.image_processor(), preset.video_processor()).expect("presets are valid")
+    }
+
+    /// Uses `config` for videos.
+    ///
+    /// # Errors
+    /// Those of [`Processor::new`].
+    pub fn with_video(mut self, config: VideoProcessorConfig) -> Result<Self, PreprocessError> {
+        self.video = OnceLock::from(self.video_processor(config)?);
+        Ok(self)
+    }
+
+    /// The configuration for images.
+    #[must_use]
+    pub fn config(&self) -> &ImageProcessorConfig {
+        self.image.config()
+    }
+
+    /// The processor of images.
+    #[must_use]
+    pub fn image(&self) -> &ImageProcessor {
+        &self.image
+    }
+
+    /// The processor of videos.
+    ///
+    /// # Errors
+    /// [`PreprocessError::NoVideoProcessor`] where there is no configuration for videos. [`PreprocessError::Config`] and
+    /// [`PreprocessError::Mismatch`] where it is invalid.
+    pub fn video(&self) -> Result<&VideoProcessor, PreprocessError> {
+        if let Some(video) = self.video.get() {
+            return Ok(video);
         }
+        let file = self.video_file.as_deref();
+        let file = file.filter(|file| file.exists()).ok_or_else(|| {
+            let file = file.unwrap_or(Path::new(VIDEO_FILE)).to_owned();
+            PreprocessError::NoVideoProcessor { file }
+        })?;
+        let video = self.video_processor(VideoProcessorConfig::from_file(file)?)?;
+        Ok(self.video.get_or_init(|| video))
     }
 
-    #[test]
-    fn pictures_of_different_sizes_are_packed() {
-        let level = |width, height, level| RgbImage::from_pixel(width, height, Rgb([level; 3]));
-        let pictures = [level(2, 2, 1).into(), level(4, 2, 2).into()];
-        let patches = tiny(false, true).images(&pictures).unwrap();
-        assert_eq!(
-            patches.grids(),
-            [GridThw::new(1, 2, 2), GridThw::new(1, 2, 4)]
-        );
-        let firsts: Vec<f32> = patches.pixel_values().column(0).to_vec();
-        assert_eq!(
-            firsts,
-            [1.0, 1.0, 1.0, 1.0, 2.0, 2.0, 2.0, 2.0, 2.0, 2.0, 2.0, 2.0]
-        );
+    /// The grid of an image of `height` × `width` pixels.
+    ///
+    /// # Errors
+    /// Those of [`ImageProcessor::grid`].
+    pub fn grid(&self, height: usize, width: usize) -> Result<GridThw, PreprocessError> {
+        self.image.grid(height, width)
     }
 
-    #[test]
-    fn no_pictures_are_no_patches() {
-        let patches = tiny(true, true).images(&[]).unwrap();
-        assert_eq!(patches.pixel_values().shape(), [0, 3]);
+    /// The grid of a video with `num_frames` sampled frames of `height` × `width` pixels.
+    ///
+    /// # Errors
+    /// Those of [`Processor::video`] and [`VideoProcessor::grid`].
+    pub fn video_grid(
+        &self,
+        num_frames: usize,
+        height: usize,
+        width: usize,
+    ) -> Result<GridThw, PreprocessError> {
+        self.video()?.grid(num_frames, height, width)
     }
 
-    #[test]
-    fn without_resizing_the_sides_must_fit() {
-        let error = tiny(false, true)
-            .images(&[DynamicImage::new_rgb8(4, 3)])
-            .unwrap_err();
-        assert!(error.to_string().ends_with("found 4×3 pixels"), "{error}");
+    /// The patch rows of images of any sizes, in their order ([`ImageProcessor::preprocess`]).
+    ///
+    /// # Errors
+    /// Those of [`ImageProcessor::preprocess`].
+    pub fn preprocess_images(&self, images: &[DynamicImage]) -> Result<Patches, PreprocessError> {
+        self.image.preprocess(images)
     }
 
-    #[test]
-    fn without_conversion_only_rgb_is_taken() {
-        let gray = GrayAlphaImage::from_pixel(2, 2, LumaA([0, 0])).into();
-        let error = tiny(false, false)
-            .images(std::slice::from_ref(&gray))
-            .unwrap_err();
-        assert!(error.to_string().contains("found La8"), "{error}");
-        assert!(
-            tiny(false, false)
-                .images(&[DynamicImage::new_rgb8(2, 2)])
-                .is_ok()
-        );
+    /// The patch rows of a video in memory, of which `frames` are all frames in order
+    /// ([`VideoProcessor::preprocess`]).
+    ///
+    /// # Errors
+    /// Those of [`Processor::video`] and [`VideoProcessor::preprocess`].
+    pub fn preprocess_frames(
+        &self,
+        frames: impl IntoIterator<Item = RgbImage>,
+        metadata: &VideoMetadata,
+    ) -> Result<(Patches, SampledFrames), PreprocessError> {
+        self.video()?.preprocess(frames, metadata)
+    }
 
-        let patches = tiny(false, true).images(&[gray]).unwrap();
-        assert_eq!(patches.pixel_values()[(0, 0)], 255.0);
+    /// Checks that the tower of `config` reads such patches.
+    ///
+    /// # Errors
+    /// [`PreprocessError::Mismatch`] for the first size in which the two differ.
+    pub fn check(&self, config: &VisionConfig) -> Result<(), PreprocessError> {
+        let processor = PatchShape::of_processor(self.config());
+        processor.compare(IMAGE_PROCESSOR, PatchShape::of_tower(config), TOWER)
+    }
+
+    /// A video processor whose patches have the size of those of images.
+    fn video_processor(
+        &self,
+        config: VideoProcessorConfig,
+    ) -> Result<VideoProcessor, PreprocessError> {
+        config.validate()?;
+        let image = PatchShape::of_processor(self.config());
+        PatchShape::of_processor(&config.frames).compare(
+            VIDEO_PROCESSOR,
+            image,
+            IMAGE_PROCESSOR,
+        )?;
+        Ok(VideoProcessor::new(config))
+    }
+}
+
+impl fmt::Debug for Processor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Processor")
+            .field("image", self.config())
+            .field("video", &self.video.get().map(VideoProcessor::config))
+            .finish()
     }
 }

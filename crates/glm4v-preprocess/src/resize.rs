@@ -6,31 +6,34 @@ use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
 use image::RgbImage;
 
 #[cfg(feature = "libjpeg")]
-use crate::{held::LINES_AT_ONCE, patches::CHANNELS};
+use crate::span::CHANNELS;
 
-/// Bicubic with antialiasing, on the levels themselves, equal in every value to torchvision's.
-pub(crate) fn resize(picture: Cow<'_, RgbImage>, height: u32, width: u32) -> Cow<'_, RgbImage> {
-    // torchvision rounds to levels between the axes, width first; one call for both takes the height first.
-    let rows = picture.height();
-    let picture = resize_once(picture, rows, width);
-    resize_once(picture, height, width)
+/// Lines that are decoded, and then resized, at once. With fewer lines, setting up the filter takes a share of the time.
+pub(crate) const STRIP_LINES: usize = 128;
+
+/// Bicubic with antialiasing, on 8-bit levels. Every value equals torchvision's.
+pub(crate) fn resize(image: Cow<'_, RgbImage>, height: u32, width: u32) -> Cow<'_, RgbImage> {
+    // torchvision resizes the width first and rounds to levels. One call for both axes would resize the height first.
+    let rows = image.height();
+    let image = resize_once(image, rows, width);
+    resize_once(image, height, width)
 }
 
-/// [`resize`] to another width alone, of a picture of (width, height) whose lines are still coming: `next` gives as many
-/// as the buffer holds, and a core that is idle resizes them while it reads on.
+/// Resizes the width of an image of (width, height) pixels while its lines are decoded. `next` fills a buffer with the
+/// next lines; an idle core resizes them meanwhile.
 #[cfg(feature = "libjpeg")]
-pub(crate) fn resize_arriving<E>(
+pub(crate) fn resize_in_strips<E>(
     (from_width, height): (u32, u32),
     width: u32,
     mut next: impl FnMut(&mut [u8]) -> Result<(), E>,
 ) -> Result<RgbImage, E> {
-    let mut picture = RgbImage::new(width, height);
+    let mut image = RgbImage::new(width, height);
     if from_width == width {
-        next(&mut picture)?;
-        return Ok(picture);
+        next(&mut image)?;
+        return Ok(image);
     }
     let (line, from_line) = (width as usize * CHANNELS, from_width as usize * CHANNELS);
-    let mut arriving = vec![0; LINES_AT_ONCE.min(height as usize) * from_line];
+    let mut arriving = vec![0; STRIP_LINES.min(height as usize) * from_line];
     let mut arrived = arriving.clone();
     let resize = |source: &[u8], target: &mut [u8]| {
         let lines = target.len() / line;
@@ -43,7 +46,7 @@ pub(crate) fn resize_arriving<E>(
         );
     };
     let mut waiting = None;
-    for target in picture.chunks_mut(LINES_AT_ONCE * line) {
+    for target in image.chunks_mut(STRIP_LINES * line) {
         let strip = &mut arriving[..target.len() / line * from_line];
         rayon::in_place_scope(|scope| {
             if let Some(target) = waiting.take() {
@@ -58,31 +61,31 @@ pub(crate) fn resize_arriving<E>(
     if let Some(target) = waiting {
         resize(&arrived, target);
     }
-    Ok(picture)
+    Ok(image)
 }
 
-fn resize_once(picture: Cow<'_, RgbImage>, height: u32, width: u32) -> Cow<'_, RgbImage> {
+fn resize_once(image: Cow<'_, RgbImage>, height: u32, width: u32) -> Cow<'_, RgbImage> {
     let size = (width, height);
-    if picture.dimensions() == size {
-        return picture;
+    if image.dimensions() == size {
+        return image;
     }
     let mut resized = RgbImage::new(width, height);
-    convolve(picture.as_raw(), picture.dimensions(), &mut resized, size);
+    convolve(image.as_raw(), image.dimensions(), &mut resized, size);
     Cow::Owned(resized)
 }
 
-/// Pixels of one size, (width, height), to those of another.
+/// Resizes pixels between two sizes, (width, height).
 fn convolve(source: &[u8], from: (u32, u32), target: &mut [u8], to: (u32, u32)) {
     let bicubic = ResizeAlg::Convolution(FilterType::CatmullRom);
     let options = ResizeOptions::new().resize_alg(bicubic);
     let source = TypedImageRef::<U8x3>::from_buffer(from.0, from.1, source)
-        .expect("a picture holds three bytes a pixel");
-    let mut target = TypedImage::<U8x3>::from_buffer(to.0, to.1, target)
-        .expect("a picture holds three bytes a pixel");
-    // Typed: the untyped call compiles the filter for every pixel type there is, which takes minutes.
+        .expect("RGB has three bytes a pixel");
+    let mut target =
+        TypedImage::<U8x3>::from_buffer(to.0, to.1, target).expect("RGB has three bytes a pixel");
+    // The untyped call would compile the filter for every pixel type, which takes minutes.
     Resizer::new()
         .resize_typed(&source, &mut target, &options)
-        .expect("no part is cut out");
+        .expect("the whole image is resized");
 }
 
 #[cfg(test)]
@@ -91,8 +94,8 @@ mod tests {
 
     use super::*;
 
-    fn resized(picture: &RgbImage, height: u32, width: u32) -> RgbImage {
-        resize(Cow::Borrowed(picture), height, width).into_owned()
+    fn resized(image: &RgbImage, height: u32, width: u32) -> RgbImage {
+        resize(Cow::Borrowed(image), height, width).into_owned()
     }
 
     #[test]
@@ -106,16 +109,16 @@ mod tests {
 
     #[test]
     fn the_same_size_is_not_copied() {
-        let picture = RgbImage::new(5, 3);
+        let image = RgbImage::new(5, 3);
         assert!(matches!(
-            resize(Cow::Borrowed(&picture), 3, 5),
+            resize(Cow::Borrowed(&image), 3, 5),
             Cow::Borrowed(_)
         ));
     }
 
     #[cfg(feature = "libjpeg")]
     #[test]
-    fn arriving_lines_become_what_the_whole_picture_does() {
+    fn strips_give_the_same_as_the_whole_image() {
         for (from, width) in [
             ((37, 300), 50),
             ((301, 129), 44),
@@ -123,20 +126,20 @@ mod tests {
             ((3, 128), 1),
         ] {
             let pixel = |x: u32, y: u32| Rgb([x * y % 251, x * 7 + y, y * 31].map(|v| v as u8));
-            let picture = RgbImage::from_fn(from.0, from.1, pixel);
-            let mut rest = &picture.as_raw()[..];
+            let image = RgbImage::from_fn(from.0, from.1, pixel);
+            let mut rest = &image.as_raw()[..];
             let next = |lines: &mut [u8]| {
                 let own = rest.split_off(..lines.len()).ok_or("too few lines")?;
                 lines.copy_from_slice(own);
                 Ok::<_, &str>(())
             };
-            let arrived = resize_arriving(from, width, next).unwrap();
+            let arrived = resize_in_strips(from, width, next).unwrap();
             assert!(
-                arrived == resized(&picture, from.1, width),
+                arrived == resized(&image, from.1, width),
                 "{from:?}, {width}"
             );
         }
-        let broken = resize_arriving((9, 200), 4, |_| Err("cut off"));
+        let broken = resize_in_strips((9, 200), 4, |_| Err("cut off"));
         assert_eq!(broken, Err("cut off"));
     }
 

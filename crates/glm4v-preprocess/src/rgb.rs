@@ -4,22 +4,22 @@ use image::{DynamicImage, ImageBuffer, Pixel, Rgb, RgbImage};
 
 use crate::PreprocessError;
 
-/// What becomes of a picture's transparency.
+/// How transparency is removed.
 #[derive(Clone, Copy)]
 pub(crate) enum Alpha {
-    /// Forgotten: Pillow's `convert("RGB")`, which is what transformers does to a file.
+    /// Alpha is ignored: Pillow's `convert("RGB")`, which transformers applies to a file.
     Dropped,
-    /// Laid over white: what transformers' image processors do to a picture.
+    /// The image is laid over white, as transformers' image processors do.
     OverWhite,
 }
 
-/// The picture as RGB of 8 bits; 16-bit samples keep their high byte.
+/// The image as RGB with 8 bits. Samples of 16 bits keep their high byte.
 pub(crate) fn to_rgb(
-    picture: &DynamicImage,
+    image: &DynamicImage,
     alpha: Alpha,
 ) -> Result<Cow<'_, RgbImage>, PreprocessError> {
     use DynamicImage as D;
-    Ok(Cow::Owned(match picture {
+    Ok(Cow::Owned(match image {
         D::ImageRgb8(rgb) => return Ok(Cow::Borrowed(rgb)),
         D::ImageLuma8(gray) => map(gray, |[level]| [level; 3]),
         D::ImageLumaA8(gray) => map(gray, |[level, a]| blend([level; 3], a, alpha)),
@@ -43,30 +43,30 @@ pub(crate) fn to_rgb(
     }))
 }
 
-/// [`to_rgb`] of a picture that is no longer needed.
-pub(crate) fn into_rgb(picture: DynamicImage, alpha: Alpha) -> Result<RgbImage, PreprocessError> {
-    match picture {
+/// [`to_rgb`] of an image that is no longer needed.
+pub(crate) fn into_rgb(image: DynamicImage, alpha: Alpha) -> Result<RgbImage, PreprocessError> {
+    match image {
         DynamicImage::ImageRgb8(rgb) => Ok(rgb),
         other => to_rgb(&other, alpha).map(Cow::into_owned),
     }
 }
 
-/// Makes one colour white: Pillow carries a file's transparent colour along, and transformers' processor then lays the
-/// picture over white.
-pub(crate) fn whiten(picture: &mut RgbImage, key: Rgb<u8>) {
-    for pixel in picture.pixels_mut().filter(|pixel| **pixel == key) {
+/// Makes one colour white. Pillow keeps a file's transparent colour, and transformers' processor lays the image over
+/// white.
+pub(crate) fn whiten(image: &mut RgbImage, key: Rgb<u8>) {
+    for pixel in image.pixels_mut().filter(|pixel| **pixel == key) {
         *pixel = Rgb([u8::MAX; 3]);
     }
 }
 
 fn map<P: Pixel, const N: usize>(
-    picture: &ImageBuffer<P, Vec<P::Subpixel>>,
+    image: &ImageBuffer<P, Vec<P::Subpixel>>,
     rgb: impl Fn([P::Subpixel; N]) -> [u8; 3],
 ) -> RgbImage {
-    let (width, height) = picture.dimensions();
-    let (pixels, _) = picture.as_raw().as_chunks::<N>();
+    let (width, height) = image.dimensions();
+    let (pixels, _) = image.as_raw().as_chunks::<N>();
     let bytes = pixels.iter().flat_map(|&pixel| rgb(pixel)).collect();
-    RgbImage::from_raw(width, height, bytes).expect("three bytes came of every pixel")
+    RgbImage::from_raw(width, height, bytes).expect("every pixel gives three bytes")
 }
 
 fn blend(rgb: [u8; 3], alpha: u8, rule: Alpha) -> [u8; 3] {
@@ -85,9 +85,9 @@ const fn high_byte(sample: u16) -> u8 {
 mod tests {
     use super::*;
 
-    fn one_pixel(picture: impl Into<DynamicImage>, alpha: Alpha) -> [u8; 3] {
-        let picture = picture.into();
-        let rgb = to_rgb(&picture, alpha).unwrap();
+    fn one_pixel(image: impl Into<DynamicImage>, alpha: Alpha) -> [u8; 3] {
+        let image = image.into();
+        let rgb = to_rgb(&image, alpha).unwrap();
         let Rgb(levels) = *rgb.get_pixel(0, 0);
         levels
     }

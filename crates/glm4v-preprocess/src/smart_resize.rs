@@ -2,15 +2,16 @@ use crate::PreprocessError;
 
 const MAX_ASPECT_RATIO: f64 = 200.0;
 
-/// The size, (height, width), to which `num_frames` frames of `height` × `width` pixels are resized: both sides
-/// multiples of `factor`, about the same shape, and `min_pixels..=max_pixels` pixels over all frames together, the
-/// frames rounded to a multiple of `temporal_factor`.
+/// The size, (height, width), to which `num_frames` frames of `height` × `width` pixels are resized.
 ///
-/// The reference's arithmetic: half to even where it rounds, in doubles throughout.
+/// Both sides are multiples of `factor`, and the shape stays about the same. All frames together have
+/// `min_pixels..=max_pixels` pixels, where the number of frames is rounded to a multiple of `temporal_factor`.
+///
+/// The arithmetic is the reference's: in doubles, rounding half to even.
 ///
 /// # Errors
-/// [`PreprocessError::AspectRatio`] where one side is over 200 times the other, [`PreprocessError::Size`] for a
-/// side or a factor of 0 and for fewer frames than `temporal_factor`.
+/// [`PreprocessError::AspectRatio`] where one side is more than 200 times the other. [`PreprocessError::Size`] for a
+/// side or a factor of 0, and for fewer frames than `temporal_factor`.
 pub fn smart_resize(
     num_frames: usize,
     height: usize,
@@ -45,7 +46,7 @@ pub fn smart_resize(
     Ok((sides[0] as usize, sides[1] as usize))
 }
 
-/// Scales a picture up until no side is under `side`, fractions of a pixel cut off.
+/// Scales an image up until no side is under `side`. Fractions of a pixel are cut off.
 fn at_least(height: f64, width: f64, side: f64) -> (f64, f64) {
     if height >= side && width >= side {
         return (height, width);
@@ -80,29 +81,29 @@ fn check(
 mod tests {
     use super::*;
 
-    fn still(height: usize, width: usize) -> Result<(usize, usize), PreprocessError> {
+    fn image(height: usize, width: usize) -> Result<(usize, usize), PreprocessError> {
         smart_resize(2, height, width, 2, 28, 112 * 112, 28 * 28 * 2 * 6144)
     }
 
     #[test]
     fn sides_become_multiples_of_the_factor() {
-        assert_eq!(still(300, 451).unwrap(), (308, 448));
+        assert_eq!(image(300, 451).unwrap(), (308, 448));
         // 3.5 · 28 and 4.5 · 28: halves go to the even multiple, 4, either way.
-        assert_eq!(still(98, 126).unwrap(), (112, 112));
+        assert_eq!(image(98, 126).unwrap(), (112, 112));
     }
 
     #[test]
     fn pixels_stay_within_the_limits() {
-        assert_eq!(still(3000, 4000).unwrap(), (1876, 2520));
+        assert_eq!(image(3000, 4000).unwrap(), (1876, 2520));
         // 2 · 84² = 14112 is enough, 2 · 56 · 84 = 9408 is not.
-        assert_eq!(still(84, 84).unwrap(), (84, 84));
-        assert_eq!(still(56, 84).unwrap(), (84, 112));
+        assert_eq!(image(84, 84).unwrap(), (84, 84));
+        assert_eq!(image(56, 84).unwrap(), (84, 112));
     }
 
     #[test]
     fn sides_under_the_factor_are_scaled_up_first() {
-        assert_eq!(still(4, 300).unwrap(), (28, 2100));
-        assert_eq!(still(1, 1).unwrap(), (84, 84));
+        assert_eq!(image(4, 300).unwrap(), (28, 2100));
+        assert_eq!(image(1, 1).unwrap(), (84, 84));
     }
 
     #[test]
@@ -114,11 +115,11 @@ mod tests {
     }
 
     #[test]
-    fn refusals_say_what_was_found() {
+    fn refusals_name_the_value() {
         let message = |result: Result<_, PreprocessError>| result.unwrap_err().to_string();
-        assert!(still(28, 5600).is_ok());
-        assert!(message(still(28, 5601)).ends_with("found 5601×28 pixels"));
-        assert!(message(still(0, 5)).contains("found 5×0 pixels"));
+        assert!(image(28, 5600).is_ok());
+        assert!(message(image(28, 5601)).contains("5601×28 pixels: one side"));
+        assert!(message(image(0, 5)).contains("found 5×0 pixels"));
         assert!(message(smart_resize(1, 9, 9, 2, 28, 1, 9)).contains("(2) frames, found 1"));
         assert!(smart_resize(1, 9, 9, 1, 0, 1, 9).is_err());
     }

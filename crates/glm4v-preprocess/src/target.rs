@@ -2,8 +2,8 @@ use glm4v_config::{GridThw, ImageProcessorConfig};
 
 use crate::{PreprocessError, smart_resize};
 
-/// The grid of `num_frames` frames of `height` × `width` pixels; of a still, which is repeated, `temporal_patch_size`
-/// frames.
+/// The grid of `num_frames` frames of `height` × `width` pixels. An image counts as `temporal_patch_size` frames, because
+/// it is repeated.
 pub(crate) fn target_grid(
     config: &ImageProcessorConfig,
     num_frames: usize,
@@ -16,7 +16,7 @@ pub(crate) fn target_grid(
     Ok(GridThw::new(temporal, height / patch, width / patch))
 }
 
-/// The sides, (height, width) in pixels, of frames that fill `grid`, whose rows are in memory already.
+/// The sides, (height, width) in pixels, of frames that fill `grid`, whose rows are allocated.
 pub(crate) fn target_size(config: &ImageProcessorConfig, grid: GridThw) -> (u32, u32) {
     let side = |patches: usize| {
         u32::try_from(patches * config.patch_size).expect("the rows were allocated")
@@ -41,7 +41,7 @@ fn resized(
         return Ok((height, width));
     }
     let expected = format!(
-        "sides that are multiples of patch_size · merge_size ({factor}), as do_resize is false"
+        "sides that are multiples of patch_size · merge_size ({factor}), because do_resize is false"
     );
     Err(PreprocessError::size(
         expected,

@@ -4,7 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use glm4v_config::{GridThw, ImageProcessorConfig};
-use glm4v_preprocess::{ImageProcessor, OpenOptions, Patches, PreprocessError, open, smart_resize};
+use glm4v_preprocess::{
+    DecodeOptions, ImageProcessor, Patches, PreprocessError, open_image, smart_resize,
+};
 use safetensors::SafeTensors;
 use serde_json::Value;
 
@@ -18,17 +20,17 @@ fn json(name: &str) -> Value {
 }
 
 fn patches(config: ImageProcessorConfig, images: &[&str]) -> Result<Patches, PreprocessError> {
-    let picture = |name: &&str| {
-        open(
+    let image = |name: &&str| {
+        open_image(
             tests_folder().join("images").join(name),
-            &OpenOptions::default(),
+            &DecodeOptions::default(),
         )
     };
-    let pictures = images.iter().map(picture).collect::<Result<Vec<_>, _>>()?;
-    ImageProcessor::new(config).images(&pictures)
+    let images = images.iter().map(image).collect::<Result<Vec<_>, _>>()?;
+    ImageProcessor::new(config).preprocess(&images)
 }
 
-/// Whether the pictures decode to the reference's pixels: JPEG takes libjpeg.
+/// Whether the images decode to the reference's pixels: JPEG needs libjpeg.
 fn comparable(images: &[&str]) -> bool {
     cfg!(feature = "libjpeg") || !images.iter().any(|image| image.ends_with(".jpg"))
 }
@@ -46,7 +48,7 @@ fn levels(options: &Value) -> ImageProcessorConfig {
     }
 }
 
-/// What is wrong with our answer to one case, if anything.
+/// The difference between our answer and the reference's, for one case.
 fn fault(case: &Value, options: &Value) -> Option<String> {
     let image = case["image"].as_str().unwrap();
     let raw = match patches(levels(options), &[image]) {
@@ -77,7 +79,7 @@ fn fault(case: &Value, options: &Value) -> Option<String> {
 }
 
 #[test]
-fn every_picture_gives_the_references_rows_bit_for_bit() {
+fn every_image_gives_the_references_rows_bit_for_bit() {
     let golden = json("preprocess.json");
     let cases = golden["cases"].as_array().unwrap();
     assert!(!cases.is_empty());
@@ -115,7 +117,7 @@ fn batches_of_many_sizes_are_packed_as_the_reference_packs_them() {
         let Ok(inputs) = fs::read_to_string(folder.join("inputs.json")) else {
             continue;
         };
-        // Batches with clips in them are compared by the parity harness.
+        // Batches with videos are compared by the parity harness.
         let Ok(images) = serde_json::from_str::<Vec<String>>(&inputs) else {
             continue;
         };

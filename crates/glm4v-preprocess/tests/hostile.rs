@@ -1,9 +1,9 @@
-//! Files that lie, stop early or are something else: one clear error each, and nothing of the claimed size allocated.
+//! Files with false headers, cut off files and other files: one clear error each, and no allocation of the claimed size.
 
 use std::fs;
 use std::path::Path;
 
-use glm4v_preprocess::{OpenOptions, PreprocessError, decode, open};
+use glm4v_preprocess::{DecodeLimits, DecodeOptions, PreprocessError, decode_image, open_image};
 
 fn image(name: &str) -> Vec<u8> {
     fs::read(
@@ -15,7 +15,7 @@ fn image(name: &str) -> Vec<u8> {
 }
 
 fn refusal(bytes: &[u8]) -> PreprocessError {
-    decode(bytes, &OpenOptions::default()).unwrap_err()
+    decode_image(bytes, &DecodeOptions::default()).unwrap_err()
 }
 
 /// `bytes` with `patch` written at `offset`.
@@ -24,10 +24,10 @@ fn patched(mut bytes: Vec<u8>, offset: usize, patch: &[u8]) -> Vec<u8> {
     bytes
 }
 
-fn position(bytes: &[u8], wanted: &[u8]) -> usize {
+fn position(bytes: &[u8], marker: &[u8]) -> usize {
     bytes
-        .windows(wanted.len())
-        .position(|window| window == wanted)
+        .windows(marker.len())
+        .position(|window| window == marker)
         .unwrap()
 }
 
@@ -47,13 +47,13 @@ fn a_file_that_is_cut_off_is_refused_wherever_it_is_cut() {
         "exif-6.webp",
     ] {
         let whole = image(name);
-        decode(&whole, &OpenOptions::default()).unwrap();
+        decode_image(&whole, &DecodeOptions::default()).unwrap();
         for length in (0..whole.len() - 24).step_by(97).chain([whole.len() - 24]) {
-            let cut = decode(&whole[..length], &OpenOptions::default());
-            // Without libjpeg, what is missing of a JPEG is made up.
-            let made_up = cfg!(not(feature = "libjpeg")) && name.ends_with(".jpg");
+            let cut = decode_image(&whole[..length], &DecodeOptions::default());
+            // Without libjpeg, the decoder invents the missing part of a JPEG.
+            let invented = cfg!(not(feature = "libjpeg")) && name.ends_with(".jpg");
             assert!(
-                cut.is_err() || made_up,
+                cut.is_err() || invented,
                 "{name}: {length} of {}",
                 whole.len()
             );
@@ -85,7 +85,7 @@ fn claimed_sizes_are_refused_by_the_header() {
         assert!(
             error
                 .to_string()
-                .starts_with("expected at most 178956970 pixels"),
+                .ends_with("exceeds the limit of 178956970 pixels"),
             "{error}"
         );
     }
@@ -94,55 +94,72 @@ fn claimed_sizes_are_refused_by_the_header() {
 #[test]
 fn limits_are_the_callers() {
     let bytes = image("gray.png");
-    let with = |max_pixels, max_bytes| OpenOptions {
-        max_pixels,
-        max_bytes,
-        ..OpenOptions::default()
+    let with = |max_decoded_pixels, max_decoded_bytes, max_file_bytes| DecodeOptions {
+        limits: DecodeLimits {
+            max_decoded_pixels,
+            max_decoded_bytes,
+            max_file_bytes,
+        },
+        ..DecodeOptions::default()
     };
-    decode(&bytes, &with(90 * 62, 1 << 20)).unwrap();
-    let message = |options| decode(&bytes, &options).unwrap_err().to_string();
+    let file = bytes.len() as u64;
+    decode_image(&bytes, &with(90 * 62, 1 << 20, file)).unwrap();
+    let message = |options| decode_image(&bytes, &options).unwrap_err().to_string();
     assert_eq!(
-        message(with(90 * 62 - 1, 1 << 20)),
-        "expected at most 5579 pixels, found 90×62"
+        message(with(90 * 62 - 1, 1 << 20, file)),
+        "an image of 90×62 pixels exceeds the limit of 5579 pixels"
     );
-    assert!(message(with(1 << 20, 100)).starts_with("expected at most 100 bytes"));
+    assert_eq!(
+        message(with(1 << 20, 90 * 62 - 1, file)),
+        "an image of 90×62 pixels exceeds the limit of 5579 decoded bytes"
+    );
+    assert_eq!(
+        message(with(1 << 20, 1 << 20, 100)),
+        "the file exceeds the limit of 100 bytes"
+    );
 }
 
 #[test]
-fn what_is_no_picture_is_named_with_what_was_found() {
+fn a_file_of_another_kind_is_named_with_its_first_bytes() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("text.png");
     let message = |bytes: &[u8]| {
         fs::write(&path, bytes).unwrap();
-        open(&path, &OpenOptions::default())
+        open_image(&path, &DecodeOptions::default())
             .unwrap_err()
             .to_string()
     };
-    assert!(message(b"hello, world").ends_with("found a file that starts with \"hello, w\""));
-    assert!(message(b"").contains("text.png: ") && message(b"").ends_with("found an empty file"));
-    assert!(message(&image("gray.png")[..100]).contains("text.png: expected a whole PNG picture"));
+    assert!(message(b"hello, world").contains("the file starts with \"hello, w\"; supported"));
+    assert!(message(b"").contains("text.png: ") && message(b"").contains("the file is empty"));
+    assert!(message(&image("gray.png")[..100]).contains("text.png: the PNG image is damaged"));
 
-    let error = open(folder.path().join("absent.png"), &OpenOptions::default()).unwrap_err();
+    let error =
+        open_image(folder.path().join("absent.png"), &DecodeOptions::default()).unwrap_err();
     assert!(matches!(error, PreprocessError::Io { .. }), "{error}");
 }
 
 #[test]
 fn the_format_is_that_of_the_content() {
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("picture.png");
+    let path = folder.path().join("image.png");
     fs::write(&path, image("jpeg-gray.jpg")).unwrap();
-    assert_eq!(open(&path, &OpenOptions::default()).unwrap().width(), 75);
+    assert_eq!(
+        open_image(&path, &DecodeOptions::default())
+            .unwrap()
+            .width(),
+        75
+    );
 }
 
 #[test]
 fn the_orientation_can_be_left_alone() {
-    let size = |exif_orientation| {
-        let options = OpenOptions {
-            exif_orientation,
-            ..OpenOptions::default()
+    let size = |apply_exif| {
+        let options = DecodeOptions {
+            apply_exif,
+            ..DecodeOptions::default()
         };
-        let picture = decode(&image("exif-6.jpg"), &options).unwrap();
-        (picture.width(), picture.height())
+        let image = decode_image(&image("exif-6.jpg"), &options).unwrap();
+        (image.width(), image.height())
     };
     assert_eq!((size(true), size(false)), ((38, 64), (64, 38)));
 }
@@ -153,6 +170,6 @@ fn damage_inside_a_jpeg_neither_panics_nor_prints() {
     let whole = image("jpeg-progressive-420.jpg");
     for offset in 0..whole.len() {
         let damaged = patched(whole.clone(), offset, &[whole[offset] ^ 0xff]);
-        let _ = decode(&damaged, &OpenOptions::default());
+        let _ = decode_image(&damaged, &DecodeOptions::default());
     }
 }

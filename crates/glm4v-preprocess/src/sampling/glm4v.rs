@@ -1,29 +1,29 @@
 use glm4v_config::FrameSampling;
 
-use super::Source;
 use super::linspace::linspace;
+use super::video::Video;
 use crate::PreprocessError;
-use crate::clip::check_sampled;
+use crate::metadata::check_sampled;
 
-/// `Glm4vVideoProcessor.sample_frames` of transformers 5.23 before repeats are dropped: `fps` frames a second up to
-/// `max_duration`, and of a longer clip as many as of that duration, spread over all of it.
+/// `Glm4vVideoProcessor.sample_frames` of transformers 5.23, before repeats are dropped: `fps` frames a second up to
+/// `max_duration`. A longer video has as many frames as that duration, spread over all of it.
 pub(super) fn sample(
     sampling: &FrameSampling,
-    source: Source,
+    video: Video,
 ) -> Result<Vec<usize>, PreprocessError> {
-    let at = |seconds_times_fps: f64| (seconds_times_fps.ceil() as usize).min(source.last());
-    if source.duration <= sampling.max_duration {
-        let count = (source.duration * sampling.fps).floor().max(1.0) as usize;
+    let at = |seconds_times_fps: f64| (seconds_times_fps.ceil() as usize).min(video.last());
+    if video.duration <= sampling.max_duration {
+        let count = (video.duration * sampling.fps).floor().max(1.0) as usize;
         return Ok((0..check_sampled(count)?)
-            .map(|index| at(index as f64 * source.fps / sampling.fps))
+            .map(|index| at(index as f64 * video.fps / sampling.fps))
             .collect());
     }
     let count = (sampling.max_duration * sampling.fps) as usize;
-    if count >= source.num_frames {
-        return Ok((0..source.num_frames).collect());
+    if count >= video.num_frames {
+        return Ok((0..video.num_frames).collect());
     }
-    Ok(linspace(0.0, source.duration, count)
-        .map(|seconds| at(seconds * source.fps))
+    Ok(linspace(0.0, video.duration, count)
+        .map(|seconds| at(seconds * video.fps))
         .collect())
 }
 
@@ -38,12 +38,12 @@ mod tests {
             ..FrameSampling::default()
         };
         let (num_frames, fps, duration) = source;
-        let source = Source {
+        let video = Video {
             num_frames,
             fps,
             duration,
         };
-        sample(&sampling, source).unwrap()
+        sample(&sampling, video).unwrap()
     }
 
     #[test]
@@ -64,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_clip_is_covered_to_its_end() {
+    fn a_long_video_is_covered_to_its_end() {
         // 2 · 2 = 4 frames at 0, 10/3, 20/3 and 10 seconds.
         assert_eq!(sampled(2.0, 2.0, (31, 3.0, 10.0)), [0, 10, 20, 30]);
         assert_eq!(sampled(2.0, 2.0, (4, 3.0, 10.0)), [0, 1, 2, 3]);
@@ -77,11 +77,11 @@ mod tests {
             fps: 1e300,
             ..FrameSampling::default()
         };
-        let source = Source {
+        let video = Video {
             num_frames: 2,
             fps: 1.0,
             duration: 2.0,
         };
-        assert!(sample(&sampling, source).is_err());
+        assert!(sample(&sampling, video).is_err());
     }
 }

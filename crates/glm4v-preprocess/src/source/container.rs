@@ -1,16 +1,20 @@
-/// The marks at 4 to 8 of an ISO base media file, such as MP4 and MOV: the kind of its first box.
+/// The names of the supported video formats, for errors.
+pub(crate) const NAMES: &str = "MP4, MOV, MKV, WebM, AVI, MPEG-TS, MPEG-PS, FLV, Ogg, WMV";
+
+/// Bytes 4 to 8 of an ISO base media file, such as MP4 and MOV: the kind of its first box.
 const ISO_BOXES: [&[u8; 4]; 7] = [
     b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot",
 ];
-/// Brands of that format that hold one picture, not a clip.
-const ISO_PICTURES: [&[u8; 4]; 6] = [b"heic", b"heix", b"heim", b"heis", b"mif1", b"avif"];
-/// Packets of an MPEG transport stream are of 188 bytes, or of 192 with a time of 4 bytes before each.
+/// Brands of that format that contain one image, and not a video.
+const ISO_IMAGES: [&[u8; 4]; 6] = [b"heic", b"heix", b"heim", b"heis", b"mif1", b"avif"];
+/// Packets of an MPEG transport stream have 188 bytes, or 192 with a time of 4 bytes before each.
 const TS_PACKETS: [(usize, usize); 2] = [(0, 188), (4, 192)];
 const TS_MARK: u8 = 0x47;
 const ASF: &[u8] = b"\x30\x26\xb2\x75\x8e\x66\xcf\x11";
 
-/// ffmpeg's name for the kind of video file that starts so. ffmpeg is told it, and is never left to find out: it would
-/// take a text for a playlist, and open what that names.
+/// ffmpeg's name for the format of a video file that starts with `magic`.
+///
+/// ffmpeg must never detect the format itself: it would read a text file as a playlist, and open the files in it.
 pub(crate) fn demuxer(magic: &[u8]) -> Option<&'static str> {
     let at = |offset: usize, mark: &[u8]| {
         magic
@@ -18,8 +22,8 @@ pub(crate) fn demuxer(magic: &[u8]) -> Option<&'static str> {
             .is_some_and(|rest| rest.starts_with(mark))
     };
     if ISO_BOXES.iter().any(|&mark| at(4, mark)) {
-        let picture = at(4, b"ftyp") && ISO_PICTURES.iter().any(|&brand| at(8, brand));
-        return (!picture).then_some("mov");
+        let image = at(4, b"ftyp") && ISO_IMAGES.iter().any(|&brand| at(8, brand));
+        return (!image).then_some("mov");
     }
     let marked = |&(start, length): &(usize, usize)| {
         (0..3).all(|packet| magic.get(start + packet * length) == Some(&TS_MARK))
@@ -57,7 +61,7 @@ mod tests {
     }
 
     #[test]
-    fn pictures_texts_and_sounds_are_none() {
+    fn images_texts_and_sounds_are_refused() {
         for magic in [
             b"".as_slice(),
             b"RIFF....WEBPVP8 ",

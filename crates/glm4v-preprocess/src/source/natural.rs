@@ -1,6 +1,6 @@
 use std::cmp::Ordering;
 
-/// Orders names as people do: runs of digits by their value, all else by its characters.
+/// Orders names as people do: numbers by their value, everything else by its characters.
 pub(crate) fn compare(one: &str, other: &str) -> Ordering {
     let (mut ones, mut others) = (one, other);
     while let (Some(left), Some(right)) = (ones.chars().next(), others.chars().next()) {
@@ -15,7 +15,7 @@ pub(crate) fn compare(one: &str, other: &str) -> Ordering {
             return order;
         }
     }
-    // What is equal but for zeros in front still has one order.
+    // Names that differ in leading zeros only have an order too.
     (ones.len().cmp(&others.len())).then_with(|| one.cmp(other))
 }
 

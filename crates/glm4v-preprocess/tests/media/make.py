@@ -31,7 +31,7 @@ def make_videos():
     source = ["-f", "lavfi", "-i", noise, "-frames:v", "40", "-pix_fmt", "yuv420p"]
     ffmpeg(*source, *x264, HERE / "b-frames.mp4")
     # For ffmpeg 5; since 6 the angle is an option of the input, -display_rotation.
-    ffmpeg("-i", HERE / "b-frames.mp4", "-c", "copy", "-metadata:s:v", "rotate=90", HERE / "turned.mov")
+    ffmpeg("-i", HERE / "b-frames.mp4", "-c", "copy", "-metadata:s:v", "rotate=90", HERE / "rotated.mov")
     uneven = "setpts='if(lt(N,10),N,10+(N-10)*3)/25/TB'"
     source = ["-f", "lavfi", "-i", f"{noise},{uneven}", "-frames:v", "24", "-fps_mode", "vfr", "-pix_fmt", "yuv420p"]
     ffmpeg(*source, *x264, HERE / "uneven.mkv")

@@ -1,11 +1,13 @@
-//! Animated pictures against Pillow's frames and torchcodec's times, and files that are not what they say.
+//! Animated images against Pillow's frames and torchcodec's times, and damaged files.
 
 use std::collections::BTreeMap;
 use std::fs;
 
-use crate::common::{Expected, all_checksums, checksums, clip, golden, media};
+use crate::common::{
+    Expected, all_checksums, checksums, golden, media, open_video, open_with, read,
+};
 use glm4v_config::VideoProcessorConfig;
-use glm4v_preprocess::{Media, MediaOptions, VideoProcessor, open};
+use glm4v_preprocess::{ReadOptions, Source, open_image};
 use image::codecs::gif::GifEncoder;
 use image::{Delay, Frame, RgbaImage};
 use serde::Deserialize;
@@ -25,16 +27,19 @@ fn frames_and_times_equal_the_references() {
     assert!(animations.len() >= 9);
     let mut faults = Vec::new();
     for (name, expected) in &animations {
-        let source = clip(media(name));
+        let source = open_video(media(name));
         assert_eq!(source.size(), (expected.height, expected.width), "{name}");
         assert_eq!(source.warnings(), [""; 0], "{name}");
-        let info = source.info();
-        let times = info.frame_times.as_ref().unwrap();
-        assert_eq!(times.len(), info.num_frames, "{name}");
+        let metadata = source.metadata();
+        let times = metadata.frame_times.as_ref().unwrap();
+        assert_eq!(times.len(), metadata.num_frames, "{name}");
         assert_eq!(times[..3], [0.0, 0.05, 0.25], "{name}");
         // ffmpeg's clock of PNG ticks 100,000 times a second, and a frame's delay is cut to its ticks.
         let near = |own: Option<f64>, theirs: f64| (own.unwrap() / theirs - 1.0).abs() < 2e-5;
-        for (own, theirs) in [(info.fps, expected.fps), (info.duration, expected.duration)] {
+        for (own, theirs) in [
+            (metadata.fps, expected.fps),
+            (metadata.duration, expected.duration),
+        ] {
             let near = theirs.is_none_or(|theirs| near(own, theirs));
             assert!(near, "{name}: {own:?}, expected {theirs:?}");
         }
@@ -49,30 +54,29 @@ fn frames_and_times_equal_the_references() {
 }
 
 #[test]
-fn a_processor_tells_true_times() {
-    let source = clip(media("plain.gif"));
-    let clip = VideoProcessor::new(VideoProcessorConfig::default())
-        .read(&source)
-        .unwrap();
+fn a_processor_gives_the_true_times() {
+    let config = VideoProcessorConfig::default();
+    let (_, frames) = read(media("plain.gif"), &ReadOptions::default(), config).unwrap();
     // A second or less at 2 frames a second is one frame, and 0.6 seconds of 4.6V's rule are three.
-    assert_eq!(clip.frames_indices[0], 0);
-    let times = source.info().frame_times.as_ref().unwrap();
-    for (&index, &time) in clip.frames_indices.iter().zip(&clip.frame_timestamps) {
+    assert_eq!(frames.indices[0], 0);
+    let times = frames.metadata.frame_times.as_ref().unwrap();
+    for (&index, time) in frames.indices.iter().zip(frames.frame_timestamps()) {
         assert_eq!(time, times[index]);
     }
 }
 
 #[test]
-fn a_still_is_a_still_and_an_animation_can_be_taken_for_one() {
-    let stills = MediaOptions {
-        stills: true,
-        ..MediaOptions::default()
+fn an_animation_can_be_read_as_an_image_and_an_image_is_no_video() {
+    let options = ReadOptions {
+        first_frame_only: true,
+        ..ReadOptions::default()
     };
     for name in ["plain.gif", "hard-0.png", "lossy.webp"] {
-        let Media::Still(picture) = Media::open(media(name), &stills).unwrap() else {
-            panic!("{name} is a clip");
+        let Source::Image(image) = Source::open(media(name), &options).unwrap() else {
+            panic!("{name} is a video");
         };
-        assert_eq!(picture, open(media(name), &stills.open).unwrap());
+        let expected = open_image(media(name), &options.decode).unwrap();
+        assert_eq!(*image.decode().unwrap(), expected);
     }
     let images = media("../../../../tests/images");
     for name in [
@@ -82,51 +86,49 @@ fn a_still_is_a_still_and_an_animation_can_be_taken_for_one() {
         "rgb.bmp",
         "jpeg-420.jpg",
     ] {
-        let opened = Media::open(images.join(name), &MediaOptions::default()).unwrap();
-        assert!(matches!(opened, Media::Still(_)), "{name}");
+        let source = Source::open(images.join(name), &ReadOptions::default()).unwrap();
+        assert!(matches!(source, Source::Image(_)), "{name}");
     }
 }
 
 #[test]
-fn an_own_frame_rate_replaces_the_times() {
-    let options = MediaOptions {
+fn a_given_frame_rate_replaces_the_times() {
+    let options = ReadOptions {
         source_fps: Some(4.0),
-        ..MediaOptions::default()
+        ..ReadOptions::default()
     };
-    let Media::Clip(source) = Media::open(media("plain.gif"), &options).unwrap() else {
-        panic!("a still");
-    };
-    assert_eq!(source.info().frame_timestamps(&[0, 3]), [0.0, 0.75]);
+    let source = open_with(media("plain.gif"), &options).unwrap();
+    assert_eq!(source.metadata().frame_timestamps(&[0, 3]), [0.0, 0.75]);
 }
 
 /// Wherever a file is cut, the frames before the cut are read, or one clear error is given.
 #[test]
-fn of_a_file_that_is_cut_off_the_whole_frames_are_read() {
+fn the_whole_frames_of_a_file_that_is_cut_off_are_read() {
     let folder = tempfile::tempdir().unwrap();
     for (name, expected) in animations() {
         let whole = fs::read(media(&name)).unwrap();
         let path = folder.path().join(&name);
-        let mut clips = 0;
+        let mut videos = 0;
         for length in (8..whole.len() - 24).step_by(211) {
             fs::write(&path, &whole[..length]).unwrap();
-            match Media::open(&path, &MediaOptions::default()) {
-                Ok(Media::Clip(source)) => {
-                    clips += 1;
+            match Source::open(&path, &ReadOptions::default()) {
+                Ok(Source::Video(source)) => {
+                    videos += 1;
                     let found = all_checksums(&source);
                     assert_eq!(found, expected.crc32[..found.len()], "{name}, {length}");
-                    // A GIF without its end mark, but cut between frames, may be meant so.
+                    // A GIF that is cut between frames looks like one without an end mark.
                     let warned = source.warnings().len() == 1 || name.ends_with(".gif");
                     assert!(warned || found.len() == 6, "{name}, {length}");
                 }
-                Ok(Media::Still(_)) => {}
+                Ok(Source::Image(_)) => {}
                 Err(error) => assert!(error.to_string().contains(&name), "{error}"),
             }
         }
-        assert!(clips > 10, "{name}: {clips}");
+        assert!(videos > 10, "{name}: {videos}");
     }
 }
 
-/// Nothing but an error comes of damage; what is read is of the size that was promised.
+/// Damage gives an error and nothing worse. Frames that are read have the size of the header.
 #[test]
 fn damage_neither_panics_nor_changes_the_size() {
     let folder = tempfile::tempdir().unwrap();
@@ -137,10 +139,10 @@ fn damage_neither_panics_nor_changes_the_size() {
             let mut damaged = whole.clone();
             damaged[offset] ^= 0xff;
             fs::write(&path, &damaged).unwrap();
-            let Ok(Media::Clip(source)) = Media::open(&path, &MediaOptions::default()) else {
+            let Ok(Source::Video(source)) = Source::open(&path, &ReadOptions::default()) else {
                 continue;
             };
-            let indices: Vec<usize> = (0..source.info().num_frames).collect();
+            let indices: Vec<usize> = (0..source.metadata().num_frames).collect();
             let Ok(frames) = source.frames(&indices) else {
                 continue;
             };
@@ -160,18 +162,18 @@ fn claimed_sizes_are_refused_by_the_header() {
         bytes[offset..offset + patch.len()].copy_from_slice(patch);
         let path = folder.path().join(name);
         fs::write(&path, bytes).unwrap();
-        Media::open(&path, &MediaOptions::default())
+        Source::open(&path, &ReadOptions::default())
             .unwrap_err()
             .to_string()
     };
     for (name, offset) in [("plain.gif", 6), ("hard-0.png", 17), ("lossy.webp", 24)] {
         let message = patched(name, offset, &[0xff; 4]);
         assert!(
-            message.contains("expected at most 178956970 pixels"),
+            message.ends_with("exceeds the limit of 178956970 pixels"),
             "{message}"
         );
     }
-    // A frame may be larger than its canvas, but not than a picture.
+    // A frame may be larger than its canvas, but not larger than an image.
     let mut bytes = fs::read(media("plain.gif")).unwrap();
     let frame = bytes
         .windows(5)
@@ -180,11 +182,11 @@ fn claimed_sizes_are_refused_by_the_header() {
     bytes[size..size + 4].copy_from_slice(&[0xff; 4]);
     let path = folder.path().join("frame.gif");
     fs::write(&path, bytes).unwrap();
-    let source = clip(path);
+    let source = open_video(path);
     let error = source.frames(&[5]).unwrap().next().unwrap().unwrap_err();
     let message = error.to_string();
     assert!(
-        message.ends_with("178956970 pixels, found a frame of 65535×65535"),
+        message.ends_with("a frame of 65535×65535 pixels exceeds the limit of 178956970 pixels"),
         "{message}"
     );
 }
@@ -196,10 +198,10 @@ fn a_hundred_thousand_frames_are_counted_at_once_and_read_one_by_one() {
     let mut bytes = Vec::new();
     let mut encoder = GifEncoder::new(&mut bytes);
     for level in 0..2 {
-        let picture = RgbaImage::from_pixel(64, 64, image::Rgba([level, 0, 0, 255]));
+        let image = RgbaImage::from_pixel(64, 64, image::Rgba([level, 0, 0, 255]));
         let delay = Delay::from_numer_denom_ms(40, 1);
         encoder
-            .encode_frame(Frame::from_parts(picture, 0, 0, delay))
+            .encode_frame(Frame::from_parts(image, 0, 0, delay))
             .unwrap();
     }
     drop(encoder);
@@ -213,11 +215,11 @@ fn a_hundred_thousand_frames_are_counted_at_once_and_read_one_by_one() {
         bytes.extend(&last);
     }
     fs::write(&path, bytes).unwrap();
-    let source = clip(&path);
-    assert_eq!(source.info().num_frames, 100_000);
+    let source = open_video(&path);
+    assert_eq!(source.metadata().num_frames, 100_000);
     assert_eq!(
-        source.info().fps,
-        Some(100_000.0 / source.info().duration.unwrap())
+        source.metadata().fps,
+        Some(100_000.0 / source.metadata().duration.unwrap())
     );
     assert_eq!(checksums(&source, &[0, 1, 999]).len(), 3);
 }

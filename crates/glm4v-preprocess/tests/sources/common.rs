@@ -1,13 +1,16 @@
-//! What the tests of clips share.
+//! Helpers of the tests of videos.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use glm4v_preprocess::{ClipSource, Media, MediaOptions, PreprocessError};
+use glm4v_config::{Preset, VideoProcessorConfig};
+use glm4v_preprocess::{
+    Patches, PreprocessError, Processor, ReadOptions, SampledFrames, Source, VideoSource,
+};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-/// What the reference reads from a clip (`tests/media/make.py`).
+/// The reference's reading of a video (`tests/media/make.py`).
 #[derive(Deserialize)]
 pub(crate) struct Expected {
     pub(crate) num_frames: Option<usize>,
@@ -29,19 +32,41 @@ pub(crate) fn golden<T: DeserializeOwned>() -> T {
     serde_json::from_str(&text).unwrap()
 }
 
-pub(crate) fn clip(path: impl AsRef<Path>) -> ClipSource {
-    match Media::open(path, &MediaOptions::default()).unwrap() {
-        Media::Clip(source) => source,
-        Media::Still(_) => panic!("a still"),
+pub(crate) fn open_video(path: impl AsRef<Path>) -> VideoSource {
+    open_with(path, &ReadOptions::default()).unwrap()
+}
+
+pub(crate) fn open_with(
+    path: impl AsRef<Path>,
+    options: &ReadOptions,
+) -> Result<VideoSource, PreprocessError> {
+    match Source::open(path, options)? {
+        Source::Video(video) => Ok(video),
+        Source::Image(_) => panic!("an image"),
     }
 }
 
 pub(crate) fn refusal(path: impl AsRef<Path>) -> PreprocessError {
-    Media::open(path, &MediaOptions::default()).unwrap_err()
+    Source::open(path, &ReadOptions::default()).unwrap_err()
+}
+
+/// The patch rows of a video, and its sampled frames.
+pub(crate) fn read(
+    path: impl AsRef<Path>,
+    options: &ReadOptions,
+    config: VideoProcessorConfig,
+) -> Result<(Patches, SampledFrames), PreprocessError> {
+    let processor = Processor::new(Preset::Glm41V9B.image_processor(), config)?;
+    let input = processor.probe(Source::open(path, options)?)?;
+    let (patches, mut errors) = processor.read_batch(std::slice::from_ref(&input));
+    match errors.remove(0) {
+        Some(error) => Err(error),
+        None => Ok((patches, input.frames.expect("a video"))),
+    }
 }
 
 /// The checksums of the frames at `indices`.
-pub(crate) fn checksums(source: &ClipSource, indices: &[usize]) -> Vec<u32> {
+pub(crate) fn checksums(source: &VideoSource, indices: &[usize]) -> Vec<u32> {
     let frames = source.frames(indices).unwrap();
     frames
         .map(|frame| {
@@ -53,12 +78,12 @@ pub(crate) fn checksums(source: &ClipSource, indices: &[usize]) -> Vec<u32> {
         .collect()
 }
 
-pub(crate) fn all_checksums(source: &ClipSource) -> Vec<u32> {
-    let indices: Vec<usize> = (0..source.info().num_frames).collect();
+pub(crate) fn all_checksums(source: &VideoSource) -> Vec<u32> {
+    let indices: Vec<usize> = (0..source.metadata().num_frames).collect();
     checksums(source, &indices)
 }
 
-/// Indices in order, some of them twice, scattered by a generator of no ambition.
+/// Pseudo-random indices in order. Some may stand twice.
 pub(crate) fn scattered(seed: u64, below: usize, count: usize) -> Vec<usize> {
     let mut state = seed;
     let mut indices: Vec<usize> = (0..count)
@@ -73,7 +98,7 @@ pub(crate) fn scattered(seed: u64, below: usize, count: usize) -> Vec<usize> {
     indices
 }
 
-/// Whether a test of video files can run; it says so where it cannot.
+/// Whether tests of video files can run. Prints a line where they cannot.
 pub(crate) fn has_ffmpeg() -> bool {
     let there = |program| {
         let mut command = Command::new(program);
@@ -87,7 +112,7 @@ pub(crate) fn has_ffmpeg() -> bool {
     both
 }
 
-/// Makes a clip; `false` where this ffmpeg lacks the encoder.
+/// Makes a video; `false` where this ffmpeg lacks the encoder.
 pub(crate) fn ffmpeg(args: &[&str], output: &Path) -> bool {
     let mut command = Command::new("ffmpeg");
     command.args(["-nostdin", "-v", "error", "-y"]).args(args);

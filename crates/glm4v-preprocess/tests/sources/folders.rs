@@ -3,9 +3,9 @@
 use std::fs;
 use std::path::Path;
 
-use crate::common::{clip, refusal};
+use crate::common::{open_video, open_with, read, refusal};
 use glm4v_config::VideoProcessorConfig;
-use glm4v_preprocess::{ClipInfo, Media, MediaOptions, PreprocessError, VideoProcessor};
+use glm4v_preprocess::{PreprocessError, ReadOptions, VideoMetadata};
 use image::{ImageFormat, Rgb, RgbImage};
 
 fn save(folder: &Path, name: &str, level: u8, width: u32) {
@@ -24,30 +24,29 @@ fn numbered() -> tempfile::TempDir {
     folder
 }
 
-fn with_fps(path: &Path, fps: f64) -> Result<Media, PreprocessError> {
-    let options = MediaOptions {
+fn with_fps(fps: f64) -> ReadOptions {
+    ReadOptions {
         source_fps: Some(fps),
-        ..MediaOptions::default()
-    };
-    Media::open(path, &options)
+        ..ReadOptions::default()
+    }
 }
 
 #[test]
-fn frames_are_in_natural_order_and_what_is_no_picture_is_left_out() {
+fn frames_are_in_natural_order_and_other_files_are_skipped() {
     let folder = numbered();
     fs::write(folder.path().join(".hidden"), "x").unwrap();
-    let source = clip(folder.path());
+    let source = open_video(folder.path());
     assert_eq!(source.warnings(), [""; 0]);
     assert_eq!(source.size(), (40, 56));
 
-    // By content: a text named like a picture is none, a picture named like a text is one.
-    fs::write(folder.path().join("frame0.png"), "not a picture").unwrap();
+    // Content decides: a text with the name of an image is skipped, an image with the name of a text is read.
+    fs::write(folder.path().join("frame0.png"), "not an image").unwrap();
     fs::create_dir(folder.path().join("more")).unwrap();
     save(folder.path(), "frame13.txt", 13, 56);
-    let source = clip(folder.path());
+    let source = open_video(folder.path());
     assert_eq!(
         source.warnings(),
-        ["2 left out, as no picture that is read: frame0.png, more"]
+        ["2 skipped because they are not images: frame0.png, more"]
     );
     let indices: Vec<usize> = (0..13).collect();
     let frames = source.frames(&indices).unwrap();
@@ -59,9 +58,10 @@ fn frames_are_in_natural_order_and_what_is_no_picture_is_left_out() {
 fn the_frame_rate_must_be_given_where_frames_are_sampled() {
     let folder = numbered();
     let mut config = VideoProcessorConfig::default();
-    let source = clip(folder.path());
-    let read = |config| VideoProcessor::new(config).read(&source);
-    let message = read(config.clone()).unwrap_err().to_string();
+    let read = |options: &ReadOptions, config| read(folder.path(), options, config);
+    let message = read(&ReadOptions::default(), config.clone())
+        .unwrap_err()
+        .to_string();
     assert!(
         message.contains("source_fps") && message.contains("--source-fps"),
         "{message}"
@@ -71,20 +71,17 @@ fn the_frame_rate_must_be_given_where_frames_are_sampled() {
         "{message}"
     );
     config.sampling.do_sample_frames = false;
-    assert_eq!(read(config).unwrap().frames_indices.len(), 12);
+    let (_, all) = read(&ReadOptions::default(), config).unwrap();
+    assert_eq!(all.indices.len(), 12);
 
-    let Media::Clip(source) = with_fps(folder.path(), 4.0).unwrap() else {
-        panic!("a still");
-    };
-    assert_eq!(source.info(), &ClipInfo::new(12, 4.0));
-    let processor = VideoProcessor::new(VideoProcessorConfig::default());
-    let clip = processor.read(&source).unwrap();
-    assert_eq!(
-        clip.frame_timestamps[1],
-        clip.frames_indices[1] as f64 / 4.0
-    );
+    let source = open_with(folder.path(), &with_fps(4.0)).unwrap();
+    assert_eq!(source.metadata(), &VideoMetadata::new(12, 4.0));
+    let (_, frames) = read(&with_fps(4.0), VideoProcessorConfig::default()).unwrap();
+    assert_eq!(frames.frame_timestamps()[1], frames.indices[1] as f64 / 4.0);
     for fps in [0.0, -1.0, f64::NAN] {
-        let message = with_fps(folder.path(), fps).unwrap_err().to_string();
+        let message = open_with(folder.path(), &with_fps(fps))
+            .unwrap_err()
+            .to_string();
         assert!(
             message.contains("positive number of frames a second"),
             "{message}"
@@ -93,12 +90,12 @@ fn the_frame_rate_must_be_given_where_frames_are_sampled() {
 }
 
 #[test]
-fn frames_that_are_not_asked_for_are_not_opened() {
+fn frames_that_are_not_requested_are_not_opened() {
     let folder = numbered();
     let whole = fs::read(folder.path().join("frame5.png")).unwrap();
     fs::write(folder.path().join("frame5.png"), &whole[..60]).unwrap();
     save(folder.path(), "frame7.png", 7, 57);
-    let source = clip(folder.path());
+    let source = open_video(folder.path());
     assert_eq!(
         source.frames(&[0, 3, 5, 5, 11]).unwrap().flatten().count(),
         5
@@ -114,12 +111,12 @@ fn frames_that_are_not_asked_for_are_not_opened() {
         error.to_string()
     };
     assert!(
-        message(4).contains("frame5.png: expected a whole PNG"),
+        message(4).contains("frame5.png: the PNG image is damaged"),
         "{}",
         message(4)
     );
     assert!(
-        message(6).ends_with("frame7.png: expected frames of 56×40 pixels, as the first, found 57×40 pixels in frame 6, counted from 0"),
+        message(6).ends_with("frame7.png: frame 6 (counted from 0) has 57×40 pixels and the first frame 56×40 pixels: all frames must have one size"),
         "{}",
         message(6)
     );
@@ -131,7 +128,8 @@ fn a_folder_without_frames_is_refused() {
     fs::write(folder.path().join("notes.txt"), "x").unwrap();
     let message = refusal(folder.path()).to_string();
     assert!(
-        message.ends_with("expected a folder of pictures (the frames of a clip), found none in it")
+        message.contains("the folder contains no images"),
+        "{message}"
     );
     let error = refusal(folder.path().join("absent"));
     assert!(matches!(error, PreprocessError::Io { .. }), "{error}");

@@ -1,4 +1,4 @@
-//! Clips on disk, against what the reference reads from them.
+//! Videos on disk, against the frames and metadata that the reference reads from them.
 
 mod animations;
 mod common;

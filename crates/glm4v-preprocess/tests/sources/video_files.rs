@@ -1,19 +1,21 @@
-//! Video files against what torchcodec and PyAV read from them, and files that are not what they say.
+//! Video files against the frames of torchcodec and PyAV, and damaged files.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::common::{
-    Expected, all_checksums, checksums, clip, ffmpeg, golden, has_ffmpeg, media, refusal, scattered,
+    Expected, all_checksums, checksums, ffmpeg, golden, has_ffmpeg, media, open_video, open_with,
+    read, refusal, scattered,
 };
 use glm4v_config::VideoProcessorConfig;
 use glm4v_preprocess::{
-    ClipInfo, Media, MediaOptions, OpenOptions, PreprocessError, VideoProcessor,
+    DecodeLimits, DecodeOptions, PreprocessError, ReadOptions, Source, VideoMetadata,
+    VideoProcessor,
 };
 use serde::Deserialize;
 
-const TEST_PICTURE: &str = "testsrc2=s=98x62:r=25";
+const TEST_PATTERN: &str = "testsrc2=s=98x62:r=25";
 
 #[derive(Deserialize)]
 struct Golden {
@@ -25,21 +27,21 @@ fn videos() -> BTreeMap<String, Expected> {
 }
 
 #[test]
-fn every_frame_and_what_is_known_of_it_equals_the_references() {
+fn frames_and_metadata_equal_the_references() {
     if !has_ffmpeg() {
         return;
     }
     let videos = videos();
     assert!(videos.len() >= 4);
     for (name, expected) in &videos {
-        let source = clip(media(name));
-        let info = ClipInfo {
+        let source = open_video(media(name));
+        let metadata = VideoMetadata {
             num_frames: expected.num_frames.unwrap(),
             fps: expected.fps,
             duration: expected.duration,
             frame_times: None,
         };
-        assert_eq!(source.info(), &info, "{name}");
+        assert_eq!(source.metadata(), &metadata, "{name}");
         assert_eq!(source.size(), (expected.height, expected.width), "{name}");
         assert_eq!(source.warnings(), [""; 0], "{name}");
         assert_eq!(all_checksums(&source), expected.crc32, "{name}");
@@ -52,7 +54,7 @@ fn any_choice_of_frames_is_of_the_same_frames() {
         return;
     }
     for (name, expected) in videos() {
-        let source = clip(media(&name));
+        let source = open_video(media(&name));
         let all = expected.crc32;
         for seed in 0..8 {
             let indices = scattered(seed, all.len(), 2 + 3 * seed as usize);
@@ -62,7 +64,7 @@ fn any_choice_of_frames_is_of_the_same_frames() {
     }
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("long.mkv");
-    let picture = [
+    let pattern = [
         "-f",
         "lavfi",
         "-i",
@@ -70,10 +72,10 @@ fn any_choice_of_frames_is_of_the_same_frames() {
         "-frames:v",
         "6000",
     ];
-    if !ffmpeg(&[&picture[..], &["-c:v", "ffv1"]].concat(), &path) {
+    if !ffmpeg(&[&pattern[..], &["-c:v", "ffv1"]].concat(), &path) {
         return;
     }
-    let source = clip(&path);
+    let source = open_video(&path);
     let all = all_checksums(&source);
     for (seed, count) in [(1, 640), (2, 1500), (3, 5000)] {
         let indices = scattered(seed, 6000, count);
@@ -83,33 +85,34 @@ fn any_choice_of_frames_is_of_the_same_frames() {
 }
 
 #[test]
-fn a_processor_reads_what_it_samples() {
+fn a_processor_reads_the_frames_that_it_samples() {
     if !has_ffmpeg() {
         return;
     }
-    let source = clip(media("b-frames.mp4"));
-    let processor = VideoProcessor::new(VideoProcessorConfig::default());
-    let clip = processor.read(&source).unwrap();
+    let (config, path) = (VideoProcessorConfig::default(), media("b-frames.mp4"));
+    let video = read(&path, &ReadOptions::default(), config.clone()).unwrap();
+    let source = open_video(&path);
     let all: Vec<usize> = (0..40).collect();
-    let frames = source.frames(&all).unwrap();
-    assert_eq!(processor.try_clip(frames, source.info()).unwrap(), clip);
+    let frames = source.frames(&all).unwrap().map(Result::unwrap);
+    let preprocessed = VideoProcessor::new(config).preprocess(frames, source.metadata());
+    assert_eq!(preprocessed.unwrap(), video);
 }
 
-/// Other kinds of files: the frames are those of the first, and what is known is told.
+/// Other kinds of files: the frames are those of the first file, and the metadata is known.
 #[test]
 fn containers_and_codecs() {
     if !has_ffmpeg() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
-    let picture = ["-f", "lavfi", "-i", TEST_PICTURE, "-frames:v", "12"];
-    let turned = ["-vf", "transpose"];
+    let pattern = ["-f", "lavfi", "-i", TEST_PATTERN, "-frames:v", "12"];
+    let rotated = ["-vf", "transpose"];
     let whole = folder.path().join("whole.mkv");
     assert!(ffmpeg(
-        &[&picture[..], &["-c:v", "ffv1", "-pix_fmt", "yuv420p"]].concat(),
+        &[&pattern[..], &["-c:v", "ffv1", "-pix_fmt", "yuv420p"]].concat(),
         &whole
     ));
-    let expected = all_checksums(&clip(&whole));
+    let expected = all_checksums(&open_video(&whole));
     for (name, encoder) in [
         ("ffv1.avi", &["-c:v", "ffv1", "-pix_fmt", "yuv420p"][..]),
         ("x264.mp4", &["-c:v", "libx264", "-qp", "0"]),
@@ -147,13 +150,17 @@ fn containers_and_codecs() {
         ),
     ] {
         let path = folder.path().join(name);
-        if !ffmpeg(&[&picture[..], encoder].concat(), &path) {
+        if !ffmpeg(&[&pattern[..], encoder].concat(), &path) {
             continue;
         }
-        let source = clip(&path);
-        let info = source.info();
-        assert_eq!((info.num_frames, source.size()), (12, (62, 98)), "{name}");
-        let fps = info.fps.unwrap();
+        let source = open_video(&path);
+        let metadata = source.metadata();
+        assert_eq!(
+            (metadata.num_frames, source.size()),
+            (12, (62, 98)),
+            "{name}"
+        );
+        let fps = metadata.fps.unwrap();
         assert!((24.9..27.3).contains(&fps), "{name}: {fps}");
         let found = all_checksums(&source);
         let lossless = encoder
@@ -164,10 +171,10 @@ fn containers_and_codecs() {
     }
     let upright = folder.path().join("upright.mkv");
     assert!(ffmpeg(
-        &[&picture[..], &turned, &["-c:v", "ffv1"]].concat(),
+        &[&pattern[..], &rotated, &["-c:v", "ffv1"]].concat(),
         &upright
     ));
-    assert_eq!(clip(&upright).size(), (98, 62));
+    assert_eq!(open_video(&upright).size(), (98, 62));
 }
 
 #[cfg(unix)]
@@ -188,23 +195,21 @@ fn odd_names_are_only_names() {
     for name in names {
         let path = folder.path().join(name);
         fs::copy(media("b-frames.mp4"), &path).unwrap();
-        assert_eq!(checksums(&clip(&path), &[0]).len(), 1, "{name}");
+        assert_eq!(checksums(&open_video(&path), &[0]).len(), 1, "{name}");
     }
 }
 
 #[test]
-fn an_own_frame_rate_replaces_the_files() {
+fn a_given_frame_rate_replaces_the_files() {
     if !has_ffmpeg() {
         return;
     }
-    let options = MediaOptions {
+    let options = ReadOptions {
         source_fps: Some(5.0),
-        ..MediaOptions::default()
+        ..ReadOptions::default()
     };
-    let Media::Clip(source) = Media::open(media("b-frames.mp4"), &options).unwrap() else {
-        panic!("a still");
-    };
-    assert_eq!(source.info(), &ClipInfo::new(40, 5.0));
+    let source = open_with(media("b-frames.mp4"), &options).unwrap();
+    assert_eq!(source.metadata(), &VideoMetadata::new(40, 5.0));
 }
 
 fn cut(folder: &Path, name: &str, keep: f64) -> PathBuf {
@@ -215,13 +220,14 @@ fn cut(folder: &Path, name: &str, keep: f64) -> PathBuf {
 }
 
 #[test]
-fn of_a_file_that_is_cut_off_the_frames_that_are_there_are_read() {
+fn the_existing_frames_of_a_file_that_is_cut_off_are_read() {
     if !has_ffmpeg() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
     let all = videos().remove("uneven.mkv").unwrap().crc32;
-    let source = clip(cut(folder.path(), "uneven.mkv", 0.6));
+    let path = cut(folder.path(), "uneven.mkv", 0.6);
+    let source = open_video(&path);
     let there = all_checksums(&source);
     assert!((5..all.len()).contains(&there.len()), "{}", there.len());
     assert_eq!(there[..4], all[..4]);
@@ -230,9 +236,8 @@ fn of_a_file_that_is_cut_off_the_frames_that_are_there_are_read() {
     };
     let counted = format!("{} frames can be read", there.len());
     assert!(warning.ends_with(&counted), "{warning}");
-    VideoProcessor::new(VideoProcessorConfig::default())
-        .read(&source)
-        .unwrap();
+    let options = ReadOptions::default();
+    read(&path, &options, VideoProcessorConfig::default()).unwrap();
 
     // With its index at the front, an MP4 can be cut as well.
     let front = folder.path().join("front.mp4");
@@ -248,7 +253,7 @@ fn of_a_file_that_is_cut_off_the_frames_that_are_there_are_read() {
     assert!(ffmpeg(&copy, &front));
     let bytes = fs::read(&front).unwrap();
     fs::write(&front, &bytes[..bytes.len() / 2]).unwrap();
-    let source = clip(&front);
+    let source = open_video(&front);
     let there = all_checksums(&source);
     assert!((4..40).contains(&there.len()), "{}", there.len());
     assert!(source.warnings()[0].contains("the header claims 40 frames"));
@@ -261,7 +266,9 @@ fn of_a_file_that_is_cut_off_the_frames_that_are_there_are_read() {
         "{error}"
     );
     assert!(
-        error.to_string().contains("b-frames.mp4: expected"),
+        error
+            .to_string()
+            .contains("b-frames.mp4: ffprobe cannot read the video: "),
         "{error}"
     );
 }
@@ -276,7 +283,7 @@ fn a_file_without_a_video_stream() {
     assert!(ffmpeg(&["-f", "lavfi", "-i", "sine=d=0.5"], &sound));
     let message = refusal(&sound).to_string();
     assert!(
-        message.ends_with("sound.mp4: expected a file with a video stream, found audio"),
+        message.ends_with("sound.mp4: the file has no video stream, only: audio"),
         "{message}"
     );
     let (cover, album) = (
@@ -284,7 +291,7 @@ fn a_file_without_a_video_stream() {
         folder.path().join("album.mp4"),
     );
     assert!(ffmpeg(
-        &["-f", "lavfi", "-i", TEST_PICTURE, "-frames:v", "1"],
+        &["-f", "lavfi", "-i", TEST_PATTERN, "-frames:v", "1"],
         &cover
     ));
     let inputs = ["-i", sound.to_str().unwrap(), "-i", cover.to_str().unwrap()];
@@ -300,16 +307,16 @@ fn a_file_without_a_video_stream() {
     ];
     assert!(ffmpeg(&[&inputs[..], &attach].concat(), &album));
     let message = refusal(&album).to_string();
-    assert!(message.contains("a cover picture"), "{message}");
+    assert!(message.contains("a cover image"), "{message}");
 }
 
 #[test]
-fn what_is_no_video_is_not_shown_to_ffmpeg() {
+fn files_that_are_not_videos_are_not_given_to_ffmpeg() {
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("clip.mp4");
-    let options = MediaOptions {
+    let path = folder.path().join("video.mp4");
+    let options = ReadOptions {
         ffprobe: "/nowhere/ffprobe".into(),
-        ..MediaOptions::default()
+        ..ReadOptions::default()
     };
     for text in [
         "#EXTM3U\n/etc/passwd\n",
@@ -318,27 +325,22 @@ fn what_is_no_video_is_not_shown_to_ffmpeg() {
         "hello",
     ] {
         fs::write(&path, text).unwrap();
-        let error = Media::open(&path, &options).unwrap_err();
+        let error = Source::open(&path, &options).unwrap_err();
         let message = error.to_string();
-        assert!(message.contains("or a video (MP4"), "{message}");
+        assert!(message.contains("and videos (MP4"), "{message}");
     }
 }
 
 #[test]
 fn missing_programs_are_named_with_the_fix() {
     let missing = |ffmpeg: &str, ffprobe: &str| {
-        let options = MediaOptions {
+        let options = ReadOptions {
             ffmpeg: ffmpeg.into(),
             ffprobe: ffprobe.into(),
-            ..MediaOptions::default()
+            ..ReadOptions::default()
         };
-        let opened = Media::open(media("b-frames.mp4"), &options);
-        let read = opened.and_then(|media| match media {
-            Media::Clip(source) => {
-                VideoProcessor::new(VideoProcessorConfig::default()).read(&source)
-            }
-            Media::Still(_) => panic!("a still"),
-        });
+        let config = VideoProcessorConfig::default();
+        let read = read(media("b-frames.mp4"), &options, config);
         read.unwrap_err().to_string()
     };
     let check = |message: String, program: &str| {
@@ -364,19 +366,22 @@ fn frames_beyond_the_limit_are_refused_before_they_are_decoded() {
     if !has_ffmpeg() {
         return;
     }
-    let options = MediaOptions {
-        open: OpenOptions {
-            max_pixels: 98 * 62 - 1,
-            ..OpenOptions::default()
+    let options = ReadOptions {
+        decode: DecodeOptions {
+            limits: DecodeLimits {
+                max_decoded_pixels: 98 * 62 - 1,
+                ..DecodeLimits::default()
+            },
+            ..DecodeOptions::default()
         },
         ffmpeg: "/nowhere/ffmpeg".into(),
-        ..MediaOptions::default()
+        ..ReadOptions::default()
     };
-    let message = Media::open(media("b-frames.mp4"), &options)
+    let message = Source::open(media("b-frames.mp4"), &options)
         .unwrap_err()
         .to_string();
     assert!(
-        message.ends_with("at most 6075 pixels, found 98×62"),
+        message.ends_with("an image of 98×62 pixels exceeds the limit of 6075 pixels"),
         "{message}"
     );
 }
@@ -386,14 +391,14 @@ fn indices_are_checked() {
     if !has_ffmpeg() {
         return;
     }
-    let source = clip(media("b-frames.mp4"));
+    let source = open_video(media("b-frames.mp4"));
     let message = |indices| source.frames(indices).err().unwrap().to_string();
-    assert!(message(&[3, 40]).contains("an end after 40 frames"));
+    assert!(message(&[3, 40]).contains("ends after 40 frames"));
     assert!(message(&[3, 2]).ends_with("found 2 after 3"));
     assert_eq!(source.frames(&[]).unwrap().count(), 0);
 }
 
-/// Where frames change their size, those after the change are scaled, and none is counted twice.
+/// Frames after a change of size are scaled, and no frame is counted twice.
 #[test]
 fn frames_of_another_size_are_scaled() {
     if !has_ffmpeg() {
@@ -402,23 +407,26 @@ fn frames_of_another_size_are_scaled() {
     let folder = tempfile::tempdir().unwrap();
     let part = |size: &str, offset: &str| {
         let path = folder.path().join(format!("{size}.ts"));
-        let picture = format!("testsrc2=s={size}:r=25");
-        let picture = ["-f", "lavfi", "-i", &picture, "-frames:v", "20"];
+        let pattern = format!("testsrc2=s={size}:r=25");
+        let pattern = ["-f", "lavfi", "-i", &pattern, "-frames:v", "20"];
         let encoder = ["-c:v", "libx264", "-output_ts_offset", offset];
-        ffmpeg(&[&picture[..], &encoder].concat(), &path).then(|| fs::read(path).unwrap())
+        ffmpeg(&[&pattern[..], &encoder].concat(), &path).then(|| fs::read(path).unwrap())
     };
     let (Some(small), Some(wide)) = (part("64x64", "0"), part("96x48", "0.8")) else {
         return;
     };
     let path = folder.path().join("both.ts");
     fs::write(&path, [small, wide].concat()).unwrap();
-    let source = clip(&path);
-    assert_eq!((source.info().num_frames, source.size()), (40, (64, 64)));
+    let source = open_video(&path);
+    assert_eq!(
+        (source.metadata().num_frames, source.size()),
+        (40, (64, 64))
+    );
     let all = all_checksums(&source);
     assert_eq!(checksums(&source, &[5, 25, 39]), [all[5], all[25], all[39]]);
 }
 
-/// How many children of this process are of that name, the dead that nobody waited for among them.
+/// Children of this process with that name, zombies included.
 #[cfg(target_os = "linux")]
 fn children(name: &str) -> usize {
     let own = std::process::id().to_string();
@@ -431,7 +439,7 @@ fn children(name: &str) -> usize {
     stats.filter(ours).count()
 }
 
-/// Not even a zombie is left, whether the frames are read, dropped early or never asked for.
+/// No zombie is left, whether the frames are read, dropped early or never requested.
 #[cfg(target_os = "linux")]
 #[test]
 fn ffmpeg_is_gone_with_the_frames() {
@@ -442,14 +450,14 @@ fn ffmpeg_is_gone_with_the_frames() {
     let search = std::env::var_os("PATH").unwrap();
     let mut programs = std::env::split_paths(&search).map(|path| path.join("ffmpeg"));
     let program = programs.find(|path| path.exists()).unwrap();
-    // A name of its own, as other tests run beside this one.
-    let options = MediaOptions {
+    // A separate name, because other tests run at the same time.
+    let options = ReadOptions {
         ffmpeg: folder.path().join("ffmpeg-here"),
-        ..MediaOptions::default()
+        ..ReadOptions::default()
     };
     std::os::unix::fs::symlink(program, &options.ffmpeg).unwrap();
     let path = folder.path().join("long.mkv");
-    let picture = [
+    let pattern = [
         "-f",
         "lavfi",
         "-i",
@@ -457,10 +465,8 @@ fn ffmpeg_is_gone_with_the_frames() {
         "-frames:v",
         "250",
     ];
-    assert!(ffmpeg(&[&picture[..], &["-c:v", "ffv1"]].concat(), &path));
-    let Media::Clip(source) = Media::open(&path, &options).unwrap() else {
-        panic!("a still");
-    };
+    assert!(ffmpeg(&[&pattern[..], &["-c:v", "ffv1"]].concat(), &path));
+    let source = open_with(&path, &options).unwrap();
     let indices: Vec<usize> = (0..250).collect();
     let mut frames = source.frames(&indices).unwrap();
     frames.next().unwrap().unwrap();
@@ -482,13 +488,11 @@ fn read_with(script: &str) -> Result<usize, String> {
     let program = folder.path().join("ffmpeg");
     fs::write(&program, format!("#!/bin/sh\n{script}\n")).unwrap();
     fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
-    let options = MediaOptions {
+    let options = ReadOptions {
         ffmpeg: program,
-        ..MediaOptions::default()
+        ..ReadOptions::default()
     };
-    let Media::Clip(source) = Media::open(media("b-frames.mp4"), &options).unwrap() else {
-        panic!("a still");
-    };
+    let source = open_with(media("b-frames.mp4"), &options).unwrap();
     let indices = [0, 9, 9];
     let frames = source.frames(&indices).map_err(|error| error.to_string())?;
     let frames = frames.collect::<Result<Vec<_>, _>>();
@@ -499,7 +503,7 @@ fn read_with(script: &str) -> Result<usize, String> {
 
 #[cfg(unix)]
 #[test]
-fn what_ffmpeg_says_at_its_end_is_told() {
+fn errors_contain_the_last_message_of_ffmpeg() {
     if !has_ffmpeg() {
         return;
     }
@@ -509,10 +513,10 @@ fn what_ffmpeg_says_at_its_end_is_told() {
     let error =
         read_with(&format!("{loud}; {frame}; echo '[h264 @ 0x1] bad day' >&2")).unwrap_err();
     assert!(
-        error.contains("b-frames.mp4: expected frame 9 of the clip"),
+        error.contains("b-frames.mp4: ffmpeg stopped before frame 9"),
         "{error}"
     );
-    assert!(error.ends_with("ended before it: bad day"), "{error}");
+    assert!(error.ends_with("(counted from 0): bad day"), "{error}");
     let error = read_with("echo \"Unrecognized option 'fps_mode'.\" >&2; exit 1").unwrap_err();
     assert!(
         error.ends_with("'fps_mode'. (ffmpeg 5.1 or later is needed)"),

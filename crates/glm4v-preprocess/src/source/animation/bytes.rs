@@ -1,11 +1,11 @@
-/// What is left of a file; a step beyond its end is `None`.
+/// The rest of a file. A step beyond its end is `None`.
 pub(super) struct Bytes<'a>(pub(super) &'a [u8]);
 
 impl<'a> Bytes<'a> {
     pub(super) fn take(&mut self, count: usize) -> Option<&'a [u8]> {
-        let (taken, rest) = self.0.split_at_checked(count)?;
+        let (first, rest) = self.0.split_at_checked(count)?;
         self.0 = rest;
-        Some(taken)
+        Some(first)
     }
 
     pub(super) fn array<const N: usize>(&mut self) -> Option<[u8; N]> {

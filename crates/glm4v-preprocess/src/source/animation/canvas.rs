@@ -4,19 +4,19 @@ use crate::PreprocessError;
 
 /// Frames laid over one another, one step at a time.
 pub(crate) trait Composite {
-    /// Goes on to the next frame.
+    /// Draws the next frame.
     fn advance(&mut self) -> Result<(), PreprocessError>;
 
-    /// What a viewer shows of it.
+    /// The canvas as a viewer shows it.
     fn canvas(&self) -> &RgbaImage;
 }
 
 const CLEAR: Rgba<u8> = Rgba([0; 4]);
 
-/// What a viewer shows; clear at first.
+/// A canvas, transparent at first.
 pub(super) struct Canvas(pub(super) RgbaImage);
 
-/// A part of a canvas. What is beyond the canvas does not count.
+/// A part of a canvas. Pixels beyond the canvas are ignored.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Area {
     pub(super) left: u32,
@@ -34,7 +34,7 @@ impl Canvas {
         self.change(area, |_, _, pixel| *pixel = CLEAR);
     }
 
-    /// Calls `change` with each pixel of an area, and where in the area it is.
+    /// Calls `change` with each pixel of an area, and its position in the area.
     pub(super) fn change(&mut self, area: Area, mut change: impl FnMut(u32, u32, &mut Rgba<u8>)) {
         let (width, height) = self.0.dimensions();
         let rows = area.height.min(height.saturating_sub(area.top));
@@ -47,7 +47,7 @@ impl Canvas {
     }
 }
 
-/// A pixel over another, in the integers that libwebp reckons with.
+/// A pixel over another, in libwebp's integer arithmetic.
 pub(super) fn over(above: Rgba<u8>, below: Rgba<u8>) -> Rgba<u8> {
     let [cover, under] = [above, below].map(|pixel| u32::from(pixel.0[3]));
     if cover == 0 {
@@ -71,7 +71,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_beyond_the_canvas_does_not_count() {
+    fn pixels_beyond_the_canvas_are_ignored() {
         let mut canvas = Canvas::new((3, 2));
         let area = Area {
             left: 1,

@@ -1,25 +1,30 @@
-mod frames;
+use std::io::Cursor;
 
-use super::Contents;
+use image::codecs::png::PngDecoder;
+use image::{AnimationDecoder, Frames, ImageError, Limits, RgbaImage};
+
 use super::bytes::Bytes;
-pub(super) use frames::PngFrames;
+use super::canvas::Composite;
+use super::contents::{AnimatedFormat, Contents};
+use crate::PreprocessError;
+use crate::codec::DecodeLimits;
 
 const SIGNATURE: usize = 8;
-/// The seconds that ffmpeg shows a frame that has no delay.
-const UNTIMED: f64 = 1.0 / 15.0;
+/// ffmpeg's delay for a frame without one, in seconds.
+const DEFAULT_DELAY: f64 = 1.0 / 15.0;
 
 /// `None` for a PNG that is not animated.
 pub(super) fn contents(png: &[u8]) -> Option<Contents> {
     let mut rest = Bytes(png);
     rest.take(SIGNATURE)?;
-    let (mut size, mut promised) = (None, None);
+    let (mut size, mut claimed) = (None, None);
     let mut delays = Vec::new();
-    // The frame that is being read, which is there to its end when what follows its data starts.
+    // The frame that is being read. It is complete when the chunk after its data starts.
     let (mut delay, mut has_data) = (None, false);
     while let Some((name, data)) = chunk(&mut rest) {
         if matches!(name, b"IDAT" | b"fdAT") {
-            // Without a promise of more frames before the first data the picture is a still.
-            promised?;
+            // An animation claims its frames before the first data.
+            claimed?;
             has_data = true;
             continue;
         }
@@ -28,23 +33,24 @@ pub(super) fn contents(png: &[u8]) -> Option<Contents> {
         }
         match name {
             b"IHDR" => size = Some((number(data, 0)?, number(data, 4)?)),
-            b"acTL" => promised = Some(number(data, 0)? as usize),
+            b"acTL" => claimed = Some(number(data, 0)? as usize),
             b"fcTL" => (delay, has_data) = (Some(seconds(data)?), false),
             b"IEND" => break,
             _ => {}
         }
     }
-    let promised = promised?;
-    delays.truncate(promised);
-    let short = format!("{} of the PNG's {promised} frames are there", delays.len());
+    let claimed = claimed?;
+    delays.truncate(claimed);
+    let short = format!("the PNG has {} of its {claimed} frames", delays.len());
     Some(Contents {
+        format: AnimatedFormat::Png,
         size: size?,
-        warning: (delays.len() < promised).then_some(short),
+        warning: (delays.len() < claimed).then_some(short),
         delays,
     })
 }
 
-/// The next chunk, if it is there to its end.
+/// The next chunk, if it is complete.
 fn chunk<'a>(rest: &mut Bytes<'a>) -> Option<(&'a [u8; 4], &'a [u8])> {
     let length = u32::from_be_bytes(rest.array()?);
     let name = rest.take(4)?.first_chunk()?;
@@ -58,15 +64,52 @@ fn number(data: &[u8], offset: usize) -> Option<u32> {
     Some(u32::from_be_bytes(*bytes))
 }
 
-/// The delay in the control chunk of a frame: a fraction, whose denominator is 100 where it is 0.
+/// The delay in the control chunk of a frame: a fraction. A denominator of 0 counts as 100.
 fn seconds(control: &[u8]) -> Option<f64> {
     let (top, bottom) = (control.get(20..22)?, control.get(22..24)?);
     let [top, bottom] = [top, bottom].map(|bytes| u16::from_be_bytes([bytes[0], bytes[1]]));
     let bottom = if bottom == 0 { 100 } else { bottom };
     Some(match top {
-        0 => UNTIMED,
+        0 => DEFAULT_DELAY,
         _ => f64::from(top) / f64::from(bottom),
     })
+}
+
+/// The frames of an animated PNG, composited by the `image` crate.
+pub(super) struct PngFrames<'a> {
+    frames: Frames<'a>,
+    canvas: RgbaImage,
+}
+
+impl<'a> PngFrames<'a> {
+    pub(super) fn new(bytes: &'a [u8], limits: &DecodeLimits) -> Result<Self, PreprocessError> {
+        let mut allocations = Limits::no_limits();
+        allocations.max_alloc = Some(limits.max_decoded_bytes);
+        let decoder = PngDecoder::with_limits(Cursor::new(bytes), allocations);
+        let decoder = decoder.and_then(PngDecoder::apng).map_err(failed)?;
+        Ok(Self {
+            frames: decoder.into_frames(),
+            canvas: RgbaImage::default(),
+        })
+    }
+}
+
+impl Composite for PngFrames<'_> {
+    fn advance(&mut self) -> Result<(), PreprocessError> {
+        let frame = self.frames.next();
+        let frame =
+            frame.ok_or_else(|| PreprocessError::decode(AnimatedFormat::Png.name(), "no frame"))?;
+        self.canvas = frame.map_err(failed)?.into_buffer();
+        Ok(())
+    }
+
+    fn canvas(&self) -> &RgbaImage {
+        &self.canvas
+    }
+}
+
+fn failed(error: ImageError) -> PreprocessError {
+    PreprocessError::decode(AnimatedFormat::Png.name(), error)
 }
 
 #[cfg(test)]
@@ -84,10 +127,10 @@ mod tests {
         chunk(b"fcTL", &data)
     }
 
-    fn png(promised: u8, frames: &[(u8, u8)]) -> Vec<u8> {
+    fn png(claimed: u8, frames: &[(u8, u8)]) -> Vec<u8> {
         let header = chunk(b"IHDR", &[0, 0, 0, 3, 0, 0, 0, 2, 8, 2, 0, 0, 0]);
         let mut bytes = [vec![0; SIGNATURE], header].concat();
-        bytes.extend(chunk(b"acTL", &[0, 0, 0, promised, 0, 0, 0, 0]));
+        bytes.extend(chunk(b"acTL", &[0, 0, 0, claimed, 0, 0, 0, 0]));
         for (index, &(top, bottom)) in frames.iter().enumerate() {
             bytes.extend(control(top, bottom));
             bytes.extend(chunk(if index == 0 { b"IDAT" } else { b"fdAT" }, b"data"));
@@ -100,15 +143,15 @@ mod tests {
     fn frames_are_counted_and_timed_without_their_pixels() {
         let contents = contents(&png(3, &[(1, 4), (7, 0), (0, 9)])).unwrap();
         assert_eq!(contents.size, (3, 2));
-        assert_eq!(contents.delays, [0.25, 0.07, UNTIMED]);
+        assert_eq!(contents.delays, [0.25, 0.07, DEFAULT_DELAY]);
         assert_eq!(contents.warning, None);
     }
 
     #[test]
-    fn the_promise_may_be_a_lie_either_way() {
+    fn the_claimed_number_of_frames_may_be_wrong() {
         let more = contents(&png(9, &[(1, 4), (1, 4)])).unwrap();
         assert_eq!(more.delays.len(), 2);
-        assert_eq!(more.warning.unwrap(), "2 of the PNG's 9 frames are there");
+        assert_eq!(more.warning.unwrap(), "the PNG has 2 of its 9 frames");
         let fewer = contents(&png(1, &[(1, 4), (1, 4)])).unwrap();
         assert_eq!((fewer.delays.len(), fewer.warning), (1, None));
     }
@@ -123,13 +166,13 @@ mod tests {
     }
 
     #[test]
-    fn a_still_is_none() {
-        let mut still = png(2, &[(1, 4)]);
-        let start = still
+    fn an_image_without_frames_is_none() {
+        let mut plain = png(2, &[(1, 4)]);
+        let start = plain
             .windows(4)
             .position(|window| window == b"acTL")
             .unwrap();
-        still[start..start + 4].copy_from_slice(b"tEXt");
-        assert_eq!(contents(&still), None);
+        plain[start..start + 4].copy_from_slice(b"tEXt");
+        assert_eq!(contents(&plain), None);
     }
 }

@@ -1,14 +1,12 @@
-use std::ffi::OsString;
-
 use image::RgbImage;
 
-use super::VideoFile;
+use super::file::VideoFile;
 use super::probe::Rotation;
 use super::program::Running;
 use super::select::Selection;
 use crate::PreprocessError;
 
-/// The selected frames of a video file, as they come out of ffmpeg.
+/// The selected frames of a video file, from ffmpeg's output.
 pub(crate) struct VideoReader {
     running: Option<Running>,
     passed: Box<dyn Iterator<Item = usize> + Send>,
@@ -35,19 +33,6 @@ impl VideoFile {
             rotation: self.rotation,
         })
     }
-
-    /// Every frame of the stream that is shown, once and in order. Turning is ours, since ffmpeg also mirrors and turns
-    /// by odd angles; its filters are not started anew where the size changes, or they would count from 0 again.
-    pub(super) fn decode_args(&self) -> Vec<OsString> {
-        let mut args: Vec<OsString> = ["-nostdin", "-v", "error", "-noautorotate"]
-            .map(Into::into)
-            .into();
-        args.extend(["-reinit_filter", "0"].map(Into::into));
-        args.extend(self.input.args());
-        let stream = format!("0:{}", self.stream);
-        args.extend(["-map", &stream, "-fps_mode", "passthrough"].map(Into::into));
-        args
-    }
 }
 
 impl VideoReader {
@@ -62,20 +47,20 @@ impl VideoReader {
             if passed == index {
                 let frame = RgbImage::from_raw(width, height, pixels);
                 let frame = frame.expect("the pixels fill it");
-                return Ok(self.rotation.turn(frame));
+                return Ok(self.rotation.apply(frame));
             }
         }
         Err(self.ended(index))
     }
 
     fn ended(&mut self, index: usize) -> PreprocessError {
-        let said = self.running.take().map_or(Ok(None), Running::finish);
-        let said = match said {
-            // A file of which nothing can be read, or an ffmpeg that does not know its options.
+        let ended = self.running.take().map_or(Ok(None), Running::finish);
+        let message = match ended {
+            // Nothing of the file can be read, or this ffmpeg does not know an option.
             Err(error) if index == 0 => return error,
-            Err(PreprocessError::Program { said, .. }) | Ok(Some(said)) => said,
-            _ => "it gave no reason".into(),
+            Err(PreprocessError::Program { message, .. }) | Ok(Some(message)) => message,
+            Err(_) | Ok(None) => "it gave no reason".into(),
         };
-        PreprocessError::EndedEarly { index, said }
+        PreprocessError::EndedEarly { index, message }
     }
 }

@@ -2,9 +2,9 @@ use std::path::Path;
 
 use super::probe::Stream;
 use super::program::{Input, Running};
-use crate::{ClipInfo, PreprocessError};
+use crate::{PreprocessError, VideoMetadata};
 
-/// What the packets of a stream say, one a frame, none of them decoded.
+/// The packets of a stream, one a frame, none of them decoded.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Packets {
     shown: usize,
@@ -45,7 +45,7 @@ impl Packets {
     }
 
     fn add(&mut self, line: &str) {
-        // What comes beside a packet has lines of its own.
+        // Other lines belong to other sections.
         let Some(line) = line.strip_prefix("packet|") else {
             return;
         };
@@ -72,8 +72,8 @@ impl Packets {
         }
     }
 
-    /// What torchcodec says of the stream, in its order of rounding.
-    pub(crate) fn info(&self, stream: &Stream) -> ClipInfo {
+    /// torchcodec's metadata of the stream, with its order of rounding.
+    pub(crate) fn metadata(&self, stream: &Stream) -> VideoMetadata {
         let seconds = |time: i64| {
             let (top, bottom) = stream.time_base()?;
             Some(time as f64 * top / bottom)
@@ -82,7 +82,7 @@ impl Packets {
             .zip(self.end.and_then(seconds))
             .map(|(begin, end)| end - begin);
         let rate = duration.filter(|&seconds| seconds != 0.0);
-        ClipInfo {
+        VideoMetadata {
             num_frames: self.shown,
             fps: rate
                 .map(|seconds| self.shown as f64 / seconds)
@@ -126,29 +126,32 @@ mod tests {
     }
 
     #[test]
-    fn packets_are_counted_and_timed_as_they_are_shown() {
+    fn packets_are_counted_and_timed_in_display_order() {
         let packets = packets(&[
             "pts=-8|dts=-16|duration=4|flags=KD",
             "pts=4|dts=-4|duration=4|flags=K_",
             "pts=16|dts=0|duration=4|flags=__",
             "pts=N/A|dts=12|duration=N/A|flags=___",
         ]);
-        let info = packets.info(&stream());
-        assert_eq!((info.num_frames, info.duration), (3, Some(0.2 - 0.04)));
-        assert_eq!(info.fps, Some(3.0 / (0.2 - 0.04)));
+        let metadata = packets.metadata(&stream());
+        assert_eq!(
+            (metadata.num_frames, metadata.duration),
+            (3, Some(0.2 - 0.04))
+        );
+        assert_eq!(metadata.fps, Some(3.0 / (0.2 - 0.04)));
         assert_eq!(packets.doubt(&stream()), None);
     }
 
     #[test]
-    fn without_a_duration_the_header_tells_the_rate() {
-        let info = packets(&["pts=4|dts=4|duration=N/A|flags=K_"]).info(&stream());
-        assert_eq!((info.duration, info.fps), (Some(0.0), Some(25.0)));
-        let info = packets(&["pts=N/A|dts=N/A|duration=4|flags=K_"]).info(&stream());
-        assert_eq!((info.duration, info.fps), (None, Some(25.0)));
+    fn without_a_duration_the_header_gives_the_rate() {
+        let metadata = packets(&["pts=4|dts=4|duration=N/A|flags=K_"]).metadata(&stream());
+        assert_eq!((metadata.duration, metadata.fps), (Some(0.0), Some(25.0)));
+        let metadata = packets(&["pts=N/A|dts=N/A|duration=4|flags=K_"]).metadata(&stream());
+        assert_eq!((metadata.duration, metadata.fps), (None, Some(25.0)));
     }
 
     #[test]
-    fn doubts_are_told() {
+    fn doubts_name_their_reason() {
         let doubt = |packets: Packets| packets.doubt(&stream()).unwrap();
         assert!(doubt(packets(&["pts=0|flags=K_"])).contains("claims 4 frames"));
         assert!(doubt(packets(&["pts=0|flags=__"; 4])).contains("starts inside"));

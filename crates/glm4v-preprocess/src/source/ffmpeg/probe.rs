@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::program::{Input, Running};
 use crate::PreprocessError;
 
-/// What ffprobe says of a stream.
+/// ffprobe's description of a stream.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct Stream {
@@ -42,8 +42,8 @@ const ENTRIES: &str = "stream=index,codec_type,width,height,time_base,r_frame_ra
 :stream_disposition=default,hearing_impaired,visual_impaired,attached_pic:stream_side_data=rotation";
 
 impl Stream {
-    /// The stream that `av_find_best_stream` takes, less its weight for streams of under five frames. The cover of an
-    /// album, which ffmpeg counts as a video stream, is none.
+    /// The stream that `av_find_best_stream` takes, without its penalty for streams of fewer than five frames. ffmpeg
+    /// counts the cover image of an album as a video stream; it is ignored here.
     pub(crate) fn find(ffprobe: &Path, input: &Input) -> Result<Self, PreprocessError> {
         let streams = all(ffprobe, input)?;
         let found: Vec<&str> = streams.iter().map(Self::kind).collect();
@@ -62,7 +62,7 @@ impl Stream {
 
     fn kind(&self) -> &str {
         match (self.codec_type.as_str(), self.disposition.attached_pic) {
-            ("video", 1) => "a cover picture",
+            ("video", 1) => "a cover image",
             (kind, _) => kind,
         }
     }
@@ -90,7 +90,7 @@ impl Stream {
         Some(top / bottom).filter(|&rate| rate > 0.0)
     }
 
-    /// Frames that the header claims.
+    /// The number of frames that the header claims.
     pub(crate) fn claimed_frames(&self) -> Option<usize> {
         self.nb_frames.as_deref()?.parse().ok()
     }
@@ -118,7 +118,7 @@ fn all(ffprobe: &Path, input: &Input) -> Result<Vec<Stream>, PreprocessError> {
     let report: Report =
         serde_json::from_str(&report).map_err(|error| PreprocessError::Program {
             program: ffprobe.to_owned(),
-            said: format!("its report cannot be read: {error}"),
+            message: format!("its report is invalid: {error}"),
         })?;
     Ok(report.streams)
 }
@@ -129,7 +129,7 @@ fn fraction(text: &str) -> Option<(f64, f64)> {
     (bottom != 0.0).then_some((top, bottom))
 }
 
-/// Counter-clockwise quarters that a frame is turned by.
+/// A rotation of frames by quarters, counter-clockwise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Rotation {
     None,
@@ -148,14 +148,14 @@ impl Rotation {
         }
     }
 
-    pub(crate) fn turned(self, (width, height): (u32, u32)) -> (u32, u32) {
+    pub(crate) fn rotated(self, (width, height): (u32, u32)) -> (u32, u32) {
         match self {
             Self::None | Self::Half => (width, height),
             Self::Quarter | Self::ThreeQuarters => (height, width),
         }
     }
 
-    pub(crate) fn turn(self, mut frame: RgbImage) -> RgbImage {
+    pub(crate) fn apply(self, mut frame: RgbImage) -> RgbImage {
         match self {
             Self::None => frame,
             Self::Quarter => imageops::rotate270(&frame),
@@ -191,12 +191,12 @@ mod tests {
     }
 
     #[test]
-    fn a_quarter_is_against_the_clock() {
+    fn quarters_are_counter_clockwise() {
         let frame = RgbImage::from_fn(2, 1, |x, _| Rgb([x as u8; 3]));
         let levels = |rotation: Rotation| -> Vec<u8> {
-            let turned = rotation.turn(frame.clone());
-            assert_eq!(turned.dimensions(), rotation.turned((2, 1)));
-            turned.pixels().map(|pixel| pixel.0[0]).collect()
+            let rotated = rotation.apply(frame.clone());
+            assert_eq!(rotated.dimensions(), rotation.rotated((2, 1)));
+            rotated.pixels().map(|pixel| pixel.0[0]).collect()
         };
         assert_eq!(levels(Rotation::Quarter), [1, 0]);
         assert_eq!(levels(Rotation::Half), [1, 0]);
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn defaults_go_before_bit_rates() {
+    fn default_streams_go_before_bit_rates() {
         let stream = |default, rate: Option<&str>| Stream {
             disposition: Disposition {
                 default,

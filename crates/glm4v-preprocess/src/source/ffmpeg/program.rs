@@ -5,13 +5,14 @@ use std::process::{Child, ChildStderr, ChildStdout, Command, Stdio};
 use std::thread::JoinHandle;
 
 use crate::PreprocessError;
+use crate::file::io_error;
 
-/// So much of what a program says on stderr is kept.
-const KEPT: usize = 4096;
-/// Lines at the end that say nothing.
-const EMPTY_WORDS: [&str; 2] = ["Conversion failed!", "    Last message repeated"];
+/// Bytes at the end of stderr that are kept.
+const STDERR_BYTES: usize = 4096;
+/// Lines at the end that give no reason.
+const EMPTY_LINES: [&str; 2] = ["Conversion failed!", "    Last message repeated"];
 
-/// A video file, as the programs are told of it.
+/// A video file, as an argument of the programs.
 #[derive(Debug)]
 pub(crate) struct Input {
     file: OsString,
@@ -26,7 +27,7 @@ impl Input {
         Self { file, demuxer }
     }
 
-    /// The file, and nothing else that it may name.
+    /// Arguments that open this file, and no other file that it may name.
     pub(crate) fn args(&self) -> Vec<OsString> {
         let mut args: Vec<OsString> = ["-protocol_whitelist", "file", "-f", self.demuxer, "-i"]
             .map(Into::into)
@@ -36,7 +37,7 @@ impl Input {
     }
 }
 
-/// A program at work; dropped, it is stopped.
+/// A running program. Dropping it stops the program.
 #[derive(Debug)]
 pub(crate) struct Running {
     program: PathBuf,
@@ -65,7 +66,7 @@ impl Running {
             program: program.to_owned(),
             child,
             stdout: BufReader::new(stdout),
-            // Read beside the output, so that neither waits for the other.
+            // A thread reads stderr, so that neither pipe waits for the other.
             stderr: Some(std::thread::spawn(|| last_line(stderr))),
         })
     }
@@ -83,7 +84,7 @@ impl Running {
         }
     }
 
-    /// Fills `buffer` with output; whether there was enough.
+    /// Fills `buffer` with output. `false` where the output ends before.
     pub(crate) fn fill(&mut self, buffer: &mut [u8]) -> Result<bool, PreprocessError> {
         match self.stdout.read_exact(buffer) {
             Ok(()) => Ok(true),
@@ -92,28 +93,28 @@ impl Running {
         }
     }
 
-    /// Waits for the end, whose output must have been read; the last line on stderr, where there is one.
+    /// Waits for the end; the output must have been read. Returns the last line on stderr, if there is one.
     pub(crate) fn finish(mut self) -> Result<Option<String>, PreprocessError> {
         let status = self.child.wait();
         let status = status.map_err(|source| io_error(&self.program, source))?;
-        let said = self.said();
+        let message = self.message();
         if status.success() {
-            return Ok(Some(said).filter(|said| !said.is_empty()));
+            return Ok(Some(message).filter(|message| !message.is_empty()));
         }
-        let mut said = match said.as_str() {
+        let mut message = match message.as_str() {
             "" => status.to_string(),
-            _ => said,
+            _ => message,
         };
-        if said.contains("fps_mode") {
-            said += " (ffmpeg 5.1 or later is needed)";
+        if message.contains("fps_mode") {
+            message += " (ffmpeg 5.1 or later is needed)";
         }
         Err(PreprocessError::Program {
             program: self.program.clone(),
-            said,
+            message,
         })
     }
 
-    fn said(&mut self) -> String {
+    fn message(&mut self) -> String {
         let reader = self.stderr.take();
         reader
             .and_then(|reader| reader.join().ok())
@@ -123,34 +124,27 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // It may have ended by itself, which is as well.
+        // An error here means that the program has ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
-        self.said();
+        self.message();
     }
 }
 
-fn io_error(program: &Path, source: io::Error) -> PreprocessError {
-    PreprocessError::Io {
-        path: program.to_owned(),
-        source,
-    }
-}
-
-/// The last line that says something, without the name and address of the part of ffmpeg that says it.
+/// The last line with a reason, without the name and address of ffmpeg's module.
 fn last_line(mut stderr: ChildStderr) -> String {
-    let (mut tail, mut buffer) = (Vec::new(), [0; KEPT]);
+    let (mut tail, mut buffer) = (Vec::new(), [0; STDERR_BYTES]);
     while let Ok(read @ 1..) = stderr.read(&mut buffer) {
         tail.extend(&buffer[..read]);
-        let surplus = tail.len().saturating_sub(KEPT);
+        let surplus = tail.len().saturating_sub(STDERR_BYTES);
         tail.drain(..surplus);
     }
     let text = String::from_utf8_lossy(&tail);
-    let says = |line: &&str| {
-        let empty = EMPTY_WORDS.iter().any(|words| line.starts_with(words));
+    let has_reason = |line: &&str| {
+        let empty = EMPTY_LINES.iter().any(|words| line.starts_with(words));
         !line.trim().is_empty() && !empty
     };
-    let line = text.lines().rev().find(says).unwrap_or_default();
+    let line = text.lines().rev().find(has_reason).unwrap_or_default();
     let bare = line
         .strip_prefix('[')
         .and_then(|rest| rest.split_once("] "));

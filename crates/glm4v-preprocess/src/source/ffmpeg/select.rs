@@ -1,36 +1,37 @@
-//! Tells ffmpeg which frames to pass on, in few words.
+//! The expression of ffmpeg's `select` filter for a list of frames, kept short.
 
-/// A run of as many frames is worth a leaf of its own; other frames share one if they are as near. A leaf's frames are
-/// bits of a number: `bitand` takes 32 of them on Windows, one for the sign.
+/// Consecutive frames, at least this many, have a leaf of their own. Other frames share a leaf if they are this near:
+/// they are the bits of a number, and `bitand` takes 32 bits on Windows, with the sign.
 const BITS: usize = 30;
-/// A command line on Windows has 32,767 characters.
-const LONGEST: usize = 24_000;
-/// What a leaf adds to the tree that holds it.
+/// Most characters of the expression. A command line on Windows has 32,767.
+const MAX_LENGTH: usize = 24_000;
+/// Characters that a leaf adds to the tree.
 const BRANCH: usize = "if(lt(n,12345678),,)".len();
 
-/// The frames that ffmpeg passes on: those at the indices, as far as the expression is not too long; from there on all.
+/// The frames that ffmpeg passes on: the requested ones, up to the length of the expression, and all frames after
+/// that.
 #[derive(Debug)]
 pub(crate) struct Selection {
     pub(crate) expression: String,
     exact: Vec<usize>,
-    /// From the first to the last of those that are passed on unasked.
+    /// The frames that are passed on without a choice.
     rest: std::ops::Range<usize>,
 }
 
 impl Selection {
-    /// Of `indices` in order, which may repeat.
+    /// Selects `indices`, which are in order and may repeat.
     pub(crate) fn new(indices: &[usize]) -> Self {
-        Self::within(indices, LONGEST)
+        Self::within(indices, MAX_LENGTH)
     }
 
-    fn within(indices: &[usize], longest: usize) -> Self {
+    fn within(indices: &[usize], max_length: usize) -> Self {
         let mut exact = indices.to_vec();
         exact.dedup();
         let mut leaves = leaves(&exact);
         let mut length = 0;
         let surplus = leaves.iter().position(|leaf| {
             length += leaf.text.len() + BRANCH;
-            length > longest
+            length > max_length
         });
         let mut rest = 0..0;
         if let Some(surplus) = surplus {
@@ -61,7 +62,7 @@ impl Selection {
     }
 }
 
-/// An expression that is right from the frame `first` up to the next leaf's.
+/// An expression for the frames from `first` up to the next leaf.
 struct Leaf {
     first: usize,
     text: String,
@@ -70,29 +71,29 @@ struct Leaf {
 fn leaves(mut indices: &[usize]) -> Vec<Leaf> {
     let mut leaves = Vec::new();
     while let Some(&first) = indices.first() {
-        let run = (first..)
+        let consecutive = (first..)
             .zip(indices)
             .take_while(|(at, index)| at == *index);
-        let run = run.count();
+        let consecutive = consecutive.count();
         let near = indices.partition_point(|&index| index < first + BITS);
-        let (taken, text) = match (run, near) {
-            (BITS.., _) => (run, format!("lte(n,{})", first + run - 1)),
+        let (count, text) = match (consecutive, near) {
+            (BITS.., _) => (consecutive, format!("lte(n,{})", first + consecutive - 1)),
             (_, 1) => (1, format!("eq(n,{first})")),
             _ => (near, block(first, &indices[..near])),
         };
         leaves.push(Leaf { first, text });
-        indices = &indices[taken..];
+        indices = &indices[count..];
     }
     leaves
 }
 
-/// The power is taken of no more than `BITS`: beyond what an integer holds, ffmpeg's answer depends on the machine.
+/// The exponent is at most `BITS`: beyond the range of an integer, ffmpeg's result depends on the machine.
 fn block(first: usize, indices: &[usize]) -> String {
     let bits: u32 = indices.iter().map(|index| 1 << (index - first)).sum();
     format!("bitand({bits},2^min(n-{first},{BITS}))")
 }
 
-/// Halves the leaves again and again, so that a frame takes few steps; before the first leaf nothing is passed on.
+/// A binary tree of the leaves, so that a frame takes few steps. Before the first leaf, no frame is passed on.
 fn tree(leaves: &[Leaf]) -> String {
     fn branch(leaves: &[Leaf]) -> String {
         match leaves {
@@ -124,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn one_leaf_for_a_frame_a_run_or_a_few_that_are_near() {
+    fn one_leaf_for_one_frame_consecutive_frames_or_near_frames() {
         assert_eq!(expression(&[]), "0");
         assert_eq!(expression(&[0]), "eq(n,0)");
         assert_eq!(expression(&[7, 7]), "gte(n,7)*eq(n,7)");
@@ -141,10 +142,10 @@ mod tests {
     }
 
     #[test]
-    fn what_is_too_long_is_passed_on_whole() {
+    fn frames_beyond_the_length_are_all_passed_on() {
         let indices: Vec<usize> = (0..10_000).map(|step| step * 31).collect();
         let selection = Selection::new(&indices);
-        assert!(selection.expression.len() <= LONGEST);
+        assert!(selection.expression.len() <= MAX_LENGTH);
         let passed: Vec<usize> = selection.indices().collect();
         assert_eq!(passed.len(), selection.count());
         assert!(passed.is_sorted() && passed.last() == indices.last());
@@ -158,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_sampled_of_long_clips_is_exact() {
+    fn the_sampled_frames_of_long_videos_are_exact() {
         let indices: Vec<usize> = (0..640).map(|step| step * 999_999 / 639).collect();
         assert_eq!(Selection::new(&indices).count(), 640);
     }

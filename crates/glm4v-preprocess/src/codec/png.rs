@@ -1,13 +1,38 @@
-//! The colour key of a PNG: the one colour, or palette entry, that counts as transparent.
+use image::metadata::Orientation;
+use image::{Rgb, RgbImage};
+
+use super::image_codec::ImageCodec;
+use super::options::DecodeLimits;
+use super::stored::StoredImage;
+use super::through_image;
+use crate::PreprocessError;
+use crate::rgb::whiten;
 
 const SIGNATURE: usize = 8;
 const GRAY: u8 = 0;
 const RGB: u8 = 2;
 const PALETTE: u8 = 3;
 
-/// The key's colour as Pillow understands it, which compares gray of 2 or 4 bits without scaling the key, and takes the
-/// low byte of each sample. Alpha values other than one clear palette entry among solid ones are no key.
-pub(crate) fn color_key(png: &[u8]) -> Option<[u8; 3]> {
+pub(super) fn header(bytes: &[u8], limits: &DecodeLimits) -> Result<StoredImage, PreprocessError> {
+    through_image::header(bytes, ImageCodec::Png, limits)
+}
+
+pub(super) fn decode(
+    bytes: &[u8],
+    limits: &DecodeLimits,
+) -> Result<(RgbImage, Orientation), PreprocessError> {
+    let (mut rgb, orientation) = through_image::decode(bytes, ImageCodec::Png, limits)?;
+    if let Some(key) = color_key(bytes) {
+        whiten(&mut rgb, Rgb(key));
+    }
+    Ok((rgb, orientation))
+}
+
+/// The colour key: the one colour, or the one palette entry, that is transparent.
+///
+/// It is the colour that Pillow finds. Pillow does not scale the key of gray with 2 or 4 bits, and takes the low byte of
+/// each sample. A palette has a key only where one entry is transparent and all others are opaque.
+fn color_key(png: &[u8]) -> Option<[u8; 3]> {
     let header = find(png, b"IHDR")?;
     let (depth, color_type) = (*header.get(8)?, *header.get(9)?);
     let clear = find(png, b"tRNS")?;

@@ -3,13 +3,14 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::PreprocessError;
 
-/// Runs a decoder, and makes an error of a panic: libjpeg's binding reports every error so, without a message on the
-/// way, and image-webp 0.2.4 panics at some damaged animations.
+/// Runs a decoder, and turns a panic into an error.
+///
+/// libjpeg's binding reports every error by a silent panic, and image-webp 0.2.4 panics at some damaged animations.
 pub(crate) fn contain<T>(
     format: &'static str,
     decoder: impl FnOnce() -> Result<T, PreprocessError>,
 ) -> Result<T, PreprocessError> {
-    // What a decoder leaves half done it takes with it: it shares nothing with the caller.
+    // A decoder shares nothing with its caller, so it leaves nothing half done behind.
     catch_unwind(AssertUnwindSafe(decoder))
         .unwrap_or_else(|panic| Err(PreprocessError::decode(format, message(&*panic))))
 }
@@ -29,7 +30,7 @@ mod tests {
         let error = contain::<()>("WebP", || std::panic::resume_unwind(Box::new("oh")));
         assert_eq!(
             error.unwrap_err().to_string(),
-            "expected a whole WebP picture, found: oh"
+            "the WebP image is damaged, cut off or of an unsupported kind: oh"
         );
         assert_eq!(contain("WebP", || Ok(3)).unwrap(), 3);
     }

@@ -1,12 +1,11 @@
 use image::metadata::Orientation;
 
-/// The attribute in XMP; what follows it is `="6"` or `>6<`.
+/// The attribute in XMP. Its value follows as `="6"` or `>6<`.
 const XMP_NAME: &[u8] = b"tiff:Orientation";
-/// What precedes EXIF in a JPEG, and in some files of other formats.
+/// The prefix of EXIF in a JPEG, and in some files of other formats.
 pub(crate) const EXIF_PREFIX: &[u8] = b"Exif\0\0";
 
-/// How a picture is to be turned before it is looked at, by its EXIF or, where that says nothing, its XMP metadata: the
-/// order in which Pillow's `exif_transpose` asks.
+/// The orientation in the EXIF metadata, or else in the XMP metadata: the order of Pillow's `exif_transpose`.
 pub(crate) fn orientation(exif: Option<&[u8]>, xmp: Option<&[u8]>) -> Orientation {
     exif.map(|exif| exif.strip_prefix(EXIF_PREFIX).unwrap_or(exif))
         .and_then(Orientation::from_exif_chunk)
@@ -47,7 +46,7 @@ mod tests {
     }
 
     #[test]
-    fn xmp_in_both_spellings_where_exif_is_silent() {
+    fn xmp_in_both_spellings_where_exif_has_no_orientation() {
         let attribute: &[u8] = b"<rdf:Description tiff:Orientation=\"8\"/>";
         let element: &[u8] = b"<tiff:Orientation>2</tiff:Orientation>";
         assert_eq!(orientation(None, Some(attribute)), Orientation::Rotate270);
@@ -62,7 +61,7 @@ mod tests {
     }
 
     #[test]
-    fn nonsense_turns_nothing() {
+    fn invalid_metadata_is_ignored() {
         let xmp: &[u8] = b"tiff:Orientation tiff:Orientation=\"x\" tiff:Orientation=\"9\"";
         assert_eq!(
             orientation(Some(b"II*"), Some(xmp)),

@@ -1,10 +1,12 @@
-//! Clips against transformers' own answers, made by `tests/golden/video_cases.py`.
+//! Videos against transformers' own answers, made by `tests/golden/video_cases.py`.
 
 use std::fs;
 use std::path::Path;
 
 use glm4v_config::{GridThw, SamplingRule, VideoProcessorConfig};
-use glm4v_preprocess::{Clip, ClipInfo, PreprocessError, VideoProcessor, sample_frames};
+use glm4v_preprocess::{
+    Patches, PreprocessError, SampledFrames, VideoMetadata, VideoProcessor, sample_frames,
+};
 use image::{Rgb, RgbImage};
 use serde::Deserialize;
 use serde_json::Value;
@@ -34,25 +36,25 @@ struct SampleRows {
 fn check_rows(rule: SamplingRule, rows: &[SampleRow]) {
     assert_eq!(rows.len(), 2000);
     for row in rows {
-        let &(num_frames, fps, duration, wanted, max_duration, temporal, count, frames, seconds) =
+        let &(num_frames, fps, duration, rate, max_duration, temporal, count, frames, seconds) =
             row;
         let mut config = VideoProcessorConfig::default();
         config.frames.temporal_patch_size = temporal;
         config.sampling.video_processor_type = rule;
-        config.sampling.fps = wanted;
+        config.sampling.fps = rate;
         config.sampling.max_duration = max_duration;
         config.validate().unwrap();
-        let info = ClipInfo {
+        let metadata = VideoMetadata {
             num_frames,
             fps: Some(fps),
             duration,
             frame_times: None,
         };
-        let indices = sample_frames(&config, &info).unwrap();
+        let indices = sample_frames(&config, &metadata).unwrap();
         assert_eq!(indices.len(), count, "{rule:?} {row:?}: {indices:?}");
         let found = crc32(indices.iter().map(|&index| (index as u64).to_le_bytes()));
         assert_eq!(found, frames, "{rule:?} {row:?}: {indices:?}");
-        let times = info.prompt_timestamps(&indices, count.div_ceil(temporal));
+        let times = metadata.prompt_timestamps(&indices, count.div_ceil(temporal));
         let found = crc32(times.iter().map(|time| time.to_le_bytes()));
         assert_eq!(found, seconds, "{rule:?} {row:?}: {times:?}");
     }
@@ -66,7 +68,7 @@ fn frames_are_sampled_as_the_reference_samples_them() {
 }
 
 #[derive(Deserialize)]
-struct ClipCase {
+struct VideoCase {
     num_frames: usize,
     fps: Option<f64>,
     duration: Option<f64>,
@@ -83,7 +85,7 @@ enum Answer {
     Refused {
         error: String,
     },
-    Clip {
+    Video {
         grid_thw: GridThw,
         frames_indices: Vec<usize>,
         timestamps: Vec<f64>,
@@ -92,19 +94,19 @@ enum Answer {
     },
 }
 
-impl ClipCase {
-    fn processed(&self, levels: bool) -> Result<Clip, PreprocessError> {
+impl VideoCase {
+    fn processed(&self, levels: bool) -> Result<(Patches, SampledFrames), PreprocessError> {
         let mut config = VideoProcessorConfig::from_json(&self.options.to_string()).unwrap();
         config.frames.do_rescale &= !levels;
         config.frames.do_normalize &= !levels;
         let frames = (0..self.num_frames).map(|index| frame(index, self.height, self.width));
-        let info = ClipInfo {
+        let metadata = VideoMetadata {
             num_frames: self.num_frames,
             fps: self.fps,
             duration: self.duration,
             frame_times: None,
         };
-        VideoProcessor::new(config).clip(frames, &info)
+        VideoProcessor::new(config).preprocess(frames, &metadata)
     }
 }
 
@@ -117,18 +119,18 @@ fn frame(index: usize, height: usize, width: usize) -> RgbImage {
     })
 }
 
-fn check_case(case: &ClipCase) {
+fn check_case(case: &VideoCase) {
     let what = format!("{} frames, {}", case.num_frames, case.options);
-    let (raw, clip) = (case.processed(true), case.processed(false));
+    let (levels, values) = (case.processed(true), case.processed(false));
     let (grid, indices, seconds, u8s, f32s) = match &case.answer {
         Answer::Refused { error } => {
             assert!(
-                raw.is_err() && clip.is_err(),
+                levels.is_err() && values.is_err(),
                 "{what}: not refused: {error}"
             );
             return;
         }
-        Answer::Clip {
+        Answer::Video {
             grid_thw,
             frames_indices,
             timestamps,
@@ -136,14 +138,14 @@ fn check_case(case: &ClipCase) {
             crc32_f32,
         } => (grid_thw, frames_indices, timestamps, *crc32_u8, *crc32_f32),
     };
-    let (raw, clip) = (raw.unwrap(), clip.unwrap());
-    assert_eq!(clip.patches.grids(), [*grid], "{what}");
-    assert_eq!(&clip.frames_indices, indices, "{what}");
-    assert_eq!(&clip.timestamps, seconds, "{what}");
-    let levels = raw.patches.pixel_values();
+    let ((levels, _), (values, frames)) = (levels.unwrap(), values.unwrap());
+    assert_eq!(values.grids(), [*grid], "{what}");
+    assert_eq!(&frames.indices, indices, "{what}");
+    assert_eq!(&frames.timestamps, seconds, "{what}");
+    let levels = levels.pixel_values();
     let levels = levels.iter().map(|&level| [level as u8]);
     assert_eq!(crc32(levels), u8s, "{what}: levels");
-    let values = clip.patches.pixel_values();
+    let values = values.pixel_values();
     let values = values.iter();
     assert_eq!(
         crc32(values.map(|value| value.to_le_bytes())),
@@ -153,10 +155,10 @@ fn check_case(case: &ClipCase) {
 }
 
 #[test]
-fn every_clip_gives_the_references_rows_bit_for_bit() {
+fn every_video_gives_the_references_rows_bit_for_bit() {
     #[derive(Deserialize)]
     struct Cases {
-        cases: Vec<ClipCase>,
+        cases: Vec<VideoCase>,
     }
     let Cases { cases } = golden("clips.json");
     assert!(cases.len() >= 50);

@@ -1,0 +1,40 @@
+//! JPEG without libjpeg: the pixels differ from Pillow's by a few levels.
+
+use image::RgbImage;
+use image::metadata::Orientation;
+
+use super::image_codec::ImageCodec;
+use super::options::{DecodeLimits, DecodeOptions};
+use super::stored::StoredImage;
+use super::through_image;
+use crate::PreprocessError;
+
+/// Bytes of a pixel's coefficients, which a progressive JPEG has all before its first line.
+const COEFFICIENTS: u64 = 6;
+
+pub(super) fn header(
+    bytes: &[u8],
+    options: &DecodeOptions,
+) -> Result<StoredImage, PreprocessError> {
+    let stored = through_image::header(bytes, ImageCodec::Jpeg, &options.limits)?;
+    Ok(StoredImage {
+        scratch_bytes: COEFFICIENTS * stored.area(),
+        ..stored
+    })
+}
+
+pub(super) fn decode(
+    bytes: &[u8],
+    limits: &DecodeLimits,
+) -> Result<(RgbImage, Orientation), PreprocessError> {
+    through_image::decode(bytes, ImageCodec::Jpeg, limits)
+}
+
+/// This decoder gives no strips.
+pub(super) fn decode_resized(
+    _bytes: &[u8],
+    _options: &DecodeOptions,
+    _size: (u32, u32),
+) -> Result<Option<RgbImage>, PreprocessError> {
+    Ok(None)
+}

@@ -1,0 +1,32 @@
+use std::path::PathBuf;
+
+use crate::DecodeOptions;
+
+/// How inputs are opened and read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ReadOptions {
+    /// How image files are decoded. The limits of pixels hold for each frame of a video too.
+    pub decode: DecodeOptions,
+    /// Frames a second. A folder of frames needs it. For other videos, it replaces the frame rate, the duration and the
+    /// times that the file gives.
+    pub source_fps: Option<f64>,
+    /// Whether an animated image is read as an image: its first frame.
+    pub first_frame_only: bool,
+    /// The program that decodes video files. A bare name is searched on PATH.
+    pub ffmpeg: PathBuf,
+    /// The program that probes video files.
+    pub ffprobe: PathBuf,
+}
+
+impl Default for ReadOptions {
+    /// Animated images are videos, no frame rate, `ffmpeg` and `ffprobe` on PATH.
+    fn default() -> Self {
+        Self {
+            decode: DecodeOptions::default(),
+            source_fps: None,
+            first_frame_only: false,
+            ffmpeg: "ffmpeg".into(),
+            ffprobe: "ffprobe".into(),
+        }
+    }
+}
