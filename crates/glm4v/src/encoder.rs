@@ -1,304 +1,349 @@
+mod embeddings;
+mod extra;
+mod load;
+mod replica;
+
 use std::fmt;
-use std::ops::Range;
-use std::path::Path;
+use std::panic::resume_unwind;
+use std::sync::Arc;
+use std::thread::{self, ScopedJoinHandle};
 
-use burn::tensor::{DType, Device, FloatDType, Tensor, TensorData};
-use glm4v_config::{GridThw, Preset, VisionConfig};
-use glm4v_model::{AttentionMethod, Pass, Stage, VisionModel, join};
-use glm4v_preprocess::Patches;
-use glm4v_weights::{Arithmetic, Checkpoint, Inspection};
-use ndarray::{Array2, ArrayView2};
+use burn::tensor::{DType, Device, StreamId, Tensor, TensorData};
+use glm4v_config::{GridThw, PatchKind, VisionConfig};
+use glm4v_model::{AttentionMethod, CancelToken, Footprint, ForwardOptions, Observer, VisionModel};
+use glm4v_preprocess::{Patches, Processor};
+use image::DynamicImage;
+use ndarray::Array2;
 
-use crate::pieces::{Part, Piece, pieces};
-use crate::plan::on_flex;
-use crate::{Cut, Embeddings, Error, Plan, Processor, Target, device};
+pub use self::embeddings::{Embeddings, values};
+pub use self::extra::EncodeOutput;
+pub use self::load::LoadOptions;
+use self::replica::Replica;
+use crate::batching::{MicroBatch, shares};
+use crate::plan::{BatchLimits, InputSize, MemoryBudget, Target};
+use crate::{EncodeOptions, Error, Plan};
 
-/// The vision encoder: a tower on its device, and the processor that feeds it.
+/// The vision encoder: a processor on the host, and a tower on one device or on several.
+///
+/// ```
+/// use glm4v::{LoadOptions, Preset, VisionEncoder};
+///
+/// let encoder = VisionEncoder::random(Preset::Tiny, 0, &LoadOptions::default())?;
+/// let photo = glm4v::image::DynamicImage::new_rgb8(640, 480);
+/// let embeddings = encoder.encode_images(&[photo])?;
+/// assert_eq!(embeddings.tensor.dims(), [391, 256]); // [tokens, out_hidden_size]
+/// # Ok::<(), glm4v::Error>(())
+/// ```
 pub struct VisionEncoder {
-    model: VisionModel,
-    processor: Processor,
-    target: Target,
-    cut: Cut,
-    max_memory: u64,
-    attention: AttentionMethod,
+    replicas: Vec<Replica>,
+    processor: Arc<Processor>,
 }
 
 impl VisionEncoder {
-    /// Loads a checkpoint's vision side in f32: `config.json`, `preprocessor_config.json` and the weights in `dir`.
+    /// An encoder of a tower and a processor.
     ///
     /// # Errors
-    /// [`Error`] for a file that is missing or damaged, or a tensor that does not fit.
-    pub fn from_dir(dir: impl AsRef<Path>, device: &Device) -> Result<Self, Error> {
-        let (encoder, _) = Self::from_dir_with(dir, device, FloatDType::F32)?;
-        Ok(encoder)
-    }
-
-    /// [`VisionEncoder::from_dir`] with the parameters cast to `dtype`, and a report of what was read.
-    ///
-    /// # Errors
-    /// As [`VisionEncoder::from_dir`]; [`Error::Dtype`] where the device cannot compute in `dtype`.
-    pub fn from_dir_with(
-        dir: impl AsRef<Path>,
-        device: &Device,
-        dtype: FloatDType,
-    ) -> Result<(Self, Inspection), Error> {
-        check_dtype(device, dtype)?;
-        let dir = dir.as_ref();
-        let config = VisionConfig::from_file(dir.join("config.json"))?;
-        let processor = Processor::from_dir(dir)?;
-        processor.check(&config)?;
-        let checkpoint = Checkpoint::open(dir)?.with_max_part_bytes(max_part_bytes(device));
-        let (model, inspection) = checkpoint.load(&config, device, arithmetic(device, dtype))?;
-        Ok((Self::new(model, processor)?, inspection))
-    }
-
-    /// A preset with random f32 parameters, the same for the same `seed`.
-    ///
-    /// For a tower of one's own configuration see [`VisionEncoder::new`] and [`crate::random_model`].
-    ///
-    /// # Errors
-    /// [`Error::Dtype`] where the device cannot compute in f32.
-    pub fn random(preset: Preset, seed: u64, device: &Device) -> Result<Self, Error> {
-        Self::random_with(preset, seed, device, FloatDType::F32)
-    }
-
-    /// [`VisionEncoder::random`] with the parameters cast to `dtype`.
-    ///
-    /// # Errors
-    /// [`Error::Dtype`] where the device cannot compute in `dtype`.
-    pub fn random_with(
-        preset: Preset,
-        seed: u64,
-        device: &Device,
-        dtype: FloatDType,
-    ) -> Result<Self, Error> {
-        check_dtype(device, dtype)?;
-        let model = glm4v_weights::random_in_parts(
-            &preset.vision(),
-            seed,
-            device,
-            arithmetic(device, dtype),
-            max_part_bytes(device),
-        )?;
-        Self::new(model, Processor::of_preset(preset)?)
-    }
-
-    /// An encoder of a tower and a processor made elsewhere.
-    ///
-    /// # Errors
-    /// [`Error::Disagreement`] where the two differ in patch or merge size.
-    pub fn new(model: VisionModel, processor: Processor) -> Result<Self, Error> {
+    /// [`Error::Preprocess`] if their patches differ in size.
+    pub fn new(model: VisionModel, processor: impl Into<Arc<Processor>>) -> Result<Self, Error> {
+        let processor = processor.into();
         processor.check(model.config())?;
-        let target = Target {
-            arithmetic: model.arithmetic(),
-            on_host: device::is_host(&model.device()),
-            max_buffer: device::max_buffer(&model.device()),
-            devices: 1,
-        };
         Ok(Self {
-            attention: device::attention(&model.device()),
-            model,
+            replicas: vec![Replica::new(model)],
             processor,
-            target,
-            cut: Cut::usual(target.arithmetic),
-            max_memory: u64::MAX,
         })
     }
 
-    /// Cuts batches as `cut` says in place of [`Cut::usual`]: the smaller the parts, the less memory the device needs
-    /// for a large batch, a long clip or a large picture.
-    #[must_use]
-    pub fn with_cut(self, cut: Cut) -> Self {
-        Self { cut, ..self }
+    /// One encoder on the devices of several encoders that have the same weights. Each batch is shared among the devices,
+    /// and each device keeps its own limits.
+    ///
+    /// # Errors
+    /// [`Error::Replicas`] if there is no encoder, or if the configurations differ.
+    pub fn combine(encoders: Vec<Self>) -> Result<Self, Error> {
+        let found = |found: String| Error::Replicas { found };
+        let mut encoders = encoders.into_iter();
+        let mut all = encoders.next().ok_or_else(|| found("none".to_owned()))?;
+        for (index, other) in encoders.enumerate() {
+            if other.config() != all.config() {
+                let index = index + 1;
+                return Err(found(format!("another configuration in encoder {index}")));
+            }
+            all.replicas.extend(other.replicas);
+        }
+        Ok(all)
     }
 
-    /// Cuts each batch until no tensor has more than `bytes`, on a device whose limit is not known of itself: one that a
-    /// browser started.
+    /// Encodes within `limits` in place of [`BatchLimits::new`]. Smaller limits need less memory.
     #[must_use]
-    pub fn with_max_buffer(mut self, bytes: u64) -> Self {
-        self.target.max_buffer = Some(bytes);
+    pub fn with_limits(self, limits: BatchLimits) -> Self {
+        self.map_replicas(|replica| replica.limits = limits)
+    }
+
+    /// Keeps every tensor below `bytes`, on a device whose limit is not known: one that a browser opened.
+    #[must_use]
+    pub fn with_max_buffer(self, bytes: u64) -> Self {
+        self.map_replicas(|replica| replica.target.max_buffer = Some(bytes))
+    }
+
+    /// Limits the memory, for each GPU or for the process on a CPU. Batch limits shrink until a batch fits. A batch that does
+    /// not fit is refused before it runs.
+    #[must_use]
+    pub fn with_max_memory(self, bytes: u64) -> Self {
+        self.map_replicas(|replica| replica.max_memory = Some(bytes))
+    }
+
+    /// Computes attention by `method`. The default is eager on GPUs and the backend's own on CPUs (docs/parity.md).
+    ///
+    /// This changes nothing on the CPU kernels, which have their own attention.
+    #[must_use]
+    pub fn with_attention(self, method: AttentionMethod) -> Self {
+        self.map_replicas(|replica| replica.attention = method)
+    }
+
+    fn map_replicas(mut self, change: impl FnMut(&mut Replica)) -> Self {
+        self.replicas.iter_mut().for_each(change);
         self
     }
 
-    /// Cuts each batch until it takes no more than `bytes` of the device's memory, or on a CPU of the process's, weights
-    /// included ([`Plan::within`]); what takes more even so is refused before anything of it runs.
-    #[must_use]
-    pub fn with_max_memory(self, bytes: u64) -> Self {
-        Self {
-            max_memory: bytes,
-            ..self
-        }
-    }
-
-    /// Attends by `method` in place of what docs/parity.md says of the device: on GPUs [`AttentionMethod::Plain`], on CPUs
-    /// the backend's own. On flex, in f32 and bf16, the tower's own kernels attend, and this changes nothing.
-    #[must_use]
-    pub fn with_attention(self, method: AttentionMethod) -> Self {
-        Self {
-            attention: method,
-            ..self
-        }
-    }
-
-    /// The tower's configuration.
+    /// The configuration of the tower.
     #[must_use]
     pub fn config(&self) -> &VisionConfig {
-        self.model.config()
+        self.model().config()
     }
 
-    /// The tower.
+    /// The tower, on the first device.
     #[must_use]
     pub fn model(&self) -> &VisionModel {
-        &self.model
+        &self.replicas[0].model
+    }
+
+    /// The devices.
+    pub fn devices(&self) -> impl Iterator<Item = Device> + '_ {
+        self.replicas.iter().map(|replica| replica.model.device())
     }
 
     /// The processor that makes patches for this tower.
     #[must_use]
-    pub fn processor(&self) -> &Processor {
+    pub fn processor(&self) -> &Arc<Processor> {
         &self.processor
     }
 
-    /// What encoding a batch of `grids` takes here, and how it is cut.
-    ///
-    /// # Errors
-    /// [`Error::Memory`] and [`Error::Buffer`] for what does not fit, however it is cut.
-    pub fn plan(&self, grids: &[GridThw]) -> Result<Plan, Error> {
-        self.plan_parts(&Part::of_grids(grids))
-    }
-
-    /// The embeddings of a packed batch. On a GPU this returns before the device is done; reading the values waits.
-    ///
-    /// A large batch is encoded piece by piece, as [`VisionEncoder::plan`] says.
-    ///
-    /// # Errors
-    /// [`Error::Patches`] for patches that are not this tower's, and those of [`VisionEncoder::plan`].
-    pub fn encode(&self, patches: &Patches) -> Result<Embeddings, Error> {
-        self.check(patches)?;
-        let embeddings = self.encode_from(patches, 0, &Part::of_patches(patches))?;
-        Ok(self.embeddings(embeddings, patches))
-    }
-
-    pub(crate) fn plan_parts(&self, parts: &[Part]) -> Result<Plan, Error> {
-        Plan::from_cut(self.config(), parts, self.target, self.cut, self.max_memory)
-    }
-
-    /// The embeddings of `parts`, whose first row is row `first` of the batch.
-    pub(crate) fn encode_from(
-        &self,
-        patches: &Patches,
-        first: usize,
-        parts: &[Part],
-    ) -> Result<Tensor<2>, Error> {
-        let cut = self.plan_parts(parts)?.cut;
-        let encode = |piece: Piece| {
-            let rows = first + piece.rows.start..first + piece.rows.end;
-            let pixel_values = self.upload(patches, rows);
-            let pass = self.pass(cut, None);
-            self.model
-                .forward_with(pixel_values, &piece.grids(), pass)
-                .embeddings
-        };
-        let outputs = pieces(parts, cut.max_patches).map(encode);
-        Ok(join(outputs.collect(), 0))
-    }
-
-    pub(crate) fn pass<'a>(
-        &self,
-        cut: Cut,
-        observer: Option<&'a mut dyn FnMut(Stage, Tensor<2>)>,
-    ) -> Pass<'a> {
-        Pass {
-            max_score_bytes: cut.max_score_bytes,
-            attention: self.attention,
-            observer,
+    /// The place where the tower runs. The smallest buffer of all devices counts.
+    #[must_use]
+    pub fn target(&self) -> Target {
+        let targets = self.replicas.iter().map(|replica| replica.target);
+        Target {
+            max_buffer: targets.filter_map(|target| target.max_buffer).min(),
+            devices: self.replicas.len(),
+            ..self.replicas[0].target
         }
     }
 
-    /// Encodes gray pictures of `grids`, as one batch, and waits: kernels are compiled for these sizes, and where burn's
-    /// `autotune` is built in, the fastest are found.
-    ///
-    /// # Errors
-    /// Those of [`VisionEncoder::encode`]; [`Error::Execution`] where the device fails.
-    pub fn warmup(&self, grids: &[GridThw]) -> Result<(), Error> {
-        let config = self.config();
-        let (frames, whole) = (config.temporal_patch_size, config.patch_dim());
-        let gray = |&grid: &GridThw| {
-            let rows = |width| Array2::zeros((grid.num_patches(), width));
-            match grid.t {
-                1 => Patches::stills(rows(whole / frames), vec![grid], frames),
-                _ => Patches::new(rows(whole), vec![grid]),
-            }
-        };
-        let gray = grids.iter().map(gray).collect::<Result<Vec<_>, _>>()?;
-        let embeddings = self.encode(&Patches::concat(&gray)?)?;
-        embeddings.into_values().map(drop)
+    /// The limits of the first device.
+    #[must_use]
+    pub fn limits(&self) -> BatchLimits {
+        self.replicas[0].limits
     }
 
-    /// The embeddings of a packed batch in one pass, however large it is, showing `observer` the output of each stage
-    /// of the tower.
+    /// The cost of encoding `inputs` with this encoder.
+    ///
+    /// # Errors
+    /// [`Error::Memory`] and [`Error::Buffer`] if the smallest limits do not fit.
+    pub fn plan(&self, inputs: &[InputSize]) -> Result<Plan, Error> {
+        let replicas = self.replicas.iter();
+        let budget = MemoryBudget {
+            allowed: replicas.filter_map(|replica| replica.max_memory).min(),
+            machine: None,
+        };
+        let (options, target, limits) = (EncodeOptions::default(), self.target(), self.limits());
+        Plan::within(self.config(), inputs, target, &options, limits, budget)
+    }
+
+    /// The embeddings of decoded images, as one batch.
+    ///
+    /// # Errors
+    /// [`Error::Preprocess`] for an image that is refused, and as [`VisionEncoder::encode`].
+    pub fn encode_images(&self, images: &[DynamicImage]) -> Result<Embeddings, Error> {
+        self.encode(&self.processor.preprocess_images(images)?)
+    }
+
+    /// The embeddings of a packed batch, on the first device.
+    ///
+    /// On one GPU this returns before the GPU is done; reading the values waits.
+    ///
+    /// # Errors
+    /// [`Error::Patches`] if the patches do not fit the tower; [`Error::Memory`] and [`Error::Buffer`] if the batch does not
+    /// fit; [`Error::OnDevice`] if one of several devices fails.
+    pub fn encode(&self, patches: &Patches) -> Result<Embeddings, Error> {
+        self.encode_tensor(patches, None)
+    }
+
+    /// The embeddings of a packed batch as values on the host, row by row. Several devices work at the same time.
+    ///
+    /// # Errors
+    /// As [`VisionEncoder::encode`]; [`Error::Execution`] if the device fails.
+    ///
+    /// # Panics
+    /// If burn panics on one of the devices.
+    pub fn encode_values(&self, patches: &Patches) -> Result<Vec<f32>, Error> {
+        self.check(patches)?;
+        self.shared_values(patches, None)
+    }
+
+    /// Encodes a gray image or video of each grid as one batch, and waits. This compiles the kernels for these sizes, and
+    /// with burn's `autotune` it selects the fastest.
+    ///
+    /// # Errors
+    /// As [`VisionEncoder::encode_values`].
+    pub fn warmup(&self, inputs: &[InputSize]) -> Result<(), Error> {
+        let config = self.config();
+        let (frames, width) = (config.temporal_patch_size, config.patch_dim());
+        let gray = |input: &InputSize| {
+            let rows = |width| Array2::zeros((input.grid.num_patches(), width));
+            let grids = vec![input.grid];
+            match input.kind {
+                PatchKind::Image => Patches::from_images(rows(width / frames), grids, frames),
+                PatchKind::Video => Patches::from_pixel_values(rows(width), grids),
+            }
+        };
+        let gray = inputs.iter().map(gray).collect::<Result<Vec<_>, _>>()?;
+        self.encode_values(&Patches::concat(&gray)?).map(drop)
+    }
+
+    /// The embeddings of a packed batch in one pass on the first device. `observer` receives the stages of the tower.
     ///
     /// # Errors
     /// As [`VisionEncoder::encode`].
     pub fn encode_observed(
         &self,
         patches: &Patches,
-        observer: Option<&mut dyn FnMut(Stage, Tensor<2>)>,
+        observer: &mut dyn Observer,
     ) -> Result<Embeddings, Error> {
         self.check(patches)?;
-        let pixel_values = self.upload(patches, 0..patches.num_patches());
-        let pass = self.pass(self.cut, observer);
-        let output = self.model.forward_with(pixel_values, patches.grids(), pass);
+        let replica = &self.replicas[0];
+        let options = ForwardOptions {
+            observer: Some(observer),
+            ..replica.forward_options(replica.limits)
+        };
+        let output = replica.forward(patches, &whole(patches), options)?;
         Ok(self.embeddings(output.embeddings, patches))
     }
 
-    pub(crate) fn check(&self, patches: &Patches) -> Result<(), Error> {
+    pub(crate) fn encode_tensor(
+        &self,
+        patches: &Patches,
+        cancel: Option<&CancelToken>,
+    ) -> Result<Embeddings, Error> {
+        self.check(patches)?;
+        let tensor = match &self.replicas[..] {
+            [replica] => replica.encode(patches, &whole(patches), cancel)?,
+            several => {
+                let values = self.shared_values(patches, cancel)?;
+                let width = self.config().out_hidden_size;
+                let shape = [values.len() / width, width];
+                let data = TensorData::new(values, shape);
+                let model = &several[0].model;
+                Tensor::from_data(data, (&model.device(), DType::from(model.mode().dtype())))
+            }
+        };
+        Ok(self.embeddings(tensor, patches))
+    }
+
+    /// Each device encodes a contiguous share of the frames. With fewer frames than devices, some devices have no share.
+    fn shared_values(
+        &self,
+        patches: &Patches,
+        cancel: Option<&CancelToken>,
+    ) -> Result<Vec<f32>, Error> {
+        let footprint = Footprint::new(self.config(), self.model().mode());
+        let cost = |frame| footprint.operations(frame);
+        let shares = shares(&whole(patches).spans, self.replicas.len(), cost);
+        // A stream of a new thread would begin with empty memory pools. The caller's stream keeps its pools.
+        let stream = StreamId::current();
+        let encode = |(replica, share): (&Replica, &MicroBatch)| {
+            stream.executes(|| values(replica.encode(patches, share, cancel)?))
+        };
+        let results: Vec<_> = thread::scope(|scope| {
+            let mut shares = self.replicas.iter().zip(&shares);
+            // This thread takes the first share, so that one device needs no other thread.
+            let first = shares.next();
+            let others: Vec<_> = shares
+                .map(|share| scope.spawn(move || encode(share)))
+                .collect();
+            let first = first.map(encode).into_iter();
+            let join = |thread: ScopedJoinHandle<'_, _>| {
+                thread.join().unwrap_or_else(|panic| resume_unwind(panic))
+            };
+            first.chain(others.into_iter().map(join)).collect()
+        });
+        let mut all = Vec::new();
+        for (index, result) in results.into_iter().enumerate() {
+            all.push(result.map_err(|error| self.on_device(index, error))?);
+        }
+        Ok(match all.len() {
+            1 => all.remove(0),
+            _ => all.concat(),
+        })
+    }
+
+    /// Names the device of an error, if there are several devices.
+    fn on_device(&self, index: usize, source: Error) -> Error {
+        let count = self.replicas.len();
+        if count == 1 || matches!(source, Error::Cancelled) {
+            return source;
+        }
+        Error::OnDevice {
+            index,
+            count,
+            device: format!("{:?}", self.replicas[index].model.device()),
+            source: source.into(),
+        }
+    }
+
+    /// Checks that the patches fit the tower.
+    fn check(&self, patches: &Patches) -> Result<(), Error> {
         let config = self.config();
         let merge = config.spatial_merge_size;
-        let broken = patches
-            .grids()
-            .iter()
-            .find(|grid| grid.num_patches() == 0 || grid.h % merge != 0 || grid.w % merge != 0);
-        if patches.grids().is_empty() || broken.is_some() {
-            return Err(Error::Patches {
-                expected: format!("at least one grid, each of whole {merge}×{merge} blocks"),
-                found: broken.map_or("none".to_owned(), ToString::to_string),
-            });
+        let refuse = |expected, found| Err(Error::Patches { expected, found });
+        let is_whole = |side: usize| side > 0 && side.is_multiple_of(merge);
+        let is_broken = |grid: &&GridThw| grid.t == 0 || !is_whole(grid.h) || !is_whole(grid.w);
+        let grids = patches.grids();
+        let broken = grids.iter().find(is_broken);
+        if grids.is_empty() || broken.is_some() {
+            let expected = format!("at least one grid, each of whole {merge}×{merge} blocks");
+            return refuse(
+                expected,
+                broken.map_or("none".to_owned(), ToString::to_string),
+            );
         }
-        let whole = config.patch_dim();
-        if patches.row_len() != whole {
-            return Err(Error::Patches {
-                expected: format!("rows of {whole} values"),
-                found: patches.row_len().to_string(),
-            });
-        }
-        let still = whole / config.temporal_patch_size;
-        let mut held = patches.iter().map(|item| item.rows.ncols());
-        if let Some(odd) = held.find(|width| ![whole, still].contains(width)) {
-            return Err(Error::Patches {
-                expected: format!("rows of stills of {still} values"),
-                found: odd.to_string(),
-            });
+        for span in patches.iter() {
+            let (what, frames) = match span.kind {
+                PatchKind::Image => ("images", config.temporal_patch_size),
+                PatchKind::Video => ("videos", 1),
+            };
+            let (expected, found) = (config.patch_dim() / frames, span.rows.ncols());
+            if found != expected {
+                let expected = format!("rows of {what} of {expected} values");
+                return refuse(expected, found.to_string());
+            }
         }
         Ok(())
     }
 
-    /// Rows of the batch on the device, those of stills as they are held.
-    pub(crate) fn upload(&self, patches: &Patches, rows: Range<usize>) -> Vec<Tensor<2>> {
-        let device = self.model.device();
-        let upload = |part: ArrayView2<'_, f32>| {
-            let values = part.to_slice().expect("patch rows are contiguous");
-            let data = TensorData::new(values.to_vec(), [part.nrows(), part.ncols()]);
-            Tensor::from_data(data, (&device, DType::F32))
-        };
-        patches.parts(rows).into_iter().map(upload).collect()
-    }
-
-    pub(crate) fn embeddings(&self, embeddings: Tensor<2>, patches: &Patches) -> Embeddings {
+    fn embeddings(&self, tensor: Tensor<2>, patches: &Patches) -> Embeddings {
         Embeddings {
-            embeddings,
-            grids: patches.grids().to_vec(),
+            tensor,
+            grids: patches.grids(),
             spatial_merge_size: self.config().spatial_merge_size,
         }
+    }
+}
+
+/// A batch in one piece.
+fn whole(patches: &Patches) -> MicroBatch {
+    let spans = patches.spans().iter().map(|span| (span.grid, span.kind));
+    MicroBatch {
+        rows: 0..patches.num_patches(),
+        spans: spans.collect(),
     }
 }
 
@@ -307,27 +352,7 @@ impl fmt::Debug for VisionEncoder {
         f.debug_struct("VisionEncoder")
             .field("config", self.config())
             .field("processor", &self.processor)
-            .field("device", &self.model.device())
+            .field("devices", &self.devices().collect::<Vec<_>>())
             .finish()
     }
-}
-
-fn arithmetic(device: &Device, dtype: FloatDType) -> Arithmetic {
-    match device::is_flex(device) {
-        true => on_flex(dtype),
-        false => Arithmetic::Device(dtype),
-    }
-}
-
-/// Bytes of a weight that are held together.
-fn max_part_bytes(device: &Device) -> u64 {
-    device::max_buffer(device).unwrap_or(u64::MAX)
-}
-
-fn check_dtype(device: &Device, dtype: FloatDType) -> Result<(), Error> {
-    if device.supports_dtype(dtype) {
-        return Ok(());
-    }
-    let device = format!("{device:?}");
-    Err(Error::Dtype { device, dtype })
 }

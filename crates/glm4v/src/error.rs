@@ -1,140 +1,178 @@
-use std::path::PathBuf;
-
 use burn::tensor::FloatDType;
 use glm4v_config::ConfigError;
+use glm4v_model::Cancelled;
 use glm4v_preprocess::PreprocessError;
 use glm4v_weights::WeightsError;
 
-use crate::DeviceError;
+use crate::devices::DeviceError;
 
-/// Why pictures or clips cannot be encoded.
+/// Why something cannot be loaded, read or encoded.
+///
+/// ```
+/// use glm4v::{Error, VisionEncoder};
+///
+/// let error = VisionEncoder::from_pretrained("no-such-directory").unwrap_err();
+/// assert!(matches!(error, Error::NoSuchModel { .. }));
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A configuration is missing or refused.
+    /// A configuration is missing or invalid.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// A picture cannot be read or preprocessed.
+    /// An image or video cannot be read or preprocessed.
     #[error(transparent)]
     Preprocess(#[from] PreprocessError),
     /// A checkpoint cannot be read.
     #[error(transparent)]
     Weights(#[from] WeightsError),
-    /// A device cannot be had.
+    /// A device cannot be opened.
     #[error(transparent)]
     Device(#[from] DeviceError),
-    /// Two configurations that belong together cut different patches.
-    #[error("{one} has {field} {one_has}, {other} {other_has}")]
-    Disagreement {
-        /// The field, as the processors call it.
-        field: &'static str,
-        /// The one, and its file.
-        one: &'static str,
-        /// Its value.
-        one_has: usize,
-        /// The other, and its file.
-        other: &'static str,
-        /// Its value.
-        other_has: usize,
+    /// A model cannot be fetched.
+    #[cfg(feature = "hub")]
+    #[error(transparent)]
+    Hub(#[from] glm4v_hub::HubError),
+    /// There is no checkpoint of this name.
+    #[error("{name}: there is no such checkpoint directory ({hint})")]
+    NoSuchModel {
+        /// The name.
+        name: String,
+        /// How to name a model.
+        hint: &'static str,
     },
-    /// The patches are not such as the tower reads.
-    #[error("patches do not fit the tower: expected {expected}, found {found}")]
+    /// The patches do not fit the tower.
+    #[error("the patches do not fit the tower: expected {expected}, found {found}")]
     Patches {
         /// What the tower reads.
         expected: String,
         /// What was given.
         found: String,
     },
-    /// Something is wanted of the tower, or of the batch, that there is not.
-    #[error("expected {what} from 0 to {}, found {found}", count - 1)]
-    Wanted {
-        /// What is wanted.
+    /// An index is out of range.
+    #[error("{what} {found} does not exist: expected 0 to {}", count.saturating_sub(1))]
+    Range {
+        /// What the index counts.
         what: &'static str,
-        /// Which.
+        /// The index.
         found: usize,
-        /// How many there are.
+        /// The number of them.
         count: usize,
     },
-    /// The checkpoint says nothing about clips.
+    /// The numbers of placeholders and of embeddings differ.
     #[error(
-        "{}: expected it for clips, found no such file; copy it from the published checkpoint",
-        file.display()
-    )]
-    NoVideoProcessor {
-        /// Where it should be.
-        file: PathBuf,
-    },
-    /// The embeddings are not as many as the placeholders in the prompt.
-    #[error(
-        "expected as many placeholders (token {placeholder}) in the prompt as there are embeddings, {embeddings}, found {found}"
+        "the prompt has {found} placeholders (token {placeholder}), but there are {embeddings} embeddings: write one \
+         placeholder for each embedding"
     )]
     Placeholders {
-        /// The token that stands for an embedding.
+        /// The token that stands for one embedding.
         placeholder: i64,
-        /// How many embeddings there are.
+        /// The number of embeddings.
         embeddings: usize,
-        /// How many placeholders there are.
+        /// The number of placeholders.
         found: usize,
     },
-    /// A tensor has another shape than it must.
+    /// A tensor has the wrong shape.
     #[error("{what}: expected shape {expected}, found {found:?}")]
     Shape {
         /// The tensor.
         what: &'static str,
-        /// What it must be.
+        /// The expected shape.
         expected: String,
-        /// What it is.
+        /// The shape.
         found: Vec<usize>,
     },
-    /// The device cannot compute in this type.
-    #[error("{device} does not compute in {}", name(*dtype))]
+    /// The device does not compute in this type.
+    #[error("{device} does not compute in {}: use f32, which every device has", name(*dtype))]
     Dtype {
         /// The device.
         device: String,
-        /// The type asked for.
+        /// The type.
         dtype: FloatDType,
     },
-    /// The work does not fit in memory, however it is cut.
-    #[error("needs {} of memory, allowed are {}", bytes(*needed), bytes(*allowed))]
+    /// The work does not fit into memory, even with the smallest limits.
+    #[error(
+        "needs at least {} of memory{}; {} is {}",
+        bytes(*needed), of_weights(*weights), limit_name(*limit), bytes(*available)
+    )]
     Memory {
-        /// Bytes that it takes in the smallest parts.
+        /// Bytes that the work needs with the smallest limits.
         needed: u64,
-        /// Bytes that it may take.
-        allowed: u64,
+        /// Bytes of these for the weights. It is 0 if the weights are in other memory.
+        weights: u64,
+        /// Bytes that are available.
+        available: u64,
+        /// What limits the memory.
+        limit: MemoryLimit,
     },
-    /// A tensor is larger than a buffer of the device may be, however the work is cut.
-    #[error("needs a tensor of {}, the device's buffers hold at most {}", bytes(*needed), bytes(*allowed))]
+    /// A tensor is too large for the device, even with the smallest limits.
+    #[error(
+        "needs a tensor of {}, but a buffer of the device can have {}: use smaller images or another device",
+        bytes(*needed), bytes(*allowed)
+    )]
     Buffer {
         /// Bytes of the tensor.
         needed: u64,
-        /// Bytes that a buffer holds.
+        /// Bytes of the largest buffer.
         allowed: u64,
     },
-    /// The device failed while it ran.
+    /// The device failed.
     #[error("the device failed: {0}")]
     Execution(String),
-    /// One of several devices that work together cannot do its share.
+    /// The work was cancelled.
+    #[error("cancelled")]
+    Cancelled,
+    /// One of several devices failed.
     #[error("on device {index} of {count} ({device}): {source}")]
     OnDevice {
-        /// Which, counted from 0.
+        /// The device, counted from 0.
         index: usize,
-        /// How many there are.
+        /// The number of devices.
         count: usize,
-        /// What burn calls it.
+        /// The name that burn gives it.
         device: String,
-        /// What is wrong.
+        /// What failed.
         source: Box<Error>,
     },
-    /// Encoders that are to work together are not of one tower, or there is none.
-    #[error("expected at least one encoder, all of one tower, found {found}")]
-    Towers {
+    /// Encoders cannot work together.
+    #[error("encoders that work together need one configuration, found {found}")]
+    Replicas {
         /// What was given.
         found: String,
     },
 }
 
+/// What limits the memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MemoryLimit {
+    /// A limit that the user set.
+    Allowed,
+    /// The memory of the machine.
+    Machine,
+}
+
+impl From<Cancelled> for Error {
+    fn from(_: Cancelled) -> Self {
+        Self::Cancelled
+    }
+}
+
 fn name(dtype: FloatDType) -> String {
     format!("{dtype:?}").to_lowercase()
+}
+
+const fn limit_name(limit: MemoryLimit) -> &'static str {
+    match limit {
+        MemoryLimit::Allowed => "the memory limit",
+        MemoryLimit::Machine => "the memory of the machine",
+    }
+}
+
+fn of_weights(weights: u64) -> String {
+    match weights {
+        0 => String::new(),
+        weights => format!(", {} of it for the weights", bytes(weights)),
+    }
 }
 
 /// As in `1.66 GiB`.

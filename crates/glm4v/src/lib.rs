@@ -1,83 +1,77 @@
-//! The GLM-V vision encoder: pictures to the embeddings that GLM-4.1V, GLM-4.5V and GLM-4.6V feed to their language
-//! models, equal to those of transformers 5.23.
+//! The GLM-V vision encoder: images and videos to the embeddings that GLM-4.1V, GLM-4.5V and GLM-4.6V feed to their language
+//! models. The values equal those of transformers 5.23.
 //!
 //! ```
-//! use glm4v::{DeviceSpec, Preset, VisionEncoder};
+//! use glm4v::{LoadOptions, Preset, VisionEncoder};
+//! # let paths = ["chelsea.png", "rgb-60x83.png"].map(|name| format!("{}/../../tests/images/{name}", env!("CARGO_MANIFEST_DIR")));
 //!
-//! # fn main() -> Result<(), glm4v::Error> {
-//! let device = "auto".parse::<DeviceSpec>()?.open()?;
-//! let encoder = VisionEncoder::random(Preset::Tiny, 0, &device)?; // or from_dir("GLM-4.1V-9B-Thinking", &device)?
-//! let photo = glm4v::image::DynamicImage::new_rgb8(640, 480); // or glm4v::open("cat.jpg", &Default::default())?
-//! let patches = encoder.processor().images(&[photo])?; // on the host; token counts are known here
-//! let output = encoder.encode(&patches)?; // on the device
-//! for item in output.items() {
-//!     assert_eq!(item.embeddings.dims(), [391, 256]); // [tokens, out_hidden_size]
+//! // Random weights; VisionEncoder::from_pretrained("zai-org/GLM-4.1V-9B-Thinking") has trained ones.
+//! let encoder = VisionEncoder::random(Preset::Tiny, 0, &LoadOptions::default())?;
+//! for item in encoder.encode_paths(paths) {
+//!     let item = item?; // the error of one input does not affect the others
+//!     println!("{}: {} tokens", item.input.name, item.input.tokens);
+//!     let values: Vec<f32> = item.embeddings.into_values()?;
 //! }
-//! # Ok(())
-//! # }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! A clip's frames, from memory, become patches through [`VideoProcessor`], and go into [`VisionEncoder::encode`] like
-//! those of pictures; [`Patches::concat`] mixes both in one batch.
+//! [`VisionEncoder::encode_paths`] is the [`pipeline`]. Underneath, a [`Processor`] makes [`Patches`] on the host, and
+//! [`VisionEncoder::encode`] encodes one packed batch of them.
 //!
-//! Backends are cargo features (`flex`, the default, `ndarray`, `wgpu`, `vulkan`, `webgpu`, `metal`, `cuda`); any
-//! number of them can be built in, and [`DeviceSpec`] chooses one at run time.
+//! Backends are cargo features: `flex` (the default), `ndarray`, `wgpu`, `vulkan`, `webgpu`, `metal` and `cuda`. A program can
+//! contain several, and [`DeviceSpec`] selects one at run time.
 
-mod components;
-mod details;
-mod device;
+mod batching;
+pub mod devices;
 mod encoder;
 mod error;
-mod input;
-mod language;
-mod machine;
-mod output;
-mod parallel;
-mod pieces;
-mod plan;
-mod processor;
+mod options;
+pub mod pipeline;
+pub mod plan;
 pub mod prompt;
+pub mod viz;
+
+/// What configurations say: `config.json`, the files of the processors, presets.
+pub mod config {
+    pub use glm4v_config::*;
+}
+
+/// Image and video files to patch rows.
+pub mod preprocess {
+    pub use glm4v_preprocess::*;
+}
+
+/// The tower: its stages, its modes, its memory.
+pub mod model {
+    pub use glm4v_model::*;
+}
+
+/// Checkpoints: reading, inspecting, writing.
+pub mod weights {
+    pub use glm4v_weights::*;
+}
 
 pub use burn;
 pub use burn::tensor::{Device, FloatDType, Tensor};
-pub use components::{colours, principal_components};
-pub use details::{AttentionQuery, Details, Wanted};
-pub use device::{Backend, DeviceError, DeviceInfo, DeviceKind, DeviceSpec, DeviceSpecs, devices};
-pub use encoder::VisionEncoder;
+pub use devices::DeviceSpec;
+pub use encoder::{Embeddings, EncodeOutput, LoadOptions, VisionEncoder, values};
 pub use error::Error;
-pub use glm4v_config::{
-    ConfigError, FrameSampling, GridThw, HiddenAct, ImageProcessorConfig, ModelType, Parameter,
-    Preset, Resample, RopeParameters, SamplingRule, SizeLimits, TokenBox, VideoProcessorConfig,
-    VisionConfig, VisionModelType,
-};
+pub use glm4v_config::{GridThw, Preset, VisionConfig};
 #[cfg(feature = "hub")]
 pub use glm4v_hub as hub;
-pub use glm4v_model::{
-    AttentionMethod, Footprint, ParameterSource, Pass, Precision, Stage, VisionModel, VisionOutput,
-};
-pub use glm4v_preprocess::{
-    Clip, ClipInfo, ClipSource, Held, Media, MediaInfo, MediaOptions, OpenOptions, PatchRows,
-    Patches, PreprocessError, StillSource, VideoProcessor, decode, open, sample_frames, unpatchify,
-};
-pub use glm4v_weights::{
-    Arithmetic, Checkpoint, Inspection, Mismatch, StoredDtype, Stream, WeightsError, WriteOptions,
-    random as random_model, random_in_parts as random_model_in_parts, write_checkpoint,
-};
+pub use glm4v_model::CancelToken;
+pub use glm4v_preprocess::{Patches, Processor, open_image};
 pub use image;
-pub use input::{Batch, Frames, Input, InputInfo};
-pub use language::{Projection, scatter};
-pub use machine::available_memory;
-pub use output::{Embeddings, Item, values};
-pub use parallel::ParallelEncoder;
-pub use plan::{Cut, Plan, PlanItem, Target};
-pub use processor::Processor;
+pub use options::{AttentionQuery, EncodeOptions};
+pub use pipeline::{InputError, InputSource, Item};
+pub use plan::Plan;
 
-/// The README's example, compiled and run with the tests.
+/// The example of the README, compiled and run with the tests.
 #[cfg(doctest)]
 #[doc = include_str!("../../../README.md")]
 struct Readme;
 
-/// The recipes of docs/cookbook.md, likewise.
+/// The recipes of docs/cookbook.md.
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/cookbook.md")]
 struct Cookbook;

@@ -1,474 +1,515 @@
-//! What encoding takes, before anything is loaded.
+//! The memory and the operations of encoding, from sizes alone.
+//!
+//! ```
+//! use glm4v::devices::Backend;
+//! use glm4v::plan::{BatchLimits, InputSize, MemoryBudget, Target};
+//! use glm4v::{EncodeOptions, FloatDType, Plan, Preset, Processor};
+//!
+//! let (config, options) = (Preset::Glm41V9B.vision(), EncodeOptions::default());
+//! let grid = Processor::from_preset(Preset::Glm41V9B).grid(1080, 1920)?; // height, width
+//! let target = Target::new(Backend::Webgpu, FloatDType::F16);
+//! let plan = Plan::new(&config, &[InputSize::image(grid)], target, &options, BatchLimits::new(&target));
+//! let budget = MemoryBudget { allowed: Some(3 << 30), machine: None };
+//! assert!(budget.check(&plan).is_ok());
+//! # Ok::<(), glm4v::Error>(())
+//! ```
 
-use burn::tensor::FloatDType;
+mod limits;
+mod machine;
+
 use glm4v_config::{GridThw, VisionConfig};
-use glm4v_model::{Arithmetic, Footprint, Pass, Precision};
+use glm4v_model::{Footprint, Pass};
 
-use crate::pieces::{Part, Piece, pieces, shares};
-use crate::{Backend, Error};
+pub use self::limits::BatchLimits;
+pub use self::machine::available_memory;
+pub use crate::batching::InputSize;
+use crate::batching::{FrameSpan, LookAhead, look_ahead, shares};
+pub use crate::devices::Target;
+pub use crate::error::MemoryLimit;
+use crate::{EncodeOptions, Error};
 
-/// Bytes of a value of patch rows and of embeddings on the host.
-const F32: u64 = 4;
-/// More patches than this are not encoded at once, so that the device's memory depends on the largest frame and not on
-/// how many there are.
-const MAX_PATCHES: usize = 16_384;
-/// The same where products run on the host: rows of fewer patches stay in its caches, and eight photos at once took an
-/// eighth longer than one after another.
-const MAX_PATCHES_ON_HOST: usize = 1024;
-/// Where memory is scarce, scores are cut down to this, or to 64 queries.
-const MIN_SCORE_BYTES: u64 = 1 << 20;
+/// Bytes of a value of patch rows and of embeddings.
+const F32: usize = size_of::<f32>();
+/// The constant overhead of the process: its code and its threads. A debug program is larger.
+const PROGRAM: u64 = if cfg!(debug_assertions) { 40 } else { 14 } << 20;
+/// The proportional overhead of the process: the allocator keeps at most one freed byte for 8 bytes in use. Measured peaks
+/// of long videos and of large weights need most of it.
+const ALLOCATOR_SHARE: u64 = 8;
 
-/// Where a tower runs, and in what: all that a [`Plan`] needs to know of a device.
+/// The cost of encoding inputs. Peaks are upper bounds of the measured peaks (docs/performance.md).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Target {
-    /// Where products run, and in what type.
-    pub arithmetic: Arithmetic,
-    /// Whether the device's memory is the host's.
-    pub on_host: bool,
-    /// Most bytes that one tensor may have, where the device limits that (wgpu: the smaller of `maxBufferSize` and
-    /// `maxStorageBufferBindingSize`).
-    pub max_buffer: Option<u64>,
-    /// How many such devices share each batch ([`crate::ParallelEncoder`]); what a plan says of a device is said of each.
-    pub devices: usize,
-}
-
-impl Target {
-    /// Any device of `backend` that computes in `dtype`; the device itself may limit its buffers.
-    #[must_use]
-    pub fn new(backend: Backend, dtype: FloatDType) -> Self {
-        Self {
-            arithmetic: match backend {
-                Backend::Flex => on_flex(dtype),
-                _ => Arithmetic::Device(dtype),
-            },
-            on_host: matches!(backend, Backend::Flex | Backend::Ndarray),
-            max_buffer: None,
-            devices: 1,
-        }
-    }
-}
-
-/// On flex, our own kernels; they know no f16.
-pub(crate) fn on_flex(dtype: FloatDType) -> Arithmetic {
-    match dtype {
-        FloatDType::F32 => Arithmetic::Host(Precision::F32),
-        FloatDType::BF16 => Arithmetic::Host(Precision::Bf16),
-        other => Arithmetic::Device(other),
-    }
-}
-
-/// How a batch is cut, so that its parts fit in memory. The result is the same up to rounding.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Cut {
-    /// Patches that are encoded at once, of whole frames; a larger frame goes alone.
-    pub max_patches: usize,
-    /// Bytes of attention scores that are held at once, where a backend holds them ([`Pass::max_score_bytes`]).
-    pub max_score_bytes: u64,
-}
-
-impl Cut {
-    /// What is fast where memory is no concern: 16,384 patches, or 1,024 where products run on the host, and 256 MiB of
-    /// scores.
-    #[must_use]
-    pub fn usual(arithmetic: Arithmetic) -> Self {
-        Self {
-            max_patches: match arithmetic {
-                Arithmetic::Host(_) => MAX_PATCHES_ON_HOST,
-                Arithmetic::Device(_) => MAX_PATCHES,
-            },
-            max_score_bytes: Pass::default().max_score_bytes,
-        }
-    }
-
-    /// The next smaller one for a batch whose largest frame has `largest_frame` patches, while there is any.
-    #[must_use]
-    pub fn smaller(self, largest_frame: usize) -> Option<Self> {
-        if self.max_patches > largest_frame {
-            let max_patches = (self.max_patches / 2).max(largest_frame);
-            return Some(Self {
-                max_patches,
-                ..self
-            });
-        }
-        let max_score_bytes = self.max_score_bytes / 2;
-        (max_score_bytes >= MIN_SCORE_BYTES).then_some(Self {
-            max_score_bytes,
-            ..self
-        })
-    }
-}
-
-/// What encoding a batch will take: worked out from the configuration and the grids, without weights, device or pixels.
-///
-/// ```
-/// use glm4v::{Backend, FloatDType, Plan, Preset, Processor, Target};
-///
-/// let preset = Preset::Glm41V9B;
-/// let grid = Processor::of_preset(preset)?.grid(1080, 1920)?; // height, width
-/// let plan = Plan::new(&preset.vision(), &[grid], Target::new(Backend::Webgpu, FloatDType::F16));
-/// assert_eq!(plan.items[0].patches, 78 * 138);
-/// assert_eq!(plan.items[0].tokens, 39 * 69);
-/// assert_eq!(plan.weights, 2 * 892_498_432 + 4 * 1536 * (588 + 1)); // and a patch kernel for stills, in f32
-/// assert!(plan.on_device() < 3 << 30);
-/// # Ok::<(), glm4v::Error>(())
-/// ```
-///
-/// An item of one temporal patch is taken for a still, whose rows hold one frame in place of `temporal_patch_size`; those of
-/// a clip as short take as many times as much.
-///
-/// On flex the bytes are those of the process, less the program itself and the pictures while they are decoded; `glm4v
-/// plan` adds both. On other backends they are a bound for what burn holds, without what its pools keep.
-#[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
-    /// Where the tower runs.
-    pub target: Target,
-    /// How the batch is cut.
-    pub cut: Cut,
-    /// Each picture or clip, in the order of the batch.
-    pub items: Vec<PlanItem>,
-    /// Patches of the largest part.
-    pub patches_at_once: usize,
-    /// Bytes of the parameters as they are held, in the target's type; on flex, packed.
-    pub weights: u64,
-    /// Most bytes while they are loaded, themselves included.
-    pub loading: u64,
-    /// Most bytes of a parameter's values that are on the host while they are loaded onto a device with memory of its own.
-    pub staging: u64,
-    /// Bytes of the patch rows, which are on the host.
-    pub patch_rows: u64,
-    /// Most bytes that the tower holds beside the parameters, its results included.
-    pub activations: u64,
-    /// Bytes of the embeddings, as f32.
-    pub embeddings: u64,
-    /// Bytes of the largest tensor beside the parameters.
-    pub largest_tensor: u64,
-    /// Bytes of the largest parameter that is held whole where the device limits its buffers: weights are held in parts,
-    /// and of them it is a row.
-    pub largest_parameter: u64,
-}
-
-/// One picture or clip of a [`Plan`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PlanItem {
-    /// Its grid, in patches.
-    pub grid: GridThw,
+    /// The limits of the work that is done at once.
+    pub limits: BatchLimits,
     /// Rows that the tower reads.
     pub patches: usize,
-    /// Rows that it makes of them: placeholders in the prompt.
+    /// Rows that the tower makes: placeholders in the prompt.
     pub tokens: usize,
-    /// Floating-point operations, two for each multiplication.
+    /// Floating-point operations. A multiplication with its addition counts two.
     pub operations: u64,
+    /// Patches of the largest micro-batch.
+    pub patches_at_once: usize,
+    /// Bytes of the parameters. On the CPU kernels they are packed.
+    pub weights: u64,
+    /// Peak bytes of patch rows: one batch, and the next one if it is prefetched.
+    pub patch_rows: u64,
+    /// Peak bytes of open files and of decoding.
+    pub reading: u64,
+    /// Peak bytes of the tower beside its parameters.
+    pub activations: u64,
+    /// Bytes of all embeddings and extra outputs, as f32 on the host.
+    pub embeddings: u64,
+    /// Bytes of the largest tensor or parameter.
+    pub largest_tensor: u64,
+    /// Peak bytes of the process.
+    pub host: u64,
+    /// Peak bytes of each device that has memory of its own.
+    pub device: Option<u64>,
 }
 
 impl Plan {
-    /// The plan for a batch of `grids`, cut as is usual whatever it takes.
+    /// Follows the pipeline over `inputs`: read a batch, load the weights, encode, keep the embeddings, read on.
     #[must_use]
-    pub fn new(config: &VisionConfig, grids: &[GridThw], target: Target) -> Self {
-        Self::with_cut(config, grids, target, Cut::usual(target.arithmetic))
+    pub fn new(
+        config: &VisionConfig,
+        inputs: &[InputSize],
+        target: Target,
+        options: &EncodeOptions,
+        limits: BatchLimits,
+    ) -> Self {
+        Tower::new(config, target).follow(inputs, options, limits, false)
     }
 
-    /// The plan for a batch of `grids` that is cut as `cut` says.
-    #[must_use]
-    pub fn with_cut(config: &VisionConfig, grids: &[GridThw], target: Target, cut: Cut) -> Self {
-        Self::of_parts(config, &Part::of_grids(grids), target, cut)
-    }
-
-    fn of_parts(config: &VisionConfig, parts: &[Part], target: Target, cut: Cut) -> Self {
-        let footprint = Footprint::new(config, target.arithmetic);
-        let items: Vec<PlanItem> = parts
-            .iter()
-            .map(|&Part { grid, .. }| PlanItem {
-                grid,
-                patches: grid.num_patches(),
-                tokens: grid.num_tokens(config.spatial_merge_size),
-                operations: footprint.operations(grid),
-            })
-            .collect();
-        let bytes = |count: usize, width: usize| F32 * count as u64 * width as u64;
-        let rows = |part: &Part| {
-            let row_len = footprint.row_len(part.is_still);
-            bytes(part.grid.num_patches(), row_len)
-        };
-        let tokens = items.iter().map(|item| item.tokens).sum();
-        let embeddings = bytes(tokens, config.out_hidden_size);
-        let shares = shares(parts, target.devices, |frame| footprint.operations(frame));
-        let loads = shares
-            .iter()
-            .map(|share| ShareLoad::new(config, footprint, share, cut));
-        let load = loads.fold(ShareLoad::default(), ShareLoad::max);
-        Self {
-            target,
-            cut,
-            items,
-            patches_at_once: load.patches_at_once,
-            weights: footprint.weights(),
-            loading: footprint.loading(),
-            staging: if target.on_host {
-                0
-            } else {
-                footprint.staging()
-            },
-            patch_rows: parts.iter().map(rows).sum(),
-            activations: load.activations,
-            embeddings,
-            largest_tensor: load.largest_tensor,
-            largest_parameter: footprint.largest_parameter(),
+    /// Memory of the device with the largest share. Extra outputs are counted on it.
+    ///
+    /// Returns the bytes of its activations, and of the embeddings and extra outputs of the whole batch.
+    fn add_batch(
+        &mut self,
+        tower: &Tower<'_>,
+        spans: &[FrameSpan],
+        options: &EncodeOptions,
+    ) -> (u64, u64) {
+        let patches: usize = spans.iter().map(|(grid, _)| grid.num_patches()).sum();
+        let hidden = F32 * patches * tower.config.hidden_size * options.hidden_states.len();
+        let embeddings = tower.embedding_bytes(spans);
+        let extra = hidden as u64 + u64::from(options.last_hidden_state) * embeddings;
+        let cost = |frame| tower.footprint.operations(frame);
+        let mut activations = 0;
+        for share in shares(spans, tower.target.devices, cost) {
+            let pass = tower.pass(&share.spans, &self.limits);
+            activations = activations.max(pass.activations + extra);
+            self.largest_tensor = self.largest_tensor.max(pass.largest_tensor);
+            self.patches_at_once = self.patches_at_once.max(pass.patches);
         }
+        self.activations = self.activations.max(activations);
+        (activations, embeddings + extra)
     }
 
-    /// The plan for a batch of `grids` that is cut until it takes no more than `memory` bytes of the device
-    /// ([`Plan::on_device`]), and no tensor more than the target allows.
+    /// Reduces `limits` until the plan fits the budget and the buffers.
     ///
     /// # Errors
-    /// [`Error::Memory`] where the smallest parts, single frames and a few queries of each, take more, and
-    /// [`Error::Buffer`] where one of their tensors does, or a parameter that is not held in parts.
+    /// [`Error::Memory`] and [`Error::Buffer`] if the smallest limits do not fit.
     pub fn within(
         config: &VisionConfig,
-        grids: &[GridThw],
+        inputs: &[InputSize],
         target: Target,
-        memory: u64,
+        options: &EncodeOptions,
+        limits: BatchLimits,
+        budget: MemoryBudget,
     ) -> Result<Self, Error> {
-        let usual = Cut::usual(target.arithmetic);
-        let plan = Self::from_cut(config, &Part::of_grids(grids), target, usual, memory)?;
-        plan.fits(plan.largest_parameter)?;
-        Ok(plan)
+        limits.shrink_until(&spans(inputs), |limits| {
+            let plan = Self::new(config, inputs, target, options, limits);
+            budget.check(&plan)?;
+            plan.check_buffer(target.max_buffer)?;
+            Ok(plan)
+        })
     }
 
-    /// [`Plan::within`], starting from `cut`, for a tower that is loaded: its parameters are there.
-    pub(crate) fn from_cut(
+    /// The limits with which one device encodes `spans`, whose rows are all in memory.
+    pub(crate) fn limits_for(
         config: &VisionConfig,
-        parts: &[Part],
+        spans: &[FrameSpan],
         target: Target,
-        cut: Cut,
-        memory: u64,
-    ) -> Result<Self, Error> {
-        let frames = parts.iter().map(|part| part.grid.h * part.grid.w);
-        let largest = frames.max().unwrap_or(0);
-        let mut plan = Self::of_parts(config, parts, target, cut);
-        while let Err(error) = plan.check(memory) {
-            let Some(smaller) = plan.cut.smaller(largest) else {
-                return Err(error);
-            };
-            plan = Self::of_parts(config, parts, target, smaller);
-        }
-        Ok(plan)
+        limits: BatchLimits,
+        allowed: Option<u64>,
+    ) -> Result<BatchLimits, Error> {
+        let image = |&(grid, kind): &FrameSpan| InputSize {
+            kind,
+            ..InputSize::image(grid)
+        };
+        let inputs: Vec<InputSize> = spans.iter().map(image).collect();
+        let (options, machine) = (EncodeOptions::default(), None);
+        limits.shrink_until(spans, |limits| {
+            let plan = Tower::new(config, target).follow(&inputs, &options, limits, true);
+            MemoryBudget { allowed, machine }.check(&plan)?;
+            plan.check_buffer(target.max_buffer)?;
+            Ok(limits)
+        })
     }
 
-    fn check(&self, memory: u64) -> Result<(), Error> {
-        let needed = self.on_device();
-        if needed > memory {
-            let allowed = memory;
-            return Err(Error::Memory { needed, allowed });
-        }
-        self.fits(self.largest_tensor)
-    }
-
-    /// Whether a buffer holds a tensor of `needed` bytes.
-    fn fits(&self, needed: u64) -> Result<(), Error> {
-        match self.target.max_buffer {
+    /// Checks that a buffer can hold the largest tensor.
+    fn check_buffer(&self, max_buffer: Option<u64>) -> Result<(), Error> {
+        let needed = self.largest_tensor;
+        match max_buffer {
             Some(allowed) if needed > allowed => Err(Error::Buffer { needed, allowed }),
-            _ => Ok(()),
+            Some(_) | None => Ok(()),
         }
-    }
-
-    /// Most bytes of the device's memory, at any time; on a CPU, of the process's.
-    #[must_use]
-    pub fn on_device(&self) -> u64 {
-        let running = self.weights + self.activations;
-        match self.target.on_host {
-            true => self.patch_rows + running.max(self.loading),
-            false => running,
-        }
-    }
-
-    /// Most bytes of the host's memory, at any time: for a GPU, the patch rows, with a parameter on its way to the device
-    /// or the embeddings.
-    #[must_use]
-    pub fn on_host(&self) -> u64 {
-        match self.target.on_host {
-            true => self.on_device(),
-            false => self.patch_rows + self.embeddings.max(self.staging),
-        }
-    }
-
-    /// Most bytes of the host's memory while parameters are loaded.
-    #[must_use]
-    pub fn loading_on_host(&self) -> u64 {
-        match self.target.on_host {
-            true => self.loading,
-            false => self.staging,
-        }
-    }
-
-    /// Rows that the tower reads.
-    #[must_use]
-    pub fn num_patches(&self) -> usize {
-        self.items.iter().map(|item| item.patches).sum()
-    }
-
-    /// Rows that it makes of them.
-    #[must_use]
-    pub fn num_tokens(&self) -> usize {
-        self.items.iter().map(|item| item.tokens).sum()
-    }
-
-    /// Floating-point operations of all items.
-    #[must_use]
-    pub fn operations(&self) -> u64 {
-        self.items.iter().map(|item| item.operations).sum()
     }
 }
 
-/// What a device's share of a batch takes beside the parameters.
-#[derive(Clone, Copy, Default)]
-struct ShareLoad {
-    activations: u64,
-    largest_tensor: u64,
-    patches_at_once: usize,
+/// The memory that a plan may use.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MemoryBudget {
+    /// Bytes that the user allows, for each GPU or for the process on a CPU.
+    pub allowed: Option<u64>,
+    /// Bytes of host memory that this process can use in all.
+    pub machine: Option<u64>,
 }
 
-impl ShareLoad {
-    fn new(config: &VisionConfig, footprint: Footprint<'_>, share: &Piece, cut: Cut) -> Self {
-        let mut most = Self::default();
-        let (mut count, mut last) = (0, Vec::new());
-        for piece in pieces(&share.parts, cut.max_patches) {
-            count += 1;
-            // A long clip's pieces are alike but for the first and the last.
-            if piece.parts != last {
-                let (grids, stills, bytes) = (piece.grids(), piece.stills(), cut.max_score_bytes);
-                most = most.max(Self {
-                    activations: footprint.activations(&grids, stills, bytes),
-                    largest_tensor: footprint.largest_tensor(&grids, stills, bytes),
-                    patches_at_once: piece.rows.len(),
-                });
-                last = piece.parts;
-            }
-        }
-        let merge = config.spatial_merge_size;
-        let tokens = share.parts.iter().map(|part| part.grid.num_tokens(merge));
-        let embeddings = F32 * (tokens.sum::<usize>() * config.out_hidden_size) as u64;
+impl MemoryBudget {
+    /// At most `allowed` bytes, and no more than the machine has.
+    #[must_use]
+    pub fn new(allowed: Option<u64>) -> Self {
+        let machine = available_memory();
+        Self { allowed, machine }
+    }
+
+    /// Checks that a plan fits.
+    ///
+    /// # Errors
+    /// [`Error::Memory`] with the needed and the available bytes.
+    pub fn check(self, plan: &Plan) -> Result<(), Error> {
+        let (host, weights) = (plan.host, plan.weights);
+        let check = |needed, weights, limit, available: Option<u64>| match available {
+            Some(available) if needed > available => Err(Error::Memory {
+                needed,
+                weights,
+                available,
+                limit,
+            }),
+            Some(_) | None => Ok(()),
+        };
+        let Some(device) = plan.device else {
+            // The system only estimates its memory. A limit that the user set for the host counts instead.
+            let machine = self.machine.filter(|_| self.allowed.is_none());
+            check(host, weights, MemoryLimit::Allowed, self.allowed)?;
+            return check(host, weights, MemoryLimit::Machine, machine);
+        };
+        check(device, weights, MemoryLimit::Allowed, self.allowed)?;
+        check(host, 0, MemoryLimit::Machine, self.machine)
+    }
+}
+
+/// A tower on its target.
+struct Tower<'a> {
+    config: &'a VisionConfig,
+    target: Target,
+    footprint: Footprint<'a>,
+}
+
+impl<'a> Tower<'a> {
+    const fn new(config: &'a VisionConfig, target: Target) -> Self {
         Self {
-            activations: match count {
-                0 | 1 => most.activations.max(embeddings),
-                // Results wait for one another, and are then put together.
-                _ => (most.activations + embeddings).max(2 * embeddings),
-            },
-            ..most
+            config,
+            target,
+            footprint: Footprint::new(config, target.mode),
         }
     }
 
-    fn max(self, other: Self) -> Self {
-        Self {
-            activations: self.activations.max(other.activations),
-            largest_tensor: self.largest_tensor.max(other.largest_tensor),
-            patches_at_once: self.patches_at_once.max(other.patches_at_once),
+    /// Follows the pipeline. If `is_loaded`, the weights and the rows of one batch are in memory already.
+    fn follow<'i>(
+        &self,
+        inputs: &'i [InputSize],
+        options: &EncodeOptions,
+        limits: BatchLimits,
+        is_loaded: bool,
+    ) -> Plan {
+        let mut plan = self.plan(inputs, limits);
+        if is_loaded {
+            plan.host = 0;
+        }
+        let loading = plan.host;
+        // The next batch, the inputs after it, and the bytes of the inputs that are open before it is read.
+        let split = |inputs: &'i [InputSize]| {
+            let (sizes, threads) = (inputs.iter().copied(), rayon::current_num_threads());
+            let LookAhead { batch, open, .. } =
+                look_ahead(sizes, limits.max_batch_patches, threads);
+            let (batch, rest) = inputs.split_at(if is_loaded { inputs.len() } else { batch });
+            let open = inputs.iter().take(open).map(|input| input.open_bytes);
+            (batch, rest, open.sum::<u64>())
+        };
+        let mut unread = inputs;
+        while !unread.is_empty() {
+            let (batch, rest, open) = split(unread);
+            let (next, _, next_open) = split(if limits.prefetch { rest } else { &[] });
+            let open = open.max(next_open);
+            let [rows, next_rows] = [batch, next].map(|inputs| self.row_bytes(&spans(inputs)));
+            let [decoding, next_decoding] = [batch, next].map(decode_bytes);
+            let (activations, results) = plan.add_batch(self, &spans(batch), options);
+            // A CPU computes in host memory. The host receives the results of other devices.
+            let (idle, busy) = match self.target.shares_host_memory {
+                true => (plan.weights, plan.weights + activations),
+                false => (0, results),
+            };
+            // The first batch is read before the weights are loaded.
+            let (idle, busy) = match unread.len() == inputs.len() {
+                true => (0, busy.max(loading)),
+                false => (idle, busy),
+            };
+            let peak = (decoding + idle).max(next_rows + next_decoding + busy);
+            plan.host = plan.host.max(plan.embeddings + open + rows + peak);
+            plan.embeddings += results;
+            plan.patch_rows = plan.patch_rows.max(rows + next_rows);
+            plan.reading = plan.reading.max(open + decoding.max(next_decoding));
+            unread = rest;
+        }
+        plan.host += PROGRAM + plan.host / ALLOCATOR_SHARE;
+        plan.device = plan.device.map(|weights| weights + plan.activations);
+        plan
+    }
+
+    /// The counts of `inputs`, and the memory of the weights alone.
+    fn plan(&self, inputs: &[InputSize], limits: BatchLimits) -> Plan {
+        let (grids, weights) = (
+            inputs.iter().map(|input| input.grid),
+            self.footprint.weights(),
+        );
+        let loading = match self.target.shares_host_memory {
+            true => self.footprint.loading(),
+            false => self.footprint.staging(),
+        };
+        Plan {
+            limits,
+            patches: grids.clone().map(|grid| grid.num_patches()).sum(),
+            tokens: self.tokens(grids.clone()),
+            operations: grids.map(|grid| self.footprint.operations(grid)).sum(),
+            patches_at_once: 0,
+            weights,
+            patch_rows: 0,
+            reading: 0,
+            activations: 0,
+            embeddings: 0,
+            largest_tensor: self.footprint.largest_parameter(),
+            host: loading,
+            device: (!self.target.shares_host_memory).then_some(weights),
         }
     }
+
+    /// The largest pass over a share. The results of several passes are kept, and then joined.
+    fn pass(&self, spans: &[FrameSpan], limits: &BatchLimits) -> Pass {
+        let (max_patches, max_score_bytes) = (limits.max_patches, limits.max_score_bytes);
+        let mut pass = self.footprint.pass(spans, max_patches, max_score_bytes);
+        let all: usize = spans.iter().map(|(grid, _)| grid.num_patches()).sum();
+        let embeddings = self.embedding_bytes(spans);
+        pass.activations = match pass.patches < all {
+            true => (pass.activations + embeddings).max(2 * embeddings),
+            false => pass.activations.max(embeddings),
+        };
+        pass
+    }
+
+    fn row_bytes(&self, spans: &[FrameSpan]) -> u64 {
+        let values = |(grid, kind): &FrameSpan| grid.num_patches() * self.footprint.row_len(*kind);
+        (F32 * spans.iter().map(values).sum::<usize>()) as u64
+    }
+
+    fn embedding_bytes(&self, spans: &[FrameSpan]) -> u64 {
+        let tokens = self.tokens(spans.iter().map(|span| span.0));
+        (F32 * tokens * self.config.out_hidden_size) as u64
+    }
+
+    fn tokens(&self, grids: impl Iterator<Item = GridThw>) -> usize {
+        grids
+            .map(|grid| grid.num_tokens(self.config.spatial_merge_size))
+            .sum()
+    }
+}
+
+fn spans(inputs: &[InputSize]) -> Vec<FrameSpan> {
+    let inputs = inputs.iter();
+    inputs.map(|input| (input.grid, input.kind)).collect()
+}
+
+/// Bytes of the largest inputs that the threads decode at the same time.
+fn decode_bytes(inputs: &[InputSize]) -> u64 {
+    let mut bytes: Vec<u64> = inputs.iter().map(|input| input.decode_bytes).collect();
+    bytes.sort_unstable_by(|a, b| b.cmp(a));
+    bytes.iter().take(rayon::current_num_threads()).sum()
 }
 
 #[cfg(test)]
 mod tests {
-    use glm4v_config::Preset;
+    use burn::tensor::FloatDType;
+    use glm4v_config::{PatchKind, Preset};
 
     use super::*;
+    use crate::devices::Backend;
 
-    const GRIDS: [GridThw; 3] = [
-        GridThw::new(1, 24, 26),
-        GridThw::new(6, 10, 12),
-        GridThw::new(1, 50, 38),
-    ];
+    /// Two images, and a video between them.
+    fn inputs() -> [InputSize; 3] {
+        let video = InputSize {
+            kind: PatchKind::Video,
+            ..InputSize::image(GridThw::new(6, 10, 12))
+        };
+        let images = [[1, 24, 26], [1, 50, 38]].map(|grid| InputSize::image(grid.into()));
+        [images[0], video, images[1]]
+    }
 
-    fn plan(target: Target, memory: u64) -> Result<Plan, Error> {
-        Plan::within(&Preset::Medium.vision(), &GRIDS, target, memory)
+    fn plan_of(inputs: &[InputSize], target: Target, memory: Option<u64>) -> Result<Plan, Error> {
+        let (options, limits) = (EncodeOptions::default(), BatchLimits::new(&target));
+        let budget = MemoryBudget {
+            allowed: memory,
+            machine: None,
+        };
+        let config = Preset::Medium.vision();
+        Plan::within(&config, inputs, target, &options, limits, budget)
+    }
+
+    fn plan(target: Target, memory: Option<u64>) -> Result<Plan, Error> {
+        plan_of(&inputs(), target, memory)
     }
 
     #[test]
-    fn items_are_counted() {
-        let plan = plan(Target::new(Backend::Flex, FloatDType::F32), u64::MAX).unwrap();
-        let patches = plan.items.iter().map(|item| item.patches);
-        assert_eq!(patches.collect::<Vec<_>>(), [624, 720, 1900]);
-        assert_eq!(plan.num_tokens(), 3244 / 4);
+    fn inputs_are_counted() {
+        let plan = plan(Target::new(Backend::Flex, FloatDType::F32), None).unwrap();
+        assert_eq!((plan.patches, plan.tokens), (3244, 3244 / 4));
         assert_eq!(plan.patch_rows, ((624 + 1900) * 588 + 720 * 1176) * 4);
-        // The clip goes with the first picture only as far as 1,024 patches reach; the other picture is a part by itself.
-        assert_eq!((plan.cut.max_patches, plan.patches_at_once), (1024, 1900));
+        assert_eq!(plan.embeddings, 811 * 2048 * 4);
+        // The video shares a micro-batch with the first image up to 1,024 patches. The other image is alone.
+        assert_eq!(
+            (plan.limits.max_patches, plan.patches_at_once),
+            (1024, 1900)
+        );
     }
 
     #[test]
-    fn memory_is_kept_by_cutting_and_refused_below_the_least() {
+    fn limits_shrink_to_the_memory_and_less_is_refused() {
         let target = Target::new(Backend::Ndarray, FloatDType::F32);
-        let whole = plan(target, u64::MAX).unwrap();
-        assert_eq!(whole.cut, Cut::usual(target.arithmetic));
-        let less = plan(target, whole.on_device() - 1).unwrap();
-        assert!(less.cut.max_patches < whole.cut.max_patches);
-        assert!(less.on_device() < whole.on_device());
-        let Err(Error::Memory { needed, allowed: 1 }) = plan(target, 1) else {
+        let whole = plan(target, None).unwrap();
+        assert_eq!(whole.limits, BatchLimits::new(&target));
+        let less = plan(target, Some(whole.host - 1)).unwrap();
+        assert!(less.limits.max_batch_patches < whole.limits.max_batch_patches);
+        assert!(less.host < whole.host);
+        let Err(Error::Memory {
+            needed,
+            available: 1,
+            ..
+        }) = plan(target, Some(1))
+        else {
             panic!("a byte is enough");
         };
-        let least = plan(target, needed).unwrap();
-        assert_eq!(least.on_device(), needed);
-        assert_eq!(least.cut.max_patches, 1900);
-        assert!(plan(target, needed - 1).is_err());
+        let least = plan(target, Some(needed)).unwrap();
+        assert_eq!(least.host, needed);
+        assert!(plan(target, Some(needed - 1)).is_err());
     }
 
     #[test]
-    fn a_gpu_holds_no_patch_rows_and_its_buffers_are_limited() {
+    fn smaller_limits_need_no_more() {
+        let options = EncodeOptions::default();
+        for backend in [Backend::Flex, Backend::Ndarray, Backend::Cuda] {
+            let target = Target::new(backend, FloatDType::F32);
+            let config = Preset::Medium.vision();
+            let mut limits = BatchLimits::new(&target);
+            let mut last = Plan::new(&config, &inputs(), target, &options, limits);
+            while let Some(smaller) = limits.smaller(1900) {
+                limits = smaller;
+                let plan = Plan::new(&config, &inputs(), target, &options, limits);
+                assert!(
+                    plan.host <= last.host && plan.device <= last.device,
+                    "{limits:?}"
+                );
+                assert!(plan.largest_tensor <= last.largest_tensor, "{limits:?}");
+                last = plan;
+            }
+        }
+    }
+
+    #[test]
+    fn a_gpu_has_memory_of_its_own_and_limits_its_buffers() {
         let mut target = Target::new(Backend::Wgpu, FloatDType::F16);
-        let whole = plan(target, u64::MAX).unwrap();
-        assert_eq!(whole.on_device(), whole.weights + whole.activations);
-        assert!(whole.on_host() < whole.on_device());
+        let whole = plan(target, None).unwrap();
+        let device = whole.device.unwrap();
+        assert_eq!(device, whole.weights + whole.activations);
+        assert!(whole.host < device);
         target.max_buffer = Some(whole.largest_tensor - 1);
-        let cut = plan(target, u64::MAX).unwrap();
-        assert!(cut.largest_tensor < whole.largest_tensor);
-        // The merger's weights are held in parts, the position table is not, and rows are cut no finer than frames.
+        let split = plan(target, None).unwrap();
+        assert!(split.largest_tensor < whole.largest_tensor);
+        // Weights can be split by rows. The position table cannot, and neither can the rows of a frame.
         let table = 2 * 24 * 24 * Preset::Medium.vision().hidden_size as u64;
-        assert_eq!(whole.largest_parameter, table);
-        let frame = [GridThw::new(1, 2, 2)];
-        let small = |max_buffer| {
-            let max_buffer = Some(max_buffer);
-            let target = Target {
-                max_buffer,
-                ..target
-            };
-            Plan::within(&Preset::Medium.vision(), &frame, target, u64::MAX)
-        };
-        small(table).unwrap();
-        let refused = small(table - 1).unwrap_err();
+        let frame = [InputSize::image(GridThw::new(1, 2, 2))];
+        target.max_buffer = Some(table);
+        plan_of(&frame, target, None).unwrap();
+        target.max_buffer = Some(table - 1);
+        let refused = plan_of(&frame, target, None).unwrap_err();
         assert!(matches!(refused, Error::Buffer { needed, .. } if needed == table));
         target.max_buffer = Some(1 << 20);
-        let refused = plan(target, u64::MAX).unwrap_err().to_string();
+        let refused = plan(target, None).unwrap_err().to_string();
         assert!(refused.contains("1.00 MiB"), "{refused}");
     }
 
     #[test]
-    fn the_longest_clip_is_planned_at_once() {
-        let grids = [GridThw::new(1 << 23, 2, 2)];
-        let target = Target::new(Backend::Flex, FloatDType::F32);
-        let config = Preset::Tiny.vision();
-        let plan = Plan::new(&config, &grids, target);
-        assert_eq!(plan.patches_at_once, 1024);
-        assert_eq!(plan.activations, 2 * plan.embeddings);
-        let short = Plan::new(&config, &[GridThw::new(512, 2, 2)], target);
-        assert_eq!(short.largest_tensor, plan.largest_tensor);
+    fn the_next_batch_is_counted_where_it_is_prefetched() {
+        let large = InputSize {
+            open_bytes: 10,
+            decode_bytes: 1000,
+            ..InputSize::image(GridThw::new(1, 128, 130))
+        };
+        let row_bytes = 128 * 130 * 588 * 4;
+        for (backend, batches) in [(Backend::Flex, 1), (Backend::Cuda, 2)] {
+            let target = Target::new(backend, FloatDType::F32);
+            let plan = plan_of(&[large; 3], target, None).unwrap();
+            assert_eq!(plan.patch_rows, batches * row_bytes);
+            assert_eq!(plan.reading, 30 + 1000);
+        }
     }
 
     #[test]
-    fn each_of_several_devices_holds_its_share() {
+    fn the_longest_video_is_planned_at_once() {
+        let video = |t| InputSize {
+            kind: PatchKind::Video,
+            ..InputSize::image(GridThw::new(t, 2, 2))
+        };
+        let target = Target::new(Backend::Flex, FloatDType::F32);
+        let (config, options) = (Preset::Tiny.vision(), EncodeOptions::default());
+        let limits = BatchLimits::new(&target);
+        let plan = |t| Plan::new(&config, &[video(t)], target, &options, limits);
+        let long = plan(1 << 23);
+        assert_eq!(long.patches_at_once, 1024);
+        assert_eq!(long.activations, 2 * long.embeddings);
+        assert_eq!(plan(512).largest_tensor, long.largest_tensor);
+    }
+
+    #[test]
+    fn each_of_several_devices_has_its_share() {
         let target = Target::new(Backend::Cuda, FloatDType::BF16);
-        let alone = plan(target, u64::MAX).unwrap();
-        let shared = plan(
-            Target {
-                devices: 2,
-                ..target
-            },
-            u64::MAX,
-        )
-        .unwrap();
+        let alone = plan(target, None).unwrap();
+        let two = Target {
+            devices: 2,
+            ..target
+        };
+        let shared = plan(two, None).unwrap();
         assert_eq!(alone.patches_at_once, 3244);
-        // The large picture costs more than the others together.
+        // The large image costs more than the others together.
         assert_eq!(shared.patches_at_once, 1900);
         assert_eq!(shared.weights, alone.weights);
         assert!(shared.activations < alone.activations);
-        let share = Plan::new(&Preset::Medium.vision(), &GRIDS[2..], target);
+        let share = plan_of(&inputs()[2..], target, None).unwrap();
         assert_eq!(shared.activations, share.activations);
+    }
+
+    #[test]
+    fn extra_outputs_are_kept() {
+        let target = Target::new(Backend::Cuda, FloatDType::F32);
+        let (config, limits) = (Preset::Medium.vision(), BatchLimits::new(&target));
+        let plan = |options: &EncodeOptions| Plan::new(&config, &inputs(), target, options, limits);
+        let extra = plan(&EncodeOptions {
+            last_hidden_state: true,
+            hidden_states: vec![0, 3],
+            ..EncodeOptions::default()
+        });
+        let usual = plan(&EncodeOptions::default());
+        let bytes = 4 * (2 * 3244 * config.hidden_size + 811 * config.out_hidden_size) as u64;
+        assert_eq!(extra.embeddings - usual.embeddings, bytes);
+        assert_eq!(extra.activations - usual.activations, bytes);
     }
 }

@@ -1,25 +1,41 @@
-//! What stands in a prompt for a picture or a clip.
+//! The placeholders of images and videos in a prompt, and the embeddings in their place.
 //!
-//! transformers' processors write these strings where the chat template has put `<|image|>` or `<|video|>`; the
-//! tokenizer makes of each `<|image|>` one token, and [`scatter`](crate::scatter) puts one embedding in its place. Clips
-//! use the same placeholder as pictures.
+//! The chat template writes `<|image|>` or `<|video|>`. The processors of transformers replace these by the strings of
+//! [`image()`] and [`video`]. The tokenizer makes one token of each [`IMAGE`], and [`scatter`] puts one embedding in its place.
+//! Videos use the same placeholder as images.
+//!
+//! ```
+//! use glm4v::{GridThw, prompt};
+//!
+//! let text = prompt::image(GridThw::new(1, 4, 6), 2);
+//! assert_eq!(text.matches(prompt::IMAGE).count(), 6);
+//! ```
+
+mod projection;
+mod scatter;
 
 use glm4v_config::{GridThw, SamplingRule};
 
-/// The placeholder of one embedding; `image_token_id` of `config.json` is its token.
+pub use self::projection::Projection;
+pub use self::scatter::scatter;
+use crate::Error;
+
+/// The placeholder of one embedding. Its token is `image_token_id` of `config.json`.
 pub const IMAGE: &str = "<|image|>";
 
-/// A picture: begin, as many placeholders as it has tokens, end (`replace_image_token` of transformers 5.23 within
-/// what the chat template writes around it).
+/// The string of an image: a begin, one placeholder a token, an end.
+///
+/// This is `replace_image_token` of transformers 5.23 with the text of the chat template around it.
 #[must_use]
 pub fn image(grid: GridThw, spatial_merge_size: usize) -> String {
     let placeholders = IMAGE.repeat(grid.num_tokens(spatial_merge_size));
     format!("<|begin_of_image|>{placeholders}<|end_of_image|>")
 }
 
-/// A clip: each temporal patch as a picture, followed by its time (`replace_video_token` of transformers' 5.23
-/// `Glm4vProcessor`, which cuts seconds to integers, and of its `Glm46VProcessor`, which writes them with one decimal).
-/// `timestamps` are those of [`Clip`](crate::Clip), one a temporal patch, in seconds.
+/// The string of a video: each temporal patch as an image, followed by its time.
+///
+/// `timestamps` has one time in seconds a temporal patch. [`SamplingRule::Glm4v`] writes whole seconds, as
+/// `Glm4vProcessor` of transformers 5.23 does. [`SamplingRule::Glm46v`] writes one decimal, as `Glm46VProcessor` does.
 #[must_use]
 pub fn video(
     grid: GridThw,
@@ -36,12 +52,28 @@ pub fn video(
     format!("<|begin_of_video|>{frames}<|end_of_video|>")
 }
 
+fn check_shape(
+    what: &'static str,
+    fits: bool,
+    expected: impl ToString,
+    found: &[usize],
+) -> Result<(), Error> {
+    if fits {
+        return Ok(());
+    }
+    Err(Error::Shape {
+        what,
+        expected: expected.to_string(),
+        found: found.to_vec(),
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_picture_has_a_placeholder_a_token() {
+    fn an_image_has_one_placeholder_a_token() {
         let prompt = image(GridThw::new(1, 4, 6), 2);
         assert_eq!(prompt.matches(IMAGE).count(), 6);
         assert!(
@@ -53,7 +85,7 @@ mod tests {
 
     /// Printed by `Glm4vProcessor.replace_frame_token_id` and `Glm46VProcessor`'s.
     #[test]
-    fn a_clip_names_the_time_of_each_temporal_patch() {
+    fn a_video_names_the_time_of_each_temporal_patch() {
         let frame = "<|begin_of_image|><|image|><|end_of_image|>";
         let prompt = |rule| video(GridThw::new(2, 2, 2), &[0.25, 1.96], rule, 2);
         assert_eq!(

@@ -6,60 +6,55 @@ use burn::tensor::{Device, DeviceKind as Selector};
 
 use super::{Backend, DeviceError, DeviceInfo, DeviceKind, DeviceSpec};
 
-/// Devices that were started: burn starts each only once in a program.
-static STARTED: Mutex<Option<HashMap<DeviceSpec, Started>>> = Mutex::new(None);
+/// The devices that were started, each with its largest tensor in bytes. burn starts each device only once in a program.
+static STARTED: Mutex<Option<HashMap<DeviceSpec, (Device, u64)>>> = Mutex::new(None);
 
-struct Started {
-    device: Device,
-    max_buffer: u64,
-}
-
-/// What the driver says of an adapter.
+/// An adapter, as its driver describes it.
 struct Adapter {
     info: wgpu::AdapterInfo,
     max_buffer: u64,
 }
 
-/// The adapters that a backend can drive: hardware before software.
-pub(super) fn found(backend: Backend) -> Vec<DeviceInfo> {
-    let mut adapters: Vec<DeviceInfo> = adapters(backend)
+/// The adapters of a backend, hardware before software.
+pub(super) fn find_all(backend: Backend) -> Vec<DeviceInfo> {
+    let info = |(index, adapter): (usize, Adapter)| DeviceInfo {
+        spec: DeviceSpec {
+            backend: Some(backend),
+            index: Some(index),
+        },
+        name: format!("{} ({:?})", adapter.info.name, adapter.info.backend),
+        kind: match adapter.info.device_type {
+            wgpu::DeviceType::Cpu => DeviceKind::SoftwareGpu,
+            _ => DeviceKind::Gpu,
+        },
+        max_buffer: Some(adapter.max_buffer),
+    };
+    adapters(backend)
         .into_iter()
-        .map(|adapter| DeviceInfo {
-            spec: backend.into(),
-            name: format!("{} ({:?})", adapter.info.name, adapter.info.backend),
-            kind: match adapter.info.device_type {
-                wgpu::DeviceType::Cpu => DeviceKind::SoftwareGpu,
-                _ => DeviceKind::Gpu,
-            },
-            max_buffer: Some(adapter.max_buffer),
-        })
-        .collect();
-    for (index, adapter) in adapters.iter_mut().enumerate() {
-        adapter.spec.index = Some(index);
-    }
-    adapters
+        .enumerate()
+        .map(info)
+        .collect()
 }
 
 pub(super) fn open(spec: DeviceSpec) -> Result<Device, DeviceError> {
     let mut started = STARTED.lock().unwrap_or_else(PoisonError::into_inner);
     let started = started.get_or_insert_default();
-    if let Some(known) = started.get(&spec) {
-        return Ok(known.device.clone());
+    if let Some((device, _)) = started.get(&spec) {
+        return Ok(device.clone());
     }
     let new = start(spec).map_err(|reason| DeviceError::NotFound { spec, reason })?;
-    let device = new.device.clone();
-    started.insert(spec, new);
+    let (device, _) = started.entry(spec).insert_entry(new).get().clone();
     Ok(device)
 }
 
-/// Most bytes of one tensor on a device that was started here.
+/// The largest tensor in bytes on a device that was started here.
 pub(super) fn max_buffer(device: &Device) -> Option<u64> {
     let started = STARTED.lock().unwrap_or_else(PoisonError::into_inner);
     let mut started = started.as_ref()?.values();
-    Some(started.find(|known| known.device == *device)?.max_buffer)
+    Some(started.find(|(known, _)| known == device)?.1)
 }
 
-fn start(spec: DeviceSpec) -> Result<Started, String> {
+fn start(spec: DeviceSpec) -> Result<(Device, u64), String> {
     let backend = spec.backend.unwrap_or(Backend::Wgpu);
     let adapters = adapters(backend);
     let index = spec.index.unwrap_or(0);
@@ -78,20 +73,18 @@ fn start(spec: DeviceSpec) -> Result<Started, String> {
         .graphics_api(api(backend))
         .init()
         .map_err(|error| error.to_string())?;
-    Ok(Started {
-        device,
-        max_buffer: adapter.max_buffer,
-    })
+    Ok((device, adapter.max_buffer))
 }
 
-/// The adapters of the first graphics API that has any, as burn chooses it; hardware before software.
+/// The adapters of the first graphics API that has adapters, hardware before software. burn chooses the API in this order.
 fn adapters(backend: Backend) -> Vec<Adapter> {
     let candidates: &[wgpu::Backends] = match backend {
         Backend::Vulkan => &[wgpu::Backends::VULKAN],
         Backend::Metal => &[wgpu::Backends::METAL],
         Backend::Webgpu => &[wgpu::Backends::BROWSER_WEBGPU],
-        _ if cfg!(target_vendor = "apple") => &[wgpu::Backends::METAL],
-        _ => &[wgpu::Backends::VULKAN, wgpu::Backends::DX12],
+        Backend::Wgpu if cfg!(target_vendor = "apple") => &[wgpu::Backends::METAL],
+        Backend::Wgpu => &[wgpu::Backends::VULKAN, wgpu::Backends::DX12],
+        Backend::Cuda | Backend::Flex | Backend::Ndarray => &[],
     };
     let instance = wgpu::Instance::default();
     let list = |backends: &wgpu::Backends| {
@@ -118,13 +111,13 @@ fn api(backend: Backend) -> WgpuBackend {
         Backend::Vulkan => WgpuBackend::Vulkan,
         Backend::Metal => WgpuBackend::Metal,
         Backend::Webgpu => WgpuBackend::WebGpu,
-        _ => WgpuBackend::Auto,
+        Backend::Wgpu | Backend::Cuda | Backend::Flex | Backend::Ndarray => WgpuBackend::Auto,
     }
 }
 
 impl Adapter {
     fn new(adapter: &wgpu::Adapter) -> Self {
-        // burn starts a device with all that its adapter allows.
+        // burn starts a device with all limits of its adapter.
         let limits = adapter.limits();
         let binding = limits.max_storage_buffer_binding_size;
         Self {

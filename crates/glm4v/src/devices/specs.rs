@@ -1,10 +1,10 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::{Backend, DeviceError, DeviceInfo, DeviceKind, DeviceSpec, found};
+use super::{Backend, DeviceError, DeviceInfo, DeviceKind, DeviceSpec, find_all};
 
-/// Which devices to use together: one, as [`DeviceSpec`] names it, all GPUs of a backend, as in `cuda:all`, or several GPUs,
-/// as in `cuda:0,cuda:2`.
+/// The names of devices that work together: one [`DeviceSpec`], several as in `cuda:0,cuda:2`, or all GPUs of a backend as
+/// in `cuda:all`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeviceSpecs(Vec<Named>);
 
@@ -15,21 +15,20 @@ enum Named {
 }
 
 impl DeviceSpecs {
-    /// What these name, in their order. `all` takes software GPUs only where there is nothing else.
+    /// The devices of these names, in order. `all` includes software GPUs only if the backend has no other device.
     ///
     /// # Errors
-    /// Those of [`DeviceSpec::find`]; [`DeviceError::NotShared`] where a CPU is one of several.
+    /// As [`DeviceSpec::find`]; [`DeviceError::NotShared`] if one of several devices is a CPU.
     pub fn find(&self) -> Result<Vec<DeviceInfo>, DeviceError> {
-        let found = self.0.iter().map(|named| named.find());
+        let found = self.0.iter().map(Named::find);
         let found: Vec<DeviceInfo> = found.collect::<Result<Vec<_>, _>>()?.concat();
-        let cpu = found.iter().find(|device| device.kind == DeviceKind::Cpu);
-        match cpu {
+        match found.iter().find(|device| device.kind == DeviceKind::Cpu) {
             Some(cpu) if found.len() > 1 => Err(DeviceError::NotShared { spec: cpu.spec }),
             _ => Ok(found),
         }
     }
 
-    /// The names themselves; of `all`, the backend's.
+    /// The names. For `all` it is the name of the backend.
     pub fn named(&self) -> impl Iterator<Item = DeviceSpec> + '_ {
         self.0.iter().map(|named| match *named {
             Named::One(spec) => spec,
@@ -43,13 +42,20 @@ impl Named {
         match *self {
             Self::One(spec) => Ok(vec![spec.find()?]),
             Self::All(backend) => {
-                // The best comes first, and says what there is.
+                // The best device comes first.
                 let best = DeviceSpec::from(backend).find()?.kind;
-                let mut devices = found(backend).unwrap_or_default();
+                let mut devices = find_all(backend).unwrap_or_default();
                 devices.retain(|device| device.kind == best);
                 Ok(devices)
             }
         }
+    }
+}
+
+impl Default for DeviceSpecs {
+    /// `auto`
+    fn default() -> Self {
+        DeviceSpec::default().into()
     }
 }
 
@@ -63,32 +69,29 @@ impl FromStr for DeviceSpecs {
     type Err = DeviceError;
 
     fn from_str(text: &str) -> Result<Self, DeviceError> {
-        let named = |part: &str| match part.strip_suffix(":all") {
-            // An index is what a CPU has not, either.
+        let named = |name: &str| match name.strip_suffix(":all") {
+            // As with an index, a CPU is refused.
             Some(name) => format!("{name}:0").parse().map(|spec: DeviceSpec| {
                 let backend = spec.backend;
-                Named::All(backend.expect("an index is of a backend"))
+                Named::All(backend.expect("only backends have an index"))
             }),
-            None => part.parse().map(Named::One),
+            None => name.parse().map(Named::One),
         };
         let unknown = |_| DeviceError::Unknown {
             found: text.to_owned(),
         };
-        let parts = text.split(',').map(named).collect::<Result<Vec<_>, _>>();
-        parts.map(Self).map_err(unknown)
+        let names = text.split(',').map(named).collect::<Result<Vec<_>, _>>();
+        names.map(Self).map_err(unknown)
     }
 }
 
 impl fmt::Display for DeviceSpecs {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, named) in self.0.iter().enumerate() {
-            f.write_str(if index == 0 { "" } else { "," })?;
-            match named {
-                Named::One(spec) => spec.fmt(f)?,
-                Named::All(backend) => write!(f, "{backend}:all")?,
-            }
-        }
-        Ok(())
+        let names = self.0.iter().map(|named| match named {
+            Named::One(spec) => spec.to_string(),
+            Named::All(backend) => format!("{backend}:all"),
+        });
+        f.write_str(&names.collect::<Vec<_>>().join(","))
     }
 }
 

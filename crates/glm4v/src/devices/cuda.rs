@@ -5,8 +5,8 @@ use cudarc::driver::{result, sys};
 
 use super::{Backend, DeviceError, DeviceInfo, DeviceKind, DeviceSpec};
 
-/// The CUDA devices; asking burn for one without a driver would panic.
-pub(super) fn found() -> Result<Vec<DeviceInfo>, String> {
+/// The CUDA devices. Without a driver burn would panic, so the driver is looked for first.
+pub(super) fn find_all() -> Result<Vec<DeviceInfo>, String> {
     if !driver_is_present() {
         return Err("the NVIDIA driver (libcuda) is not installed".into());
     }
@@ -27,7 +27,7 @@ pub(super) fn found() -> Result<Vec<DeviceInfo>, String> {
     Ok(devices.collect())
 }
 
-/// Runs one small kernel: burn panics, and only at the first one, where the compiler (NVRTC) or memory is missing.
+/// Runs one small kernel. burn panics at the first kernel if the compiler (NVRTC) or memory is missing.
 pub(super) fn open(spec: DeviceSpec) -> Result<Device, DeviceError> {
     let start = || {
         let device = Device::cuda(spec.index.unwrap_or(0));
@@ -38,7 +38,7 @@ pub(super) fn open(spec: DeviceSpec) -> Result<Device, DeviceError> {
     match catch_unwind(start) {
         Ok(started) => started.map_err(|error| failed(error.to_string())),
         Err(_) => Err(failed(
-            "it was found, but does not start; is CUDA's NVRTC installed?".into(),
+            "it was found, but it does not start; is NVRTC of CUDA installed?".into(),
         )),
     }
 }

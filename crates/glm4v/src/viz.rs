@@ -1,16 +1,30 @@
+//! Embeddings or hidden states as colors.
+//!
+//! ```
+//! use glm4v::viz::{colors, principal_components};
+//! use ndarray::Array2;
+//!
+//! let rows = Array2::from_shape_fn((12, 256), |(row, column)| ((row * column) as f32).sin());
+//! let rgb = colors(principal_components(rows.view(), 3).view()); // one color a row
+//! assert_eq!(rgb.len(), 12);
+//! ```
+
 use ndarray::{Array2, ArrayView1, ArrayView2, Axis};
 
-/// Turns of the iteration at most; well-parted components settle in a dozen.
-const TURNS: usize = 100;
-/// A turn that moves every direction less than this is the last.
-const SETTLED: f32 = 1e-5;
+/// The most iterations. Well-separated components converge in a dozen.
+const ITERATIONS: usize = 100;
+/// The iteration has converged when it changes no direction by more than this.
+const CONVERGED: f32 = 1e-5;
 
-/// The first `count` principal components of `rows`, `[rows, width]`: where each row lies along the `count` orthogonal
-/// directions in which the rows differ most, `[rows, count]`, the first direction first. The sign of a component, which
-/// is free, is such that its largest deviation is positive.
+/// The first `count` principal components of `rows`, in order of their variance. The largest deviation of each component
+/// is positive.
+///
+/// # Shapes
+/// - rows: `[rows, width]`
+/// - output: `[rows, count]`
 ///
 /// # Panics
-/// If there are fewer rows or columns than components, or a value is not finite.
+/// If there are fewer rows or columns than components, or if a value is not finite.
 #[must_use]
 pub fn principal_components(rows: ArrayView2<'_, f32>, count: usize) -> Array2<f32> {
     assert!(
@@ -24,43 +38,43 @@ pub fn principal_components(rows: ArrayView2<'_, f32>, count: usize) -> Array2<f
     );
     let mean = rows.sum_axis(Axis(0)) / rows.nrows() as f32;
     let centred = &rows - &mean;
-    // Any start will do that is orthogonal to no component.
+    // Any start works that is not orthogonal to a component.
     let start = |(column, component): (usize, usize)| ((7 * column + component) as f32).sin();
     let mut directions = Array2::from_shape_fn((rows.ncols(), count), start);
     orthonormalize(&mut directions);
-    for _ in 0..TURNS {
+    for _ in 0..ITERATIONS {
         let mut next = centred.t().dot(&centred.dot(&directions));
         orthonormalize(&mut next);
-        let kept = (&next * &directions).sum_axis(Axis(0));
+        let cosines = (&next * &directions).sum_axis(Axis(0));
         directions = next;
-        if kept.iter().all(|cosine| 1.0 - cosine.abs() < SETTLED) {
+        if cosines.iter().all(|cosine| 1.0 - cosine.abs() < CONVERGED) {
             break;
         }
     }
     let mut components = centred.dot(&directions);
     for mut component in components.columns_mut() {
-        let extreme = component.iter().copied().fold(0.0_f32, |largest, value| {
-            if value.abs() > largest.abs() {
-                value
-            } else {
-                largest
-            }
-        });
+        let larger = |largest: f32, &value: &f32| match value.abs() > largest.abs() {
+            true => value,
+            false => largest,
+        };
+        let extreme = component.iter().fold(0.0, larger);
         component *= extreme.signum();
     }
     components
 }
 
-/// Three components, `[rows, 3]`, as red, green and blue. Of each component the one per cent of lowest and of highest
-/// values are cut, and what is between spans all levels.
+/// Three components as red, green and blue. The lowest and the highest percent of each component are clipped, and the rest
+/// spans all levels.
+///
+/// # Shapes
+/// - components: `[rows, 3]`
 #[must_use]
-pub fn colours(components: ArrayView2<'_, f32>) -> Vec<[u8; 3]> {
+pub fn colors(components: ArrayView2<'_, f32>) -> Vec<[u8; 3]> {
     let ranges: Vec<(f32, f32)> = components.columns().into_iter().map(range).collect();
     let level = |value: f32, (low, high): (f32, f32)| {
-        let share = if high > low {
-            (value - low) / (high - low)
-        } else {
-            0.5
+        let share = match high > low {
+            true => (value - low) / (high - low),
+            false => 0.5,
         };
         (share.clamp(0.0, 1.0) * 255.0).round() as u8
     };
@@ -79,7 +93,7 @@ fn range(values: ArrayView1<'_, f32>) -> (f32, f32) {
     }
 }
 
-/// Makes the columns orthogonal and of length 1, or 0 where nothing is left (Gram-Schmidt, twice for the rounding).
+/// Makes the columns orthogonal and of length 1, or 0 if they depend on one another. Gram-Schmidt runs twice against rounding.
 fn orthonormalize(columns: &mut Array2<f32>) {
     for index in 0..columns.ncols() {
         let (before, mut rest) = columns.view_mut().split_at(Axis(1), index);
@@ -103,7 +117,7 @@ mod tests {
 
     use super::*;
 
-    /// Rows along three orthogonal directions of six, of very different lengths, off the origin.
+    /// Rows along three of six orthogonal directions, with very different lengths, away from the origin.
     fn cloud() -> (Array2<f32>, Array2<f32>) {
         let directions = array![
             [0.0, 0.6, 0.0, 0.8, 0.0, 0.0],
@@ -124,8 +138,8 @@ mod tests {
         let found = principal_components(rows.view(), 3);
         for (found, share) in found.columns().into_iter().zip(shares.columns()) {
             let same = found.iter().zip(share).all(|(a, b)| (a - b).abs() < 1e-3);
-            let turned = found.iter().zip(share).all(|(a, b)| (a + b).abs() < 1e-3);
-            assert!(same || turned, "{found} {share}");
+            let negated = found.iter().zip(share).all(|(a, b)| (a + b).abs() < 1e-3);
+            assert!(same || negated, "{found} {share}");
         }
     }
 
@@ -133,16 +147,13 @@ mod tests {
     fn equal_rows_have_no_components_and_one_gray() {
         let found = principal_components(Array2::from_elem((4, 5), 2.0).view(), 3);
         assert_eq!(found, Array2::<f32>::zeros((4, 3)));
-        assert_eq!(colours(found.view()), [[128; 3]; 4]);
+        assert_eq!(colors(found.view()), [[128; 3]; 4]);
     }
 
     #[test]
-    fn colours_span_all_levels() {
+    fn colors_span_all_levels() {
         let components = Array2::from_shape_fn((5, 3), |(row, _)| row as f32);
-        let levels: Vec<u8> = colours(components.view())
-            .iter()
-            .map(|rgb| rgb[0])
-            .collect();
+        let levels: Vec<u8> = colors(components.view()).iter().map(|rgb| rgb[0]).collect();
         assert_eq!(levels, [0, 64, 128, 191, 255]);
     }
 }

@@ -1,32 +1,30 @@
-//! How much memory there is.
-
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Bytes that this process may come to hold in all: what it holds now, and what the machine and the process's control
-/// group have left, each with its swap. `None` where the system does not say; it does on Linux.
+/// Bytes of host memory that this process can use in all: the memory in use, and the free memory of its machine and
+/// control group. Swap counts too. `None` where the system does not report it. Linux does.
 #[must_use]
 pub fn available_memory() -> Option<u64> {
     let status = read("/proc/self/status")?;
     let swapped = field(&status, "VmSwap:").unwrap_or(0);
-    let held = field(&status, "VmRSS:")?.saturating_add(swapped);
+    let used = field(&status, "VmRSS:")?.saturating_add(swapped);
     let memory = read("/proc/meminfo")?;
     let swap = field(&memory, "SwapFree:").unwrap_or(0);
     let available = field(&memory, "MemAvailable:")?;
     let groups = groups().into_iter();
     let left = groups.map(|group| left_in_group(&group, available, swap));
     let machine = available.saturating_add(swap);
-    Some(held.saturating_add(left.fold(machine, u64::min)))
+    Some(used.saturating_add(left.fold(machine, u64::min)))
 }
 
-/// The directories of the process's control group and of those around it. A machine may have both versions of the
-/// interface at once, and the memory controller in either.
+/// The directories of the process's control group and of its ancestors. A machine can have both versions of the interface
+/// at once, with the memory controller in either.
 fn groups() -> Vec<PathBuf> {
     let own = read("/proc/self/cgroup").unwrap_or_default();
     own.lines().flat_map(groups_of).collect()
 }
 
-/// Those of one line of `/proc/self/cgroup`: `0::/PATH`, or `NUMBER:memory:/PATH` in the first version.
+/// The directories of one line of `/proc/self/cgroup`: `0::/PATH`, or `NUMBER:memory:/PATH` in version 1.
 fn groups_of(line: &str) -> Vec<PathBuf> {
     let root = Path::new("/sys/fs/cgroup");
     let (root, own) = match line.splitn(3, ':').collect::<Vec<_>>()[..] {
@@ -36,13 +34,12 @@ fn groups_of(line: &str) -> Vec<PathBuf> {
         }
         _ => return Vec::new(),
     };
-    // The last is the root: in a container, the path is often the host's, and the root is the group.
+    // The last directory is the root. In a container the path is often that of the host, and the root is the group.
     let own = Path::new(own.trim_start_matches('/'));
     own.ancestors().map(|group| root.join(group)).collect()
 }
 
-/// What a group has left of its memory, or of the machine's `available` memory where it has no limit, and of the machine's
-/// free `swap` what it may use.
+/// Bytes that a group has left. Without a limit of its own, it has the `available` memory and the free `swap` of the machine.
 fn left_in_group(group: &Path, available: u64, swap: u64) -> u64 {
     let number = |name: &str| read(group.join(name))?.trim().parse::<u64>().ok();
     let left = |limit: &str, used: &str| Some(number(limit)?.saturating_sub(number(used)?));
@@ -56,27 +53,26 @@ fn left_in_group(group: &Path, available: u64, swap: u64) -> u64 {
     };
     let swapped = left("memory.swap.max", "memory.swap.current").unwrap_or(u64::MAX);
     let with_swap = memory.saturating_add(swap.min(swapped));
-    // The first version limits memory and swap together.
+    // Version 1 limits memory and swap together.
     let both = left("memory.memsw.limit_in_bytes", "memory.memsw.usage_in_bytes");
     let both = both.map_or(u64::MAX, |left| left.saturating_add(files));
     with_swap.min(both)
 }
 
-/// Bytes of files and of the kernel's own caches in memory, which make room where it is needed. The first version counts
-/// a group's children under names of their own.
+/// Bytes of caches in memory, which the kernel frees when memory is needed. Version 1 has separate names for totals with
+/// child groups.
 fn cached(stat: &str) -> u64 {
     let names = match stat.contains("total_inactive_file ") {
-        true => ["total_inactive_file", "total_active_file", ""],
-        false => ["inactive_file", "active_file", "slab_reclaimable"],
+        true => &["total_inactive_file", "total_active_file"][..],
+        false => &["inactive_file", "active_file", "slab_reclaimable"],
     };
     let fields = stat.lines().filter_map(|line| line.split_once(' '));
     let files = fields.filter(|(name, _)| names.contains(name));
-    files
-        .filter_map(|(_, bytes)| bytes.trim().parse::<u64>().ok())
-        .sum()
+    let bytes = files.filter_map(|(_, bytes)| bytes.trim().parse::<u64>().ok());
+    bytes.sum()
 }
 
-/// The bytes of a field that is given in kB.
+/// The bytes of a field in kB.
 fn field(text: &str, name: &str) -> Option<u64> {
     let rest = text.lines().find_map(|line| line.strip_prefix(name))?;
     let kib: u64 = rest.trim().strip_suffix("kB")?.trim().parse().ok()?;
@@ -100,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn a_group_leaves_its_limit_less_what_cannot_make_room() {
+    fn a_group_has_left_its_limit_minus_what_cannot_be_freed() {
         let group = tempfile::tempdir().unwrap();
         let write = |name: &str, text: &str| fs::write(group.path().join(name), text).unwrap();
         assert_eq!(left_in_group(group.path(), 9999, 0), 9999);
@@ -122,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn a_group_swaps_as_far_as_it_may_and_there_is_room() {
+    fn swap_counts_up_to_the_limit_of_the_group() {
         let group = tempfile::tempdir().unwrap();
         let write = |name: &str, text: &str| fs::write(group.path().join(name), text).unwrap();
         write("memory.max", "1000");
@@ -140,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_version_limits_memory_and_swap_together() {
+    fn version_1_limits_memory_and_swap_together() {
         let group = tempfile::tempdir().unwrap();
         let write = |name: &str, text: &str| fs::write(group.path().join(name), text).unwrap();
         write("memory.limit_in_bytes", "1000");
@@ -154,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn groups_are_those_around_it_in_both_versions() {
+    fn all_ancestors_count_in_both_versions() {
         let paths = |line| -> Vec<String> {
             let groups = groups_of(line).into_iter();
             groups.map(|group| group.display().to_string()).collect()
@@ -172,8 +168,8 @@ mod tests {
 
     #[cfg(target_os = "linux")]
     #[test]
-    fn this_process_holds_something_of_a_machine_with_more() {
-        let held = field(&read("/proc/self/status").unwrap(), "VmRSS:").unwrap();
-        assert!(available_memory().unwrap() > held);
+    fn this_process_uses_less_than_it_can() {
+        let used = field(&read("/proc/self/status").unwrap(), "VmRSS:").unwrap();
+        assert!(available_memory().unwrap() > used);
     }
 }

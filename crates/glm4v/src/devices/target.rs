@@ -1,0 +1,30 @@
+use burn::tensor::FloatDType;
+use glm4v_model::ComputeMode;
+
+use super::Backend;
+
+/// The place where a tower runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// How the tower computes.
+    pub mode: ComputeMode,
+    /// Whether the memory of the device is the memory of the host.
+    pub shares_host_memory: bool,
+    /// The largest tensor in bytes, where the device limits it.
+    pub max_buffer: Option<u64>,
+    /// The number of devices that share each batch. Device figures of a plan are for each of them.
+    pub devices: usize,
+}
+
+impl Target {
+    /// One device of `backend` that computes in `dtype`.
+    #[must_use]
+    pub fn new(backend: Backend, dtype: FloatDType) -> Self {
+        Self {
+            mode: backend.compute_mode(dtype),
+            shares_host_memory: backend.is_cpu(),
+            max_buffer: None,
+            devices: 1,
+        }
+    }
+}

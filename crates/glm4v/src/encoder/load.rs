@@ -1,0 +1,177 @@
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use burn::tensor::{Device, FloatDType};
+use glm4v_config::{Preset, VisionConfig};
+use glm4v_model::{AttentionMethod, VisionModel};
+use glm4v_preprocess::Processor;
+use glm4v_weights::{Checkpoint, LoaderOptions};
+
+use super::VisionEncoder;
+use crate::devices::{DeviceInfo, DeviceSpecs};
+use crate::plan::{BatchLimits, MemoryBudget, Target};
+use crate::{EncodeOptions, Error, Plan};
+
+/// Where and how an encoder is loaded.
+///
+/// ```
+/// use glm4v::{FloatDType, LoadOptions, Preset, VisionEncoder};
+///
+/// let options = LoadOptions {
+///     device: "flex".parse()?,
+///     dtype: FloatDType::BF16,
+///     max_memory: Some(1 << 30), // 1 GiB
+///     ..LoadOptions::default()
+/// };
+/// let encoder = VisionEncoder::random(Preset::Tiny, 0, &options)?; // or load("zai-org/GLM-4.1V-9B-Thinking", …)
+/// # Ok::<(), glm4v::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct LoadOptions {
+    /// The device, or several GPUs that share each batch. The default is `auto`.
+    pub device: DeviceSpecs,
+    /// The type of the tower. The default is f32.
+    pub dtype: FloatDType,
+    /// The memory limit in bytes, for each GPU or for the process on a CPU. Weights that exceed it are refused unloaded.
+    pub max_memory: Option<u64>,
+    /// The largest tensor in bytes, if the device allows less than it reports.
+    pub max_buffer: Option<u64>,
+    /// How attention is computed. The default depends on the device (docs/parity.md).
+    pub attention: Option<AttentionMethod>,
+    /// The branch, tag or commit of a model on the hub. The default is `main`.
+    pub revision: Option<String>,
+    /// Whether a model on the hub is taken from the caches only.
+    pub offline: bool,
+}
+
+impl Default for LoadOptions {
+    fn default() -> Self {
+        Self {
+            device: DeviceSpecs::default(),
+            dtype: FloatDType::F32,
+            max_memory: None,
+            max_buffer: None,
+            attention: None,
+            revision: None,
+            offline: false,
+        }
+    }
+}
+
+impl VisionEncoder {
+    /// Loads a published checkpoint in f32 onto the best device: a directory, or the name of a model on the hub.
+    ///
+    /// Only the vision tower is read or fetched. Names need the feature `hub`.
+    ///
+    /// ```no_run
+    /// let encoder = glm4v::VisionEncoder::from_pretrained("zai-org/GLM-4.1V-9B-Thinking")?;
+    /// # Ok::<(), glm4v::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`VisionEncoder::load`].
+    pub fn from_pretrained(source: impl AsRef<Path>) -> Result<Self, Error> {
+        Self::load(source, &LoadOptions::default())
+    }
+
+    /// [`VisionEncoder::from_pretrained`] with options.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchModel`] if there is no such directory or model; [`Error::Config`] and [`Error::Weights`] for a file
+    /// that is missing or damaged; [`Error::Device`] and [`Error::Dtype`] if a device cannot be used; [`Error::Memory`] and
+    /// [`Error::Buffer`] if the weights do not fit.
+    pub fn load(source: impl AsRef<Path>, options: &LoadOptions) -> Result<Self, Error> {
+        let source = source.as_ref();
+        let dir = match source.is_dir() {
+            true => source.to_owned(),
+            false => hub_dir(source, options)?,
+        };
+        let config = VisionConfig::from_file(dir.join("config.json"))?;
+        let processor = Processor::from_dir(&dir)?;
+        processor.check(&config)?;
+        let checkpoint = Checkpoint::open(dir)?;
+        let load = |device: &Device, loader| Ok(checkpoint.load(&config, device, loader)?.0);
+        Self::build(&config, processor, options, load)
+    }
+
+    /// A preset with random parameters, which are the same for the same `seed`.
+    ///
+    /// # Errors
+    /// As [`VisionEncoder::load`], for the device and the memory.
+    pub fn random(preset: Preset, seed: u64, options: &LoadOptions) -> Result<Self, Error> {
+        let config = preset.vision();
+        let processor = Processor::from_preset(preset);
+        let load =
+            |device: &Device, loader| Ok(glm4v_weights::random(&config, seed, device, loader)?);
+        Self::build(&config, processor, options, load)
+    }
+
+    /// Checks each device before it loads the weights onto it.
+    fn build(
+        config: &VisionConfig,
+        processor: Processor,
+        options: &LoadOptions,
+        load: impl Fn(&Device, LoaderOptions) -> Result<VisionModel, Error>,
+    ) -> Result<Self, Error> {
+        let processor = Arc::new(processor);
+        let devices = options.device.find()?.into_iter();
+        let encoders = devices.map(|info| {
+            let (device, target) = options.open(&info, config)?;
+            let loader = LoaderOptions {
+                mode: target.mode,
+                max_split_bytes: target.max_buffer.unwrap_or(u64::MAX),
+            };
+            let encoder = Self::new(load(&device, loader)?, Arc::clone(&processor))?;
+            Ok(encoder.map_replicas(|replica| {
+                replica.target = target;
+                replica.max_memory = options.max_memory;
+                replica.attention = options.attention.unwrap_or(replica.attention);
+            }))
+        });
+        Self::combine(encoders.collect::<Result<_, Error>>()?)
+    }
+}
+
+impl LoadOptions {
+    /// Opens a device, and checks that it computes in this type and that the weights fit.
+    fn open(&self, info: &DeviceInfo, config: &VisionConfig) -> Result<(Device, Target), Error> {
+        let device = info.open()?;
+        if !device.supports_dtype(self.dtype) {
+            let (device, dtype) = (format!("{} ({})", info.spec, info.name), self.dtype);
+            return Err(Error::Dtype { device, dtype });
+        }
+        let target = Target {
+            max_buffer: self.max_buffer.or(info.max_buffer),
+            ..info.target(self.dtype)
+        };
+        let (options, limits) = (EncodeOptions::default(), BatchLimits::new(&target));
+        let budget = MemoryBudget {
+            allowed: self.max_memory,
+            machine: None,
+        };
+        Plan::within(config, &[], target, &options, limits, budget)?;
+        Ok((device, target))
+    }
+}
+
+/// The cached directory of a model on the hub, which is fetched if need be.
+#[cfg(feature = "hub")]
+fn hub_dir(source: &Path, options: &LoadOptions) -> Result<PathBuf, Error> {
+    use glm4v_hub::{Hub, ModelId};
+
+    let name = source.to_string_lossy().into_owned();
+    let Ok(model) = name.parse::<ModelId>() else {
+        let hint = "a model on the hub is named as in zai-org/GLM-4.1V-9B-Thinking";
+        return Err(Error::NoSuchModel { name, hint });
+    };
+    let hub = Hub::from_env()?.offline(options.offline);
+    Ok(hub.checkpoint(&model, options.revision.as_deref(), &())?)
+}
+
+#[cfg(not(feature = "hub"))]
+fn hub_dir(source: &Path, _: &LoadOptions) -> Result<PathBuf, Error> {
+    Err(Error::NoSuchModel {
+        name: source.to_string_lossy().into_owned(),
+        hint: "to load models by name, build with --features hub",
+    })
+}

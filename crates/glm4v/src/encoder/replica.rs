@@ -1,0 +1,91 @@
+use burn::tensor::{DType, Tensor, TensorData};
+use glm4v_model::{
+    AttentionMethod, CancelToken, Cancelled, ForwardOptions, PatchRows, VisionModel, VisionOutput,
+    join,
+};
+use glm4v_preprocess::Patches;
+
+use crate::Error;
+use crate::batching::{FrameSpan, MicroBatch, micro_batches};
+use crate::devices;
+use crate::plan::{BatchLimits, Plan, Target};
+
+/// A tower on one device, and the limits of that device.
+pub(super) struct Replica {
+    pub(super) model: VisionModel,
+    pub(super) target: Target,
+    pub(super) limits: BatchLimits,
+    pub(super) max_memory: Option<u64>,
+    pub(super) attention: AttentionMethod,
+}
+
+impl Replica {
+    pub(super) fn new(model: VisionModel) -> Self {
+        let device = model.device();
+        let target = Target {
+            mode: model.mode(),
+            shares_host_memory: devices::cpu_backend(&device).is_some(),
+            max_buffer: devices::max_buffer(&device),
+            devices: 1,
+        };
+        Self {
+            attention: devices::attention(&device),
+            limits: BatchLimits::new(&target),
+            max_memory: None,
+            model,
+            target,
+        }
+    }
+
+    /// The limits within which `spans` fit.
+    pub(super) fn fit(&self, spans: &[FrameSpan]) -> Result<BatchLimits, Error> {
+        let (config, limits) = (self.model.config(), self.limits);
+        Plan::limits_for(config, spans, self.target, limits, self.max_memory)
+    }
+
+    /// Encodes a share of a batch, one micro-batch after another.
+    pub(super) fn encode(
+        &self,
+        patches: &Patches,
+        share: &MicroBatch,
+        cancel: Option<&CancelToken>,
+    ) -> Result<Tensor<2>, Error> {
+        let limits = self.fit(&share.spans)?;
+        let mut outputs = Vec::new();
+        for mut batch in micro_batches(&share.spans, limits.max_patches) {
+            batch.rows = share.rows.start + batch.rows.start..share.rows.start + batch.rows.end;
+            let options = ForwardOptions {
+                cancel,
+                ..self.forward_options(limits)
+            };
+            outputs.push(self.forward(patches, &batch, options)?.embeddings);
+        }
+        Ok(join(outputs, 0))
+    }
+
+    pub(super) fn forward_options<'a>(&self, limits: BatchLimits) -> ForwardOptions<'a> {
+        ForwardOptions {
+            max_score_bytes: limits.max_score_bytes,
+            attention: self.attention,
+            ..ForwardOptions::default()
+        }
+    }
+
+    /// One pass over a micro-batch.
+    pub(super) fn forward<'a>(
+        &'a self,
+        patches: &Patches,
+        batch: &MicroBatch,
+        options: ForwardOptions<'a>,
+    ) -> Result<VisionOutput, Cancelled> {
+        let device = self.model.device();
+        let upload = |(kind, rows): (_, ndarray::ArrayView2<'_, f32>)| {
+            let values = rows.to_slice().expect("patch rows are contiguous");
+            let data = TensorData::new(values.to_vec(), [rows.nrows(), rows.ncols()]);
+            PatchRows::new(kind, Tensor::from_data(data, (&device, DType::F32)))
+        };
+        let rows = patches.rows(batch.rows.clone()).into_iter().map(upload);
+        let grids: Vec<_> = batch.spans.iter().map(|span| span.0).collect();
+        self.model.forward(rows.collect(), &grids, options)
+    }
+}

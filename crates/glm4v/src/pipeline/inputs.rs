@@ -1,0 +1,298 @@
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use glm4v_config::{GridThw, PatchKind};
+use glm4v_preprocess::{Patches, PreprocessError, Probed, Processor, ReadOptions, SampledFrames};
+use rayon::prelude::*;
+
+use super::{InputError, InputSource};
+use crate::batching::{LookAhead, look_ahead};
+use crate::plan::{BatchLimits, InputSize};
+
+/// Sources that are opened a few at a time, and read in batches.
+///
+/// Every source is opened and probed once. [`Inputs::look_ahead`] shows the sizes of the next inputs before they are
+/// decoded, so that a [`Plan`](crate::Plan) can be made of them. [`crate::pipeline`] has an example.
+pub struct Inputs {
+    sources: Box<dyn Iterator<Item = InputSource> + Send>,
+    processor: Arc<Processor>,
+    options: ReadOptions,
+    limits: BatchLimits,
+    /// Inputs that are open and not read.
+    open: VecDeque<Result<Open, InputError>>,
+    /// The number of sources so far.
+    count: usize,
+}
+
+type Open = (InputInfo, Probed);
+
+/// What is known of an input before it is decoded.
+#[derive(Clone, Debug, PartialEq)]
+pub struct InputInfo {
+    /// The place of the input among the sources, counted from 0.
+    pub index: usize,
+    /// Its path or name.
+    pub name: String,
+    /// (height, width) of the source in pixels.
+    pub size: (usize, usize),
+    /// Its grid, in patches.
+    pub grid: GridThw,
+    /// Whether its patch rows are those of an image or of a video.
+    pub kind: PatchKind,
+    /// The sampled frames of a video.
+    pub frames: Option<SampledFrames>,
+    /// The number of tokens that the tower makes of it.
+    pub tokens: usize,
+    /// Bytes that the open input keeps in memory until it is read.
+    pub open_bytes: u64,
+    /// Bytes while it is decoded, beside its patch rows and its file.
+    pub decode_bytes: u64,
+    /// What makes the result doubtful.
+    pub warnings: Vec<String>,
+}
+
+impl From<&InputInfo> for InputSize {
+    fn from(info: &InputInfo) -> Self {
+        Self {
+            grid: info.grid,
+            kind: info.kind,
+            open_bytes: info.open_bytes,
+            decode_bytes: info.decode_bytes,
+        }
+    }
+}
+
+/// Inputs that were read into one batch.
+#[derive(Debug)]
+pub struct ReadBatch {
+    /// The patch rows of the inputs that were read, in order. It is empty if every input failed.
+    pub patches: Patches,
+    /// All inputs of the batch, in order, also those that failed.
+    pub inputs: Vec<Result<InputInfo, InputError>>,
+}
+
+impl Inputs {
+    /// Inputs from `sources`, which `processor` turns into patches. Nothing is opened yet.
+    pub fn new<S>(
+        sources: S,
+        processor: Arc<Processor>,
+        options: ReadOptions,
+        limits: BatchLimits,
+    ) -> Self
+    where
+        S: IntoIterator<Item: Into<InputSource> + 'static, IntoIter: Send + 'static>,
+    {
+        Self {
+            sources: Box::new(sources.into_iter().map(Into::into)),
+            processor,
+            options,
+            limits,
+            open: VecDeque::new(),
+            count: 0,
+        }
+    }
+
+    /// The limits of a batch and of the look-ahead.
+    #[must_use]
+    pub fn limits(&self) -> BatchLimits {
+        self.limits
+    }
+
+    /// Changes the limits, for example to those of a [`Plan`](crate::Plan). Inputs that are open stay open.
+    #[must_use]
+    pub fn with_limits(self, limits: BatchLimits) -> Self {
+        Self { limits, ..self }
+    }
+
+    /// The next inputs, which are open but not decoded. At most 64 inputs are open, with about 32 MiB of files. Small inputs
+    /// that do not fill a batch are up to 1,024, and videos about 8. With batches of one patch, one input is open.
+    pub fn look_ahead(&mut self) -> impl Iterator<Item = Result<&InputInfo, &InputError>> {
+        self.open_next();
+        let open = self.open.iter();
+        open.map(|open| open.as_ref().map(|(info, _)| info))
+    }
+
+    /// Reads the next batch; all cores decode. Returns `None` after the last input.
+    pub fn next_batch(&mut self) -> Option<ReadBatch> {
+        let batch = self.open_next().batch;
+        let mut probed = Vec::new();
+        let inputs = self.open.drain(..batch).map(|open| {
+            let (info, source) = open?;
+            probed.push(source);
+            Ok(info)
+        });
+        let inputs: Vec<Result<InputInfo, InputError>> = inputs.collect();
+        let (patches, errors) = self.processor.read_batch(&probed);
+        let mut errors = errors.into_iter();
+        let inputs = inputs.into_iter().map(|input| {
+            let info = input?;
+            match errors.next().flatten() {
+                Some(error) => Err(InputError::new(info.index, info.name, error)),
+                None => Ok(info),
+            }
+        });
+        let inputs: Vec<_> = inputs.collect();
+        (!inputs.is_empty()).then_some(ReadBatch { patches, inputs })
+    }
+
+    /// Opens sources until the look-ahead is full. Threads open several at the same time.
+    fn open_next(&mut self) -> LookAhead {
+        loop {
+            let ahead = self.ahead();
+            let sources = self.sources.by_ref().take(ahead.to_open);
+            let sources: Vec<(InputSource, usize)> = sources.zip(self.count..).collect();
+            if sources.is_empty() {
+                return ahead;
+            }
+            self.count += sources.len();
+            let opened = sources.into_par_iter().map(|(source, index)| {
+                let name = source.name(index);
+                let open = open(source, &self.processor, &self.options, index, &name);
+                open.map_err(|error| InputError::new(index, name, error))
+            });
+            let opened: Vec<_> = opened.collect();
+            self.open.extend(opened);
+        }
+    }
+
+    fn ahead(&self) -> LookAhead {
+        let failed = InputSize::image(GridThw::new(0, 0, 0));
+        let size = |open: &Result<Open, _>| open.as_ref().map_or(failed, |(info, _)| info.into());
+        let (sizes, max_patches) = (self.open.iter().map(size), self.limits.max_batch_patches);
+        look_ahead(sizes, max_patches, rayon::current_num_threads())
+    }
+}
+
+fn open(
+    source: InputSource,
+    processor: &Processor,
+    options: &ReadOptions,
+    index: usize,
+    name: &str,
+) -> Result<Open, PreprocessError> {
+    let probed = processor.probe(source.open(options)?)?;
+    let open_bytes = probed.source.stored_bytes();
+    let info = InputInfo {
+        index,
+        name: name.to_owned(),
+        size: probed.size,
+        grid: probed.grid,
+        kind: probed.kind(),
+        frames: probed.frames.clone(),
+        tokens: probed.grid.num_tokens(processor.config().merge_size),
+        open_bytes,
+        decode_bytes: probed.decode_bytes.saturating_sub(open_bytes),
+        warnings: probed.source.warnings().to_vec(),
+    };
+    Ok((info, probed))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use burn::tensor::FloatDType;
+    use glm4v_config::Preset;
+    use image::DynamicImage;
+
+    use super::*;
+    use crate::devices::Backend;
+    use crate::plan::Target;
+
+    fn limits() -> BatchLimits {
+        BatchLimits::new(&Target::new(Backend::Flex, FloatDType::F32))
+    }
+
+    /// Images with this number of columns of 4 tokens each, and a broken file for 0.
+    fn inputs(columns: &'static [usize], limits: BatchLimits) -> (Inputs, Arc<AtomicUsize>) {
+        let opened = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&opened);
+        let sources = columns.iter().map(move |&columns| {
+            count.fetch_add(1, Ordering::Relaxed);
+            match columns {
+                0 => InputSource::Bytes {
+                    name: "broken.png".into(),
+                    bytes: b"\x89PNG\r\n\x1a\n".to_vec(),
+                },
+                columns => DynamicImage::new_rgb8(28 * columns as u32, 112).into(),
+            }
+        });
+        let processor = Arc::new(Processor::from_preset(Preset::Tiny));
+        let inputs = Inputs::new(sources, processor, ReadOptions::default(), limits);
+        (inputs, opened)
+    }
+
+    fn tokens(input: Result<&InputInfo, &InputError>) -> Option<usize> {
+        Some(input.ok()?.tokens)
+    }
+
+    #[test]
+    fn the_look_ahead_is_bounded() {
+        let small = |max_batch_patches| BatchLimits {
+            max_batch_patches,
+            ..limits()
+        };
+        let threads = rayon::current_num_threads();
+        for (max_batch_patches, expected) in [(1, 1..2), (1000, 64..64 + threads)] {
+            let (mut inputs, opened) = inputs(&[4; 100], small(max_batch_patches));
+            assert_eq!(opened.load(Ordering::Relaxed), 0);
+            let found = inputs.look_ahead().count();
+            assert!(expected.contains(&found), "{found}");
+            assert_eq!(opened.load(Ordering::Relaxed), found);
+        }
+        // The sixth image of 5.6 MB exceeds the bytes, and is the last. Threads open several at the same time.
+        let (mut large, _) = inputs(&[600; 20], limits());
+        let found = large.look_ahead().count();
+        assert!((6..6 + threads).contains(&found), "{found}");
+    }
+
+    #[test]
+    fn batches_are_filled_in_order() {
+        let small = BatchLimits {
+            max_batch_patches: 4 * 4 * 10,
+            ..limits()
+        };
+        let (mut inputs, _) = inputs(&[4, 5, 6, 4, 20, 5], small);
+        let sizes: Vec<_> = inputs.look_ahead().map(tokens).collect();
+        assert_eq!(sizes, [16, 20, 24, 16, 80, 20].map(Some));
+        let mut batches = Vec::new();
+        while let Some(batch) = inputs.next_batch() {
+            let indices = batch
+                .inputs
+                .iter()
+                .map(|input| input.as_ref().unwrap().index);
+            batches.push((indices.collect::<Vec<_>>(), batch.patches.num_patches()));
+        }
+        let expected = [
+            (vec![0, 1], 4 * 36),
+            (vec![2, 3], 4 * 40),
+            (vec![4], 4 * 80),
+            (vec![5], 4 * 20),
+        ];
+        assert_eq!(batches, expected);
+    }
+
+    #[test]
+    fn an_input_that_fails_keeps_its_place() {
+        let (mut inputs, _) = inputs(&[5, 0, 4], limits());
+        let sizes: Vec<_> = inputs.look_ahead().map(tokens).collect();
+        assert_eq!(sizes, [Some(20), None, Some(16)]);
+        let batch = inputs.next_batch().unwrap();
+        let [Ok(first), Err(second), Ok(third)] = &batch.inputs[..] else {
+            panic!("{:?}", batch.inputs);
+        };
+        assert_eq!((first.index, second.index, third.index), (0, 1, 2));
+        assert_eq!(second.to_string().matches("broken.png").count(), 1);
+        let grids = [GridThw::new(1, 8, 10), GridThw::new(1, 8, 8)];
+        assert_eq!(batch.patches.grids(), grids);
+        assert!(inputs.next_batch().is_none());
+    }
+
+    #[test]
+    fn a_batch_of_failures_has_no_patches() {
+        let (mut inputs, _) = inputs(&[0, 0], limits());
+        let batch = inputs.next_batch().unwrap();
+        assert_eq!((batch.inputs.len(), batch.patches.num_patches()), (2, 0));
+        assert!(inputs.next_batch().is_none());
+    }
+}

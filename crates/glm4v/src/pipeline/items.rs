@@ -1,0 +1,195 @@
+use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use glm4v_model::CancelToken;
+use glm4v_preprocess::ReadOptions;
+
+use super::{Batches, InputError, InputInfo, InputSource, Inputs, ReadBatch};
+use crate::{Embeddings, VisionEncoder};
+
+/// The embeddings of one image or video. [`crate`] has an example.
+#[derive(Clone, Debug)]
+pub struct Item {
+    /// The image or video.
+    pub input: InputInfo,
+    /// Its embeddings, on the device.
+    pub embeddings: Embeddings,
+}
+
+/// The items of [`VisionEncoder::encode_inputs`], in the order of the sources.
+///
+/// An input that fails is an [`InputError`], and does not affect the others.
+pub struct Items<'a> {
+    encoder: &'a VisionEncoder,
+    batches: Batches,
+    cancel: Option<CancelToken>,
+    /// Items of the last batch.
+    ready: VecDeque<Result<Item, InputError>>,
+}
+
+impl VisionEncoder {
+    /// Encodes files, one batch after another: images, videos, animated images, and folders with the frames of a video.
+    ///
+    /// Memory does not grow with the number of files. On GPUs the next batch is read while one is encoded.
+    pub fn encode_paths<P>(&self, paths: impl IntoIterator<Item = P>) -> Items<'_>
+    where
+        P: AsRef<Path>,
+    {
+        let path = |path: P| path.as_ref().to_owned();
+        self.encode_sources(paths.into_iter().map(path).collect::<Vec<PathBuf>>())
+    }
+
+    /// [`VisionEncoder::encode_paths`] for sources of any kind. The iterator can be endless.
+    pub fn encode_sources<S>(&self, sources: S) -> Items<'_>
+    where
+        S: IntoIterator<Item: Into<InputSource> + 'static, IntoIter: Send + 'static>,
+    {
+        self.encode_inputs(self.inputs(sources), None)
+    }
+
+    /// Encodes inputs until `cancel` stops it. The inputs of a cancelled batch have
+    /// [`Error::Cancelled`](crate::Error::Cancelled); no batch follows.
+    pub fn encode_inputs(&self, inputs: Inputs, cancel: Option<CancelToken>) -> Items<'_> {
+        Items {
+            encoder: self,
+            batches: Batches::new(inputs),
+            cancel,
+            ready: VecDeque::new(),
+        }
+    }
+
+    /// Inputs for this encoder, with its limits and the default [`ReadOptions`].
+    pub fn inputs<S>(&self, sources: S) -> Inputs
+    where
+        S: IntoIterator<Item: Into<InputSource> + 'static, IntoIter: Send + 'static>,
+    {
+        let processor = Arc::clone(self.processor());
+        Inputs::new(sources, processor, ReadOptions::default(), self.limits())
+    }
+}
+
+impl Iterator for Items<'_> {
+    type Item = Result<Item, InputError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            if let Some(item) = self.ready.pop_front() {
+                return Some(item);
+            }
+            if self.cancel.as_ref().is_some_and(CancelToken::is_cancelled) {
+                return None;
+            }
+            let batch = self.batches.next()?;
+            self.ready = self.encode(batch);
+        }
+    }
+}
+
+impl Items<'_> {
+    fn encode(&self, batch: ReadBatch) -> VecDeque<Result<Item, InputError>> {
+        let patches = &batch.patches;
+        let embeddings = match patches.spans() {
+            // All inputs of the batch failed.
+            [] => Ok(Vec::new()),
+            [..] => {
+                let batch = self.encoder.encode_tensor(patches, self.cancel.as_ref());
+                batch.map(|batch| batch.items().collect())
+            }
+        };
+        let mut embeddings = embeddings.map(Vec::into_iter).map_err(Arc::new);
+        let mut item = |input: InputInfo| match &mut embeddings {
+            Ok(items) => {
+                let embeddings = items.next().expect("one item for each input of a batch");
+                Ok(Item { input, embeddings })
+            }
+            Err(error) => Err(InputError {
+                index: input.index,
+                name: input.name,
+                source: Arc::clone(error),
+            }),
+        };
+        let inputs = batch.inputs.into_iter();
+        inputs.map(|input| item(input?)).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use glm4v_config::Preset;
+    use image::DynamicImage;
+
+    use super::*;
+    use crate::plan::BatchLimits;
+    use crate::{Error, LoadOptions};
+
+    fn encoder() -> VisionEncoder {
+        VisionEncoder::random(Preset::Tiny, 0, &LoadOptions::default()).unwrap()
+    }
+
+    fn sources() -> [InputSource; 3] {
+        [
+            DynamicImage::new_rgb8(56, 84).into(),
+            "no-such.png".into(),
+            DynamicImage::new_rgb8(112, 56).into(),
+        ]
+    }
+
+    #[test]
+    fn an_input_that_fails_does_not_affect_the_others() {
+        let encoder = encoder();
+        let items: Vec<_> = encoder.encode_sources(sources()).collect();
+        let [Ok(first), Err(error), Ok(third)] = &items[..] else {
+            panic!("{items:?}");
+        };
+        assert_eq!(
+            (first.input.index, error.index, third.input.index),
+            (0, 1, 2)
+        );
+        assert!(matches!(*error.source, Error::Preprocess(_)), "{error}");
+        let alone = encoder.encode_images(&[DynamicImage::new_rgb8(112, 56)]);
+        let alone = alone.unwrap().into_values().unwrap();
+        assert_eq!(third.embeddings.clone().into_values().unwrap(), alone);
+    }
+
+    #[test]
+    fn a_batch_that_does_not_fit_is_the_error_of_its_inputs() {
+        let encoder = encoder().with_max_memory(1000);
+        let items: Vec<_> = encoder.encode_sources(sources()).collect();
+        let errors: Vec<_> = items
+            .iter()
+            .map(|item| item.as_ref().unwrap_err())
+            .collect();
+        assert!(matches!(*errors[0].source, Error::Memory { .. }));
+        assert!(errors[0].to_string().starts_with("image 0: needs at least"));
+        assert!(errors[1].to_string().starts_with("no-such.png: "));
+        assert!(errors[2].to_string().starts_with("image 2: "));
+    }
+
+    #[test]
+    fn a_cancelled_pipeline_ends() {
+        let encoder = encoder();
+        let one_by_one = BatchLimits {
+            max_batch_patches: 1,
+            ..encoder.limits()
+        };
+        let cancel = CancelToken::new();
+        let inputs = encoder.inputs(sources()).with_limits(one_by_one);
+        let mut items = encoder.encode_inputs(inputs, Some(cancel.clone()));
+        assert!(items.next().unwrap().is_ok());
+        cancel.cancel();
+        assert!(items.next().is_none());
+
+        let patches = encoder
+            .processor()
+            .preprocess_images(&[DynamicImage::new_rgb8(56, 84)]);
+        let options = crate::EncodeOptions {
+            cancel: Some(cancel),
+            ..Default::default()
+        };
+        let error = encoder
+            .encode_with(&patches.unwrap(), &options)
+            .unwrap_err();
+        assert!(matches!(error, Error::Cancelled), "{error}");
+    }
+}

@@ -1,0 +1,122 @@
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use glm4v_preprocess::{PreprocessError, ReadOptions, Source, VideoMetadata};
+use image::{DynamicImage, RgbImage};
+
+use crate::Error;
+
+/// An image or a video that is to be encoded.
+///
+/// ```
+/// # use glm4v::{LoadOptions, Preset, VisionEncoder, image::DynamicImage};
+/// use glm4v::InputSource;
+///
+/// let photo = InputSource::from(DynamicImage::new_rgb8(56, 84));
+/// let file = InputSource::from("walk.mp4");
+/// # let encoder = VisionEncoder::random(Preset::Tiny, 0, &LoadOptions::default())?;
+/// let items: Vec<_> = encoder.encode_sources([photo, file]).collect();
+/// assert!(items[0].is_ok() && items[1].is_err()); // there is no such file
+/// # Ok::<(), glm4v::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub enum InputSource {
+    /// A file, or a folder with the frames of a video.
+    Path(PathBuf),
+    /// The bytes of an image file.
+    Bytes {
+        /// The name in messages.
+        name: String,
+        /// The file.
+        bytes: Vec<u8>,
+    },
+    /// A decoded image.
+    Image(DynamicImage),
+    /// The decoded frames of a video.
+    Frames {
+        /// All frames, in order.
+        frames: Vec<RgbImage>,
+        /// How they were recorded.
+        metadata: VideoMetadata,
+    },
+}
+
+impl InputSource {
+    /// The name in messages. Sources in memory are numbered from 0.
+    pub(crate) fn name(&self, index: usize) -> String {
+        match self {
+            Self::Path(path) => path.display().to_string(),
+            Self::Bytes { name, .. } => name.clone(),
+            Self::Image(_) => format!("image {index}"),
+            Self::Frames { .. } => format!("video {index}"),
+        }
+    }
+
+    pub(crate) fn open(self, options: &ReadOptions) -> Result<Source, PreprocessError> {
+        match self {
+            Self::Path(path) => Source::open(path, options),
+            Self::Bytes { name, bytes } => Source::from_bytes(&name, bytes, options),
+            Self::Image(image) => Ok(Source::from_image(image)),
+            Self::Frames { frames, metadata } => Source::from_frames(frames, metadata),
+        }
+    }
+}
+
+impl From<PathBuf> for InputSource {
+    fn from(path: PathBuf) -> Self {
+        Self::Path(path)
+    }
+}
+
+impl From<&str> for InputSource {
+    fn from(path: &str) -> Self {
+        Self::Path(path.into())
+    }
+}
+
+impl From<DynamicImage> for InputSource {
+    fn from(image: DynamicImage) -> Self {
+        Self::Image(image)
+    }
+}
+
+/// Why one input has no embeddings. The other inputs are not affected.
+///
+/// The message names the input.
+#[derive(Clone, Debug)]
+pub struct InputError {
+    /// The place of the input among the sources, counted from 0.
+    pub index: usize,
+    /// Its name.
+    pub name: String,
+    /// What failed. Inputs of one batch share the error of the batch.
+    pub source: Arc<Error>,
+}
+
+impl fmt::Display for InputError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let message = self.source.to_string();
+        // Errors of files name the file already.
+        if !message.starts_with(&self.name) {
+            write!(f, "{}: ", self.name)?;
+        }
+        f.write_str(&message)
+    }
+}
+
+impl InputError {
+    pub(crate) fn new(index: usize, name: String, source: impl Into<Error>) -> Self {
+        Self {
+            index,
+            name,
+            source: Arc::new(source.into()),
+        }
+    }
+}
+
+impl std::error::Error for InputError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.source.source()
+    }
+}
