@@ -1,4 +1,4 @@
-//! One file a command.
+//! The commands, one file each: its options and its work.
 
 #[cfg(feature = "hub")]
 mod cache;
@@ -13,11 +13,55 @@ mod preprocess;
 mod viz;
 
 use anyhow::Result;
+use clap::{Parser, Subcommand};
 
-use crate::args::Command;
+use crate::args::OutputArgs;
 use crate::console::Console;
 
-/// Runs a command to its end.
+/// Turn images and videos into the embeddings that GLM-V language models read.
+#[derive(Debug, Parser)]
+#[command(name = "glm4v", version, arg_required_else_help = true, after_help = FIRST_STEPS)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
+
+const FIRST_STEPS: &str = "\
+First steps:
+  glm4v encode cat.jpg                             a try with random weights
+  glm4v encode cat.jpg -m zai-org/GLM-4.1V-9B-Thinking -o cat.safetensors
+  glm4v viz cat.jpg -m zai-org/GLM-4.1V-9B-Thinking -o cat.png
+  glm4v encode --help                              options and examples of one command
+
+Exit status: 0 success, 1 a failure, 2 a wrong command line.";
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Encode images and videos into embeddings
+    Encode(encode::EncodeArgs),
+    /// Convert images and videos into the patch rows that the encoder reads
+    Preprocess(preprocess::PreprocessArgs),
+    /// Print the tokens, operations and memory that encoding needs
+    Plan(plan::PlanArgs),
+    /// Draw what the encoder sees in an image or video as colors
+    Viz(viz::VizArgs),
+    /// Download a model's vision tower from the Hugging Face hub
+    #[cfg(feature = "hub")]
+    Fetch(fetch::FetchArgs),
+    /// List or remove downloaded vision towers
+    #[cfg(feature = "hub")]
+    Cache(cache::CacheArgs),
+    /// Show the vision tower of a checkpoint, and whether it can be loaded
+    Inspect(inspect::InspectArgs),
+    /// Write a checkpoint with random weights
+    Init(init::InitArgs),
+    /// List the devices that encode can use
+    #[command(after_help = DEVICES)]
+    Devices,
+}
+
 pub(crate) fn run(command: Command, console: &Console) -> Result<()> {
     match command {
         Command::Encode(args) => encode::run(args, console),
@@ -33,3 +77,12 @@ pub(crate) fn run(command: Command, console: &Console) -> Result<()> {
         Command::Devices => devices::run(console),
     }
 }
+
+const DEVICES: &str = "\
+The first column is a value for `encode --device`. cuda:all and vulkan:all stand for all GPUs of a backend.
+Cargo features add backends to the program:
+  cargo install glm4v-cli --features cuda
+
+Examples:
+  glm4v devices
+  glm4v devices --json | jq -r .auto";

@@ -1,3 +1,5 @@
+//! Output: results on stdout, everything else on stderr.
+
 use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::time::Duration;
 
@@ -7,64 +9,38 @@ use serde_json::Value;
 
 use crate::args::OutputArgs;
 
-/// How often a bar is drawn anew.
+/// How often a progress bar is redrawn.
 pub(crate) const TICK: Duration = Duration::from_millis(100);
 
-/// Where the program speaks: results on stdout, all else on stderr.
-pub(crate) struct Console {
-    quiet: bool,
-    verbose: bool,
-    json: bool,
-}
-
-/// What a command found or did.
-pub(crate) struct Report {
-    /// For people.
-    pub(crate) text: String,
-    /// For programs.
-    pub(crate) json: Value,
-}
+/// Prints results, messages and progress bars, as far as the options allow.
+pub(crate) struct Console(pub(crate) OutputArgs);
 
 impl Console {
-    /// A console that speaks as `args` say.
-    pub(crate) fn new(args: &OutputArgs) -> Self {
-        Self {
-            quiet: args.quiet,
-            verbose: args.verbose,
-            json: args.json,
-        }
-    }
-
-    /// Whether to leave nothing out.
-    pub(crate) fn is_verbose(&self) -> bool {
-        self.verbose
-    }
-
-    /// What stopped the program.
+    /// Prints why the program stops.
     pub(crate) fn error(&self, text: &str) {
-        say("error", text);
+        print("error", text);
     }
 
-    /// What makes the result doubtful.
+    /// Prints why a result may be wrong.
     pub(crate) fn warning(&self, text: &str) {
-        say("warning", text);
+        print("warning", text);
     }
 
-    /// What a newcomer may not expect.
+    /// Prints what a new user may not expect.
     pub(crate) fn note(&self, text: &str) {
-        if !self.quiet {
-            say("note", text);
+        if !self.0.quiet {
+            print("note", text);
         }
     }
 
-    /// What is being done, for those who asked.
+    /// Prints a step of the work, with `-v` only.
     pub(crate) fn detail(&self, text: &str) {
-        if self.verbose {
-            say("info", text);
+        if self.0.verbose {
+            print("info", text);
         }
     }
 
-    /// A bar for `length` steps, or a spinner for work that has none; gone when dropped.
+    /// A bar for `length` steps, or a spinner without a length. It disappears when dropped.
     pub(crate) fn progress(&self, message: &'static str, length: Option<usize>) -> ProgressBar {
         let template = match length {
             Some(_) => "{msg} [{bar:30}] {pos}/{len} {elapsed}",
@@ -75,7 +51,7 @@ impl Console {
         bar
     }
 
-    /// A bar for bytes, which shows itself once it ticks.
+    /// A bar for bytes. It appears at its first tick.
     #[cfg(feature = "hub")]
     pub(crate) fn byte_progress(&self, message: &'static str) -> ProgressBar {
         let template = "{msg} [{bar:30}] {binary_bytes}/{binary_total_bytes} {binary_bytes_per_sec}, {eta} left";
@@ -83,38 +59,38 @@ impl Console {
     }
 
     fn bar(&self, message: &'static str, length: Option<u64>, template: &str) -> ProgressBar {
-        // What -v says would be written across it.
-        let hidden = self.quiet || self.verbose || !io::stderr().is_terminal();
-        let target = if hidden {
-            ProgressDrawTarget::hidden()
-        } else {
-            ProgressDrawTarget::stderr()
+        // The lines of -v would break the bar.
+        let hidden = self.0.quiet || self.0.verbose || !io::stderr().is_terminal();
+        let target = match hidden {
+            true => ProgressDrawTarget::hidden(),
+            false => ProgressDrawTarget::stderr(),
         };
-        let style = ProgressStyle::with_template(template).expect("a template of ours");
+        let style = ProgressStyle::with_template(template).expect("the template is valid");
         ProgressBar::with_draw_target(length, target)
             .with_style(style)
             .with_message(message)
             .with_finish(ProgressFinish::AndClear)
     }
 
-    /// Prints the command's result; a reader that has gone away is no failure.
-    pub(crate) fn report(&self, report: &Report) -> anyhow::Result<()> {
-        let text = match (self.json, self.quiet) {
-            (true, _) => report.json.to_string(),
+    /// Prints the result of the command: `text` for people, or `json` for programs. A reader that closes the pipe early is
+    /// not an error.
+    pub(crate) fn report(&self, text: &str, json: &Value) -> anyhow::Result<()> {
+        let text = match (self.0.json, self.0.quiet) {
+            (true, _) => json.to_string(),
             (false, true) => return Ok(()),
-            (false, false) => report.text.trim_end().to_owned(),
+            (false, false) => text.trim_end().to_owned(),
         };
         let mut stdout = io::stdout().lock();
-        match writeln!(stdout, "{text}").and_then(|()| stdout.flush()) {
-            Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-                Err(error).context("cannot write to standard output")
-            }
-            _ => Ok(()),
+        let result = writeln!(stdout, "{text}").and_then(|()| stdout.flush());
+        let is_closed = |error: &io::Error| error.kind() == ErrorKind::BrokenPipe;
+        match result.as_ref().is_err_and(is_closed) {
+            true => Ok(()),
+            false => result.context("cannot write to standard output"),
         }
     }
 }
 
-fn say(kind: &str, text: &str) {
-    // Where stderr is closed there is nobody to tell.
+fn print(kind: &str, text: &str) {
+    // If stderr is closed, there is no place to report it.
     let _ = writeln!(io::stderr(), "glm4v: {kind}: {text}");
 }

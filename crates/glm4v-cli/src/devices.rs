@@ -1,128 +1,112 @@
 //! The devices that a command runs on.
 
-use anyhow::{Error, Result, bail};
-use glm4v::{
-    Backend, DeviceError, DeviceInfo, DeviceKind, DeviceSpec, ParallelEncoder, Target,
-    VisionEncoder,
-};
+use anyhow::{Error, Result, anyhow, ensure};
+use glm4v::DeviceSpec;
+use glm4v::devices::{DeviceError, DeviceInfo, DeviceKind};
+use glm4v::plan::{MemoryLimit, Target};
+use glm4v::weights::Encoding;
 use serde_json::{Value, json};
 
-use crate::args::{ComputeArgs, DeviceArgs};
-use crate::weights::Weights;
-use crate::{failure, forecast};
+use crate::args::DeviceArgs;
+use crate::console::Console;
+use crate::values::float_dtype;
+use crate::{failure, table};
 
 /// One device, or several GPUs that share the work.
 pub(crate) struct Devices(Vec<DeviceInfo>);
 
 impl Devices {
-    /// Those that the command line names.
+    /// The devices that the command line names.
     pub(crate) fn find(args: &DeviceArgs) -> Result<Self> {
         Ok(Self(args.device.find()?))
     }
 
-    /// The same for a command that needs one.
-    pub(crate) fn find_one(args: &DeviceArgs, what: &str) -> Result<Self> {
-        let devices = Self::find(args)?;
-        devices.one(what)?;
-        Ok(devices)
-    }
-
-    /// The same for a command that runs nothing: named devices may be in another machine, and then their limits are not
-    /// known, nor how many `all` are.
-    pub(crate) fn named(args: &DeviceArgs) -> Result<Self> {
+    /// The same for a command that runs nothing. Devices that this machine does not have are accepted, without their
+    /// limits.
+    pub(crate) fn find_or_assume(args: &DeviceArgs) -> Result<Self> {
         let error = match args.device.find() {
             Ok(devices) => return Ok(Self(devices)),
             Err(error @ DeviceError::NotShared { .. }) => return Err(error.into()),
             Err(error) => error,
         };
-        let devices: Option<Vec<_>> = args.device.named().map(elsewhere).collect();
+        let devices: Option<Vec<_>> = args.device.named().map(assumed).collect();
         Ok(Self(devices.ok_or(error)?))
     }
 
-    /// Refuses several for what only one can do.
-    pub(crate) fn one(&self, what: &str) -> Result<()> {
-        match &self.0[..] {
-            [_] => Ok(()),
-            [first, ..] => bail!(
-                "{what} runs on one device, found {}; name one, as in --device {}",
-                self.spec(),
-                first.spec
-            ),
-            [] => Ok(()),
-        }
+    /// Refuses several devices for work that only one can do.
+    pub(crate) fn require_one(&self, work: &str) -> Result<()> {
+        let (all, first) = (self.spec(), self.0[0].spec);
+        ensure!(
+            self.count() == 1,
+            "{work} can use only one device, not {all}; name one, as in --device {first}"
+        );
+        Ok(())
     }
 
-    /// How many there are.
     pub(crate) fn count(&self) -> usize {
         self.0.len()
     }
 
-    /// Of those, the one whose buffers are smallest: what fits on it fits on each.
-    pub(crate) fn tightest(&self) -> &DeviceInfo {
-        let buffer = |device: &&DeviceInfo| device.max_buffer.unwrap_or(u64::MAX);
-        let tightest = self.0.iter().min_by_key(buffer);
-        tightest.expect("a specification finds a device or fails")
-    }
-
-    /// Where the tower runs, as far as memory is concerned.
-    pub(crate) fn target(&self, args: &DeviceArgs) -> Target {
+    /// Where a tower of type `dtype` runs. The smallest buffer of the devices counts.
+    pub(crate) fn target(&self, dtype: Encoding) -> Target {
+        let backend = self.0[0].spec.backend.expect("a device has a backend");
         Target {
+            max_buffer: self.0.iter().filter_map(|device| device.max_buffer).min(),
             devices: self.count(),
-            ..forecast::target(self.tightest(), args)
+            ..Target::new(backend, float_dtype(dtype))
         }
     }
 
-    /// The weights on each device, each held to what `bound` says.
-    pub(crate) fn load(
+    /// The error in one line, with the name of the device or of the option that it is about. The full report of burn is
+    /// printed with `-v` only.
+    pub(crate) fn explain(
         &self,
-        weights: &Weights,
-        args: &ComputeArgs,
-        bound: impl Fn(VisionEncoder) -> VisionEncoder,
-    ) -> Result<ParallelEncoder> {
-        let load = |device| {
-            let encoder = bound(weights.load(device, args.device.dtype)?);
-            Ok(match args.attention_method.method() {
-                Some(method) => encoder.with_attention(method),
-                None => encoder,
-            })
-        };
-        let encoders = self.0.iter().map(load).collect::<Result<_>>()?;
-        Ok(ParallelEncoder::new(encoders)?)
-    }
-
-    /// What went wrong, shortly, and where; burn's long account goes to `detail`.
-    pub(crate) fn explain(&self, error: glm4v::Error, detail: &dyn Fn(&str)) -> Error {
+        error: glm4v::Error,
+        args: &DeviceArgs,
+        console: &Console,
+    ) -> Error {
         match error {
             glm4v::Error::OnDevice { index, source, .. } => {
                 let DeviceInfo { spec, name, .. } = &self.0[index];
-                self.explain(*source, detail)
-                    .context(format!("{spec} ({name})"))
+                let error = self.explain(*source, args, console);
+                error.context(format!("{spec} ({name})"))
             }
-            glm4v::Error::Execution(account) => {
-                detail(&account);
-                glm4v::Error::Execution(failure::root(&account).to_owned()).into()
+            glm4v::Error::Execution(report) => {
+                console.detail(&report);
+                glm4v::Error::Execution(failure::root_cause(&report).to_owned()).into()
+            }
+            glm4v::Error::Memory {
+                needed,
+                weights,
+                available,
+                limit,
+            } => {
+                let limit = match (limit, args.max_memory) {
+                    (MemoryLimit::Allowed, Some(_)) => "--max-memory allows",
+                    (MemoryLimit::Allowed, None) | (MemoryLimit::Machine, _) => "the machine has",
+                };
+                let of_weights = match weights {
+                    0 => String::new(),
+                    weights => format!(", {} of it for the weights", table::bytes(weights)),
+                };
+                let [needed, available] = [needed, available].map(table::bytes);
+                anyhow!("needs at least {needed} of memory{of_weights}; {limit} {available}")
             }
             error => error.into(),
         }
     }
 
-    /// As `--device` takes them.
+    /// The devices as `--device` takes them.
     pub(crate) fn spec(&self) -> String {
         let specs = self.0.iter().map(|device| device.spec.to_string());
         specs.collect::<Vec<_>>().join(",")
     }
 
-    /// For people: `cuda:0 (NVIDIA H100)`.
-    pub(crate) fn said(&self) -> String {
-        format!("{} ({})", self.spec(), self.names())
-    }
-
-    /// The same for programs.
     pub(crate) fn json(&self) -> Value {
         json!({"spec": self.spec(), "name": self.names()})
     }
 
-    /// The parts' names; of equal parts one.
+    /// The names of the hardware. Equal names are listed once.
     fn names(&self) -> String {
         let mut names: Vec<&str> = self.0.iter().map(|device| &device.name[..]).collect();
         names.dedup();
@@ -130,14 +114,21 @@ impl Devices {
     }
 }
 
-/// What is known of a device that is not here; of `auto`, nothing.
-fn elsewhere(spec: DeviceSpec) -> Option<DeviceInfo> {
+impl std::fmt::Display for Devices {
+    /// As in `cuda:0 (NVIDIA H100)`.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} ({})", self.spec(), self.names())
+    }
+}
+
+/// A device that this machine does not have. Nothing is known of `auto`.
+fn assumed(spec: DeviceSpec) -> Option<DeviceInfo> {
     Some(DeviceInfo {
         spec,
-        name: "not here".into(),
-        kind: match spec.backend? {
-            Backend::Flex | Backend::Ndarray => DeviceKind::Cpu,
-            _ => DeviceKind::Gpu,
+        name: "not on this machine".into(),
+        kind: match spec.backend?.is_cpu() {
+            true => DeviceKind::Cpu,
+            false => DeviceKind::Gpu,
         },
         max_buffer: None,
     })

@@ -1,4 +1,4 @@
-//! A fetch as its bar shows it.
+//! The progress bar of a download.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -8,7 +8,7 @@ use indicatif::ProgressBar;
 
 use crate::console::{Console, TICK};
 
-/// Tells the console what a fetch does.
+/// Shows the progress of a download on the console.
 pub(crate) struct Download<'a> {
     console: &'a Console,
     bar: ProgressBar,
@@ -16,34 +16,33 @@ pub(crate) struct Download<'a> {
 }
 
 impl<'a> Download<'a> {
-    /// Nothing fetched yet.
+    /// A bar that appears when the download starts.
     pub(crate) fn new(console: &'a Console) -> Self {
         Self {
             console,
-            bar: console.byte_progress("fetching"),
+            bar: console.byte_progress("downloading"),
             fetched: AtomicU64::new(0),
         }
     }
 
-    /// Bytes of tensors that came over the network.
-    pub(crate) fn fetched(&self) -> u64 {
-        self.fetched.load(Ordering::Relaxed)
+    /// Removes the bar. Returns the bytes of tensors that were downloaded.
+    pub(crate) fn finish(self) -> u64 {
+        self.fetched.into_inner()
     }
 }
 
 impl Progress for Download<'_> {
     fn waiting(&self, model: &ModelId) {
         self.bar.suspend(|| {
-            self.console.note(&format!(
-                "another process is fetching {model}; waiting for it"
-            ));
+            let text = format!("another process is downloading {model}; waiting for it");
+            self.console.note(&text);
         });
     }
 
     fn started(&self, total: u64, done: u64) {
         self.bar.set_length(total);
         self.bar.set_position(done);
-        // Noted, and then forgotten: the rate is that of the network, not of what was here before.
+        // The rate counts from here: it must not include bytes that an earlier call downloaded.
         self.bar.tick();
         self.bar.reset_eta();
         self.bar.enable_steady_tick(TICK);
@@ -56,8 +55,9 @@ impl Progress for Download<'_> {
 
     fn retrying(&self, error: &HubError, wait: Duration) {
         self.bar.suspend(|| {
+            let seconds = wait.as_secs_f64();
             self.console
-                .detail(&format!("{error}; again in {:.1} s", wait.as_secs_f64()));
+                .detail(&format!("{error}; next attempt in {seconds:.1} s"));
         });
     }
 }

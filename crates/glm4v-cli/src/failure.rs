@@ -1,17 +1,18 @@
-//! One line for whatever went wrong.
+//! One line for every failure.
 
 use std::panic;
 use std::sync::{Mutex, PoisonError};
 
-/// The last panic of any thread, kept until it is known to have stopped the program.
+/// The last panic of any thread. It is printed only if it stops the program.
 static PANIC: Mutex<Option<String>> = Mutex::new(None);
+const NO_MESSAGE: &str = "a panic without a message";
 
-/// An error and those of its causes that say more than it does, on one line.
+/// An error and its causes on one line. A cause whose text is already in the line is left out.
 pub(crate) fn line(error: &anyhow::Error) -> String {
     let mut line = String::new();
     for cause in error.chain() {
         let text = one_line(&cause.to_string());
-        // Our libraries' messages end in those of their sources.
+        // The messages of our libraries include their sources.
         if line.is_empty() {
             line = text;
         } else if !line.contains(&text) {
@@ -21,14 +22,13 @@ pub(crate) fn line(error: &anyhow::Error) -> String {
     line
 }
 
-/// Keeps the messages of panics from the terminal: a backend may catch its own, and one line is enough for the rest.
+/// Keeps panic messages off the terminal: a backend may catch its own panics, and for others one line is enough.
 pub(crate) fn catch_messages(verbose: bool) {
     let default = panic::take_hook();
     panic::set_hook(Box::new(move |info| {
-        let message = match info.location() {
-            Some(place) => format!("{} ({place})", payload(info)),
-            None => payload(info).to_owned(),
-        };
+        let payload = info.payload_as_str().unwrap_or(NO_MESSAGE);
+        let place = info.location().map(|place| format!(" ({place})"));
+        let message = payload.to_owned() + &place.unwrap_or_default();
         *PANIC.lock().unwrap_or_else(PoisonError::into_inner) = Some(one_line(&message));
         if verbose {
             default(info);
@@ -36,24 +36,20 @@ pub(crate) fn catch_messages(verbose: bool) {
     }));
 }
 
-/// The panic that stopped the program.
+/// The line for the panic that stopped the program.
 pub(crate) fn panic_line() -> String {
     let panic = PANIC.lock().unwrap_or_else(PoisonError::into_inner).take();
     format!(
-        "internal error: {}; please report it, with the output of -v, at {}/issues",
-        panic.as_deref().unwrap_or("a panic without a message"),
+        "internal error: {}; please report it at {}/issues, with the output of -v",
+        panic.as_deref().unwrap_or(NO_MESSAGE),
         env!("CARGO_PKG_REPOSITORY")
     )
 }
 
-/// What burn's long account of a device's failure comes to: the line after its last `Caused by:`.
-pub(crate) fn root(account: &str) -> &str {
-    let last = account.rsplit("Caused by:").next().unwrap_or(account);
-    last.trim().lines().next().unwrap_or(account)
-}
-
-fn payload<'a>(info: &'a panic::PanicHookInfo<'_>) -> &'a str {
-    info.payload_as_str().unwrap_or("a panic without a message")
+/// The cause of a device's failure: the line after the last `Caused by:` of burn's report.
+pub(crate) fn root_cause(report: &str) -> &str {
+    let last = report.rsplit("Caused by:").next().unwrap_or(report);
+    last.trim().lines().next().unwrap_or(report)
 }
 
 fn one_line(text: &str) -> String {
@@ -67,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn causes_are_said_once() {
+    fn causes_are_printed_once() {
         let error = anyhow!("disk\nfull").context("b: disk full").context("a");
         assert_eq!(line(&error), "a: b: disk full");
     }
@@ -85,8 +81,8 @@ mod tests {
     }
 
     #[test]
-    fn the_root_is_the_last_cause() {
-        assert_eq!(root("a\nCaused by:\n  b\nCaused by: c d\n  e"), "c d");
-        assert_eq!(root("a"), "a");
+    fn the_root_cause_is_the_last_one() {
+        assert_eq!(root_cause("a\nCaused by:\n  b\nCaused by: c d\n  e"), "c d");
+        assert_eq!(root_cause("a"), "a");
     }
 }

@@ -1,4 +1,4 @@
-//! The program `glm4v`: pictures and clips to GLM-V vision embeddings from the command line.
+//! The program `glm4v`: images and videos to GLM-V vision embeddings on the command line.
 
 mod args;
 mod atomic;
@@ -8,14 +8,13 @@ mod devices;
 #[cfg(feature = "hub")]
 mod download;
 mod failure;
-mod forecast;
-mod inputs;
-mod layout;
+mod listing;
 mod model;
 mod output;
-mod reader;
-mod room;
+mod reading;
+mod session;
 mod stages;
+mod table;
 mod values;
 mod weights;
 
@@ -24,13 +23,13 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::args::Cli;
+use crate::commands::Cli;
 use crate::console::Console;
 
 fn main() -> ExitCode {
     let Cli { command, output } = Cli::parse();
-    let console = Console::new(&output);
     failure::catch_messages(output.verbose);
+    let console = Console(output);
     let failure = match catch_unwind(AssertUnwindSafe(|| commands::run(command, &console))) {
         Ok(Ok(())) => return ExitCode::SUCCESS,
         Ok(Err(error)) => failure::line(&error),

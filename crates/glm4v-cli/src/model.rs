@@ -1,4 +1,4 @@
-//! From what `-m` names to a checkpoint's directory.
+//! From the argument of `-m` to a checkpoint directory.
 
 use std::path::{Path, PathBuf};
 
@@ -7,68 +7,74 @@ use anyhow::{Result, bail};
 use crate::args::RevisionArgs;
 use crate::console::Console;
 
-/// A model that a newcomer can name.
+/// The model that messages suggest.
 pub(crate) const EXAMPLE: &str = "zai-org/GLM-4.1V-9B-Thinking";
 
-/// What is needed of a model.
+/// Which files of a model a command needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Part {
-    /// Its configurations.
+pub(crate) enum ModelFiles {
+    /// config.json and the preprocessor files.
     Configs,
-    /// Its vision tower too.
+    /// The same and the weights of the vision tower.
     Tower,
 }
 
-/// The directory `name`, or that of the model of this name, of which `part` is fetched if it is in no cache.
+/// The directory `name`; or else the cached directory of the hub model `name`. Files that no cache has are downloaded.
 pub(crate) fn directory(
     name: &str,
     revision: &RevisionArgs,
-    part: Part,
+    files: ModelFiles,
     console: &Console,
 ) -> Result<PathBuf> {
     let dir = Path::new(name);
     if dir.is_file() {
-        bail!("{name}: is a file; name the checkpoint's directory");
+        bail!("{name}: is a file; name the directory of the checkpoint");
     }
     if dir.is_dir() {
         if *revision != RevisionArgs::default() {
             console.warning(&format!(
-                "{name} is a directory: --revision and --offline are of models by name"
+                "{name} is a directory, so --revision and --offline have no effect; they apply to models on the hub"
             ));
         }
         return Ok(dir.to_owned());
     }
-    of_hub(name, revision, part, console)
+    hub_directory(name, revision, files, console)
 }
 
 #[cfg(feature = "hub")]
-fn of_hub(name: &str, args: &RevisionArgs, part: Part, console: &Console) -> Result<PathBuf> {
+fn hub_directory(
+    name: &str,
+    args: &RevisionArgs,
+    files: ModelFiles,
+    console: &Console,
+) -> Result<PathBuf> {
     use anyhow::Context;
     use glm4v::hub::{Hub, ModelId};
 
-    use crate::download::Download;
-
     let Ok(model) = name.parse::<ModelId>() else {
         bail!(
-            "{name}: there is no such checkpoint directory (a model on the hub is named as in {EXAMPLE})"
+            "{name}: there is no such checkpoint directory; a model on the hub is named owner/name, as in {EXAMPLE}"
         );
     };
     let hub = Hub::from_env()?.offline(args.offline);
-    let (revision, download) = (args.revision.as_deref(), Download::new(console));
-    let dir = match part {
-        Part::Configs => hub.configs(&model, revision, &download),
-        Part::Tower => hub.checkpoint(&model, revision, &download),
+    let (revision, download) = (
+        args.revision.as_deref(),
+        crate::download::Download::new(console),
+    );
+    let dir = match files {
+        ModelFiles::Configs => hub.configs(&model, revision, &download),
+        ModelFiles::Tower => hub.checkpoint(&model, revision, &download),
     };
     let dir = dir.with_context(|| {
-        format!("there is no directory {name}, and the model of this name cannot be had")
+        format!("there is no directory {name}, and the hub model {name} is not available")
     })?;
-    console.detail(&format!("{model} is in {}", dir.display()));
+    console.detail(&format!("using {model} from {}", dir.display()));
     Ok(dir)
 }
 
 #[cfg(not(feature = "hub"))]
-fn of_hub(name: &str, _: &RevisionArgs, _: Part, _: &Console) -> Result<PathBuf> {
+fn hub_directory(name: &str, _: &RevisionArgs, _: ModelFiles, _: &Console) -> Result<PathBuf> {
     bail!(
-        "{name}: there is no such checkpoint directory (models by name need a program built with --features hub)"
+        "{name}: there is no such checkpoint directory; for models on the hub, build the program with --features hub"
     )
 }

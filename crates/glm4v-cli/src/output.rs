@@ -1,30 +1,28 @@
-//! Tensors to files.
+//! Output files.
 
 use std::borrow::Cow;
 use std::io::Write;
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use glm4v::Frames;
+use glm4v::pipeline::InputInfo;
+use glm4v::preprocess::SampledFrames;
 use ndarray::ArrayView2;
 use ndarray_npy::WriteNpyExt;
 use safetensors::{Dtype, View};
 use serde_json::{Value, json};
 
 use crate::atomic;
-use crate::inputs::About;
-use crate::values::{Format, OutputFile};
+use crate::values::{OutputFile, OutputFormat};
 
-/// What a command found: rows of numbers that belong to inputs, and what goes with them.
-pub(crate) struct Found<'a> {
-    /// What the numbers are, the tensor's name in a file.
+/// The content of an output file: a tensor with the rows of all inputs, and what describes it.
+pub(crate) struct Output<'a> {
     pub(crate) name: &'static str,
-    /// One row a token or patch.
+    /// One row for each token or patch, in the order of the inputs.
     pub(crate) values: ArrayView2<'a, f32>,
-    /// The inputs that the rows belong to, one after another.
-    pub(crate) inputs: &'a [About],
-    /// Further tensors, of .safetensors only.
-    pub(crate) more: Vec<(String, Tensor<'a>)>,
+    pub(crate) inputs: &'a [InputInfo],
+    /// Further tensors, for .safetensors only.
+    pub(crate) extra: Vec<(String, Tensor<'a>)>,
 }
 
 /// A tensor of a safetensors file.
@@ -35,36 +33,35 @@ pub(crate) struct Tensor<'a> {
 }
 
 impl<'a> Tensor<'a> {
-    /// Values of f32, in row-major order.
+    /// A tensor of f32 values in row-major order.
     pub(crate) fn f32(shape: &[usize], values: &'a [f32]) -> Self {
-        Self {
-            dtype: Dtype::F32,
-            shape: shape.to_vec(),
-            bytes: match cfg!(target_endian = "little") {
-                true => bytemuck::cast_slice(values).into(),
-                false => values
-                    .iter()
-                    .flat_map(|value| value.to_le_bytes())
-                    .collect(),
-            },
-        }
-    }
-
-    fn i64(shape: &[usize], values: impl Iterator<Item = usize>) -> Self {
-        Self {
-            dtype: Dtype::I64,
-            shape: shape.to_vec(),
-            bytes: values
-                .flat_map(|value| (value as i64).to_le_bytes())
+        let bytes = match cfg!(target_endian = "little") {
+            true => Cow::Borrowed(bytemuck::cast_slice(values)),
+            false => values
+                .iter()
+                .flat_map(|value| value.to_le_bytes())
                 .collect(),
-        }
+        };
+        Self::new(Dtype::F32, shape, bytes)
     }
 
-    fn f64(shape: &[usize], values: impl Iterator<Item = f64>) -> Self {
+    fn i64(shape: &[usize], values: Vec<usize>) -> Self {
+        let bytes = values
+            .iter()
+            .flat_map(|&value| (value as i64).to_le_bytes());
+        Self::new(Dtype::I64, shape, bytes.collect())
+    }
+
+    fn f64(shape: &[usize], values: Vec<f64>) -> Self {
+        let bytes = values.into_iter().flat_map(f64::to_le_bytes);
+        Self::new(Dtype::F64, shape, bytes.collect())
+    }
+
+    fn new(dtype: Dtype, shape: &[usize], bytes: Cow<'a, [u8]>) -> Self {
         Self {
-            dtype: Dtype::F64,
+            dtype,
             shape: shape.to_vec(),
-            bytes: values.flat_map(f64::to_le_bytes).collect(),
+            bytes,
         }
     }
 }
@@ -87,83 +84,74 @@ impl View for &Tensor<'_> {
     }
 }
 
-impl Found<'_> {
-    /// Writes `file`, whole or not at all.
+impl Output<'_> {
+    /// Writes `file`, which appears only when it is complete.
     pub(crate) fn write(&self, file: &OutputFile) -> Result<()> {
+        let path = &file.path;
         match file.format {
-            Format::Safetensors => atomic::write_path(&file.path, |path| self.safetensors(path)),
-            Format::Npy => atomic::write(&file.path, |writer| Ok(self.values.write_npy(writer)?)),
-            Format::Json => atomic::write(&file.path, |writer| self.json(writer)),
+            OutputFormat::Safetensors => {
+                atomic::write_temporary(path, |file| self.safetensors(file.path()))
+            }
+            OutputFormat::Npy => atomic::write(path, |writer| Ok(self.values.write_npy(writer)?)),
+            OutputFormat::Json => atomic::write(path, |writer| self.json(writer)),
         }
     }
 
-    /// Tensor after tensor, so that a large one is not copied.
+    /// Writes one tensor after another, so that a large one is not copied.
     fn safetensors(&self, path: &Path) -> Result<()> {
-        let values = self.values.as_slice().context("rows are contiguous")?;
+        let values = self.values.as_slice().context("the rows are contiguous")?;
         let values = Tensor::f32(self.values.shape(), values);
-        let grids = self
-            .inputs
-            .iter()
-            .flat_map(|about| <[usize; 3]>::from(about.grid));
-        let grids = Tensor::i64(&[self.inputs.len(), 3], grids);
-        let clips = self.clip_tensors();
+        let grids = Tensor::i64(&[self.inputs.len(), 3], self.grids().concat());
+        let videos = self.video_tensors();
         let mut tensors = vec![(self.name, &values), ("grid_thw", &grids)];
-        tensors.extend(clips.iter().map(|(name, tensor)| (*name, tensor)));
-        tensors.extend(self.more.iter().map(|(name, tensor)| (&name[..], tensor)));
+        tensors.extend(videos.iter().map(|(name, tensor)| (*name, tensor)));
+        tensors.extend(self.extra.iter().map(|(name, tensor)| (&name[..], tensor)));
         Ok(safetensors::serialize_to_file(tensors, None, path)?)
     }
 
-    fn clip_tensors(&self) -> Vec<(&'static str, Tensor<'static>)> {
-        let clips: Vec<(usize, &Frames)> = self.clips().collect();
-        if clips.is_empty() {
+    fn video_tensors(&self) -> Vec<(&'static str, Tensor<'static>)> {
+        let (mut videos, mut indices, mut seconds) = (Vec::new(), Vec::new(), Vec::new());
+        for (input, frames) in self.videos() {
+            videos.extend([input, frames.indices.len()]);
+            indices.extend_from_slice(&frames.indices);
+            seconds.extend_from_slice(&frames.timestamps);
+        }
+        if videos.is_empty() {
             return Vec::new();
         }
-        let frames = || clips.iter().map(|(_, frames)| *frames);
-        let taken = clips
-            .iter()
-            .flat_map(|(item, frames)| [*item, frames.indices.len()]);
-        let indices: Vec<usize> = frames().flat_map(|frames| frames.indices.clone()).collect();
-        let seconds: Vec<f64> = frames()
-            .flat_map(|frames| frames.timestamps.clone())
-            .collect();
         vec![
-            ("clips", Tensor::i64(&[clips.len(), 2], taken)),
-            (
-                "frames_indices",
-                Tensor::i64(&[indices.len()], indices.into_iter()),
-            ),
-            (
-                "timestamps",
-                Tensor::f64(&[seconds.len()], seconds.into_iter()),
-            ),
+            ("videos", Tensor::i64(&[videos.len() / 2, 2], videos)),
+            ("frames_indices", Tensor::i64(&[indices.len()], indices)),
+            ("timestamps", Tensor::f64(&[seconds.len()], seconds)),
         ]
     }
 
-    fn clips(&self) -> impl Iterator<Item = (usize, &Frames)> {
-        let inputs = self.inputs.iter().enumerate();
-        inputs.filter_map(|(item, about)| Some((item, about.frames.as_ref()?)))
+    fn grids(&self) -> Vec<[usize; 3]> {
+        self.inputs.iter().map(|input| input.grid.into()).collect()
     }
 
-    /// Row by row, so that a large file needs no tree of values; a value that is not finite becomes null.
+    /// The videos among the inputs, each with its index.
+    fn videos(&self) -> impl Iterator<Item = (usize, &SampledFrames)> {
+        let inputs = self.inputs.iter().enumerate();
+        inputs.filter_map(|(index, input)| Some((index, input.frames.as_ref()?)))
+    }
+
+    /// Writes row after row, so that no tree of JSON values is built. A value that is not finite becomes null.
     fn json(&self, writer: &mut impl Write) -> Result<()> {
-        let grids: Vec<[usize; 3]> = self.inputs.iter().map(|about| about.grid.into()).collect();
-        let clip = |(item, frames): (usize, &Frames)| {
+        let video = |(input, frames): (usize, &SampledFrames)| {
             json!({
-                "input": item,
+                "input": input,
                 "frames_indices": frames.indices,
                 "timestamps": frames.timestamps,
             })
         };
-        write!(writer, "{{\"shape\": ")?;
-        serde_json::to_writer(&mut *writer, self.values.shape())?;
-        write!(writer, ",\n\"grid_thw\": ")?;
-        serde_json::to_writer(&mut *writer, &grids)?;
-        write!(writer, ",\n\"clips\": ")?;
-        serde_json::to_writer(
-            &mut *writer,
-            &self.clips().map(clip).collect::<Vec<Value>>(),
+        let (shape, grids) = (json!(self.values.shape()), json!(self.grids()));
+        let videos: Value = self.videos().map(video).collect();
+        write!(
+            writer,
+            "{{\"shape\": {shape},\n\"grid_thw\": {grids},\n\"videos\": {videos},\n\"{}\": [",
+            self.name
         )?;
-        write!(writer, ",\n\"{}\": [", self.name)?;
         for (index, row) in self.values.rows().into_iter().enumerate() {
             writer.write_all(if index == 0 { b"\n" } else { b",\n" })?;
             serde_json::to_writer(&mut *writer, &row.to_vec())?;

@@ -1,3 +1,5 @@
+//! The times of a command's stages.
+
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -19,12 +21,11 @@ impl Stages {
         result
     }
 
-    /// Seconds by stage, for programs.
+    /// Seconds by stage, as JSON.
     pub(crate) fn json(&self) -> Value {
-        let seconds = |(name, time): &(&'static str, Duration)| {
-            ((*name).to_owned(), json!(time.as_secs_f64()))
-        };
-        Value::Object(self.0.iter().map(seconds).collect())
+        let stages = self.0.iter();
+        let seconds = stages.map(|(name, time)| ((*name).to_owned(), json!(time.as_secs_f64())));
+        Value::Object(seconds.collect())
     }
 }
 
@@ -43,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_stage_that_comes_back_is_added_up() {
+    fn times_of_a_repeated_stage_are_summed() {
         let mut stages = Stages::default();
         for name in ["a", "b", "a"] {
             stages.time(name, || ());

@@ -1,210 +1,198 @@
-//! Values of the command line that are more than a word.
+//! Values of command-line options, parsed.
 
-use std::path::PathBuf;
-use std::str::FromStr;
+use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
-use clap::builder::{PathBufValueParser, PossibleValue, PossibleValuesParser, TypedValueParser};
-use glm4v::{AttentionMethod, AttentionQuery, FloatDType, Preset, StoredDtype};
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use glm4v::model::AttentionMethod;
+use glm4v::weights::Encoding;
+use glm4v::{AttentionQuery, FloatDType, Preset};
 
-use crate::layout;
+use crate::table;
 
-/// A floating-point type. Its variants stay undocumented, as clap would print a paragraph for each.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Dtype {
-    F32,
-    F16,
-    Bf16,
+/// The floating-point types that a checkpoint stores and a tower computes in.
+const DTYPES: [(&str, Encoding); 3] = [
+    ("f32", Encoding::F32),
+    ("f16", Encoding::F16),
+    ("bf16", Encoding::Bf16),
+];
+
+/// The parser of a floating-point type.
+pub(crate) fn dtype() -> impl TypedValueParser<Value = Encoding> {
+    let parse = |name: String| DTYPES.iter().find(|(known, _)| *known == name);
+    PossibleValuesParser::new(DTYPES.map(|(name, _)| name))
+        .try_map(move |name| parse(name).map(|(_, dtype)| *dtype).ok_or("it is unknown"))
 }
 
-impl From<Dtype> for FloatDType {
-    fn from(dtype: Dtype) -> Self {
-        match dtype {
-            Dtype::F32 => Self::F32,
-            Dtype::F16 => Self::F16,
-            Dtype::Bf16 => Self::BF16,
-        }
+/// The type of a tower that computes in `dtype`.
+pub(crate) fn float_dtype(dtype: Encoding) -> FloatDType {
+    match dtype {
+        Encoding::F32 => FloatDType::F32,
+        Encoding::F16 => FloatDType::F16,
+        Encoding::Bf16 => FloatDType::BF16,
     }
 }
 
-impl From<Dtype> for StoredDtype {
-    fn from(dtype: Dtype) -> Self {
-        match dtype {
-            Dtype::F32 => Self::F32,
-            Dtype::F16 => Self::F16,
-            Dtype::Bf16 => Self::BF16,
-        }
-    }
-}
-
-impl std::fmt::Display for Dtype {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        StoredDtype::from(*self).fmt(f)
-    }
-}
-
-/// How a GPU attends.
+/// How a GPU computes attention.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Attention {
-    /// What has been shown to be right on the device (docs/parity.md)
+    /// The method that is known to be exact on the device (docs/parity.md)
     Auto,
-    /// The backend's own: fused, where the program is built with autotune, and found to be wrong there on wgpu
+    /// The method of the backend; fused if the program is built with autotune, where it is wrong on wgpu
     Backend,
-    /// Products, and between them the softmax in f32
-    Plain,
+    /// Two matrix products with a softmax in f32 between them
+    Eager,
 }
 
 impl Attention {
-    /// What is asked for, if anything is.
+    /// The requested method; `None` leaves the choice to the encoder.
     pub(crate) fn method(self) -> Option<AttentionMethod> {
         match self {
             Self::Auto => None,
             Self::Backend => Some(AttentionMethod::Backend),
-            Self::Plain => Some(AttentionMethod::Plain),
+            Self::Eager => Some(AttentionMethod::Eager),
         }
     }
 }
 
-/// How tensors are laid down in a file.
+/// A format of an output file. A new format needs a variant here and an arm in `output.rs`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Format {
-    /// Named tensors.
+pub(crate) enum OutputFormat {
     Safetensors,
-    /// One array of numpy.
     Npy,
-    /// Text.
     Json,
 }
 
-/// A file to be written.
+impl OutputFormat {
+    /// All formats: those of embeddings.
+    pub(crate) const ALL: [Self; 3] = [Self::Safetensors, Self::Npy, Self::Json];
+    /// The formats of patch rows.
+    pub(crate) const PATCHES: [Self; 1] = [Self::Safetensors];
+
+    pub(crate) fn extension(self) -> &'static str {
+        match self {
+            Self::Safetensors => ".safetensors",
+            Self::Npy => ".npy",
+            Self::Json => ".json",
+        }
+    }
+
+    /// The content of a file that `encode` writes, for its help.
+    pub(crate) fn content(self) -> &'static str {
+        match self {
+            Self::Safetensors => {
+                "embeddings f32 [tokens, out_hidden_size], grid_thw i64 [inputs, 3]; with videos also
+                videos i64 [videos, 2] (index of the input, number of sampled frames), frames_indices i64
+                (the sampled frames), timestamps f64 (the seconds that the prompt names, one for each of
+                the t temporal patches)"
+            }
+            Self::Npy => "embeddings f32 [tokens, out_hidden_size]",
+            Self::Json => {
+                r#"{"shape": [tokens, width], "grid_thw": [[t, h, w], …], "videos": […], "embeddings": [[…], …]}"#
+            }
+        }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct OutputFile {
-    /// Its name.
     pub(crate) path: PathBuf,
-    /// Its format, by the ending of the name.
-    pub(crate) format: Format,
+    pub(crate) format: OutputFormat,
 }
 
-/// A file for embeddings.
-pub(crate) fn embeddings_file(path: PathBuf) -> Result<OutputFile, &'static str> {
-    let format = match ending(&path).as_str() {
-        "safetensors" => Format::Safetensors,
-        "npy" => Format::Npy,
-        "json" => Format::Json,
-        _ => return Err("expected a name that ends in .safetensors, .npy or .json"),
-    };
-    Ok(OutputFile { path, format })
-}
-
-/// A file for patch rows.
-pub(crate) fn patches_file(path: PathBuf) -> Result<OutputFile, &'static str> {
-    match ending(&path).as_str() {
-        "safetensors" => Ok(OutputFile {
-            path,
-            format: Format::Safetensors,
-        }),
-        _ => Err("expected a name that ends in .safetensors"),
+impl OutputFile {
+    /// The file at `path`, in the format that its name ends in.
+    pub(crate) fn new(path: PathBuf, formats: &[OutputFormat]) -> Result<Self, String> {
+        let Some(&format) = formats
+            .iter()
+            .find(|format| has_extension(&path, format.extension()))
+        else {
+            let extensions: Vec<_> = formats.iter().map(|format| format.extension()).collect();
+            return Err(format!("the name must end in {}", extensions.join(" or ")));
+        };
+        Ok(Self { path, format })
     }
 }
 
-/// A file for a picture.
-pub(crate) fn picture_file(path: PathBuf) -> Result<PathBuf, &'static str> {
-    match ending(&path).as_str() {
-        "png" => Ok(path),
-        _ => Err("expected a name that ends in .png"),
+pub(crate) fn png_file(path: PathBuf) -> Result<PathBuf, &'static str> {
+    match has_extension(&path, ".png") {
+        true => Ok(path),
+        false => Err("the name must end in .png"),
     }
 }
 
-/// A file's name, to be parsed further.
-pub(crate) fn path() -> PathBufValueParser {
-    PathBufValueParser::new()
+/// Whether the name of `path` ends in `extension`, in upper or lower case.
+fn has_extension(path: &Path, extension: &str) -> bool {
+    let found = path.extension().unwrap_or_default();
+    found.eq_ignore_ascii_case(&extension[1..])
 }
 
 /// A number greater than 0.
 pub(crate) fn positive(text: &str) -> Result<f64, &'static str> {
     let number = text.parse().ok();
     let number = number.filter(|&number: &f64| number > 0.0 && number.is_finite());
-    number.ok_or("expected a number greater than 0")
+    number.ok_or("it must be a number greater than 0")
 }
 
-/// A number of bytes, as in `1500000000`, `900M` or `1.5GiB`; units are of 1024.
+/// A number of bytes, as in `1500000000`, `900M` or `1.5GiB`. A K is 1024 bytes.
 pub(crate) fn memory(text: &str) -> Result<u64, &'static str> {
     let end = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
     let unit = text[end.len()..].to_ascii_uppercase();
-    let power = match unit.trim_end_matches('B').trim_end_matches('I') {
-        "" => 0,
-        "K" => 1,
-        "M" => 2,
-        "G" => 3,
-        "T" => 4,
-        _ => return Err(MEMORY),
-    };
+    let unit = unit.trim_end_matches('B').trim_end_matches('I');
+    let power = ["", "K", "M", "G", "T"]
+        .iter()
+        .position(|known| *known == unit);
     let number: f64 = end.trim().parse().map_err(|_| MEMORY)?;
-    let bytes = number * 1024_f64.powi(power);
+    let bytes = number * 1024_f64.powi(power.ok_or(MEMORY)? as i32);
     match bytes >= 1.0 && bytes < u64::MAX as f64 {
         true => Ok(bytes as u64),
         false => Err(MEMORY),
     }
 }
 
-const MEMORY: &str = "expected a number of bytes greater than 0, as in 900M or 4G";
+const MEMORY: &str = "it must be a number of bytes greater than 0, as in 900M or 4G";
 
 /// A number from 0 to 1.
-pub(crate) fn share(text: &str) -> Result<f32, &'static str> {
-    let share = text
-        .parse()
-        .ok()
-        .filter(|share| (0.0..=1.0).contains(share));
-    share.ok_or("expected a number from 0 to 1")
+pub(crate) fn fraction(text: &str) -> Result<f32, &'static str> {
+    let number = text.parse().ok();
+    let number = number.filter(|number| (0.0..=1.0).contains(number));
+    number.ok_or("it must be a number from 0 to 1")
 }
 
-/// A patch whose attention is wanted, as in `23:0:0:8:5`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct AttentionAt(pub(crate) AttentionQuery);
-
-impl FromStr for AttentionAt {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let numbers: Option<Vec<usize>> = text.split(':').map(|part| part.parse().ok()).collect();
-        match numbers.as_deref() {
-            Some(&[block, item, t, y, x]) => Ok(Self(AttentionQuery {
-                block,
-                item,
-                t,
-                y,
-                x,
-            })),
-            _ => Err("expected five numbers: block:input:frame:row:column"),
-        }
-    }
+/// The block and the patch whose attention is requested, as in `23:0:0:8:5`.
+pub(crate) fn attention_query(text: &str) -> Result<AttentionQuery, &'static str> {
+    let numbers: Option<Vec<usize>> = text.split(':').map(|part| part.parse().ok()).collect();
+    let Some(&[block, item, t, y, x]) = numbers.as_deref() else {
+        return Err("it must be five numbers: block:input:frame:row:column");
+    };
+    Ok(AttentionQuery {
+        block,
+        item,
+        t,
+        y,
+        x,
+    })
 }
 
-impl std::fmt::Display for AttentionAt {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let AttentionQuery {
-            block,
-            item,
-            t,
-            y,
-            x,
-        } = self.0;
-        write!(f, "{block}:{item}:{t}:{y}:{x}")
-    }
+/// A query as [`attention_query`] reads it.
+pub(crate) fn attention_name(query: &AttentionQuery) -> String {
+    let AttentionQuery {
+        block,
+        item,
+        t,
+        y,
+        x,
+    } = query;
+    format!("{block}:{item}:{t}:{y}:{x}")
 }
 
-fn ending(path: &std::path::Path) -> String {
-    let ending = path.extension().unwrap_or_default();
-    ending.to_string_lossy().to_lowercase()
-}
-
-/// A preset by its name; the help lists the names and what they stand for.
+/// The parser of a preset's name. The help lists the names with the size of each model.
 pub(crate) fn preset() -> impl TypedValueParser<Value = Preset> {
     let values = Preset::ALL.map(|preset| {
         let config = preset.vision();
         PossibleValue::new(preset.name()).help(format!(
             "{} of width {}, {:.1} million parameters",
-            layout::count(config.depth, "block"),
+            table::count(config.depth, "block"),
             config.hidden_size,
             config.num_parameters() as f64 / 1e6
         ))
@@ -217,25 +205,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_ending_decides() {
-        let format = |name: &str| embeddings_file(name.into()).map(|file| file.format);
-        assert_eq!(format("a/b.safetensors"), Ok(Format::Safetensors));
-        assert_eq!(format("b.tar.NPY"), Ok(Format::Npy));
-        assert_eq!(format("b.json"), Ok(Format::Json));
+    fn the_end_of_the_name_selects_the_format() {
+        let format =
+            |name: &str| OutputFile::new(name.into(), &OutputFormat::ALL).map(|file| file.format);
+        assert_eq!(format("a/b.safetensors"), Ok(OutputFormat::Safetensors));
+        assert_eq!(format("b.tar.NPY"), Ok(OutputFormat::Npy));
+        assert_eq!(format("b.json"), Ok(OutputFormat::Json));
         for name in ["b", "b.txt", "json", ".npy", "b.json/", "b.json."] {
             assert_eq!(format(name).is_err(), name != "b.json/", "{name}");
         }
-        assert!(patches_file("b.npy".into()).is_err());
-        assert!(picture_file("b.jpg".into()).is_err());
+        assert!(OutputFile::new("b.npy".into(), &OutputFormat::PATCHES).is_err());
+        assert!(png_file("b.jpg".into()).is_err());
     }
 
     #[test]
-    fn attention_is_asked_for_by_five_numbers() {
-        let at: AttentionAt = "23:0:1:8:5".parse().unwrap();
-        assert_eq!((at.0.block, at.0.t, at.0.y, at.0.x), (23, 1, 8, 5));
-        assert_eq!(at.to_string(), "23:0:1:8:5");
+    fn attention_takes_five_numbers() {
+        let query = attention_query("23:0:1:8:5").unwrap();
+        assert_eq!((query.block, query.t, query.y, query.x), (23, 1, 8, 5));
+        assert_eq!(attention_name(&query), "23:0:1:8:5");
         for text in ["", "1:2:3:4", "1:2:3:4:5:6", "1:2:3:4:-5", "a:0:0:0:0"] {
-            assert!(text.parse::<AttentionAt>().is_err(), "{text}");
+            assert!(attention_query(text).is_err(), "{text}");
         }
     }
 
@@ -259,10 +248,10 @@ mod tests {
     }
 
     #[test]
-    fn a_share_is_from_0_to_1() {
-        assert_eq!(share("0.25"), Ok(0.25));
+    fn a_fraction_is_from_0_to_1() {
+        assert_eq!(fraction("0.25"), Ok(0.25));
         for text in ["-0.1", "1.01", "NaN", "all"] {
-            assert!(share(text).is_err(), "{text}");
+            assert!(fraction(text).is_err(), "{text}");
         }
     }
 }

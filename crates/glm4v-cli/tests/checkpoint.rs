@@ -45,9 +45,9 @@ fn edit(file: &Path, from: &str, to: &str) {
 fn a_written_checkpoint_encodes_as_its_preset_does() {
     let (dir, model) = init("f32");
     let outputs = ["a", "b"].map(|name| dir.path().join(name).with_extension("safetensors"));
-    let picture = image("chelsea.png");
+    let photo = image("chelsea.png");
     let encode = |weights: &[&str], output: &Path| {
-        let args = ["encode", path(&picture), "-o", path(output)];
+        let args = ["encode", path(&photo), "-o", path(output)];
         glm4v([&args, weights].concat()).ok()
     };
     let run = encode(&["-m", path(&model)], &outputs[0]);
@@ -83,7 +83,7 @@ fn inspect_reports_the_whole_tower() {
 }
 
 #[test]
-fn inspect_shows_what_does_not_fit_before_it_fails() {
+fn inspect_lists_wrong_tensors_before_it_fails() {
     let (_dir, model) = init("bf16");
     edit(&model.join("config.json"), "\"depth\": 1", "\"depth\": 2");
     edit(
@@ -101,17 +101,17 @@ fn inspect_shows_what_does_not_fit_before_it_fails() {
     }
     let error = run.fails();
     assert!(
-        error.contains("7 tensors missing, 3 tensors of the wrong shape"),
+        error.contains("7 tensors missing, 3 tensors with a wrong shape"),
         "{error}"
     );
 
-    let picture = image("chelsea.png");
-    let error = glm4v(["encode", path(&picture), "-m", path(&model)]).fails();
+    let photo = image("chelsea.png");
+    let error = glm4v(["encode", path(&photo), "-m", path(&model)]).fails();
     assert!(error.contains("[769, 256]"), "{error}");
 }
 
 #[test]
-fn inspect_finds_what_would_stop_encode() {
+fn inspect_fails_where_encode_would() {
     let (_dir, model) = init("bf16");
     edit(
         &model.join("preprocessor_config.json"),
@@ -149,8 +149,8 @@ fn a_truncated_shard_is_named() {
     let shard = model.join("model-00002-of-00002.safetensors");
     let bytes = std::fs::read(&shard).unwrap();
     std::fs::write(&shard, &bytes[..bytes.len() - 1]).unwrap();
-    let picture = image("chelsea.png");
-    let error = glm4v(["encode", path(&picture), "-m", path(&model)]).fails();
+    let photo = image("chelsea.png");
+    let error = glm4v(["encode", path(&photo), "-m", path(&model)]).fails();
     assert!(
         error.contains("model-00002-of-00002.safetensors"),
         "{error}"
@@ -158,18 +158,18 @@ fn a_truncated_shard_is_named() {
 }
 
 #[test]
-fn values_that_are_no_numbers_are_counted() {
+fn values_that_are_not_numbers_are_counted() {
     let (dir, model) = init("f32");
     let shard = model.join("model-00002-of-00002.safetensors");
     let mut bytes = std::fs::read(&shard).unwrap();
     let last = bytes.len() - 4;
     bytes[last..].copy_from_slice(&f32::NAN.to_le_bytes());
     std::fs::write(&shard, bytes).unwrap();
-    let (picture, output) = (image("rgb-60x83.png"), dir.path().join("out.json"));
+    let (photo, output) = (image("rgb-60x83.png"), dir.path().join("out.json"));
     let run = glm4v([
         "encode",
         "--json",
-        path(&picture),
+        path(&photo),
         "-m",
         path(&model),
         "-o",

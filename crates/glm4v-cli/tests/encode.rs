@@ -1,4 +1,4 @@
-//! `glm4v encode` and `glm4v preprocess`, from pictures to files.
+//! `glm4v encode` and `glm4v preprocess`, from images to files.
 
 mod support;
 
@@ -8,9 +8,9 @@ use ndarray::Array2;
 use ndarray_npy::ReadNpyExt;
 use support::{Run, Stored, entries, glm4v, image, read_safetensors};
 
-fn encode(pictures: &[&str], output: &Path, options: &[&str]) -> Run {
+fn encode(images: &[&str], output: &Path, options: &[&str]) -> Run {
     let mut args = vec!["encode".into()];
-    args.extend(pictures.iter().map(|name| image(name).into_os_string()));
+    args.extend(images.iter().map(|name| image(name).into_os_string()));
     args.extend(options.iter().map(Into::into));
     args.extend(["-o".into(), output.into()]);
     glm4v(args).ok()
@@ -67,7 +67,7 @@ fn the_output_is_as_readable_as_any_file() {
 }
 
 #[test]
-fn sixteen_bits_come_close_to_thirty_two() {
+fn bf16_is_close_to_f32() {
     let dir = tempfile::tempdir().unwrap();
     let values = |dtype: &str| {
         let file = dir.path().join(dtype).with_extension("safetensors");
@@ -113,8 +113,8 @@ fn without_a_file_the_summary_says_so() {
 
 #[test]
 fn json_and_quiet_are_for_programs() {
-    let picture = image("exif-6.jpg");
-    let run = glm4v(["-q", "--json", "encode", picture.to_str().unwrap()]).ok();
+    let photo = image("exif-6.jpg");
+    let run = glm4v(["-q", "--json", "encode", photo.to_str().unwrap()]).ok();
     assert_eq!(run.stderr, "");
     let json = run.json();
     assert_eq!(json["output"], serde_json::Value::Null);
@@ -124,31 +124,31 @@ fn json_and_quiet_are_for_programs() {
     for stage in ["read", "load", "encode"] {
         assert!(json["seconds"][stage].as_f64().unwrap() > 0.0, "{stage}");
     }
-    let quiet = glm4v(["encode", "-q", picture.to_str().unwrap()]).ok();
+    let quiet = glm4v(["encode", "-q", photo.to_str().unwrap()]).ok();
     assert_eq!((quiet.stdout, quiet.stderr), (String::new(), String::new()));
 }
 
 #[test]
-fn no_exif_leaves_the_picture_as_it_lies() {
+fn no_exif_ignores_the_orientation() {
     let size = |options: &[&str]| {
-        let picture = image("exif-6.jpg");
-        let run = glm4v([&["encode", "--json", picture.to_str().unwrap()], options].concat()).ok();
+        let photo = image("exif-6.jpg");
+        let run = glm4v([&["encode", "--json", photo.to_str().unwrap()], options].concat()).ok();
         let input = &run.json()["inputs"][0];
         (input["width"].as_u64(), input["height"].as_u64())
     };
-    let (turned, stored) = (size(&[]), size(&["--no-exif"]));
-    assert_ne!(turned, stored);
-    assert_eq!(turned, (stored.1, stored.0));
+    let (rotated, stored) = (size(&[]), size(&["--no-exif"]));
+    assert_ne!(rotated, stored);
+    assert_eq!(rotated, (stored.1, stored.0));
 }
 
 #[test]
 fn preprocess_writes_patch_rows() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("rows.safetensors");
-    let picture = image("chelsea.png");
+    let photo = image("chelsea.png");
     let args = [
         "preprocess",
-        picture.to_str().unwrap(),
+        photo.to_str().unwrap(),
         "-o",
         file.to_str().unwrap(),
         "--json",

@@ -1,13 +1,13 @@
-//! Bad input is one line and exit status 1, bad usage 2; neither leaves a file behind.
+//! A bad input gives one line and exit status 1, a wrong command line exit status 2. Neither leaves a file behind.
 
 mod support;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use support::{entries, glm4v, image, program, run};
+use support::{entries, glm4v, image, needed_mib, program, run};
 
-/// Encodes `inputs` into a file of an otherwise empty directory, and checks that nothing is left there.
+/// The error of encoding `inputs`. Checks that no file is left behind.
 fn refused(inputs: &[&Path]) -> String {
     let dir = tempfile::tempdir().unwrap();
     let output = dir.path().join("out.npy");
@@ -20,11 +20,11 @@ fn refused(inputs: &[&Path]) -> String {
 }
 
 fn encode_chelsea(options: &[&str]) -> support::Run {
-    let picture = image("chelsea.png");
-    glm4v([&["encode", "-q", picture.to_str().unwrap()], options].concat())
+    let photo = image("chelsea.png");
+    glm4v([&["encode", "-q", photo.to_str().unwrap()], options].concat())
 }
 
-fn broken_picture(dir: &Path) -> PathBuf {
+fn broken_image(dir: &Path) -> PathBuf {
     let bytes = std::fs::read(image("chelsea.png")).unwrap();
     let path = dir.join("broken.png");
     std::fs::write(&path, &bytes[..bytes.len() / 2]).unwrap();
@@ -32,11 +32,11 @@ fn broken_picture(dir: &Path) -> PathBuf {
 }
 
 #[test]
-fn inputs_that_are_no_pictures_are_named() {
+fn inputs_that_are_not_images_are_named() {
     let dir = tempfile::tempdir().unwrap();
-    let broken = broken_picture(dir.path());
+    let broken = broken_image(dir.path());
     let [text, empty] = ["notes.txt", "empty.png"].map(|name| dir.path().join(name));
-    std::fs::write(&text, "no picture").unwrap();
+    std::fs::write(&text, "not an image").unwrap();
     std::fs::write(&empty, "").unwrap();
     let slim = image("rgb-900x4.png");
     let [folder, nothing] = ["frames", "nothing"].map(|name| dir.path().join(name));
@@ -47,11 +47,11 @@ fn inputs_that_are_no_pictures_are_named() {
     for (input, reason) in [
         (Path::new("no-such.png"), "cannot be read"),
         (&folder, "--source-fps"),
-        (&nothing, "expected a folder of pictures"),
-        (&text, "no pictu"),
-        (&empty, "an empty file"),
-        (&broken, "expected a whole PNG picture"),
-        (&slim, "ratio of 200"),
+        (&nothing, "the folder contains no images"),
+        (&text, "not an i"),
+        (&empty, "the file is empty"),
+        (&broken, "the PNG image is damaged, cut off"),
+        (&slim, "more than 200 times the other"),
     ] {
         let error = refused(&[input]);
         let name = input.display().to_string();
@@ -64,28 +64,64 @@ fn inputs_that_are_no_pictures_are_named() {
 }
 
 #[test]
-fn one_bad_input_among_good_ones_is_enough() {
+fn one_bad_input_stops_the_command() {
     let dir = tempfile::tempdir().unwrap();
-    let broken = broken_picture(dir.path());
+    let broken = broken_image(dir.path());
     let good = image("chelsea.png");
     let error = refused(&[&good, &broken, &good]);
     assert!(error.contains("broken.png"), "{error}");
     let error = refused(&[&broken, Path::new("no-such.png")]);
     assert!(
         error.contains("no-such.png"),
-        "what is missing shows first: {error}"
+        "missing files are reported first: {error}"
     );
 }
 
+/// The header of the broken image is intact, so that only decoding fails.
 #[test]
-fn bad_usage_is_told_apart() {
+fn the_third_of_five_inputs_is_named_and_nothing_is_written() {
+    let dir = tempfile::tempdir().unwrap();
+    let broken = broken_image(dir.path());
+    let good = [
+        "chelsea.png",
+        "rgb-60x83.png",
+        "coffee-336.jpg",
+        "rgb-90x62.png",
+    ]
+    .map(image);
+    let [first, second, fourth, fifth] = &good;
+    let inputs = [first, second, &broken, fourth, fifth];
+    let output = dir.path().join("out.safetensors");
+    let fails = |command: &str, options: &[&str]| {
+        let mut program = program();
+        program.arg(command).args(inputs).args(["-q", "-o"]);
+        run(program.arg(&output).args(options)).fails()
+    };
+    // With the least memory each input is a batch, so that two are encoded before the third fails.
+    let needed = needed_mib(&fails("encode", &["--max-memory", "1M"]));
+    let least = format!("{}M", needed + 0.01);
+    for (command, options) in [
+        ("encode", &[][..]),
+        ("encode", &["--max-memory", &least[..]]),
+        ("preprocess", &[]),
+    ] {
+        let error = fails(command, options);
+        let name = broken.display().to_string();
+        assert!(error.starts_with(&name), "{error}");
+        assert_eq!(error.matches(&name).count(), 1, "{error}");
+        assert_eq!(entries(dir.path()), ["broken.png"]);
+    }
+}
+
+#[test]
+fn a_wrong_command_line_has_its_own_exit_status() {
     for (options, part) in [
-        (&["-o", "out.txt"][..], ".safetensors, .npy or .json"),
-        (&["-o", "out"], ".safetensors, .npy or .json"),
+        (&["-o", "out.txt"][..], ".safetensors or .npy or .json"),
+        (&["-o", "out"], ".safetensors or .npy or .json"),
         (&["--preset", "huge"], "glm-4.1v-9b"),
         (&["--dtype", "f64"], "bf16"),
-        (&["--device", "gpu"], "no device is called `gpu`"),
-        (&["--device", "flex:all"], "no device is called `flex:all`"),
+        (&["--device", "gpu"], "`gpu` is no device"),
+        (&["--device", "flex:all"], "`flex:all` is no device"),
         (&["--attention-method", "flash"], "backend"),
         (&["-m", "x", "--preset", "tiny"], "cannot be used with"),
         (&["-m", "x", "--seed", "1"], "cannot be used with"),
@@ -105,7 +141,7 @@ fn several_devices_are_gpus() {
     assert!(error.starts_with("flex is a CPU"), "{error}");
 }
 
-/// One GPU named twice is two devices: enough to see that the program deals out and puts together.
+/// One GPU that is named twice counts as two devices. This tests that the program splits the work and joins the results.
 #[test]
 fn gpus_share_the_work() {
     let devices = glm4v(["devices", "--json"]).ok().json();
@@ -156,7 +192,7 @@ fn a_backend_that_is_not_built_in_names_its_feature() {
 }
 
 #[test]
-fn a_directory_that_is_no_checkpoint_is_named() {
+fn a_directory_without_a_checkpoint_is_named() {
     let dir = tempfile::tempdir().unwrap();
     let model = dir.path().to_str().unwrap();
     for command in [
@@ -174,15 +210,15 @@ fn a_directory_that_is_no_checkpoint_is_named() {
 }
 
 #[test]
-fn a_place_that_cannot_be_written_to_is_refused() {
+fn an_output_that_cannot_be_written_is_refused() {
     let dir = tempfile::tempdir().unwrap();
-    let taken = dir.path().join("taken.npy");
-    std::fs::create_dir(&taken).unwrap();
+    let directory = dir.path().join("taken.npy");
+    std::fs::create_dir(&directory).unwrap();
     let nowhere = dir.path().join("no/such/out.npy");
     for (output, part) in [
         (nowhere.to_str().unwrap(), "there is no directory"),
-        (taken.to_str().unwrap(), "is a directory"),
-        // Read-only even for the superuser.
+        (directory.to_str().unwrap(), "is a directory"),
+        // This directory is read-only even for root.
         #[cfg(target_os = "linux")]
         ("/proc/out.npy", "cannot be written"),
     ] {
@@ -192,7 +228,7 @@ fn a_place_that_cannot_be_written_to_is_refused() {
     assert_eq!(entries(dir.path()), ["taken.npy"]);
 }
 
-/// With a limit on file size in place of a full disk: the write fails half way.
+/// A limit on the file size stands in for a full disk: the write fails half way.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_full_disk_leaves_nothing() {
@@ -216,7 +252,7 @@ fn a_full_disk_leaves_nothing() {
 }
 
 #[test]
-fn a_reader_that_leaves_is_no_failure() {
+fn a_closed_pipe_is_not_an_error() {
     let mut child = program()
         .arg("devices")
         .stdout(Stdio::piped())

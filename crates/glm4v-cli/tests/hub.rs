@@ -1,4 +1,4 @@
-//! Models by name: `fetch`, `cache`, and `-m owner/name`, against a hub on the loopback.
+//! Models on the hub: `fetch`, `cache` and `-m owner/name`, against a local server.
 #![cfg(feature = "hub")]
 
 #[allow(dead_code, unreachable_pub)] // The hub's own tests use all of it.
@@ -12,11 +12,11 @@ use server::{Answer, Server};
 use support::{Run, image, program, read_safetensors, run};
 use tempfile::TempDir;
 
-/// The commit that the served directory is.
+/// The commit of the served directory.
 const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
 const MODEL: &str = "zai-org/tiny";
 
-/// A hub and the home of somebody who has fetched nothing yet.
+/// A hub, and a home directory with empty caches.
 struct Home {
     server: Server,
     dir: TempDir,
@@ -45,8 +45,8 @@ impl Home {
         }
         program
             .env("HF_ENDPOINT", self.server.url())
-            .env("HF_HOME", self.dir.path().join("theirs"))
-            .env("GLM4V_CACHE", self.dir.path().join("ours"));
+            .env("HF_HOME", self.dir.path().join("hf"))
+            .env("GLM4V_CACHE", self.dir.path().join("glm4v"));
         run(program.args(args))
     }
 
@@ -64,14 +64,14 @@ fn text(path: &Path) -> &str {
 }
 
 #[test]
-fn a_name_is_as_good_as_its_directory() {
+fn a_model_name_gives_the_same_as_its_directory() {
     let home = Home::new();
-    let picture = image("rgb-60x83.png");
+    let photo = image("rgb-60x83.png");
     let (by_name, by_directory) = (home.file("name.safetensors"), home.file("dir.safetensors"));
     let summary = home
         .run([
             "encode",
-            text(&picture),
+            text(&photo),
             "-m",
             MODEL,
             "-o",
@@ -84,7 +84,7 @@ fn a_name_is_as_good_as_its_directory() {
     let directory = checkpoint();
     home.run([
         "encode",
-        text(&picture),
+        text(&photo),
         "-m",
         text(&directory),
         "-o",
@@ -95,27 +95,27 @@ fn a_name_is_as_good_as_its_directory() {
     assert_eq!(read(&by_name), read(&by_directory));
 
     let requests = home.server.requests().len();
-    home.run(["encode", text(&picture), "-m", MODEL, "--offline"])
+    home.run(["encode", text(&photo), "-m", MODEL, "--offline"])
         .ok();
     home.run(["inspect", MODEL]).ok();
     assert_eq!(home.server.requests().len(), requests, "the cache has it");
 }
 
 #[test]
-fn settings_are_enough_to_preprocess() {
+fn preprocess_downloads_no_weights() {
     let home = Home::new();
-    let (picture, file) = (image("rgb-60x83.png"), home.file("rows.safetensors"));
-    home.run(["preprocess", text(&picture), "-m", MODEL, "-o", text(&file)])
+    let (photo, file) = (image("rgb-60x83.png"), home.file("rows.safetensors"));
+    home.run(["preprocess", text(&photo), "-m", MODEL, "-o", text(&file)])
         .ok();
     assert_eq!(read_safetensors(&file, "pixel_values").grids.len(), 1);
-    let asked = home.server.requests();
+    let requests = home.server.requests();
     assert!(
-        asked.iter().all(|request| !request.is_weights()),
-        "{asked:?}"
+        requests.iter().all(|request| !request.is_weights()),
+        "{requests:?}"
     );
     home.run([
         "preprocess",
-        text(&picture),
+        text(&photo),
         "-m",
         MODEL,
         "--offline",
@@ -123,11 +123,11 @@ fn settings_are_enough_to_preprocess() {
         text(&file),
     ])
     .ok();
-    assert_eq!(home.server.requests().len(), asked.len());
+    assert_eq!(home.server.requests().len(), requests.len());
 }
 
 #[test]
-fn what_is_fetched_is_listed_and_removed() {
+fn fetched_models_are_listed_and_removed() {
     let home = Home::new();
     let empty = home.run(["cache", "--json"]).ok().json();
     assert_eq!(
@@ -160,9 +160,9 @@ fn what_is_fetched_is_listed_and_removed() {
 #[test]
 fn offline_says_how_to_get_it() {
     let home = Home::new();
-    let picture = image("rgb-60x83.png");
+    let photo = image("rgb-60x83.png");
     let error = home
-        .run(["encode", text(&picture), "-m", MODEL, "--offline"])
+        .run(["encode", text(&photo), "-m", MODEL, "--offline"])
         .fails();
     assert!(
         error.contains("`glm4v fetch zai-org/tiny` fetches it"),
@@ -172,15 +172,15 @@ fn offline_says_how_to_get_it() {
 }
 
 #[test]
-fn a_wrong_name_says_both_things_it_can_be() {
+fn an_unknown_name_is_neither_directory_nor_model() {
     let home = Home::with(Server::new(checkpoint(), |_, _| Answer::new(404)));
-    let picture = image("rgb-60x83.png");
+    let photo = image("rgb-60x83.png");
     let error = home
-        .run(["encode", text(&picture), "-m", "zai-org/tinny"])
+        .run(["encode", text(&photo), "-m", "zai-org/tinny"])
         .fails();
     for part in ["no directory zai-org/tinny", "404", "check the name"] {
         assert!(error.contains(part), "{error}");
     }
-    let error = home.run(["encode", text(&picture), "-m", "tinny"]).fails();
+    let error = home.run(["encode", text(&photo), "-m", "tinny"]).fails();
     assert!(error.contains("no such checkpoint directory"), "{error}");
 }

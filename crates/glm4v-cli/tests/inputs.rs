@@ -1,4 +1,4 @@
-//! Clips through the program: video files, animated pictures, folders; and what is drawn of them.
+//! Videos through the program: video files, animated images, folders of frames; and their drawings.
 
 mod support;
 
@@ -39,10 +39,10 @@ fn glm4v_on(command: &str, inputs: &[PathBuf], options: &[&str]) -> Run {
 /// Nine frames of 60×83, each a little brighter, numbered so that names sort otherwise.
 fn folder() -> TempDir {
     let dir = tempfile::tempdir().unwrap();
-    let picture = ::image::open(image("rgb-60x83.png")).unwrap();
+    let photo = ::image::open(image("rgb-60x83.png")).unwrap();
     for index in 0..9 {
         let name = format!("frame{}.png", index + 3);
-        picture
+        photo
             .brighten(9 * index)
             .save(dir.path().join(name))
             .unwrap();
@@ -51,7 +51,7 @@ fn folder() -> TempDir {
 }
 
 #[test]
-fn pictures_and_clips_come_in_any_order() {
+fn images_and_videos_come_in_any_order() {
     let (dir, frames) = (tempfile::tempdir().unwrap(), folder());
     let file = dir.path().join("a.safetensors");
     let path = file.to_str().unwrap();
@@ -66,7 +66,7 @@ fn pictures_and_clips_come_in_any_order() {
     let rows = read_safetensors(&file, "pixel_values");
     assert_eq!(rows.grids, [[1, 6, 8], [1, 8, 6], [3, 6, 4]]);
     assert_eq!(
-        numbers(&file, "clips"),
+        numbers(&file, "videos"),
         (vec![2, 2], vec![0.0, 2.0, 2.0, 6.0])
     );
     let indices = vec![0.0, 1.0, 0.0, 2.0, 4.0, 6.0, 8.0, 8.0];
@@ -84,10 +84,10 @@ fn pictures_and_clips_come_in_any_order() {
     .ok();
     let json = encoded.json();
     assert_eq!(
-        json["inputs"][2]["clip"]["frames_indices"],
+        json["inputs"][2]["video"]["frames_indices"],
         serde_json::json!([0, 2, 4, 6, 8, 8])
     );
-    assert_eq!(json["inputs"][1]["clip"], serde_json::Value::Null);
+    assert_eq!(json["inputs"][1]["video"], serde_json::Value::Null);
     let mixed = read_safetensors(&file, "embeddings");
     assert_eq!(mixed.shape, [12 + 12 + 18, 256]);
     assert_eq!(numbers(&file, "timestamps").0, [4]);
@@ -100,20 +100,20 @@ fn pictures_and_clips_come_in_any_order() {
 }
 
 #[test]
-fn an_animation_can_be_its_first_picture() {
+fn an_animation_can_be_read_as_its_first_frame() {
     let gif = [image("animated.gif")];
-    let still = glm4v_on("encode", &gif, &["--still"]).ok().stdout;
+    let first = glm4v_on("encode", &gif, &["--first-frame"]).ok().stdout;
     assert!(
-        still.contains("1 picture,") && !still.contains("frames"),
-        "{still}"
+        first.contains("1 image,") && !first.contains("frames"),
+        "{first}"
     );
 }
 
 #[test]
-fn sampling_is_the_users_where_the_rule_lets_it_be() {
+fn sampling_options_apply_where_the_rule_allows_them() {
     let frames = folder();
     let inputs = [frames.path().to_owned()];
-    let taken = |options: &[&str]| {
+    let sampled = |options: &[&str]| {
         let json = glm4v_on(
             "encode",
             &inputs,
@@ -121,15 +121,15 @@ fn sampling_is_the_users_where_the_rule_lets_it_be() {
         )
         .ok()
         .json();
-        json["inputs"][0]["clip"]["frames_indices"]
+        json["inputs"][0]["video"]["frames_indices"]
             .as_array()
             .unwrap()
             .len()
     };
     // Five seconds.
-    assert_eq!(taken(&[]), 10);
-    assert_eq!(taken(&["--fps", "1"]), 6);
-    assert_eq!(taken(&["--fps", "1", "--max-duration", "2"]), 2);
+    assert_eq!(sampled(&[]), 10);
+    assert_eq!(sampled(&["--fps", "1"]), 6);
+    assert_eq!(sampled(&["--fps", "1", "--max-duration", "2"]), 2);
     let fixed = glm4v_on(
         "encode",
         &inputs,
@@ -154,9 +154,9 @@ fn video_files_are_read_through_ffmpeg() {
     let json = glm4v_on("encode", &[video("b-frames.mp4")], &["--json"])
         .ok()
         .json();
-    let clip = &json["inputs"][0]["clip"];
-    assert_eq!(clip["frames_indices"], serde_json::json!([0, 12, 24, 24]));
-    assert_eq!(clip["num_frames"], 41);
+    let video = &json["inputs"][0]["video"];
+    assert_eq!(video["frames_indices"], serde_json::json!([0, 12, 24, 24]));
+    assert_eq!(video["num_frames"], 41);
 }
 
 #[test]
@@ -171,7 +171,7 @@ fn without_ffmpeg_the_error_says_what_to_install() {
 }
 
 #[test]
-fn a_clip_is_drawn_as_a_sheet() {
+fn a_video_is_drawn_as_a_sheet() {
     let (dir, frames) = (tempfile::tempdir().unwrap(), folder());
     let inputs = [frames.path().to_owned()];
     let size = |options: &[&str]| {
@@ -184,7 +184,7 @@ fn a_clip_is_drawn_as_a_sheet() {
     assert_eq!(size(&[]), (112, 168));
     assert_eq!(size(&["--block", "0", "--opacity", "1"]), (112, 168));
     let error = glm4v_on("viz", &inputs, &["--source-fps", "4", "-o", "v.jpg"]).misused();
-    assert!(error.contains("ends in .png"), "{error}");
+    assert!(error.contains("must end in .png"), "{error}");
 }
 
 #[test]

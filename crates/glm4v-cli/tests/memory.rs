@@ -1,10 +1,10 @@
-//! `glm4v plan`, and what `--max-memory` cuts and refuses.
+//! `glm4v plan`, and how `--max-memory` shrinks or refuses the work.
 
 mod support;
 
 use std::path::Path;
 
-use support::{Run, entries, glm4v, has_ffmpeg, image, read_safetensors, video};
+use support::{Run, entries, glm4v, has_ffmpeg, image, needed_mib, read_safetensors, video};
 
 fn plan(args: &[&str]) -> serde_json::Value {
     glm4v([&["plan", "--json"], args].concat()).ok().json()
@@ -31,14 +31,14 @@ fn sizes_are_planned_without_files() {
     assert_eq!(json["tokens"], 144 + 3 * 13 * 23);
     assert_eq!(json["parameters"], 892_498_432);
     let bytes = |name: &str| json["bytes"][name].as_u64().unwrap();
-    // Beside the parameters, a patch kernel for stills; their rows are of one frame.
+    // The tower also keeps a patch kernel for images, whose rows have one frame.
     assert_eq!(bytes("weights"), 4 * (892_498_432 + 1536 * (588 + 1)));
     let values = 576 * 588 + 3 * 26 * 46 * 1176;
     assert_eq!(bytes("patch_rows"), values * 4);
     assert!(bytes("total") > bytes("weights") + bytes("patch_rows"));
-    // The other order of the sides is another grid.
-    let turned = plan(&["336x336", "360x640x5"]);
-    assert_eq!(grids(&turned), serde_json::json!([3, 46, 26]));
+    // Width and height exchanged give another grid.
+    let rotated = plan(&["336x336", "360x640x5"]);
+    assert_eq!(grids(&rotated), serde_json::json!([3, 46, 26]));
 }
 
 #[test]
@@ -59,7 +59,7 @@ fn files_are_planned_as_they_are_encoded() {
     assert_eq!(planned["tokens"], encoded["tokens"]);
     let pairs = planned["inputs"].as_array().unwrap().iter();
     for (planned, encoded) in pairs.zip(encoded["inputs"].as_array().unwrap()) {
-        for field in ["file", "width", "height", "clip", "grid_thw", "tokens"] {
+        for field in ["file", "width", "height", "video", "grid_thw", "tokens"] {
             assert_eq!(
                 planned[field], encoded[field],
                 "{field} of {}",
@@ -92,7 +92,7 @@ fn a_plan_reads_well_and_needs_no_device() {
 }
 
 fn encode(output: &Path, device: &str, options: &[&str]) -> Run {
-    let pictures = [
+    let images = [
         "chelsea.png",
         "rgb-60x83.png",
         "coffee-336.jpg",
@@ -100,7 +100,7 @@ fn encode(output: &Path, device: &str, options: &[&str]) -> Run {
     ]
     .map(image);
     let mut args = vec!["encode".into()];
-    args.extend(pictures.map(std::path::PathBuf::into_os_string));
+    args.extend(images.map(std::path::PathBuf::into_os_string));
     args.extend(["-q", "--preset", "small", "--device", device].map(Into::into));
     args.extend(options.iter().map(Into::into));
     args.extend(["-o".into(), output.into()]);
@@ -108,7 +108,7 @@ fn encode(output: &Path, device: &str, options: &[&str]) -> Run {
 }
 
 #[test]
-fn cut_work_gives_the_same_and_what_does_not_fit_is_refused() {
+fn smaller_batches_give_the_same_and_too_little_memory_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let (usual, cut) = (
         dir.path().join("usual.safetensors"),
@@ -122,10 +122,7 @@ fn cut_work_gives_the_same_and_what_does_not_fit_is_refused() {
         "{refused}"
     );
     assert_eq!(entries(dir.path()), ["usual.safetensors"]);
-    let needed: f64 = refused
-        .strip_prefix("needs at least ")
-        .and_then(|rest| rest.split(' ').next()?.parse().ok())
-        .expect(&refused);
+    let needed = needed_mib(&refused);
     encode(
         &cut,
         "flex",
@@ -163,16 +160,16 @@ fn a_later_input_is_refused_before_the_first_is_encoded() {
 }
 
 #[test]
-fn memory_that_is_no_number_is_bad_usage() {
+fn memory_that_is_not_a_number_is_a_wrong_command_line() {
     for memory in ["0", "4X", "much"] {
         let error = glm4v(["plan", "1x1", "--max-memory", memory]).misused();
         assert!(error.contains("as in 900M or 4G"), "{error}");
     }
 }
 
-/// Of devices in another machine, too.
+/// The devices need not exist on this machine.
 #[test]
-fn several_devices_hold_a_share_each() {
+fn several_devices_share_the_work() {
     let plan = |device: &str| {
         plan(&[
             "640x360",

@@ -1,38 +1,72 @@
 use std::path::PathBuf;
 
+use anyhow::{Result, bail};
 use clap::Args;
+use glm4v::Processor;
+use glm4v::config::SamplingRule;
+use glm4v::preprocess::{DecodeOptions, ReadOptions};
 
 use crate::values::positive;
 
 const READING: &str = "Reading";
 
-/// Pictures and clips, and how they are read.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct InputArgs {
-    /// Pictures, video files, and folders that hold a clip's frames, in any order
+    /// Image files, video files, and folders of video frames, in any order
     #[arg(value_name = "INPUT", required = true)]
     pub(crate) inputs: Vec<PathBuf>,
-    /// How they are read.
     #[command(flatten)]
-    pub(crate) reading: ReadingArgs,
+    pub(crate) read: ReadArgs,
 }
 
-/// How pictures and clips are read.
 #[derive(Args, Clone, Debug)]
-pub(crate) struct ReadingArgs {
-    /// Frames a second at which clips are sampled, in place of the checkpoint's
+pub(crate) struct ReadArgs {
+    /// Sample videos at this many frames a second [default: the checkpoint's setting]
     #[arg(long, help_heading = READING, value_name = "RATE", value_parser = positive, allow_negative_numbers = true)]
     pub(crate) fps: Option<f64>,
-    /// Longest clip that is sampled at --fps; of a longer one, as many frames are spread over all of it
+    /// Sample at --fps up to this duration; a longer video gets the same number of frames, spread over its length
     #[arg(long, help_heading = READING, value_name = "SECONDS", value_parser = positive, allow_negative_numbers = true)]
     pub(crate) max_duration: Option<f64>,
-    /// Frames a second of the clip in a folder
+    /// Frame rate of a folder of video frames
     #[arg(long, help_heading = READING, value_name = "RATE", value_parser = positive, allow_negative_numbers = true)]
     pub(crate) source_fps: Option<f64>,
-    /// Take the first picture of an animated GIF, WebP or PNG, not the clip
+    /// Read only the first frame of an animated GIF, WebP or PNG, as an image
     #[arg(long, help_heading = READING)]
-    pub(crate) still: bool,
-    /// Leave pictures as stored, whatever turn their metadata asks for
+    pub(crate) first_frame: bool,
+    /// Ignore the EXIF orientation of images
     #[arg(long, help_heading = READING)]
     pub(crate) no_exif: bool,
+}
+
+impl ReadArgs {
+    /// The options for reading.
+    pub(crate) fn options(&self) -> ReadOptions {
+        ReadOptions {
+            decode: DecodeOptions {
+                apply_exif: !self.no_exif,
+                ..DecodeOptions::default()
+            },
+            source_fps: self.source_fps,
+            first_frame_only: self.first_frame,
+            ..ReadOptions::default()
+        }
+    }
+
+    /// Changes how `processor` samples videos.
+    pub(crate) fn with_sampling(&self, processor: Processor) -> Result<Processor> {
+        if self.fps.is_none() && self.max_duration.is_none() {
+            return Ok(processor);
+        }
+        let mut config = processor.video()?.config().clone();
+        if config.sampling.video_processor_type == SamplingRule::Glm46v {
+            bail!(
+                "--fps and --max-duration do not apply to this model: it samples by the rule of Glm46VVideoProcessor, \
+                 whose rates are fixed; leave them out, or choose a model with Glm4vVideoProcessor"
+            );
+        }
+        let sampling = &mut config.sampling;
+        sampling.fps = self.fps.unwrap_or(sampling.fps);
+        sampling.max_duration = self.max_duration.unwrap_or(sampling.max_duration);
+        Ok(processor.with_video(config)?)
+    }
 }

@@ -1,18 +1,18 @@
 use clap::Args;
-use glm4v::{DeviceSpecs, Preset};
+use glm4v::Preset;
+use glm4v::devices::DeviceSpecs;
+use glm4v::weights::Encoding;
 
-use crate::values::{Attention, Dtype, memory, preset};
+use crate::values::{Attention, dtype, memory, preset};
 
-/// Which checkpoint.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct ModelArgs {
-    /// Checkpoint directory, or the name of a model on the Hugging Face hub, as owner/name
+    /// Checkpoint directory, or a model on the Hugging Face hub as owner/name
     #[arg(short, long, value_name = "DIR|NAME")]
     pub(crate) model: Option<String>,
-    /// Random weights of this model in place of a checkpoint [default: tiny]
+    /// Random weights of this model size instead of a checkpoint [default: tiny]
     #[arg(long, value_parser = preset(), conflicts_with = "model")]
     pub(crate) preset: Option<Preset>,
-    /// Of a model by name, which version.
     #[command(flatten)]
     pub(crate) revision: RevisionArgs,
 }
@@ -20,45 +20,43 @@ pub(crate) struct ModelArgs {
 /// Which version of a model on the hub.
 #[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct RevisionArgs {
-    /// Branch, tag or commit of a model by name [default: main]
+    /// Branch, tag or commit of a model on the hub [default: main]
     #[cfg(feature = "hub")]
     #[arg(long)]
     pub(crate) revision: Option<String>,
-    /// Take a model by name from the caches only, never from the network
+    /// Use only cached models, never the network
     #[cfg(feature = "hub")]
     #[arg(long)]
     pub(crate) offline: bool,
 }
 
-/// Which weights, and what computes with them.
+/// The weights, and the device that computes with them.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct ComputeArgs {
-    /// The checkpoint.
     #[command(flatten)]
     pub(crate) model: ModelArgs,
     /// Seed of the random weights [default: 0]
     #[arg(long, conflicts_with = "model")]
     pub(crate) seed: Option<u64>,
-    /// The device.
     #[command(flatten)]
     pub(crate) device: DeviceArgs,
-    /// How a GPU attends; the values are the same, but for rounding
+    /// How a GPU computes attention; the results differ only by rounding
     #[arg(long, value_enum, default_value_t = Attention::Auto)]
     pub(crate) attention_method: Attention,
 }
 
-/// What computes, in what, and with how much memory.
+/// The device, its numeric type and its memory limit.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct DeviceArgs {
-    /// auto, flex, ndarray, wgpu, vulkan, webgpu, metal or cuda; of several GPUs, one as in cuda:1, all as in cuda:all, or
-    /// some as in cuda:0,cuda:2, which share the frames of each batch
+    /// auto, flex, ndarray, wgpu, vulkan, webgpu, metal or cuda. Name one GPU as cuda:1, all as cuda:all, some as
+    /// cuda:0,cuda:2; several GPUs share the frames of each batch
     #[arg(long, default_value = "auto")]
     pub(crate) device: DeviceSpecs,
     /// Type of the weights and of the computation
-    #[arg(long, value_enum, default_value_t = Dtype::F32)]
-    pub(crate) dtype: Dtype,
-    /// Most memory, in bytes or as in 900M, 4G: of the process, with GPUs of each GPU. Work is cut into parts that fit;
-    /// what does not fit even so is refused before weights are loaded
+    #[arg(long, value_parser = dtype(), default_value_t = Encoding::F32)]
+    pub(crate) dtype: Encoding,
+    /// Memory limit in bytes, or as 900M or 4G. It limits each GPU, and on a CPU the whole process. Batches are made
+    /// smaller until they fit. If they cannot fit, the command fails before it loads weights
     #[arg(long, value_name = "BYTES", value_parser = memory)]
     pub(crate) max_memory: Option<u64>,
 }

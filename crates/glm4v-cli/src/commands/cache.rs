@@ -1,15 +1,46 @@
 use anyhow::Result;
+use clap::{Args, Subcommand};
 use glm4v::hub::{Cached, Hub, ModelId};
 use serde_json::{Value, json};
 
-use crate::args::{CacheArgs, CacheCommand};
-use crate::console::{Console, Report};
-use crate::layout;
+use crate::console::Console;
+use crate::table;
 
-/// As many characters tell one commit from the others.
+#[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct CacheArgs {
+    #[command(subcommand)]
+    command: Option<CacheCommand>,
+}
+
+#[derive(Debug, Subcommand)]
+enum CacheCommand {
+    /// List the downloaded vision towers and their sizes
+    List,
+    /// Remove the vision tower of a model
+    Remove {
+        /// Model on the hub, as owner/name
+        #[arg(value_name = "NAME")]
+        model: String,
+        /// Remove only this branch, tag or commit
+        #[arg(long)]
+        revision: Option<String>,
+    },
+}
+
+const EXAMPLES: &str = "\
+This command works on glm4v's own cache only. It never changes the cache of Hugging Face's programs, which `hf cache`
+lists.
+
+Examples:
+  glm4v cache
+  glm4v cache remove zai-org/GLM-4.1V-9B-Thinking";
+
+/// Characters of a commit that the table shows.
 const SHORT_COMMIT: usize = 12;
+const INCOMPLETE: &str = "incomplete; `glm4v fetch` resumes the download";
 
-/// What has been fetched.
+/// Lists the downloaded towers, or removes one.
 pub(crate) fn run(args: CacheArgs, console: &Console) -> Result<()> {
     let hub = Hub::from_env()?;
     match args.command.unwrap_or(CacheCommand::List) {
@@ -17,10 +48,9 @@ pub(crate) fn run(args: CacheArgs, console: &Console) -> Result<()> {
         CacheCommand::Remove { model, revision } => {
             let model: ModelId = model.parse()?;
             let freed = hub.remove(&model, revision.as_deref())?;
-            console.report(&Report {
-                text: format!("removed {model}, {}", layout::bytes(freed)),
-                json: json!({"model": model.to_string(), "freed_bytes": freed}),
-            })
+            let text = format!("removed {model}, {}", table::bytes(freed));
+            let json = json!({"model": model.to_string(), "freed_bytes": freed});
+            console.report(&text, &json)
         }
     }
 }
@@ -31,40 +61,24 @@ fn list(hub: &Hub, console: &Console) -> Result<()> {
     let total: u64 = cached.iter().map(|one| one.bytes).sum();
     let mut text = String::new();
     if !cached.is_empty() {
-        let mut rows = vec![["model", "commit", "revisions", "size", ""].map(str::to_owned)];
-        rows.extend(cached.iter().map(row));
-        text = layout::table(&rows) + "\n";
+        let lines: String = cached.iter().map(line).collect();
+        text = table::align(&format!("model\tcommit\trevisions\tsize\n{lines}")) + "\n";
     }
-    text += &layout::pairs(&[
+    let (count, size) = (table::count(cached.len(), "tower"), table::bytes(total));
+    text += &table::pairs(&[
         ("directory", dir.clone()),
-        (
-            "total",
-            format!(
-                "{}, {}",
-                layout::count(cached.len(), "tower"),
-                layout::bytes(total)
-            ),
-        ),
+        ("total", format!("{count}, {size}")),
     ]);
-    console.report(&Report {
-        text,
-        json: json!({
-            "directory": dir,
-            "bytes": total,
-            "towers": cached.iter().map(tower_json).collect::<Value>(),
-        }),
-    })
+    let towers: Value = cached.iter().map(tower_json).collect();
+    let json = json!({"directory": dir, "bytes": total, "towers": towers});
+    console.report(&text, &json)
 }
 
-fn row(cached: &Cached) -> [String; 5] {
-    let unfinished = "unfinished; fetch it again to go on";
-    [
-        cached.model.to_string(),
-        cached.commit.chars().take(SHORT_COMMIT).collect(),
-        cached.revisions.join(", "),
-        layout::bytes(cached.bytes),
-        (if cached.unfinished { unfinished } else { "" }).to_owned(),
-    ]
+fn line(cached: &Cached) -> String {
+    let commit: String = cached.commit.chars().take(SHORT_COMMIT).collect();
+    let (revisions, size) = (cached.revisions.join(", "), table::bytes(cached.bytes));
+    let note = if cached.unfinished { INCOMPLETE } else { "" };
+    format!("{}\t{commit}\t{revisions}\t{size}\t{note}\n", cached.model)
 }
 
 fn tower_json(cached: &Cached) -> Value {

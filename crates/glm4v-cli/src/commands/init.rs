@@ -1,15 +1,43 @@
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use glm4v::{Checkpoint, WriteOptions, write_checkpoint};
-use serde_json::json;
+use clap::Args;
+use glm4v::Preset;
+use glm4v::weights::{Checkpoint, Encoding, WriteOptions, write_checkpoint};
+use serde_json::{Value, json};
 
-use crate::args::InitArgs;
-use crate::console::{Console, Report};
-use crate::layout;
+use crate::console::Console;
 use crate::stages::Stages;
+use crate::table;
+use crate::values::{dtype, preset};
 
-/// A preset to a checkpoint with random weights.
+#[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct InitArgs {
+    /// Size of the model
+    #[arg(long, value_parser = preset())]
+    preset: Preset,
+    /// Seed of the random weights
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// Type of the stored weights
+    #[arg(long, value_parser = dtype(), default_value_t = Encoding::Bf16)]
+    dtype: Encoding,
+    /// Directory to create; it must not exist yet
+    #[arg(short, long, value_name = "DIR")]
+    output: PathBuf,
+}
+
+const EXAMPLES: &str = "\
+Use such a checkpoint for tests and timings. Its files are those of a published checkpoint: config.json, both preprocessor
+files, the weight shards and their index. The language model is left out. The weights are those of
+`encode --preset P --seed N`, rounded to the stored type.
+
+Examples:
+  glm4v init --preset tiny -o tiny
+  glm4v init --preset glm-4.1v-9b --seed 7 --dtype f32 -o random-9b";
+
+/// Writes a checkpoint with random weights.
 pub(crate) fn run(args: &InitArgs, console: &Console) -> Result<()> {
     let vision = args.preset.vision();
     let options = WriteOptions {
@@ -18,7 +46,7 @@ pub(crate) fn run(args: &InitArgs, console: &Console) -> Result<()> {
         image_processor: &args.preset.image_processor(),
         video_processor: &args.preset.video_processor(),
         seed: args.seed,
-        dtype: args.dtype.into(),
+        encoding: args.dtype,
     };
     let mut stages = Stages::default();
     {
@@ -26,54 +54,43 @@ pub(crate) fn run(args: &InitArgs, console: &Console) -> Result<()> {
         stages.time("write", || write_checkpoint(&args.output, &options))?;
     }
     let written = Checkpoint::open(&args.output)?.inspect(&vision);
-    let files = files(&args.output)?;
+    let files = files(&args.output);
+    let files = files.with_context(|| format!("{}: cannot be listed", args.output.display()))?;
     let total: u64 = files.iter().map(|(_, bytes)| bytes).sum();
-    let rows: Vec<[String; 2]> = files
-        .iter()
-        .map(|(name, size)| [name.clone(), layout::bytes(*size)])
-        .collect();
-    let about = layout::pairs(&[
-        (
-            "weights",
-            format!(
-                "random: preset {}, seed {}, {}",
-                args.preset, args.seed, args.dtype
-            ),
-        ),
+    let line = |(name, bytes): &(String, u64)| format!("{name}\t{}\n", table::bytes(*bytes));
+    let lines: String = files.iter().map(line).collect();
+    let (preset, seed, dtype) = (args.preset, args.seed, args.dtype);
+    let weights = format!("random: preset {preset}, seed {seed}, {dtype}");
+    let pairs = table::pairs(&[
+        ("weights", weights),
         ("tensors", written.tensors.to_string()),
-        ("parameters", layout::millions(written.parameters)),
-        ("bytes", layout::bytes(total)),
+        ("parameters", table::millions(written.parameters)),
+        ("bytes", table::bytes(total)),
         ("time", stages.to_string()),
         ("written", args.output.display().to_string()),
     ]);
-    console.report(&Report {
-        text: format!("{}\n{about}", layout::table(&rows)),
-        json: json!({
-            "output": args.output.to_string_lossy(),
-            "preset": args.preset.name(),
-            "seed": args.seed,
-            "dtype": args.dtype.to_string(),
-            "files": files.iter().map(|(name, bytes)| json!({"name": name, "bytes": bytes})).collect::<Vec<_>>(),
-            "tensors": written.tensors,
-            "parameters": written.parameters,
-            "seconds": stages.json(),
-        }),
-    })
+    let file = |(name, bytes): &(String, u64)| json!({"name": name, "bytes": bytes});
+    let json = json!({
+        "output": args.output.to_string_lossy(),
+        "preset": preset.name(),
+        "seed": seed,
+        "dtype": dtype.to_string(),
+        "files": files.iter().map(file).collect::<Value>(),
+        "tensors": written.tensors,
+        "parameters": written.parameters,
+        "seconds": stages.json(),
+    });
+    console.report(&format!("{}\n{pairs}", table::align(&lines)), &json)
 }
 
-/// Names and sizes of the files in `dir`.
+/// The names and sizes of the files in `dir`, sorted by name.
 fn files(dir: &Path) -> Result<Vec<(String, u64)>> {
-    let list = || -> std::io::Result<Vec<(String, u64)>> {
-        let file = |entry: std::io::Result<std::fs::DirEntry>| {
-            let entry = entry?;
-            Ok((
-                entry.file_name().to_string_lossy().into_owned(),
-                entry.metadata()?.len(),
-            ))
-        };
-        std::fs::read_dir(dir)?.map(file).collect()
-    };
-    let mut files = list().with_context(|| dir.display().to_string())?;
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(dir)? {
+        let entry = entry?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        files.push((name, entry.metadata()?.len()));
+    }
     files.sort();
     Ok(files)
 }

@@ -1,235 +1,230 @@
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::slice;
+use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
-use glm4v::{InputInfo, OpenOptions, Plan, Processor};
+use clap::Args;
+use glm4v::config::PatchKind;
+use glm4v::model::Footprint;
+use glm4v::pipeline::InputInfo;
+use glm4v::plan::{BatchLimits, InputSize, MemoryBudget};
+use glm4v::preprocess::ReadOptions;
+use glm4v::weights::Encoding;
+use glm4v::{EncodeOptions, Plan, Processor};
 use serde_json::{Value, json};
 
-use crate::args::PlanArgs;
-use crate::console::{Console, Report};
+use crate::args::{DeviceArgs, ModelArgs, ReadArgs};
+use crate::console::Console;
 use crate::devices::Devices;
-use crate::forecast::{Forecast, Kept, Work};
-use crate::inputs::{self, About};
-use crate::layout;
-use crate::room::Room;
+use crate::model::ModelFiles;
 use crate::weights::Weights;
+use crate::{listing, reading, table};
 
-/// What `encode` would take for these inputs, without running it.
-pub(crate) fn run(args: &PlanArgs, console: &Console) -> Result<()> {
-    let weights = Weights::configs(&args.model, console)?;
-    let config = weights.config()?;
-    let processor = inputs::with_sampling(weights.processor()?, &args.reading)?;
-    processor.check(&config)?;
-    let devices = Devices::named(&args.device)?;
-    let options = inputs::media_options(&args.reading);
-    let inputs = args
-        .inputs
-        .iter()
-        .map(|input| match size(input) {
-            Some(size) => About::of_size(input, size, &processor),
-            None => About::probe(input, &processor, &options),
-        })
-        .collect::<Result<Vec<_>>>()?;
-    let target = devices.target(&args.device);
-    let work = Work {
-        config: &config,
-        target,
-        kept: Kept::default(),
-    };
-    let sizes = work.sizes(&inputs);
-    let forecast = match args.device.max_memory {
-        None => Forecast::usual(work, &sizes),
-        Some(_) => {
-            let room = Room {
-                allowed: args.device.max_memory,
-                machine: None,
-            };
-            Forecast::within(work, &sizes, room, devices.tightest())?
-        }
-    };
-    let grids: Vec<_> = inputs.iter().map(|about| about.grid).collect();
-    let planned = Planned {
-        plan: Plan::with_cut(&config, &grids, target, forecast.cut),
-        parameters: config.num_parameters(),
-        inputs,
-        forecast,
-        weights,
-        devices,
-        dtype: args.device.dtype.to_string(),
-    };
-    console.report(&Report {
-        text: planned.text(),
-        json: planned.json(),
-    })
+#[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct PlanArgs {
+    /// Image files, video files and folders of video frames; or sizes: 1920x1080 is an image, 1920x1080x16 a video with
+    /// 16 sampled frames
+    #[arg(value_name = "INPUT|WxH|WxHxFRAMES", required = true)]
+    inputs: Vec<PathBuf>,
+    #[command(flatten)]
+    read: ReadArgs,
+    #[command(flatten)]
+    model: ModelArgs,
+    #[command(flatten)]
+    device: DeviceArgs,
 }
 
-/// Width, height and, of a clip, frames.
-type GivenSize = (usize, usize, Option<usize>);
+const EXAMPLES: &str = "\
+Nothing is decoded and no weights are read. The plan needs the header of an image, the frame rate and length of a video,
+and config.json and the preprocessor files of a model. A named device need not exist on this machine.
 
-/// The size that `input` is, unless there is a file of that name.
-fn size(input: &Path) -> Option<GivenSize> {
+An operation is a floating-point operation; a multiplication and an addition are two. Memory is an upper bound for one
+`encode` of these inputs, batch by batch: the program needs at most this much, and usually not much less. Outside flex,
+the memory pools of the backend are not counted. Each line is the most that its kind needs at any time. These times
+differ, so the total is less than the sum. With --max-memory, batches are as small as `encode --max-memory` makes them.
+
+Examples:
+  glm4v plan cat.jpg walk.mp4 -m zai-org/GLM-4.1V-9B-Thinking
+  glm4v plan 1920x1080 --preset glm-4.1v-9b --dtype bf16
+  glm4v plan 3840x2160 640x360x64 --preset glm-4.6v --device cuda --dtype f16 --max-memory 6G --json";
+
+/// Reports what `encode` would need for these inputs, without running it.
+pub(crate) fn run(args: &PlanArgs, console: &Console) -> Result<()> {
+    let weights = Weights::find(&args.model, None, ModelFiles::Configs, console)?;
+    let config = weights.config()?;
+    let processor = Arc::new(args.read.with_sampling(weights.processor()?)?);
+    processor.check(&config)?;
+    let devices = Devices::find_or_assume(&args.device)?;
+    let read = args.read.options();
+    let inputs = args.inputs.iter().map(|input| match given_size(input) {
+        Some((size, frames)) => info_of_size(input, size, frames, &processor, &read),
+        None => Ok(reading::probe(slice::from_ref(input), &processor, &read)?.remove(0)),
+    });
+    let inputs = inputs.collect::<Result<Vec<InputInfo>>>()?;
+
+    let sizes: Vec<InputSize> = inputs.iter().map(InputSize::from).collect();
+    let target = devices.target(args.device.dtype);
+    let limits = BatchLimits::new(&target);
+    let options = EncodeOptions::default();
+    let plan = match args.device.max_memory {
+        None => Plan::new(&config, &sizes, target, &options, limits),
+        allowed @ Some(_) => {
+            // The machine that encodes may be another one.
+            let budget = MemoryBudget {
+                allowed,
+                machine: None,
+            };
+            let plan = Plan::within(&config, &sizes, target, &options, limits, budget);
+            plan.map_err(|error| devices.explain(error, &args.device, console))?
+        }
+    };
+    let planned = Planned {
+        footprint: Footprint::new(&config, target.mode),
+        parameters: config.num_parameters(),
+        dtype: args.device.dtype,
+        inputs,
+        plan,
+        weights,
+        devices,
+    };
+    console.report(&planned.text(), &planned.json())
+}
+
+/// The (height, width) and the sampled frames that `input` gives in place of a file. A file of this name takes precedence.
+fn given_size(input: &Path) -> Option<((usize, usize), Option<usize>)> {
     if input.exists() {
         return None;
     }
     let numbers = input.to_str()?.split(['x', '×']);
     let numbers: Option<Vec<usize>> = numbers.map(|number| number.parse().ok()).collect();
     match numbers?[..] {
-        [width, height] => Some((width, height, None)),
-        [width, height, frames] => Some((width, height, Some(frames))),
+        [width, height] => Some(((height, width), None)),
+        [width, height, frames] => Some(((height, width), Some(frames))),
         _ => None,
     }
 }
 
-struct Planned {
-    inputs: Vec<About>,
-    plan: Plan,
-    parameters: u64,
-    forecast: Forecast,
-    weights: Weights,
-    devices: Devices,
-    dtype: String,
+/// An input of a given size.
+fn info_of_size(
+    input: &Path,
+    size @ (height, width): (usize, usize),
+    frames: Option<usize>,
+    processor: &Processor,
+    read: &ReadOptions,
+) -> Result<InputInfo> {
+    let name = input.display().to_string();
+    let limit = read.decode.limits.max_decoded_pixels;
+    ensure!(
+        (height as u64).saturating_mul(width as u64) <= limit,
+        "{name}: {width}×{height} exceeds the limit of {limit} pixels"
+    );
+    let (kind, grid) = match frames {
+        None => (PatchKind::Image, processor.grid(height, width)),
+        Some(frames) => (
+            PatchKind::Video,
+            processor.video_grid(frames, height, width),
+        ),
+    };
+    let grid = grid.with_context(|| name.clone())?;
+    Ok(InputInfo {
+        index: 0,
+        name,
+        size,
+        frames: None,
+        grid,
+        kind,
+        tokens: grid.num_tokens(processor.config().merge_size),
+        open_bytes: 0,
+        decode_bytes: processor.decode_bytes(size, grid, frames),
+        warnings: Vec::new(),
+    })
 }
 
-impl Planned {
+struct Planned<'a> {
+    inputs: Vec<InputInfo>,
+    footprint: Footprint<'a>,
+    plan: Plan,
+    parameters: u64,
+    weights: Weights,
+    devices: Devices,
+    dtype: Encoding,
+}
+
+impl Planned<'_> {
     fn text(&self) -> String {
-        let (plan, most) = (&self.plan, &self.forecast.most);
-        let at_most = |bytes| format!("{} at most", layout::bytes(bytes));
-        let mut rows = vec![
-            [
-                "input",
-                "width×height",
-                "grid t×h×w",
-                "patches",
-                "tokens",
-                "operations",
-            ]
-            .map(str::to_owned),
+        let plan = &self.plan;
+        let at_most = |bytes| format!("at most {}", table::bytes(bytes));
+        let parameters = table::millions(self.parameters);
+        let model = format!("{}, {parameters} parameters", self.weights);
+        let at_once = format!(", for {} patches at once", plan.patches_at_once);
+        let mut pairs = vec![
+            ("model", model),
+            ("computed", format!("in {} on {}", self.dtype, self.devices)),
+            ("weights", table::bytes(plan.weights)),
+            ("patch rows", at_most(plan.patch_rows)),
+            ("reading", at_most(plan.reading)),
+            ("activations", at_most(plan.activations) + &at_once),
+            ("embeddings", table::bytes(plan.embeddings)),
         ];
-        for (about, item) in self.inputs.iter().zip(&plan.items) {
-            let (height, width) = about.size;
-            rows.push([
-                about.path.display().to_string(),
-                format!("{width}×{height}"),
-                item.grid.to_string(),
-                item.patches.to_string(),
-                item.tokens.to_string(),
-                layout::operations(item.operations),
-            ]);
+        if let Some(bytes) = plan.device {
+            let each = match self.devices.count() {
+                1 => String::new(),
+                count => format!(" on each of {count} devices"),
+            };
+            pairs.push(("device memory", at_most(bytes) + &each));
+        }
+        pairs.push(("memory", at_most(plan.host) + " for the whole process"));
+        format!("{}\n{}", self.table(), table::pairs(&pairs))
+    }
+
+    fn table(&self) -> String {
+        let Plan {
+            patches, tokens, ..
+        } = self.plan;
+        let mut lines = "input\twidth×height\tgrid t×h×w\tpatches\ttokens\toperations\n".to_owned();
+        for input in &self.inputs {
+            let (name, (height, width)) = (&input.name, input.size);
+            let (grid, tokens, patches) = (input.grid, input.tokens, input.grid.num_patches());
+            let operations = table::operations(self.footprint.operations(grid));
+            lines +=
+                &format!("{name}\t{width}×{height}\t{grid}\t{patches}\t{tokens}\t{operations}\n");
         }
         if self.inputs.len() > 1 {
-            rows.push([
-                "total".to_owned(),
-                String::new(),
-                String::new(),
-                plan.num_patches().to_string(),
-                plan.num_tokens().to_string(),
-                layout::operations(plan.operations()),
-            ]);
+            let operations = table::operations(self.plan.operations);
+            lines += &format!("total\t\t\t{patches}\t{tokens}\t{operations}\n");
         }
-        let mut pairs = vec![
-            (
-                "model",
-                format!(
-                    "{}, {} parameters",
-                    self.weights,
-                    layout::millions(self.parameters)
-                ),
-            ),
-            (
-                "computed",
-                format!("in {} on {}", self.dtype, self.devices.said()),
-            ),
-            ("weights", layout::bytes(most.weights)),
-            ("patch rows", at_most(most.patch_rows)),
-            ("reading", at_most(most.reading)),
-            (
-                "activations",
-                format!(
-                    "{}, {} patches at once",
-                    at_most(most.activations),
-                    most.patches_at_once
-                ),
-            ),
-            ("embeddings", layout::bytes(most.embeddings)),
-        ];
-        let of_each = match self.devices.count() {
-            1 => String::new(),
-            count => format!(", of each of {count}"),
-        };
-        pairs.extend(
-            self.forecast
-                .device
-                .map(|bytes| ("device memory", at_most(bytes) + &of_each)),
-        );
-        pairs.push((
-            "memory",
-            format!("{}, with the program", at_most(self.forecast.host)),
-        ));
-        format!("{}\n{}", layout::table(&rows), layout::pairs(&pairs))
+        table::align(&lines)
     }
 
     fn json(&self) -> Value {
-        let (plan, most) = (&self.plan, &self.forecast.most);
-        let inputs = self.inputs.iter().zip(&plan.items);
-        let inputs = inputs.map(|(about, item)| {
-            let mut json = about.json();
-            json["patches"] = json!(item.patches);
-            json["operations"] = json!(item.operations);
+        let plan = &self.plan;
+        let input = |input: &InputInfo| {
+            let mut json = listing::input_json(input);
+            json["patches"] = json!(input.grid.num_patches());
+            json["operations"] = json!(self.footprint.operations(input.grid));
             json
-        });
+        };
         json!({
-            "inputs": inputs.collect::<Value>(),
-            "patches": plan.num_patches(),
-            "tokens": plan.num_tokens(),
-            "operations": plan.operations(),
+            "inputs": self.inputs.iter().map(input).collect::<Value>(),
+            "patches": plan.patches,
+            "tokens": plan.tokens,
+            "operations": plan.operations,
             "model": self.weights.json(),
             "parameters": self.parameters,
-            "dtype": self.dtype,
+            "dtype": self.dtype.to_string(),
             "device": self.devices.json(),
-            "patches_at_once": most.patches_at_once,
+            "patches_at_once": plan.patches_at_once,
             "bytes": {
-                "weights": most.weights,
-                "patch_rows": most.patch_rows,
-                "reading": most.reading,
-                "activations": most.activations,
-                "embeddings": most.embeddings,
-                "device": self.forecast.device,
-                "total": self.forecast.host,
+                "weights": plan.weights,
+                "patch_rows": plan.patch_rows,
+                "reading": plan.reading,
+                "activations": plan.activations,
+                "embeddings": plan.embeddings,
+                "device": plan.device,
+                "total": plan.host,
             },
         })
-    }
-}
-
-impl About {
-    /// An input of which the size is all that there is.
-    fn of_size(
-        input: &Path,
-        (width, height, frames): GivenSize,
-        processor: &Processor,
-    ) -> Result<Self> {
-        let limit = OpenOptions::default().max_pixels;
-        ensure!(
-            (height as u64).saturating_mul(width as u64) <= limit,
-            "{}: expected at most {limit} pixels, found {width}×{height}",
-            input.display()
-        );
-        let grid = match frames {
-            None => processor.grid(height, width),
-            Some(frames) => processor
-                .video()
-                .and_then(|video| Ok(video.grid(frames, height, width)?)),
-        };
-        let grid = grid.with_context(|| input.display().to_string())?;
-        let info = InputInfo {
-            held: processor.held((height, width), grid, frames),
-            grid,
-            height,
-            width,
-            frames: None,
-            warnings: Vec::new(),
-        };
-        let mut about = Self::new(input.to_owned(), info, processor);
-        about.is_still = frames.is_none();
-        Ok(about)
     }
 }
 
@@ -238,8 +233,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sizes_are_numbers_between_crosses() {
-        let size = |text: &str| size(Path::new(text));
+    fn sizes_are_numbers_with_crosses_between_them() {
+        let size = |text: &str| {
+            let ((height, width), frames) = given_size(Path::new(text))?;
+            Some((width, height, frames))
+        };
         assert_eq!(size("1920x1080"), Some((1920, 1080, None)));
         assert_eq!(size("640×360x16"), Some((640, 360, Some(16))));
         for text in ["cat.jpg", "1920", "1x2x3x4", "ax2", "x2", "-1x2", "src"] {

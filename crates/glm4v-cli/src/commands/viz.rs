@@ -1,194 +1,165 @@
 mod sheet;
 
-use std::sync::Arc;
+use std::path::PathBuf;
 
 use anyhow::{Result, ensure};
-use glm4v::{
-    ImageProcessorConfig, Patches, VisionEncoder, Wanted, colours, image::RgbImage,
-    principal_components, unpatchify, values,
-};
+use clap::Args;
+use clap::builder::{PathBufValueParser, TypedValueParser};
+use glm4v::config::ImageProcessorConfig;
+use glm4v::image::{RgbImage, codecs::png::PngEncoder};
+use glm4v::preprocess::unpatchify;
+use glm4v::viz::{colors, principal_components};
+use glm4v::{EncodeOptions, Patches, VisionEncoder, values};
 use ndarray::ArrayView2;
 use serde_json::json;
 
 use self::sheet::sheet;
-use crate::args::{InputArgs, VizArgs};
-use crate::commands::encode::packed;
-use crate::console::{Console, Report};
-use crate::devices::Devices;
-use crate::forecast::{Ahead, Fitting, Kept, Work};
-use crate::inputs::{self, Inputs};
-use crate::room::Room;
+use crate::args::{ComputeArgs, ReadArgs};
+use crate::console::Console;
+use crate::session::Session;
 use crate::stages::Stages;
-use crate::weights::Weights;
-use crate::{atomic, layout};
+use crate::values::{fraction, png_file};
+use crate::{atomic, listing, table};
+
+#[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct VizArgs {
+    /// Image file, video file, or folder of video frames
+    #[arg(value_name = "INPUT")]
+    input: PathBuf,
+    #[command(flatten)]
+    read: ReadArgs,
+    #[command(flatten)]
+    compute: ComputeArgs,
+    /// File for the drawing; the name ends in .png
+    #[arg(short, long, value_name = "FILE", value_parser = PathBufValueParser::new().try_map(png_file))]
+    output: PathBuf,
+    /// Draw the output of this block, counted from 0, instead of the embeddings
+    #[arg(long)]
+    block: Option<usize>,
+    /// Opacity of the colors over the input, from 0 to 1
+    #[arg(long, default_value_t = 0.7, value_parser = fraction)]
+    opacity: f32,
+}
+
+const EXAMPLES: &str = "\
+The first three principal components of the embeddings become red, green and blue. Places that are alike to the encoder
+have the same color. The colors lie over the input as the encoder sees it, resized. A video becomes a sheet with one frame
+for each temporal patch; a color means the same in all of them.
+
+Examples:
+  glm4v viz cat.jpg -m zai-org/GLM-4.1V-9B-Thinking -o cat.png
+  glm4v viz walk.mp4 -m GLM-4.6V-Flash --block 23 --opacity 1 -o walk.png";
 
 /// Red, green and blue.
 const COMPONENTS: usize = 3;
 
-/// An input to a picture of what the encoder tells apart in it.
+/// Draws the principal components of an input's embeddings as colors.
 pub(crate) fn run(args: VizArgs, console: &Console) -> Result<()> {
-    let compute = &args.compute;
-    let weights = Weights::new(compute, console)?;
-    let config = weights.config()?;
-    let processor = inputs::with_sampling(weights.processor()?, &args.reading)?;
-    let processor = Arc::new(processor);
-    let devices = Devices::find_one(&compute.device, "viz")?;
+    let session = Session::new(&args.compute, &args.read, console)?;
+    session.devices.require_one("viz")?;
     atomic::check(&args.output)?;
 
     let mut stages = Stages::default();
-    let input = InputArgs {
-        inputs: vec![args.input],
-        reading: args.reading,
+    let options = EncodeOptions {
+        hidden_states: args.block.into_iter().collect(),
+        ..EncodeOptions::default()
     };
-    let block_bytes = (config.hidden_size * size_of::<f32>()) as u64;
-    let target = devices.target(&compute.device);
-    let fitting = Fitting {
-        work: Work {
-            config: &config,
-            target,
-            kept: Kept {
-                patch: args.block.map_or(0, |_| block_bytes),
-                token: 0,
-            },
-        },
-        room: Room::new(compute.device.max_memory),
-        device: devices.tightest(),
+    let (encoder, reading, (inputs, patches)) =
+        session.start(vec![args.input], &options, &mut stages)?;
+    drop(reading);
+    let features = stages.time("encode", || features(&encoder, &patches, &options));
+    let (rows, shape) = features.map_err(|error| session.explain(error))?;
+    let colors = stages.time("draw", || place_colors(&rows, shape))?;
+    let config = match inputs[0].frames {
+        Some(_) => &session.processor.video()?.config().frames,
+        None => session.processor.config(),
     };
-    let mut inputs = Inputs::new(input, &processor, Ahead::usual(target), console)?;
-    let (batch, cut) = stages.time("read", || fitting.first_batch(&mut inputs))?;
-    drop(inputs);
-    let (about, patches) = packed(batch.unwrap_or_default())?;
-    weights.announce(console);
-    let encoder = {
-        let _spinner = console.progress("loading weights", None);
-        let bound = |encoder| fitting.bound(encoder, cut);
-        stages.time("load", || devices.load(&weights, compute, bound))?
-    };
-    let encoder = &encoder.encoders()[0];
-    let features = stages.time("encode", || Features::of(encoder, &patches, args.block))?;
-    let picture = stages.time("draw", || {
-        let config = match about[0].frames {
-            Some(_) => &processor.video()?.config().frames,
-            None => processor.config(),
-        };
-        draw(config, &patches, &features, args.opacity)
+    let drawing = stages.time("draw", || {
+        draw(config, &patches, &colors, shape, args.opacity)
     })?;
     atomic::write(&args.output, |writer| {
-        let encoder = glm4v::image::codecs::png::PngEncoder::new(writer);
-        Ok(picture.write_with_encoder(encoder)?)
+        Ok(drawing.write_with_encoder(PngEncoder::new(writer))?)
     })?;
 
-    let size = format!("{}×{}", picture.width(), picture.height());
-    let pairs = layout::pairs(&[
-        ("weights", weights.to_string()),
-        ("drawn", features.name()),
-        ("picture", size),
+    let (width, height) = drawing.dimensions();
+    let drawn = match args.block {
+        None => "embeddings".to_owned(),
+        Some(block) => format!("output of block {block}"),
+    };
+    let [t, h, w, features] = shape;
+    let pairs = table::pairs(&[
+        ("weights", session.weights.to_string()),
+        ("drawn", format!("{drawn}, {t}×{h}×{w} of width {features}")),
+        ("size", format!("{width}×{height}")),
         ("time", stages.to_string()),
         ("written", args.output.display().to_string()),
     ]);
-    console.report(&Report {
-        text: format!("{}\n{pairs}", inputs::table(&about)),
-        json: json!({
-            "inputs": inputs::json(&about),
-            "weights": weights.json(),
-            "block": args.block,
-            "width": picture.width(),
-            "height": picture.height(),
-            "seconds": stages.json(),
-            "output": args.output.to_string_lossy(),
-        }),
-    })
+    let json = json!({
+        "inputs": listing::json(&inputs),
+        "weights": session.weights.json(),
+        "block": args.block,
+        "width": width,
+        "height": height,
+        "seconds": stages.json(),
+        "output": args.output.to_string_lossy(),
+    });
+    console.report(&format!("{}\n{pairs}", listing::text(&inputs)), &json)
 }
 
-/// Rows of the tower that lie over the input: t frames of h rows and w columns.
-struct Features {
-    block: Option<usize>,
-    values: Vec<f32>,
-    shape: [usize; 4],
+/// The output of the block in `options`, or the embeddings. Their shape is [t, h, w, width].
+fn features(
+    encoder: &VisionEncoder,
+    patches: &Patches,
+    options: &EncodeOptions,
+) -> Result<(Vec<f32>, [usize; 4]), glm4v::Error> {
+    let output = encoder.encode_with(patches, options)?;
+    let block = output.hidden_states.into_iter().flatten().next();
+    let map = block.unwrap_or_else(|| output.embeddings.map());
+    let shape = map.dims();
+    Ok((values(map)?, shape))
 }
 
-impl Features {
-    fn of(encoder: &VisionEncoder, patches: &Patches, block: Option<usize>) -> Result<Self> {
-        let map = match block {
-            None => {
-                let embeddings = encoder.encode(patches)?;
-                embeddings.items().next().map(|item| item.map())
-            }
-            Some(block) => {
-                let wanted = Wanted {
-                    hidden_states: vec![block],
-                    ..Wanted::default()
-                };
-                let details = encoder.encode_with(patches, &wanted)?;
-                details.hidden_states.into_iter().flatten().next()
-            }
-        };
-        let map = map.expect("an input is an item");
-        Ok(Self {
-            block,
-            shape: map.dims(),
-            values: values(map)?,
-        })
-    }
-
-    fn name(&self) -> String {
-        let [t, h, w, width] = self.shape;
-        let what = match self.block {
-            None => "embeddings".to_owned(),
-            Some(block) => format!("output of block {block}"),
-        };
-        format!("{what}, {t}×{h}×{w} of width {width}")
-    }
-
-    /// A colour for each place, the same throughout a clip.
-    fn colours(&self) -> Result<Vec<[u8; 3]>> {
-        let [t, h, w, width] = self.shape;
-        ensure!(
-            t * h * w >= COMPONENTS,
-            "expected at least {COMPONENTS} tokens to tell apart, found {}; --block N draws patches",
-            t * h * w
-        );
-        let odd = self
-            .values
-            .iter()
-            .filter(|value| !value.is_finite())
-            .count();
-        ensure!(
-            odd == 0,
-            "{odd} values are infinite or not a number: there is nothing to draw"
-        );
-        let rows = ArrayView2::from_shape((t * h * w, width), &self.values)?;
-        Ok(colours(principal_components(rows, COMPONENTS).view()))
-    }
+/// One color for each place.
+fn place_colors(features: &[f32], [t, h, w, width]: [usize; 4]) -> Result<Vec<[u8; 3]>> {
+    ensure!(
+        t * h * w >= COMPONENTS,
+        "the input has only {}, and a drawing needs {COMPONENTS}; use a larger input, or --block N to draw patches",
+        table::count(t * h * w, "token")
+    );
+    let invalid = features.iter().filter(|value| !value.is_finite()).count();
+    ensure!(
+        invalid == 0,
+        "{invalid} values are infinite or not a number, so they cannot be drawn"
+    );
+    let rows = ArrayView2::from_shape((t * h * w, width), features)?;
+    Ok(colors(principal_components(rows, COMPONENTS).view()))
 }
 
-/// The frames with the colours over them, in a sheet.
+/// A sheet of the frames with the colors over them.
 fn draw(
     config: &ImageProcessorConfig,
     patches: &Patches,
-    features: &Features,
+    colors: &[[u8; 3]],
+    [_, h, w, _]: [usize; 4],
     opacity: f32,
 ) -> Result<RgbImage> {
-    let [t, h, w, _] = features.shape;
-    let colours = features.colours()?;
-    let item = patches.iter().next().expect("an input is an item");
-    let rows = item.pixel_values();
-    let mut frames = Vec::with_capacity(t);
-    for frame in 0..t {
-        let mut picture = unpatchify(config, item.grid, rows.view(), frame)?;
-        let own = &colours[frame * h * w..][..h * w];
-        lay_over(&mut picture, own, (h, w), opacity);
-        frames.push(picture);
+    let input = patches.iter().next().expect("the batch has one input");
+    let mut frames = Vec::new();
+    for (frame, colors) in colors.chunks_exact(h * w).enumerate() {
+        let mut image = unpatchify(config, input, frame)?;
+        overlay(&mut image, colors, (h, w), opacity);
+        frames.push(image);
     }
     Ok(sheet(&frames))
 }
 
-fn lay_over(picture: &mut RgbImage, colours: &[[u8; 3]], (h, w): (usize, usize), opacity: f32) {
-    let (width, height) = (picture.width() as usize, picture.height() as usize);
-    for (x, y, pixel) in picture.enumerate_pixels_mut() {
-        let colour = colours[y as usize * h / height * w + x as usize * w / width];
-        for (level, colour) in pixel.0.iter_mut().zip(colour) {
-            let mixed = f32::from(*level) * (1.0 - opacity) + f32::from(colour) * opacity;
+fn overlay(image: &mut RgbImage, colors: &[[u8; 3]], (h, w): (usize, usize), opacity: f32) {
+    let (width, height) = (image.width() as usize, image.height() as usize);
+    for (x, y, pixel) in image.enumerate_pixels_mut() {
+        let color = colors[y as usize * h / height * w + x as usize * w / width];
+        for (level, color) in pixel.0.iter_mut().zip(color) {
+            let mixed = f32::from(*level) * (1.0 - opacity) + f32::from(color) * opacity;
             *level = mixed.round() as u8;
         }
     }

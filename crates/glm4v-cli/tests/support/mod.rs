@@ -74,7 +74,15 @@ impl Run {
     }
 }
 
-/// A picture of the repository's test data.
+/// The MiB that a refusal says are needed.
+pub fn needed_mib(error: &str) -> f64 {
+    let rest = error.strip_prefix("needs at least ").expect(error);
+    let (number, rest) = rest.split_once(' ').expect(error);
+    assert!(rest.starts_with("MiB"), "{error}");
+    number.parse().expect(error)
+}
+
+/// An image of the repository's test data.
 pub fn image(name: &str) -> PathBuf {
     let images = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/images");
     images.join(name)

@@ -1,67 +1,69 @@
 use std::path::Path;
 
-use glm4v::{Inspection, Mismatch, VisionConfig};
+use glm4v::weights::{Inspection, Mismatch};
 use serde_json::{Value, json};
 
 use super::Findings;
-use crate::console::Report;
-use crate::layout;
+use crate::table;
 
-/// As many keys as are listed without -v.
+/// The number of keys that are listed without -v.
 const FEW: usize = 10;
 
 impl Findings {
-    /// The findings in `dir`; `all` to list every key.
-    pub(super) fn report(&self, dir: &Path, all: bool) -> Report {
-        let configs = [
-            ("vision_config", json!(effective(&self.vision))),
-            ("preprocessor_config", json!(self.image)),
-            ("video_preprocessor_config", json!(self.video)),
-        ];
-        let mut text = layout::pairs(&[("checkpoint", dir.display().to_string())]);
-        for (name, config) in &configs {
-            text += &format!("\n{name}\n{}", config_text(config));
+    /// The report on the checkpoint in `dir`. `all` lists every key.
+    pub(super) fn text(&self, dir: &Path, all: bool) -> String {
+        let mut text = table::pairs(&[("checkpoint", dir.display().to_string())]);
+        for (name, config) in self.configs() {
+            text += &format!("\n{name}\n{}", config_text(&config));
         }
         text += "\nvision tower\n";
-        match &self.tower {
-            Some(tower) => text += &tower_text(tower, self.vision.parameters().len(), all),
-            None => text += "  cannot be read\n",
-        }
-        let mut json: Value = json!({
+        text += &match &self.tower {
+            Some(tower) => tower_text(tower, self.vision.parameters().len(), all),
+            None => "  cannot be read\n".to_owned(),
+        };
+        text
+    }
+
+    pub(super) fn json(&self, dir: &Path) -> Value {
+        let mut json = json!({
             "checkpoint": dir.to_string_lossy(),
             "weights": self.tower.as_ref().map(tower_json),
             "problems": self.problems,
         });
-        for (name, config) in configs {
+        for (name, config) in self.configs() {
             json[name] = config;
         }
-        Report { text, json }
+        json
     }
-}
 
-/// The configuration with what it leaves unsaid.
-fn effective(vision: &VisionConfig) -> VisionConfig {
-    let mut vision = vision.clone();
-    vision.rope_parameters.get_or_insert_default();
-    vision
+    /// The configurations by name, with the defaults of the tower filled in.
+    fn configs(&self) -> [(&'static str, Value); 3] {
+        let mut vision = self.vision.clone();
+        vision.rope_parameters.get_or_insert_default();
+        [
+            ("vision_config", json!(vision)),
+            ("preprocessor_config", json!(self.image)),
+            ("video_preprocessor_config", json!(self.video)),
+        ]
+    }
 }
 
 fn config_text(config: &Value) -> String {
-    let mut rows = Vec::new();
-    flatten("  ", config, &mut rows);
-    if rows.is_empty() {
-        return "  absent or broken\n".to_owned();
+    let mut lines = String::new();
+    flatten("  ", config, &mut lines);
+    if lines.is_empty() {
+        return "  missing or invalid\n".to_owned();
     }
-    layout::table(&rows)
+    table::align(&lines)
 }
 
-/// Fields one a line, those of an object within as `object.field`.
-fn flatten(prefix: &str, value: &Value, rows: &mut Vec<[String; 2]>) {
+/// One line a field. Fields of an inner object are named `object.field`.
+fn flatten(prefix: &str, value: &Value, lines: &mut String) {
     for (name, value) in value.as_object().into_iter().flatten() {
         if value.is_object() {
-            flatten(&format!("{prefix}{name}."), value, rows);
+            flatten(&format!("{prefix}{name}."), value, lines);
         } else {
-            rows.push([format!("{prefix}{name}"), scalar(value)]);
+            *lines += &format!("{prefix}{name}\t{}\n", scalar(value));
         }
     }
 }
@@ -70,7 +72,7 @@ fn scalar(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
         Value::Array(values) => values.iter().map(scalar).collect::<Vec<_>>().join(", "),
-        // A field of f32 comes out of JSON with digits that nobody wrote.
+        // JSON stores an f32 as f64, which adds digits that the file does not have.
         Value::Number(number) => match number.as_f64() {
             Some(float) if number.is_f64() && f64::from(float as f32) == float => {
                 (float as f32).to_string()
@@ -83,53 +85,30 @@ fn scalar(value: &Value) -> String {
 
 fn tower_text(tower: &Inspection, expected: usize, all: bool) -> String {
     let files = tower.files.iter().filter_map(|file| file.file_name());
-    let files: Vec<String> = files
-        .map(|name| name.to_string_lossy().into_owned())
-        .collect();
-    let prefix = if tower.prefix.is_empty() {
-        "none"
-    } else {
-        &tower.prefix
-    };
-    let bytes = tower
-        .bytes
-        .iter()
-        .map(|(dtype, &bytes)| format!("{dtype} {}", layout::bytes(bytes)));
-    let mut text = layout::pairs(&[
+    let files: Vec<_> = files.map(|name| name.to_string_lossy()).collect();
+    let prefix = Some(&tower.prefix[..]).filter(|prefix| !prefix.is_empty());
+    let bytes = tower.bytes.iter();
+    let bytes = bytes.map(|(dtype, &bytes)| format!("{dtype} {}", table::bytes(bytes)));
+    let other = table::count(tower.other_tensors, "tensor");
+    let mut text = table::pairs(&[
         ("  files", files.join(", ")),
-        ("  prefix", prefix.to_owned()),
+        ("  prefix", prefix.unwrap_or("none").to_owned()),
         ("  tensors", format!("{} of {expected}", tower.tensors)),
-        ("  parameters", layout::millions(tower.parameters)),
+        ("  parameters", table::millions(tower.parameters)),
         ("  bytes", bytes.collect::<Vec<_>>().join(", ")),
-        (
-            "  left unread",
-            format!(
-                "{} of other parts of the model",
-                layout::count(tower.other_tensors, "tensor")
-            ),
-        ),
+        ("  not used", format!("{other} outside the vision tower")),
     ]);
+    let mismatch = |tensor: &Mismatch| {
+        let (key, dtype) = (&tensor.key, &tensor.dtype);
+        let (expected, found) = (&tensor.expected, &tensor.found);
+        format!("{key}: expected {expected:?} in F32, F16 or BF16, found {found:?} in {dtype}")
+    };
     let mismatched: Vec<String> = tower.mismatched.iter().map(mismatch).collect();
     let left_over: Vec<String> = tower.left_over.iter().map(|(key, _)| key.clone()).collect();
     text += &list("missing", &tower.missing, all);
-    text += &list("of the wrong shape or type", &mismatched, all);
-    text += &list(
-        "left over, without a place in the configuration",
-        &left_over,
-        all,
-    );
+    text += &list("with a wrong shape or type", &mismatched, all);
+    text += &list("unexpected by the configuration", &left_over, all);
     text
-}
-
-fn mismatch(mismatch: &Mismatch) -> String {
-    let Mismatch {
-        key,
-        expected,
-        found,
-        dtype,
-        ..
-    } = mismatch;
-    format!("{key}: expected {expected:?} in F32, F16 or BF16, found {found:?} in {dtype}")
 }
 
 fn list(what: &str, keys: &[String], all: bool) -> String {
@@ -137,7 +116,7 @@ fn list(what: &str, keys: &[String], all: bool) -> String {
         return String::new();
     }
     let shown = if all { keys.len() } else { FEW.min(keys.len()) };
-    let mut text = format!("\n{} {what}\n", layout::count(keys.len(), "tensor"));
+    let mut text = format!("\n{} {what}\n", table::count(keys.len(), "tensor"));
     for key in &keys[..shown] {
         text += &format!("  {key}\n");
     }
@@ -148,17 +127,16 @@ fn list(what: &str, keys: &[String], all: bool) -> String {
 }
 
 fn tower_json(tower: &Inspection) -> Value {
-    let bytes = tower
-        .bytes
-        .iter()
-        .map(|(dtype, &bytes)| (dtype.to_string(), json!(bytes)));
-    let mismatched = tower.mismatched.iter().map(|mismatch| {
+    let bytes = tower.bytes.iter();
+    let bytes = bytes.map(|(dtype, &bytes)| (dtype.to_string(), json!(bytes)));
+    let files = tower.files.iter().map(|file| file.to_string_lossy());
+    let mismatched = tower.mismatched.iter().map(|tensor| {
         json!({
-            "key": mismatch.key,
-            "file": mismatch.file.to_string_lossy(),
-            "expected": mismatch.expected,
-            "found": mismatch.found,
-            "dtype": mismatch.dtype,
+            "key": tensor.key,
+            "file": tensor.file.to_string_lossy(),
+            "expected": tensor.expected,
+            "found": tensor.found,
+            "dtype": tensor.dtype,
         })
     });
     let left_over = tower.left_over.iter();
@@ -167,7 +145,7 @@ fn tower_json(tower: &Inspection) -> Value {
     json!({
         "complete": tower.is_complete(),
         "prefix": tower.prefix,
-        "files": tower.files.iter().map(|file| file.to_string_lossy()).collect::<Vec<_>>(),
+        "files": files.collect::<Vec<_>>(),
         "tensors": tower.tensors,
         "parameters": tower.parameters,
         "bytes": Value::Object(bytes.collect()),

@@ -1,10 +1,10 @@
 use glm4v::image::RgbImage;
 use glm4v::image::imageops::{FilterType, replace, resize};
 
-/// A sheet is at most about as wide and high.
+/// The sheet is about this wide and high at most, in pixels.
 const SIDE: u32 = 4096;
 
-/// Frames of one size side by side, row after row; made smaller where the sheet would be too large.
+/// A grid of frames, which all have the same size. They are shrunk if the sheet would be too large.
 pub(super) fn sheet(frames: &[RgbImage]) -> RgbImage {
     let (width, height) = frames[0].dimensions();
     let columns = columns(frames.len() as u32, width, height);
@@ -27,7 +27,7 @@ pub(super) fn sheet(frames: &[RgbImage]) -> RgbImage {
     sheet
 }
 
-/// As many columns as make the sheet most nearly square.
+/// The number of columns that makes the sheet closest to a square.
 fn columns(count: u32, width: u32, height: u32) -> u32 {
     let elongation = |columns: &u32| {
         let sheet_width = u64::from(columns * width);
@@ -44,13 +44,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_frame_is_its_own_sheet() {
+    fn one_frame_fills_the_sheet() {
         let frame = RgbImage::from_fn(6, 4, |x, y| Rgb([x as u8, y as u8, 7]));
         assert_eq!(sheet(std::slice::from_ref(&frame)), frame);
     }
 
     #[test]
-    fn frames_stand_in_rows() {
+    fn frames_are_placed_in_rows() {
         let frames = [1, 2, 3, 4, 5].map(|level| RgbImage::from_pixel(20, 10, Rgb([level; 3])));
         let sheet = sheet(&frames);
         assert_eq!(sheet.dimensions(), (40, 30));
@@ -59,7 +59,7 @@ mod tests {
     }
 
     #[test]
-    fn a_large_sheet_is_made_smaller() {
+    fn a_large_sheet_is_shrunk() {
         let frames = vec![RgbImage::new(400, 200); 300];
         let (width, height) = sheet(&frames).dimensions();
         assert!(

@@ -1,0 +1,138 @@
+//! What `encode` and `viz` share: a model on its devices, and inputs that fit into the memory.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::{Context, Result, bail};
+use glm4v::pipeline::Inputs;
+use glm4v::plan::{BatchLimits, InputSize, MemoryBudget, available_memory};
+use glm4v::preprocess::ReadOptions;
+use glm4v::{EncodeOptions, LoadOptions, Plan, Processor, VisionConfig, VisionEncoder};
+
+use crate::args::{ComputeArgs, ReadArgs};
+use crate::console::Console;
+use crate::devices::Devices;
+use crate::model::ModelFiles;
+use crate::reading::{self, Batch, Reading};
+use crate::stages::Stages;
+use crate::values::float_dtype;
+use crate::weights::Weights;
+
+/// A model and the devices that it runs on. Its weights are not loaded yet.
+pub(crate) struct Session<'a> {
+    pub(crate) weights: Weights,
+    pub(crate) config: VisionConfig,
+    pub(crate) processor: Arc<Processor>,
+    pub(crate) devices: Devices,
+    pub(crate) compute: &'a ComputeArgs,
+    read: ReadOptions,
+    pub(crate) console: &'a Console,
+}
+
+impl<'a> Session<'a> {
+    /// Finds the model, its configuration and the devices.
+    pub(crate) fn new(
+        compute: &'a ComputeArgs,
+        read: &ReadArgs,
+        console: &'a Console,
+    ) -> Result<Self> {
+        let weights = Weights::find(&compute.model, compute.seed, ModelFiles::Tower, console)?;
+        let config = weights.config()?;
+        let processor = read.with_sampling(weights.processor()?)?;
+        processor.check(&config)?;
+        Ok(Self {
+            weights,
+            config,
+            processor: Arc::new(processor),
+            devices: Devices::find(&compute.device)?,
+            compute,
+            read: read.options(),
+            console,
+        })
+    }
+
+    /// Opens the inputs, reads the first batch, and loads the weights last, because that takes longest. Inputs that are
+    /// damaged or too large fail before it.
+    pub(crate) fn start(
+        &self,
+        paths: Vec<PathBuf>,
+        options: &EncodeOptions,
+        stages: &mut Stages,
+    ) -> Result<(VisionEncoder, Reading<'a>, Batch)> {
+        let (limits, mut reading) = stages.time("read", || self.open(paths, options))?;
+        let first = stages.time("read", || reading.next())?;
+        self.weights.announce(self.console);
+        reading.bar.set_message("loading weights");
+        let encoder = stages.time("load", || self.load(limits))?;
+        reading.bar.set_message("encoding");
+        Ok((encoder, reading, first.context("there are no inputs")?))
+    }
+
+    /// Opens the first inputs, and finds the limits with which the inputs fit into the memory. With `--max-memory` all
+    /// inputs are probed for that, and one input stays open.
+    fn open(
+        &self,
+        paths: Vec<PathBuf>,
+        options: &EncodeOptions,
+    ) -> Result<(BatchLimits, Reading<'a>)> {
+        self.check_blocks(options)?;
+        reading::check_exist(&paths)?;
+        let args = &self.compute.device;
+        let target = self.devices.target(args.dtype);
+        let limits = BatchLimits::new(&target);
+        let (count, max_memory) = (paths.len(), args.max_memory);
+        let processor = Arc::clone(&self.processor);
+        let first = BatchLimits {
+            max_batch_patches: max_memory.map_or(limits.max_batch_patches, |_| 1),
+            ..limits
+        };
+        let mut inputs = Inputs::new(paths.clone(), processor, self.read.clone(), first);
+        let infos = inputs.look_ahead().map(reading::known);
+        let mut infos = infos.collect::<Result<Vec<_>, _>>()?;
+        if max_memory.is_some() {
+            let rest = &paths[infos.len()..];
+            infos.extend(reading::probe(rest, &self.processor, &self.read)?);
+        }
+        let sizes: Vec<InputSize> = infos.iter().map(InputSize::from).collect();
+        let budget = MemoryBudget::new(max_memory);
+        let plan = Plan::within(&self.config, &sizes, target, options, limits, budget);
+        let limits = plan.map_err(|error| self.explain(error))?.limits;
+        let inputs = inputs.with_limits(limits);
+        Ok((limits, Reading::new(inputs, count, self.console)))
+    }
+
+    /// Fails if a requested block does not exist.
+    fn check_blocks(&self, options: &EncodeOptions) -> Result<()> {
+        let (queries, depth) = (options.attention.iter(), self.config.depth);
+        let blocks = queries.map(|query| &query.block);
+        let mut blocks = options.hidden_states.iter().chain(blocks);
+        if let Some(block) = blocks.find(|block| **block >= depth) {
+            bail!("there is no block {block}: the model has {depth}, counted from 0");
+        }
+        Ok(())
+    }
+
+    fn load(&self, limits: BatchLimits) -> Result<VisionEncoder> {
+        let args = &self.compute.device;
+        let uses_host = self.devices.target(args.dtype).shares_host_memory;
+        // Inputs after the first ones are checked against this limit when their batch is encoded.
+        let machine = available_memory().filter(|_| uses_host);
+        let options = LoadOptions {
+            device: self.devices.spec().parse().expect("names of devices"),
+            dtype: float_dtype(args.dtype),
+            max_memory: args.max_memory.or(machine),
+            attention: self.compute.attention_method.method(),
+            ..LoadOptions::default()
+        };
+        let explain = |error| self.explain(error);
+        let encoder = self.weights.load(&options).map_err(explain)?;
+        let loaded = format!("loaded {} onto {}", self.weights, self.devices.spec());
+        self.console.detail(&loaded);
+        Ok(encoder.with_limits(limits))
+    }
+
+    pub(crate) fn explain(&self, error: glm4v::Error) -> anyhow::Error {
+        self.devices
+            .explain(error, &self.compute.device, self.console)
+    }
+}
