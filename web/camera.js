@@ -1,23 +1,23 @@
 import { element } from './elements.js';
 
-/** The dialog in which a picture is taken. */
-export function onPhoto(take, complain) {
+/** The dialog that takes a photo with the camera. */
+export function onPhoto(take, showError) {
   const [dialog, video] = [element('camera-dialog'), element('camera-video')];
   element('camera').addEventListener('click', async () => {
     try {
       video.srcObject = await open();
       dialog.showModal();
     } catch (error) {
-      complain(error);
+      showError(error);
     }
   });
   element('camera-close').addEventListener('click', () => dialog.close());
   element('camera-shoot').addEventListener('click', async () => {
-    const blob = await still(video);
+    const blob = await photoOf(video);
     dialog.close();
     take({ blob, name: 'camera.png' });
   });
-  // Escape closes it as well, and the camera's light must go out.
+  // Escape closes the dialog too, and the camera must then stop.
   dialog.addEventListener('close', () => {
     video.srcObject?.getTracks().forEach((track) => track.stop());
     video.srcObject = null;
@@ -31,12 +31,14 @@ async function open() {
   try {
     return await navigator.mediaDevices.getUserMedia({ video: { facingMode: 'environment' } });
   } catch (cause) {
-    const advice = cause.name === 'NotAllowedError' ? 'allow it in the settings of this page' : 'is one connected, and not in use elsewhere?';
-    throw new Error(`Camera: the browser gives none (${cause.message}); ${advice}`, { cause });
+    const advice = cause.name === 'NotAllowedError'
+      ? 'allow it in the settings of this page'
+      : 'check that one is connected and that no other program uses it';
+    throw new Error(`Camera: the browser cannot open one (${cause.message}); ${advice}`, { cause });
   }
 }
 
-function still(video) {
+function photoOf(video) {
   const canvas = document.createElement('canvas');
   [canvas.width, canvas.height] = [video.videoWidth, video.videoHeight];
   canvas.getContext('2d').drawImage(video, 0, 0);

@@ -1,9 +1,9 @@
 import { element } from './elements.js';
 
-/** The form: where the weights come from, the device, and how large pictures may be. */
+/** The form: the source of the weights, the device, and the longest side of an image. */
 export class Choices {
   #form = element('choices');
-  /** A stream or a list of dropped files cannot be put into an input. */
+  /** Dropped files are kept here, because a script cannot put them into the input. */
   #dropped = [];
 
   constructor(onLoad) {
@@ -22,19 +22,19 @@ export class Choices {
     this.#showPanel();
   }
 
-  /** Files of a checkpoint that were dropped on the page. */
+  /** Selects files of a checkpoint that were dropped on the page. */
   drop(files) {
     this.#dropped = files;
     this.#form.elements.source.value = 'files';
     this.#showPanel();
   }
 
-  /** The longest side of a picture; 0 for any. */
+  /** The longest side of an image in pixels; 0 for no limit. */
   get longestSide() {
     return Number(this.#value('side'));
   }
 
-  /** Options for the encoder, and what to call the weights. */
+  /** The encoder's options, and a label for the weights. */
   chosen() {
     const device = this.#value('device') || undefined;
     const source = this.#value('source');
@@ -52,14 +52,14 @@ export class Choices {
     const named = (name) => files.find((file) => file.name === name);
     const [config, preprocessor] = ['config.json', 'preprocessor_config.json'].map(named);
     const weights = files.filter(({ name }) => name.endsWith('.safetensors') || name.endsWith('.index.json'));
-    const lacking = [
+    const missing = [
       ...(config ? [] : ['config.json']),
       ...(preprocessor ? [] : ['preprocessor_config.json']),
       ...(weights.some(({ name }) => name.endsWith('.safetensors')) ? [] : ['a .safetensors file']),
     ];
-    if (lacking.length > 0) {
+    if (missing.length > 0) {
       const found = files.map(({ name }) => name).join(', ') || 'no file';
-      throw new Error(`Files of a checkpoint: expected ${lacking.join(', ')} as well, found ${found}; pick all of them together`);
+      throw new Error(`Files of a checkpoint: ${missing.join(', ')} missing, found ${found}; pick all files together`);
     }
     const label = weights.find(({ name }) => name.endsWith('.safetensors')).name;
     return { label, config, preprocessor, videoPreprocessor: named('video_preprocessor_config.json'), weights };
@@ -68,7 +68,7 @@ export class Choices {
   #hub() {
     const model = this.#value('model').trim().replace(/^https:\/\/huggingface\.co\/([^/]+\/[^/]+)\/?$/, '$1');
     if (model === '') {
-      throw new Error('Hub: the name of the model is missing, such as zai-org/GLM-OCR');
+      throw new Error('Hub: enter the name of a model, such as zai-org/GLM-OCR');
     }
     const given = (name) => this.#value(name).trim() || undefined;
     return { label: model, model, revision: given('revision'), token: given('token'), hub: given('hub') };

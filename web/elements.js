@@ -1,4 +1,4 @@
-/** An element of index.html, which has it. */
+/** The element of index.html with this id. */
 export function element(id) {
   return document.getElementById(id);
 }

@@ -1,11 +1,11 @@
 import { element } from './elements.js';
 import { duration } from './text.js';
 
-/** What is known of the encoder and of the picture. */
-export function showFacts({ encoder, weights, picture, result }) {
+/** Shows the properties of the encoder and of the image, and the times. */
+export function showFacts({ encoder, weights, image, result }) {
   const facts = [];
-  if (picture) {
-    facts.push(['Picture', picture.name], ['Size', picture.size ? sizeOf(picture) : 'unknown to this browser']);
+  if (image) {
+    facts.push(['Image', image.name], ['Size', image.size ? sizeOf(image) : 'unknown to this browser']);
   }
   if (result) {
     const [[t, h, w]] = result.gridThw;
@@ -46,7 +46,7 @@ function sizeOf({ size: [width, height], scaled }) {
 }
 
 function text(tag, content) {
-  const made = document.createElement(tag);
-  made.textContent = content;
-  return made;
+  const node = document.createElement(tag);
+  node.textContent = content;
+  return node;
 }

@@ -2,35 +2,35 @@ import { onPhoto } from './camera.js';
 import { Choices } from './choices.js';
 import { element } from './elements.js';
 import { showFacts } from './facts.js';
-import { onFiles } from './pick.js';
-import { prepare } from './pictures.js';
+import { onFiles } from './files.js';
+import { prepare } from './images.js';
 import { markSample, onSample } from './samples.js';
 import { download, fileName, npy, safetensors } from './save.js';
 import { Session } from './session.js';
 import { Similarity } from './similarity.js';
-import { bringIntoView, complain, forgive, say, sayStage } from './status.js';
+import { hideError, scrollToElement, showError, showStage, showStatus } from './status.js';
 import { duration } from './text.js';
 import { View } from './view.js';
 
 const view = new View();
-const session = new Session(sayStage);
+const session = new Session(showStage);
 const choices = new Choices(load);
 let weights = '';
-let picture = null;
+let image = null;
 let result = null;
-/** What was begun before the latest turn is of no use any more. */
-let turn = 0;
+/** Number of the latest task. Results of earlier tasks are dropped. */
+let latest = 0;
 
 onFiles(takeFiles);
-onPhoto(encode, complain);
+onPhoto(encode, showError);
 element('cancel').addEventListener('click', cancel);
 element('save-npy').addEventListener('click', () => save('npy', npy(result.embeddings, result.shape)));
 element('save-safetensors').addEventListener('click', () => save('safetensors', safetensors(result, metadata())));
 window.addEventListener('pagehide', () => session.cancel());
 choose();
-onSample(encode).then((sample) => turn > 0 || encode(sample), complain);
+onSample(encode).then((sample) => latest > 0 || encode(sample), showError);
 
-/** What the form says becomes the next encoder's. */
+/** Takes the options of the next encoder from the form. */
 function choose() {
   const { label, options } = choices.chosen();
   weights = label;
@@ -41,13 +41,13 @@ async function load() {
   try {
     choose();
   } catch (error) {
-    complain(error);
+    showError(error);
     return;
   }
-  forgive();
-  bringIntoView('status-card');
-  if (picture) {
-    await encode(picture);
+  hideError();
+  scrollToElement('status-card');
+  if (image) {
+    await encode(image);
   }
 }
 
@@ -61,94 +61,94 @@ function takeFiles(files) {
   }
 }
 
-/** Shows a picture, and what the encoder makes of it. */
+/** Shows an image, encodes it, and shows its tokens. */
 async function encode(chosen) {
-  const mine = ++turn;
-  forgive();
+  const task = ++latest;
+  hideError();
   try {
     const prepared = await prepare(chosen, choices.longestSide);
-    if (turn !== mine) {
+    if (latest !== task) {
       return;
     }
-    // What the browser cannot show may be no picture at all: the one before stays until that is known.
+    // If the browser cannot show the file, it may not be an image. The previous image stays until the encoder has read it.
     if (prepared.bitmap) {
       begin(chosen, prepared);
     }
     const encoder = await session.encoder();
-    if (turn === mine) {
-      await look(encoder, chosen, prepared, mine);
+    if (latest === task) {
+      await encodeWith(encoder, chosen, prepared, task);
     }
   } catch (error) {
-    if (turn === mine) {
-      failed(error, chosen);
+    if (latest === task) {
+      showFailure(error, chosen);
     }
   }
 }
 
 function begin(chosen, prepared) {
-  picture = chosen;
+  image = chosen;
   markSample(chosen);
   setResult(null);
   view.show(prepared);
-  showFacts({ encoder: session.current, weights, picture: prepared });
+  showFacts({ encoder: session.current, weights, image: prepared });
 }
 
-async function look(encoder, chosen, prepared, mine) {
-  say(`Encoding ${prepared.name}`, { busy: true });
+async function encodeWith(encoder, chosen, prepared, task) {
+  showStatus(`Encoding ${prepared.name}`, { busy: true });
   const start = performance.now();
-  const found = await encoder.encodeImage(prepared.input);
+  const encoded = await encoder.encodeImage(prepared.input);
   const time = performance.now() - start;
-  // Fewer have no three directions in which they could differ.
-  const colours = found.shape[0] < 3 ? null : await encoder.colours(found);
-  if (turn !== mine) {
+  // Colors are three principal components, which need at least three tokens.
+  const colors = encoded.shape[0] < 3 ? null : await encoder.colors(encoded);
+  if (latest !== task) {
     return;
   }
   if (!prepared.bitmap) {
     begin(chosen, prepared);
   }
-  const [[, h, w]] = found.gridThw;
-  const [rows, columns] = [h / found.mergeSize, w / found.mergeSize];
-  view.reveal({ rows, columns, colours, similarity: new Similarity(found) }, { ...prepared, resized: [columns, rows] });
-  setResult(found);
-  showFacts({ encoder, weights, picture: prepared, result });
-  say(`${found.shape[0]} tokens in ${duration(time)}`, { note: whyCpu(encoder) });
+  const [[, h, w]] = encoded.gridThw;
+  const [rows, columns] = [h / encoded.mergeSize, w / encoded.mergeSize];
+  view.showTokens({ rows, columns, colors, similarity: new Similarity(encoded) }, { ...prepared, resized: [columns, rows] });
+  setResult(encoded);
+  showFacts({ encoder, weights, image: prepared, result });
+  showStatus(`${encoded.shape[0]} tokens in ${duration(time)}`, { note: whyCpu(encoder) });
 }
 
 function whyCpu({ device: { fallback } }) {
   return fallback && `Computed on the CPU, without WebGPU: ${fallback}.`;
 }
 
-function failed(error, { name }) {
+function showFailure(error, { name }) {
   const lost = !session.current || session.current.broken;
-  say(lost ? 'There is no encoder' : `${name} could not be encoded`);
+  showStatus(lost ? 'There is no encoder' : `${name} could not be encoded`);
   if (!result) {
-    view.refuse();
+    view.showFailure();
   }
-  complain(error, lost ? load : null);
+  showError(error, lost ? load : null);
 }
 
 function cancel() {
-  turn++;
+  latest++;
   session.cancel();
   if (!result) {
-    view.refuse();
+    view.showFailure();
   }
-  say('Cancelled');
+  showStatus('Cancelled');
 }
 
-function setResult(found) {
-  result = found;
-  element('save-npy').disabled = element('save-safetensors').disabled = found === null;
+function setResult(encoded) {
+  result = encoded;
+  element('save-npy').disabled = element('save-safetensors').disabled = encoded === null;
 }
 
-function save(ending, blob) {
-  download(blob, fileName(picture.name, result.gridThw, ending));
+function save(extension, blob) {
+  download(blob, fileName(image.name, result.gridThw, extension));
 }
 
 function metadata() {
   return {
     format: 'glm4v',
-    picture: picture.name,
+    image: image.name,
     grid: result.gridThw[0].join('x'),
     merge_size: String(result.mergeSize),
     weights,

@@ -1,7 +1,7 @@
 import { viridis } from './colormap.js';
 
-/** A pixel for each token, which CSS enlarges to the picture's size. */
-export function paintColours(canvas, { rows, columns }, rgb) {
+/** Paints one pixel for each token. CSS enlarges the canvas to the image's size. */
+export function paintColors(canvas, { rows, columns }, rgb) {
   paint(canvas, rows, columns, (token) => rgb.subarray(3 * token, 3 * token + 3));
 }
 
@@ -14,10 +14,10 @@ export function clear(canvas) {
   [canvas.width, canvas.height] = [1, 1];
 }
 
-function paint(canvas, rows, columns, colourOf) {
+function paint(canvas, rows, columns, colorOf) {
   const image = new ImageData(columns, rows);
   for (let token = 0; token < rows * columns; token++) {
-    image.data.set(colourOf(token), 4 * token);
+    image.data.set(colorOf(token), 4 * token);
     image.data[4 * token + 3] = 255;
   }
   [canvas.width, canvas.height] = [columns, rows];

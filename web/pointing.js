@@ -1,8 +1,8 @@
 const STEPS = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] };
 
 /**
- * Which token is looked at: by mouse, finger or keyboard. The `anchor` is the token whose similarities are shown; once it
- * is `held`, pointing elsewhere moves the `probe`, whose value is read.
+ * Selects tokens by mouse, finger or keyboard. The page shows the similarities of the `anchor` token. Once the anchor is
+ * `pinned`, pointing elsewhere moves the `probe` token, whose value is shown.
  */
 export class Pointing {
   #frame;
@@ -10,7 +10,7 @@ export class Pointing {
   #grid = null;
   anchor = null;
   probe = null;
-  held = false;
+  pinned = false;
 
   constructor(frame, changed) {
     this.#frame = frame;
@@ -23,25 +23,25 @@ export class Pointing {
     frame.addEventListener('focus', () => frame.matches(':focus-visible') && this.#enter());
   }
 
-  /** Begins anew, over `rows` × `columns` tokens or none. */
-  over(grid) {
+  /** Sets the grid, `rows` × `columns` tokens or null, and clears the selection. */
+  setGrid(grid) {
     this.#grid = grid;
     this.release();
   }
 
   release() {
-    [this.anchor, this.probe, this.held] = [null, null, false];
+    [this.anchor, this.probe, this.pinned] = [null, null, false];
     this.#changed();
   }
 
-  toggleHold() {
-    this.held = this.anchor !== null && !this.held;
+  togglePin() {
+    this.pinned = this.anchor !== null && !this.pinned;
     this.probe = null;
     this.#changed({ spoken: true });
   }
 
   #point(token) {
-    if (this.held) {
+    if (this.pinned) {
       this.probe = token === this.anchor ? null : token;
     } else {
       this.anchor = token;
@@ -49,7 +49,7 @@ export class Pointing {
     this.#changed();
   }
 
-  /** A finger cannot leave as a mouse does: the same token again ends it. */
+  /** A finger cannot leave the frame as a mouse does. Touching the same token again clears the selection. */
   #pressed(event) {
     const token = this.#tokenAt(event);
     if (event.pointerType === 'touch' && token === this.anchor) {
@@ -59,19 +59,19 @@ export class Pointing {
     }
   }
 
-  /** Only a mouse points without pressing; a finger holds by the button. */
+  /** A click pins the token. Only a mouse can point without a click; touch uses the button to pin. */
   #clicked(event) {
     if (event.pointerType !== 'mouse' || !this.#grid) {
       return;
     }
     const token = this.#tokenAt(event);
-    [this.held, this.anchor, this.probe] = [!(this.held && token === this.anchor), token, null];
+    [this.pinned, this.anchor, this.probe] = [!(this.pinned && token === this.anchor), token, null];
     this.#changed();
   }
 
   #left() {
     this.probe = null;
-    this.anchor = this.held ? this.anchor : null;
+    this.anchor = this.pinned ? this.anchor : null;
     this.#changed();
   }
 
@@ -90,7 +90,7 @@ export class Pointing {
     if (event.key in STEPS) {
       this.#step(STEPS[event.key]);
     } else if (event.key === 'Enter' || event.key === ' ') {
-      this.toggleHold();
+      this.togglePin();
     } else if (event.key === 'Escape') {
       this.release();
     } else {
@@ -101,7 +101,7 @@ export class Pointing {
 
   #step([down, right]) {
     const { rows, columns } = this.#grid;
-    const from = (this.held ? this.probe : null) ?? this.anchor ?? 0;
+    const from = (this.pinned ? this.probe : null) ?? this.anchor ?? 0;
     const row = Math.min(Math.max(Math.floor(from / columns) + down, 0), rows - 1);
     const column = Math.min(Math.max(from % columns + right, 0), columns - 1);
     this.#point(row * columns + column);

@@ -6,14 +6,14 @@ const SAMPLES = [
   { name: 'shapes.png', label: 'Shapes', open: drawn },
 ];
 
-/** A button for each sample; resolves to the first of them. */
+/** Adds a button for each sample image. Resolves to the first sample. */
 export async function onSample(take) {
   const samples = await Promise.all(SAMPLES.map(async ({ name, label, open }) => ({ name, label, blob: await open() })));
   element('samples').replaceChildren(...samples.map((sample) => button(sample, take)));
   return samples[0];
 }
 
-/** Shows which sample, if any, is the picture. */
+/** Marks the button of the sample that is shown, if it is one. */
 export function markSample({ name }) {
   for (const button of element('samples').children) {
     button.setAttribute('aria-pressed', button.dataset.name === name);
@@ -24,23 +24,23 @@ function button(sample, take) {
   const image = new Image();
   image.src = URL.createObjectURL(sample.blob);
   image.alt = sample.label;
-  const made = document.createElement('button');
-  made.type = 'button';
-  made.dataset.name = sample.name;
-  made.append(image);
-  made.addEventListener('click', () => take(sample));
-  return made;
+  const node = document.createElement('button');
+  node.type = 'button';
+  node.dataset.name = sample.name;
+  node.append(image);
+  node.addEventListener('click', () => take(sample));
+  return node;
 }
 
 async function fetched(url) {
   const response = await fetch(url);
   if (!response.ok) {
-    throw new Error(`${url}: the sample picture is not there (status ${response.status}); open another picture`);
+    throw new Error(`${url}: the sample image cannot be loaded (status ${response.status}); open another image`);
   }
   return response.blob();
 }
 
-/** Shapes that repeat, so that their similarity can be checked by eye. */
+/** Draws repeated shapes. Their similarity can be checked by eye. */
 function drawn() {
   const canvas = document.createElement('canvas');
   [canvas.width, canvas.height] = [448, 336];
@@ -62,8 +62,8 @@ function drawn() {
   return new Promise((resolve) => canvas.toBlob(resolve, 'image/png'));
 }
 
-function disc(context, x, y, colour) {
-  context.fillStyle = colour;
+function disc(context, x, y, color) {
+  context.fillStyle = color;
   context.beginPath();
   context.arc(x, y, 56, 0, 2 * Math.PI);
   context.fill();

@@ -1,7 +1,7 @@
 const NPY_ALIGNMENT = 64;
 const SAFETENSORS_ALIGNMENT = 8;
 
-/** An f32 array as NumPy's format 1.0. */
+/** An f32 array in NumPy's .npy format 1.0. */
 export function npy(values, shape) {
   const dict = `{'descr': '<f4', 'fortran_order': False, 'shape': (${shape.map((side) => `${side},`).join(' ')}), }`;
   const magic = Uint8Array.of(0x93, ...ascii('NUMPY'), 1, 0);
@@ -10,15 +10,15 @@ export function npy(values, shape) {
   return new Blob([magic, Uint8Array.of(length & 255, length >> 8), header, values]);
 }
 
-/** Embeddings with their grids as safetensors; `metadata` is of strings. */
+/** Embeddings and their grids as a safetensors file. The values of `metadata` are strings. */
 export function safetensors({ embeddings, shape, gridThw }, metadata) {
-  // The wider type first, as the format's own writers do, so that each begins at a multiple of its size.
+  // The wider type comes first, so that each tensor starts at a multiple of its value size.
   const grids = BigInt64Array.from(gridThw.flat(), BigInt);
-  const middle = grids.byteLength;
+  const split = grids.byteLength;
   const json = JSON.stringify({
     __metadata__: metadata,
-    grid_thw: { dtype: 'I64', shape: [gridThw.length, 3], data_offsets: [0, middle] },
-    embeddings: { dtype: 'F32', shape, data_offsets: [middle, middle + embeddings.byteLength] },
+    grid_thw: { dtype: 'I64', shape: [gridThw.length, 3], data_offsets: [0, split] },
+    embeddings: { dtype: 'F32', shape, data_offsets: [split, split + embeddings.byteLength] },
   });
   const text = new TextEncoder().encode(json);
   const header = new Uint8Array(aligned(text.length, SAFETENSORS_ALIGNMENT)).fill(0x20);
@@ -32,14 +32,14 @@ export function download(blob, name) {
   link.href = URL.createObjectURL(blob);
   link.download = name;
   link.click();
-  // The browser has to have begun to read it.
+  // The browser must have started to read the file before the URL is revoked.
   setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
 }
 
-/** What a picture's embeddings are called: by the picture, and its grid. */
-export function fileName(picture, [[t, h, w]], ending) {
-  const stem = picture.replace(/\.[^.]*$/, '').replace(/[^\p{L}\p{N}._-]+/gu, '-') || 'picture';
-  return `${stem}-${t}x${h}x${w}.${ending}`;
+/** File name for an image's embeddings, from the image's name and its grid. */
+export function fileName(image, [[t, h, w]], extension) {
+  const stem = image.replace(/\.[^.]*$/, '').replace(/[^\p{L}\p{N}._-]+/gu, '-') || 'image';
+  return `${stem}-${t}x${h}x${w}.${extension}`;
 }
 
 function aligned(length, alignment) {

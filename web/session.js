@@ -1,6 +1,6 @@
 import { Encoder } from './pkg/index.js';
 
-/** The page's one encoder: made when it is first needed, and again after it broke or was cancelled. */
+/** The page's encoder. It is created at its first use, and again after a failure or a cancellation. */
 export class Session {
   #options = null;
   #encoder = null;
@@ -12,7 +12,7 @@ export class Session {
     this.#onProgress = onProgress;
   }
 
-  /** What the next encoder is made of. */
+  /** Sets the options of the next encoder. */
   choose(options) {
     this.cancel();
     this.#options = options;
@@ -22,7 +22,7 @@ export class Session {
     return this.#encoder;
   }
 
-  /** The encoder, loaded if need be. */
+  /** The encoder, loaded at the first call. */
   async encoder() {
     if (this.#encoder?.broken) {
       this.#encoder = null;
@@ -34,7 +34,7 @@ export class Session {
     return this.#encoder;
   }
 
-  /** Stops whatever is under way: a worker that computes hears nothing, so it is ended. */
+  /** Stops all work. A worker that computes receives no messages, so it is ended. */
   cancel() {
     this.#abort?.abort(new DOMException('cancelled', 'AbortError'));
     this.#encoder?.free();

@@ -1,4 +1,4 @@
-/** Cosine similarity of embeddings to each other, a token's at a time: all of them would be the square of the tokens. */
+/** Cosine similarity between tokens. Computed for one token at a time, because all pairs need too much memory. */
 export class Similarity {
   #embeddings;
   #width;
@@ -13,7 +13,7 @@ export class Similarity {
     });
   }
 
-  /** Of every token to `token`. */
+  /** The similarity of every token to `token`. */
   to(token) {
     const norms = this.#inverseNorms;
     return Float32Array.from(norms, (inverse, other) => this.#product(token, other) * norms[token] * inverse);
@@ -29,13 +29,13 @@ export class Similarity {
   }
 }
 
-/** The lowest and the highest of the values, with their places; that of `own`, which is always 1, does not count. */
-export function extremes(values, own) {
+/** The lowest and the highest value, with their indices. The value at index `self`, which is always 1, is left out. */
+export function extremes(values, self) {
   let [lowest, highest] = [-1, -1];
-  values.forEach((value, place) => {
-    if (place !== own) {
-      lowest = lowest < 0 || value < values[lowest] ? place : lowest;
-      highest = highest < 0 || value > values[highest] ? place : highest;
+  values.forEach((value, index) => {
+    if (index !== self) {
+      lowest = lowest < 0 || value < values[lowest] ? index : lowest;
+      highest = highest < 0 || value > values[highest] ? index : highest;
     }
   });
   return { lowest, highest, low: values[lowest] ?? 1, high: values[highest] ?? 1 };

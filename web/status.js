@@ -9,10 +9,10 @@ const STAGES = {
   ready: 'Ready',
 };
 
-/** One line about what is going on; `busy` with a bar and a way to cancel; a `note` says more. */
-export function say(text, { busy = false, loaded = 0, total = 0, note = '' } = {}) {
+/** Shows the status in one line. `busy` adds a progress bar and a cancel button; `note` adds a second line. */
+export function showStatus(text, { busy = false, loaded = 0, total = 0, note = '' } = {}) {
   const [line, bar] = [element('status'), element('progress')];
-  // A screen reader would repeat what has not changed.
+  // Setting the same text again would make a screen reader repeat it.
   if (line.textContent !== text) {
     line.textContent = text;
   }
@@ -28,32 +28,32 @@ export function say(text, { busy = false, loaded = 0, total = 0, note = '' } = {
   }
 }
 
-/** A stage of loading. */
-export function sayStage({ stage, loaded, total }) {
+/** Shows a stage of loading. */
+export function showStage({ stage, loaded, total }) {
   const amount = total > 0 ? `, ${bytes(total)}` : '';
-  say(`${STAGES[stage]}${amount}`, { busy: true, loaded, total });
+  showStatus(`${STAGES[stage]}${amount}`, { busy: true, loaded, total });
 }
 
-/** An error in the page; with `retry` the encoder can be loaded again. */
-export function complain(error, retry = null) {
+/** Shows an error. `retry` adds a button that loads the encoder again. */
+export function showError(error, retry = null) {
   element('error-text').textContent = sentence(error?.message ?? String(error));
   element('error').hidden = false;
   element('error-retry').hidden = retry === null;
   element('error-retry').onclick = () => {
-    forgive();
+    hideError();
     retry();
   };
-  element('error-close').onclick = forgive;
-  bringIntoView('error');
+  element('error-close').onclick = hideError;
+  scrollToElement('error');
 }
 
-/** On a small screen what is going on is far from the button that began it. */
-export function bringIntoView(id) {
-  const calm = matchMedia('(prefers-reduced-motion: reduce)').matches;
-  element(id).scrollIntoView({ block: 'nearest', behavior: calm ? 'auto' : 'smooth' });
+/** Scrolls an element into view. On a small screen the status is far from the form. */
+export function scrollToElement(id) {
+  const reducedMotion = matchMedia('(prefers-reduced-motion: reduce)').matches;
+  element(id).scrollIntoView({ block: 'nearest', behavior: reducedMotion ? 'auto' : 'smooth' });
 }
 
-export function forgive() {
+export function hideError() {
   element('error').hidden = true;
 }
 

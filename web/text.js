@@ -15,7 +15,7 @@ export function duration(milliseconds) {
   return milliseconds >= 1000 ? `${(milliseconds / 1000).toFixed(2)} s` : `${milliseconds.toFixed(milliseconds < 10 ? 1 : 0)} ms`;
 }
 
-/** A similarity, with the sign that lines up with the digits. */
+/** A similarity with a minus sign as wide as a digit, so that columns align. */
 export function similarity(value, digits) {
   return value.toFixed(digits).replace('-', '\u2212');
 }

@@ -1,62 +1,62 @@
 import { element } from './elements.js';
-import { clear, paintColours, paintSimilarity } from './overlay.js';
+import { clear, paintColors, paintSimilarity } from './overlay.js';
 import { Pointing } from './pointing.js';
 import { extremes } from './similarity.js';
 import { similarity } from './text.js';
 
 const LONGEST_SHOWN = 1600;
-const WAITING = 'The colours come when the picture is encoded.';
-const REFUSED = 'This picture was not encoded.';
-const FEATURES = 'Colours show the features: what the encoder holds to be alike has the same colour.';
+const WAITING = 'The colors appear when the image is encoded.';
+const REFUSED = 'This image was not encoded.';
+const FEATURES = 'Colors show the features: tokens with similar features have similar colors.';
 
-/** The picture with what the encoder makes of it. */
+/** The image with an overlay of its tokens. */
 export class View {
   #pointing;
   #tokens = null;
-  #without = WAITING;
+  #placeholder = WAITING;
   #values = null;
   #drawn = undefined;
   #due = false;
 
   constructor() {
-    this.#pointing = new Pointing(element('frame'), (change) => this.#later(change));
-    element('hold').addEventListener('click', () => this.#pointing.toggleHold());
+    this.#pointing = new Pointing(element('frame'), (change) => this.#schedule(change));
+    element('pin').addEventListener('click', () => this.#pointing.togglePin());
     const opacity = element('opacity');
     opacity.addEventListener('input', () => this.#setOpacity(opacity.value));
     this.#setOpacity(opacity.value);
   }
 
-  /** A picture, of which nothing is known yet; `bitmap` is null for what the browser cannot show. */
+  /** Shows an image before it is encoded. `bitmap` is null if the browser cannot show the image. */
   show({ bitmap, name }) {
-    this.#without = WAITING;
-    this.#forget();
+    this.#placeholder = WAITING;
+    this.#clear();
     const frame = element('frame');
     frame.setAttribute('aria-label', `Tokens of ${name}`);
     [frame.hidden, element('empty').hidden] = [false, true];
     this.#setRatio(bitmap?.width ?? 1, bitmap?.height ?? 1);
-    drawShrunk(element('picture'), bitmap);
+    drawShrunk(element('image'), bitmap);
   }
 
-  /** Nothing will come of the picture. */
-  refuse() {
-    this.#without = REFUSED;
-    this.#forget();
+  /** Shows that the image was not encoded. */
+  showFailure() {
+    this.#placeholder = REFUSED;
+    this.#clear();
   }
 
-  #forget() {
+  #clear() {
     this.#tokens = null;
-    this.#pointing.over(null);
+    this.#pointing.setGrid(null);
     clear(element('overlay'));
   }
 
-  /** The tokens of the picture: rows, columns, colours (null where there are too few), and similarity. */
-  reveal(tokens, { bitmap, resized: [width, height] }) {
+  /** Shows the image's tokens: rows, columns, colors (null if there are too few tokens), and similarity. */
+  showTokens(tokens, { bitmap, resized: [width, height] }) {
     this.#tokens = tokens;
     if (!bitmap) {
       this.#setRatio(width, height);
     }
     this.#drawn = undefined;
-    this.#pointing.over(tokens);
+    this.#pointing.setGrid(tokens);
   }
 
   #setRatio(width, height) {
@@ -68,8 +68,8 @@ export class View {
     element('opacity-value').textContent = `${percent} %`;
   }
 
-  /** Once for each picture of the screen, however often the pointer moves. */
-  #later({ spoken = false } = {}) {
+  /** Draws at most once per screen refresh, however often the pointer moves. */
+  #schedule({ spoken = false } = {}) {
     if (spoken) {
       this.#draw();
       element('spoken').textContent = element('reading').textContent;
@@ -83,51 +83,51 @@ export class View {
   }
 
   #draw() {
-    const { anchor, probe, held } = this.#pointing;
-    const looking = this.#tokens !== null && anchor !== null;
-    element('legend').hidden = element('hold').hidden = !looking;
-    element('frame').classList.toggle('looking', looking);
-    element('hold').setAttribute('aria-pressed', held);
-    this.#mark('anchor', looking ? anchor : null);
-    this.#mark('probe', looking ? probe : null);
+    const { anchor, probe, pinned } = this.#pointing;
+    const comparing = this.#tokens !== null && anchor !== null;
+    element('legend').hidden = element('pin').hidden = !comparing;
+    element('frame').classList.toggle('comparing', comparing);
+    element('pin').setAttribute('aria-pressed', pinned);
+    this.#mark('anchor', comparing ? anchor : null);
+    this.#mark('probe', comparing ? probe : null);
     if (!this.#tokens) {
       element('value').hidden = true;
-      element('reading').textContent = this.#without;
+      element('reading').textContent = this.#placeholder;
       return;
     }
     if (anchor !== this.#drawn) {
       this.#drawn = anchor;
       this.#paint(anchor);
     }
-    this.#read(looking ? anchor : null, probe);
+    this.#describe(comparing ? anchor : null, probe);
   }
 
   #paint(anchor) {
-    const { colours, similarity } = this.#tokens;
+    const { colors, similarity } = this.#tokens;
     const overlay = element('overlay');
     if (anchor !== null) {
       const values = similarity.to(anchor);
       this.#values = { values, ...extremes(values, anchor) };
       paintSimilarity(overlay, this.#tokens, values, this.#values);
-    } else if (colours) {
-      paintColours(overlay, this.#tokens, colours);
+    } else if (colors) {
+      paintColors(overlay, this.#tokens, colors);
     } else {
       clear(overlay);
     }
   }
 
-  #read(anchor, probe) {
+  #describe(anchor, probe) {
     if (anchor === null) {
-      element('reading').textContent = this.#tokens.colours ? FEATURES : 'There are too few tokens for colours; point at one.';
+      element('reading').textContent = this.#tokens.colors ? FEATURES : 'There are too few tokens for colors; point at one.';
       element('value').hidden = true;
       return;
     }
     const { values, low, high, lowest, highest } = this.#values;
     element('legend-low').textContent = similarity(low, 2);
     element('legend-high').textContent = similarity(high, 2);
-    const alone = lowest < 0;
+    const single = lowest < 0;
     const compared = probe === null
-      ? (alone ? 'It is the only one.' : `Most like it is ${this.#place(highest)} with ${similarity(high, 3)}, least ${this.#place(lowest)} with ${similarity(low, 3)}.`)
+      ? (single ? 'It is the only token.' : `Most similar: ${this.#place(highest)} (${similarity(high, 3)}). Least similar: ${this.#place(lowest)} (${similarity(low, 3)}).`)
       : `Its similarity to ${this.#place(probe)} is ${similarity(values[probe], 3)}.`;
     element('reading').textContent = `Token ${anchor}, ${this.#place(anchor)}. ${compared}`;
     this.#showValue(probe, probe === null ? '' : similarity(values[probe], 3));

@@ -5,14 +5,14 @@ import { fileURLToPath } from 'node:url';
 import { chromium } from 'playwright-core';
 
 const HERE = dirname(fileURLToPath(import.meta.url));
-/** What `cargo xtask web` builds: the page with pkg/. */
+/** The demo page with the package in pkg/, built by `cargo xtask web`. */
 export const SITE = process.env.GLM4V_SITE ?? join(HERE, '../../target/browser/site');
-export const PICTURES = join(HERE, '../../tests/images');
-/** A page with nothing in it, and no icon to be asked for. */
+export const IMAGES = join(HERE, '../../tests/images');
+/** An empty page that requests no icon. */
 export const BLANK = '<!doctype html><title>blank</title><link rel="icon" href="data:,">';
-/** Chromium writes down every answer of 400 and above, of which some are expected. */
+/** Chromium logs every response with status 400 and above. Some tests expect such responses. */
 export const STATUS = /Failed to load resource/;
-/** A shader compiles for seconds on a GPU that is played by the CPU: milliseconds for a step, and for a test. */
+/** Time limits in milliseconds, for one step and for one test. SwiftShader takes seconds to compile a shader. */
 export const PATIENCE = Number(process.env.GLM4V_PATIENCE ?? 60_000);
 export const LONGEST = 4 * PATIENCE;
 
@@ -22,7 +22,7 @@ const FLAGS = [
 ];
 const WEBGPU = ['--enable-unsafe-webgpu', '--use-webgpu-adapter=swiftshader'];
 
-/** Chromium, with WebGPU on SwiftShader or without any. */
+/** Starts Chromium, with WebGPU on SwiftShader or without WebGPU. */
 export function launch({ webgpu = true } = {}) {
   return chromium.launch({
     executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
@@ -31,8 +31,8 @@ export function launch({ webgpu = true } = {}) {
 }
 
 /**
- * A page that notes everything that goes wrong: uncaught errors, and whatever is written to the console as an error, by
- * the page or by a worker. `problems` is to be empty in the end, but for what `expected` matches.
+ * Opens a page and collects its problems: uncaught errors, and console errors of the page and its workers. Messages that
+ * match a pattern of `expected` are left out. A test checks that `problems` is empty at its end.
  */
 export async function newPage(browser, { expected = [], ...options } = {}) {
   const context = await browser.newContext({ acceptDownloads: true, ...options });
@@ -46,7 +46,7 @@ export async function newPage(browser, { expected = [], ...options } = {}) {
   return { page, problems, close: () => context.close() };
 }
 
-/** What `run` gives of the package and `args`, in a page of `server` that has nothing else. */
+/** Runs `run(package, args)` in an empty page of `server` and returns its result. */
 export async function runInPage(browser, server, run, { args = null, expected = [] } = {}) {
   const { page, problems, close } = await newPage(browser, { expected });
   try {

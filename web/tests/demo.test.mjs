@@ -3,13 +3,13 @@ import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 
-import { launch, LONGEST, newPage, PICTURES, SITE } from './browser.mjs';
+import { launch, LONGEST, newPage, IMAGES, SITE } from './browser.mjs';
 import { readNpy } from './npy.mjs';
 import { readSafetensors } from './safetensors.mjs';
 import { startServer } from './server.mjs';
 
 const SHOTS = process.env.GLM4V_SHOTS;
-const SMALL = join(PICTURES, 'rgb-100x190.png');
+const SMALL = join(IMAGES, 'rgb-100x190.png');
 const PHONE = { viewport: { width: 360, height: 740 }, hasTouch: true, isMobile: true, deviceScaleFactor: 2 };
 const options = { timeout: LONGEST };
 
@@ -20,7 +20,7 @@ before(async () => {
 });
 after(() => Promise.all([browser?.close(), server?.close()]));
 
-test('the page works at once: the first sample is encoded without a click', options, async () => {
+test('the page encodes the first sample without a click', options, async () => {
   await visit({}, async (page) => {
     await encoded(page);
     assert.match(await page.locator('#facts').innerText(), /cat\.jpg[^]*1 × 22 × 32 patches[^]*176 of width 256/);
@@ -29,20 +29,20 @@ test('the page works at once: the first sample is encoded without a click', opti
   });
 });
 
-test('a photo is dropped, looked at and saved', options, async () => {
+test('a photo is dropped, shown and saved', options, async () => {
   await visit({ colorScheme: 'dark' }, async (page) => {
     await encoded(page);
     await drop(page, [SMALL]);
     await encoded(page, 'rgb-100x190.png');
     const overlay = await overlayOf(page);
     assert.deepEqual([overlay.width, overlay.height], await tokensOf(page));
-    assert.ok(overlay.colours > 3, `${overlay.colours} colours`);
+    assert.ok(overlay.colors > 3, `${overlay.colors} colors`);
 
     await page.locator('#opacity').fill('30');
     assert.equal(await page.locator('#overlay').evaluate((canvas) => getComputedStyle(canvas).opacity), '0.3');
 
     await point(page, 0.1, 0.1);
-    await page.getByText(/Token 0, row 1, column 1\. Most like it is row \d+, column \d+ with [−\d.]+/).waitFor();
+    await page.getByText(/Token 0, row 1, column 1\. Most similar: row \d+, column \d+ \([−\d.]+\)/).waitFor();
     await shoot(page, 'heat-map');
     await page.mouse.down();
     await page.mouse.up();
@@ -59,7 +59,7 @@ test('a photo is dropped, looked at and saved', options, async () => {
     assert.deepEqual(tensors.embeddings.shape, saved.shape);
     assert.deepEqual(new Float32Array(tensors.embeddings.bytes.buffer), saved.values);
     assert.deepEqual([...new BigInt64Array(tensors.grid_thw.bytes.buffer)], [1n, BigInt(rows * 2), BigInt(columns * 2)]);
-    assert.equal(tensors.__metadata__.picture, 'rgb-100x190.png');
+    assert.equal(tensors.__metadata__.image, 'rgb-100x190.png');
   });
 });
 
@@ -67,7 +67,7 @@ test('by keyboard alone', options, async () => {
   await visit({}, async (page) => {
     await encoded(page);
     for (let presses = 0; !(await page.locator('#frame:focus').count()); presses++) {
-      assert.ok(presses < 40, 'the picture is never focused');
+      assert.ok(presses < 40, 'the image is never focused');
       await page.keyboard.press('Tab');
     }
     await page.getByText('Token 88, row 6, column 9.').first().waitFor();
@@ -78,18 +78,18 @@ test('by keyboard alone', options, async () => {
     const spoken = await page.locator('#spoken').innerText();
     assert.match(spoken, /Token 105, row 7, column 10\. Its similarity to row 7, column 9 is/);
     await page.keyboard.press('Escape');
-    await page.getByText('Colours show the features').waitFor();
+    await page.getByText('Colors show the features').waitFor();
   });
 });
 
 test('on a phone, by finger', options, async () => {
   await visit(PHONE, async (page) => {
     await encoded(page);
-    assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), 360, 'nothing is wider than the screen');
+    assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), 360, 'something is wider than the screen');
     await shoot(page, 'phone', { fullPage: true });
     await page.locator('#frame').tap({ position: { x: 30, y: 30 } });
     await page.getByText(/Token 17, row 2, column 2\./).waitFor();
-    await page.locator('#hold').tap();
+    await page.locator('#pin').tap();
     await page.locator('#frame').tap({ position: { x: 200, y: 100 } });
     await page.getByText(/Token 17, row 2, column 2\. Its similarity to row/).waitFor();
     await shoot(page, 'phone-heat-map');
@@ -103,7 +103,7 @@ test('other samples, the camera and the clipboard', options, async () => {
     await page.getByRole('button', { name: 'Use the camera' }).click();
     await page.waitForFunction(() => document.getElementById('camera-video').videoWidth > 0);
     await shoot(page, 'camera');
-    await page.getByRole('button', { name: 'Take the picture' }).click();
+    await page.getByRole('button', { name: 'Take a photo' }).click();
     await encoded(page, 'camera.png');
     const bytes = [...await readFile(SMALL)];
     await page.evaluate((content) => {
@@ -129,7 +129,7 @@ test('a large photo is scaled down first, and the page stays responsive', option
     await page.getByRole('button', { name: 'A cat' }).click();
     await page.getByText('451 × 300, scaled to 336 × 224').waitFor();
     await encoded(page);
-    assert.ok(await page.evaluate(() => window.longest) < 1000, 'the page was stuck');
+    assert.ok(await page.evaluate(() => window.longest) < 1000, 'the page did not respond');
   });
 });
 
@@ -141,7 +141,7 @@ test('another encoder: a larger one, cancelled and loaded again', options, async
     await page.getByRole('button', { name: 'Load', exact: true }).click();
     await page.getByRole('button', { name: 'Cancel' }).click();
     await page.locator('#status', { hasText: 'Cancelled' }).waitFor();
-    await page.getByText('This picture was not encoded.').waitFor();
+    await page.getByText('This image was not encoded.').waitFor();
     await page.selectOption('#preset', 'tiny');
     await page.getByRole('button', { name: 'Load', exact: true }).click();
     await encoded(page);
@@ -162,7 +162,7 @@ async function visit({ expected, ...context }, look) {
 
 async function encoded(page, name = 'cat.jpg') {
   await page.waitForFunction(
-    (wanted) => !document.getElementById('save-npy').disabled && document.getElementById('facts').innerText.includes(wanted)
+    (expected) => !document.getElementById('save-npy').disabled && document.getElementById('facts').innerText.includes(expected)
       || !document.getElementById('error').hidden,
     name,
   );
@@ -190,11 +190,11 @@ function overlayOf(page) {
   return page.locator('#overlay').evaluate((canvas) => {
     const { width, height } = canvas;
     const pixels = new Uint32Array(canvas.getContext('2d').getImageData(0, 0, width, height).data.buffer);
-    return { width, height, colours: new Set(pixels).size };
+    return { width, height, colors: new Set(pixels).size };
   });
 }
 
-/** Columns and rows, as the page says. */
+/** The numbers of columns and rows, read from the page. */
 async function tokensOf(page) {
   const [, rows, columns] = /1 × (\d+) × (\d+) patches/.exec(await page.locator('#facts').innerText());
   return [columns / 2, rows / 2];

@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, afterEach, before, test } from 'node:test';
 
-import { BLANK, launch, LONGEST, newPage, PICTURES, runInPage, SITE, STATUS } from './browser.mjs';
+import { BLANK, launch, LONGEST, newPage, IMAGES, runInPage, SITE, STATUS } from './browser.mjs';
 import { GOLDENS } from './goldens.mjs';
 import { startServer } from './server.mjs';
 
@@ -15,7 +15,7 @@ let other;
 let browser;
 let without;
 before(async () => {
-  const mounts = { '/': SITE, '/goldens/': GOLDENS, '/pictures/': PICTURES, '/blank/': { 'index.html': BLANK } };
+  const mounts = { '/': SITE, '/goldens/': GOLDENS, '/images/': IMAGES, '/blank/': { 'index.html': BLANK } };
   [server, other, browser, without] = await Promise.all([
     startServer({ mounts }),
     startServer({ mounts: { '/': GOLDENS } }),
@@ -26,7 +26,7 @@ before(async () => {
 afterEach(() => server.heal());
 after(() => Promise.all([browser?.close(), without?.close(), server?.close(), other?.close()]));
 
-test('without WebGPU the CPU computes, and says why', options, async () => {
+test('without WebGPU the CPU is used, and the device says why', options, async () => {
   const found = await inPage(async ({ Encoder }) => {
     const encoder = await Encoder.create({ preset: 'tiny' });
     return encoder.device;
@@ -35,8 +35,8 @@ test('without WebGPU the CPU computes, and says why', options, async () => {
   assert.ok(found.fallback.length > 10, found.fallback);
 });
 
-test('without WebGPU, asked for it', options, async () => {
-  await fails(async ({ Encoder }) => Encoder.create({ preset: 'tiny', device: 'webgpu' }), /device: expected WebGPU, found none: .*device: 'wasm' computes on the CPU/, { browser: without });
+test('WebGPU is requested, but not available', options, async () => {
+  await fails(async ({ Encoder }) => Encoder.create({ preset: 'tiny', device: 'webgpu' }), /device: WebGPU is not available: .*device: 'wasm' computes on the CPU/, { browser: without });
 });
 
 test('the demo says that it computes on the CPU', options, async () => {
@@ -47,18 +47,18 @@ test('the demo says that it computes on the CPU', options, async () => {
   await close();
 });
 
-test('options that make no sense', options, async () => {
+test('options that contradict each other', options, async () => {
   const messages = await inPage(async ({ Encoder }) => {
     const wrong = [
       {}, { preset: 'tiny', model: 'a/b' }, { weights: new Blob([]) }, { model: '/here/', revision: 'main' }, { seed: 1, model: 'a/b' },
-      { preset: 'tiny', device: 'gpu' }, { preset: 'tiny', colour: 1 }, { weights: '/here/' }, { preset: 'huge' },
+      { preset: 'tiny', device: 'gpu' }, { preset: 'tiny', color: 1 }, { weights: '/here/' }, { preset: 'huge' },
     ];
     return Promise.all(wrong.map((options) => Encoder.create(options).then(() => 'none', (error) => error.message)));
   });
   const expected = [
-    /one of preset, model and weights, found none/, /preset means random weights/, /expected config as well, found none/,
-    /revision belongs to a model's name/, /seed belongs to/, /device: expected 'webgpu' or 'wasm'/, /no option 'colour'/,
-    /pass it as model/, /huge/,
+    /none of preset, model and weights is given/, /preset means random weights/, /pass config as well/,
+    /revision needs a model name/, /seed needs preset/, /device: expected 'webgpu' or 'wasm'/, /unknown option 'color'/,
+    /pass a directory as model/, /huge/,
   ];
   expected.forEach((pattern, index) => assert.match(messages[index], pattern));
 });
@@ -67,7 +67,7 @@ for (const device of ['wasm', 'webgpu']) {
   test(`a directory on a server without ranges, on ${device}`, options, async () => {
     const load = async ({ Encoder }, args) => {
       const encoder = await Encoder.create({ ...args, dtype: 'f32', cache: false });
-      return [...(await encoder.encodeImage('/pictures/rgb-90x62.png')).embeddings];
+      return [...(await encoder.encodeImage('/images/rgb-90x62.png')).embeddings];
     };
     const ranged = await inPage(load, { args: { model: MODEL, device } });
     server.fault('.safetensors', { noRanges: true });
@@ -75,7 +75,7 @@ for (const device of ['wasm', 'webgpu']) {
   });
 }
 
-test('files, a stream and a URL give the same', options, async () => {
+test('files, a stream and a URL give the same embeddings', options, async () => {
   const found = await inPage(async ({ Encoder }, { model }) => {
     const blob = async (name) => new File([await (await fetch(model + name)).blob()], name);
     const [config, preprocessor, file] = await Promise.all(['config.json', 'preprocessor_config.json', 'model.safetensors'].map(blob));
@@ -93,7 +93,7 @@ test('files, a stream and a URL give the same', options, async () => {
         last = progress.stage === 'weights' ? progress : last;
       };
       const encoder = await Encoder.create({ ...source, device: 'wasm', onProgress });
-      const { embeddings } = await encoder.encodeImage('/pictures/rgb-90x62.png');
+      const { embeddings } = await encoder.encodeImage('/images/rgb-90x62.png');
       results.push({ sum: embeddings.reduce((sum, value) => sum + value), last });
       encoder.free();
     }
@@ -107,15 +107,15 @@ test('files, a stream and a URL give the same', options, async () => {
 const create = async ({ Encoder }, args) => Encoder.create({ device: 'wasm', cache: false, ...args });
 
 for (const [what, end, fault, message] of [
-  ['no configuration', 'config.json', { status: 404 }, /config\.json: expected the file, found status 404: there is no such file/],
+  ['no configuration', 'config.json', { status: 404 }, /config\.json: the server answered with status 404: there is no such file/],
   ['a private model', 'config.json', { status: 401 }, /status 401: the model may be private or gated/],
   ['no weights', '.safetensors', { status: 404 }, /expected model\.safetensors or model\.safetensors\.index\.json, found neither/],
   ['a wrong configuration', 'config.json', { edit: () => Buffer.from('{"model_type":"bert"}') }, /config\.json/],
-  ['a configuration of another size', '/config.json', { edit: halved }, /model\.safetensors/],
+  ['a configuration of a different size', '/config.json', { edit: halved }, /model\.safetensors/],
   ['truncated weights', '.safetensors', { edit: (bytes) => bytes.subarray(0, bytes.length / 2) }, /model\.safetensors: .*expected \d+ bytes/],
-  ['no safetensors at all', '.safetensors', { edit: (bytes) => bytes.fill(65) }, /model\.safetensors/],
+  ['a file that is not safetensors', '.safetensors', { edit: (bytes) => bytes.fill(65) }, /model\.safetensors/],
   ['wrong ranges', '.safetensors', { wrongRange: true }, /expected Content-Range bytes/],
-  ['a cut connection', '.safetensors', { cut: 1000 }, /model\.safetensors: expected \d+ bytes, found 1000 before the connection broke/],
+  ['a cut connection', '.safetensors', { cut: 1000 }, /model\.safetensors: expected \d+ bytes, found 1000: the connection broke/],
 ]) {
   test(`a checkpoint with ${what}`, options, async () => {
     server.fault(end, fault);
@@ -125,19 +125,21 @@ for (const [what, end, fault, message] of [
 
 test('a server that does not let the page read', options, async () => {
   const model = `${other.url}patch14-f32/`;
-  await fails(create, /expected an answer, found none .*Access-Control-Allow-Origin/, { args: { model }, expected: [/CORS/, STATUS] });
+  await fails(create, /no response .*Access-Control-Allow-Origin/, { args: { model }, expected: [/CORS/, STATUS] });
 });
 
-test('what is no picture, and pictures that are refused', options, async () => {
+test('files that are not images, and images that are refused', options, async () => {
   const messages = await inPage(async ({ Encoder }) => {
     const encoder = await Encoder.create({ preset: 'tiny', device: 'wasm' });
     const wrong = [
       () => encoder.encodeImage(new Blob(['this is text'])),
       () => encoder.encodeImage(new Blob(['this is text']), { decode: 'browser' }),
-      () => encoder.encodeImage('/pictures/rgb-900x4.png'),
+      () => encoder.encodeImage('/images/rgb-900x4.png'),
       () => encoder.encodeImage(new ImageData(900, 4)),
-      () => encoder.encodeImage('/pictures/none.png'),
+      () => encoder.encodeImage('/images/none.png'),
       () => encoder.encodeImage(document.body),
+      () => encoder.encodeImages(['/images/rgb-90x62.png', '/images/rgb-900x4.png']),
+      () => encoder.encodeImages([new ImageData(90, 62), new ImageData(900, 4)]),
       () => encoder.plan(30_000, 1),
       () => encoder.encodeFrames([new ImageData(40, 40), new ImageData(40, 41)], 2),
     ];
@@ -145,12 +147,12 @@ test('what is no picture, and pictures that are refused', options, async () => {
     for (const attempt of wrong) {
       found.push(await attempt().then(() => 'none', (error) => error.message));
     }
-    found.push((await encoder.encodeImage('/pictures/rgb-90x62.png', { decode: 'browser' })).shape.join());
+    found.push((await encoder.encodeImage('/images/rgb-90x62.png', { decode: 'browser' })).shape.join());
     return found;
   }, { expected: [STATUS] });
   const expected = [
-    /./, /expected a picture that this browser decodes, found 12 bytes/, /rgb-900x4\.png: .*200/, /200/, /none\.png: expected the file, found status 404/,
-    /found HTMLBodyElement; createImageBitmap/, /200/, /frame 1: expected 40×40 like the first, found 40×41/, /^\d+,256$/,
+    /^the image: /, /^the image: this browser cannot decode the 12 bytes of the file .*decode: 'library' reads .*PNG/, /rgb-900x4\.png: .*200/, /200/, /none\.png: the server answered with status 404/,
+    /found HTMLBodyElement; createImageBitmap/, /rgb-900x4\.png: .*200/, /^images\[1\]: .*200/, /200/, /frame 1: expected 40×40 like the first, found 40×41/, /^\d+,256$/,
   ];
   expected.forEach((pattern, index) => assert.match(messages[index], pattern));
   assert.notEqual(messages[0], 'none');
@@ -169,11 +171,11 @@ test('an encoder that was freed', options, async () => {
   await fails(async ({ Encoder }) => {
     const encoder = await Encoder.create({ preset: 'tiny', device: 'wasm' });
     encoder.free();
-    await encoder.encodeImage('/pictures/rgb-90x62.png');
+    await encoder.encodeImage('/images/rgb-90x62.png');
   }, /this encoder was freed/);
 });
 
-// What the module would do by itself is provoked in front of the worker's own script.
+// Each script is added to the worker's script and causes the failure on request.
 const FAULTY_WORKERS = [
   ['a device that is lost', 'webgpu', `
     const request = GPUAdapter.prototype.requestDevice;
@@ -196,18 +198,18 @@ for (const [what, device, script, message] of FAULTY_WORKERS) {
       const encoder = await Encoder.create({ preset: 'tiny', device: kind });
       new BroadcastChannel('faults').postMessage('now');
       for (let attempt = 0; attempt < 100; attempt++) {
-        const error = await encoder.encodeImage('/pictures/rgb-90x62.png').then(() => '', ({ message }) => message);
+        const error = await encoder.encodeImage('/images/rgb-90x62.png').then(() => '', ({ message }) => message);
         if (encoder.broken) {
           return error;
         }
       }
-      return 'it is not broken';
+      return 'the encoder is not broken';
     }, device);
     assert.match(found, message);
     await close();
   });
 
-  test(`${what}, and the demo makes another encoder`, options, async () => {
+  test(`${what}, and the demo creates another encoder`, options, async () => {
     const { page, close } = await faultyPage(script, '');
     await done(page);
     await page.selectOption('#device', device);
@@ -230,22 +232,22 @@ async function faultyPage(script, path) {
   return { page, close };
 }
 
-test('a package with a missing module', options, async () => {
+test('a package without its module', options, async () => {
   const attempt = async ({ Encoder }) => Encoder.create({ preset: 'tiny' });
   server.fault('glm4v_web_bg.wasm', { status: 404 });
-  await fails(attempt, /glm4v_web_bg\.wasm: expected the WebAssembly module, found status 404/, { expected: [STATUS] });
+  await fails(attempt, /glm4v_web_bg\.wasm: the server answered with status 404/, { expected: [STATUS] });
   server.fault('glm4v_web.js', { status: 404 });
-  await fails(attempt, /worker\.js: expected a running worker, found: .*must be served beside index\.js/, { expected: [STATUS] });
+  await fails(attempt, /worker\.js: the worker does not run: .*must be served beside index\.js/, { expected: [STATUS] });
 });
 
-test('errors are shown in the page, and the last picture still can be encoded', options, async () => {
+test('errors are shown in the page, and the last image can still be encoded', options, async () => {
   const { page, close } = await newPage(browser, { expected: [STATUS] });
   await page.goto(server.url);
   await done(page);
   await page.getByLabel('Files', { exact: true }).check();
   await page.setInputFiles('#weights', [join(GOLDENS, 'patch14-f32/config.json')]);
   await page.getByRole('button', { name: 'Load', exact: true }).click();
-  await page.getByRole('alert').getByText(/expected preprocessor_config\.json, a \.safetensors file as well, found config\.json; pick all/).waitFor();
+  await page.getByRole('alert').getByText(/preprocessor_config\.json, a \.safetensors file missing, found config\.json; pick all/).waitFor();
   const files = ['config.json', 'preprocessor_config.json', 'model.safetensors'].map((name) => join(GOLDENS, 'patch14-f32', name));
   await page.setInputFiles('#weights', files);
   await page.getByRole('button', { name: 'Load', exact: true }).click();
@@ -254,7 +256,7 @@ test('errors are shown in the page, and the last picture still can be encoded', 
   assert.equal(await page.getByRole('alert').isVisible(), false);
   await page.setInputFiles('#file', { name: 'notes.txt', mimeType: 'text/plain', buffer: Buffer.from('notes') });
   await page.getByRole('alert').getByText(/^notes\.txt: /).waitFor();
-  assert.equal(await page.locator('#save-npy').isEnabled(), true, 'the picture before is still there');
+  assert.equal(await page.locator('#save-npy').isEnabled(), true, 'the previous image is still shown');
   if (process.env.GLM4V_SHOTS) {
     await page.screenshot({ path: join(process.env.GLM4V_SHOTS, 'error.png') });
   }
@@ -275,7 +277,7 @@ async function fails(run, message, how) {
   assert.match(found, message);
 }
 
-/** A configuration that is right in itself, and wrong for the weights. */
+/** A valid configuration that does not match the weights. */
 function halved(bytes) {
   const config = JSON.parse(bytes);
   config.vision_config.out_hidden_size *= 2;

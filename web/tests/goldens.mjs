@@ -5,12 +5,12 @@ import { fileURLToPath } from 'node:url';
 import { readSafetensors } from './safetensors.mjs';
 
 const HERE = dirname(fileURLToPath(import.meta.url));
-/** The reference's values: a directory for each case, with a checkpoint, `inputs.json` and `expected.safetensors`. */
+/** The reference values. Each case is a directory with a checkpoint, `inputs.json` and `expected.safetensors`. */
 export const GOLDENS = process.env.GLM4V_GOLDENS ?? join(HERE, '../../tests/golden');
 
 /**
- * The cases that a page can encode: inputs are names of pictures, or the numbers of a synthetic clip. Video files need a
- * decoder, and a clip with a duration of its own needs an argument that the page's API does not have.
+ * The cases that a page can encode: inputs are names of images, or the numbers of a synthetic video. Left out are video
+ * files, which need a decoder, and videos with a separate duration, for which the JavaScript API has no argument.
  */
 export async function cases() {
   const entries = await readdir(GOLDENS, { withFileTypes: true });

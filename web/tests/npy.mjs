@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 
-/** An f32 array of NumPy's format 1.0. */
+/** Reads an f32 array from a file in NumPy's .npy format 1.0. */
 export async function readNpy(path) {
   const bytes = await readFile(path);
   const magic = bytes.subarray(0, 8).toString('latin1');

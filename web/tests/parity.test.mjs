@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 
-import { BLANK, launch, LONGEST, newPage, PICTURES, SITE, STATUS } from './browser.mjs';
+import { BLANK, launch, LONGEST, newPage, IMAGES, SITE, STATUS } from './browser.mjs';
 import { cases, GOLDENS } from './goldens.mjs';
 import { startServer } from './server.mjs';
 
@@ -10,18 +10,18 @@ const TOLERANCE = 5e-6;
 let server;
 let browser;
 before(async () => {
-  const mounts = { '/': SITE, '/goldens/': GOLDENS, '/pictures/': PICTURES, '/blank/': { 'index.html': BLANK } };
+  const mounts = { '/': SITE, '/goldens/': GOLDENS, '/images/': IMAGES, '/blank/': { 'index.html': BLANK } };
   [server, browser] = await Promise.all([startServer({ mounts }), launch()]);
 });
 after(() => Promise.all([browser?.close(), server?.close()]));
 
 const goldens = await cases();
-assert.ok(goldens.length > 0, `${GOLDENS}: expected the reference's values, found none`);
+assert.ok(goldens.length > 0, `${GOLDENS}: found no reference values that a page can encode`);
 
 for (const device of ['wasm', 'webgpu']) {
   for (const golden of goldens) {
     test(`${device}: ${golden.name}`, { timeout: LONGEST }, async () => {
-      // A sharded checkpoint has no model.safetensors, which is looked for first.
+      // The package looks for model.safetensors first. A sharded checkpoint has none, so that request fails.
       const { page, problems, close } = await newPage(browser, { expected: [STATUS] });
       try {
         await page.goto(`${server.url}blank/index.html`);
@@ -30,7 +30,7 @@ for (const device of ['wasm', 'webgpu']) {
         assert.equal(found.values.length, golden.embeddings.length);
         for (const { input, start, end } of rowsOf(golden)) {
           const difference = relative(found.values.slice(start, end), golden.embeddings.subarray(start, end));
-          const name = typeof input === 'string' ? input : 'a clip';
+          const name = typeof input === 'string' ? input : 'a video';
           console.log(`${device} ${golden.name}, ${name}: relative L2 ${difference.toExponential(1)}`);
           assert.ok(difference <= TOLERANCE, `${name}: relative L2 of ${difference}, expected at most ${TOLERANCE}`);
         }
@@ -42,7 +42,7 @@ for (const device of ['wasm', 'webgpu']) {
   }
 }
 
-/** In the page: pictures alone as one batch, and otherwise one input after the other, of which each is its own anyway. */
+/** Runs in the page. Encodes images as one batch; if there are videos, encodes each input separately. */
 async function encode({ name, inputs, device }) {
   const { Encoder } = await import('/pkg/index.js');
   const encoder = await Encoder.create({ model: `/goldens/${name}/`, device, dtype: 'f32', cache: false });
@@ -50,7 +50,7 @@ async function encode({ name, inputs, device }) {
   const results = [];
   for (const batch of batches) {
     results.push(typeof batch[0] === 'string'
-      ? await encoder.encodeImages(batch.map((picture) => `/pictures/${picture}`))
+      ? await encoder.encodeImages(batch.map((image) => `/images/${image}`))
       : await encoder.encodeFrames(frames(batch[0]), batch[0].fps));
   }
   encoder.free();
@@ -59,7 +59,7 @@ async function encode({ name, inputs, device }) {
     gridThw: results.flatMap(({ gridThw }) => gridThw),
   };
 
-  // The formula of tests/golden/clips.py.
+  // The same formula as in tests/golden/clips.py.
   function frames({ num_frames: count, width, height }) {
     return Array.from({ length: count }, (_, index) => {
       const frame = new ImageData(width, height);
@@ -75,7 +75,7 @@ async function encode({ name, inputs, device }) {
   }
 }
 
-/** Where each input's own values are among those of the case. */
+/** The range of each input's values among the values of the case. */
 function rowsOf({ inputs, gridThw, embeddings }) {
   const patches = gridThw.map(([t, h, w]) => t * h * w);
   const each = embeddings.length / patches.reduce((sum, count) => sum + count);

@@ -1,4 +1,4 @@
-/** Tensors of a safetensors file: { name: { dtype, shape, bytes } }, each with a buffer of its own. */
+/** The tensors of a safetensors file: { name: { dtype, shape, bytes } }. Each tensor has its own buffer. */
 export function readSafetensors(file) {
   const begin = 8 + Number(file.readBigUInt64LE());
   const { __metadata__, ...header } = JSON.parse(file.subarray(8, begin));

@@ -10,8 +10,8 @@ const TYPES = {
 };
 
 /**
- * Serves `mounts` ({ '/prefix/': a directory or { name: bytes } }) with ranges. `fault(path, fault)` spoils every path
- * that ends so: see `answer`. `requests` lists what was asked for.
+ * Serves `mounts` ({ '/prefix/': a directory or { name: bytes } }) with ranges. `fault(end, fault)` applies a fault to
+ * every path with that end: see `answer`. `requests` lists all requests.
  */
 export async function startServer({ mounts = {}, cors = false, headers = {} } = {}) {
   const faults = new Map();
@@ -64,53 +64,53 @@ async function contents(mounts, path) {
 }
 
 /**
- * A fault is an object of: `status` (that instead), `type`, `etag`, `noRanges`, `wrongRange`, `edit` (of the file's
- * bytes), `cut` (the connection breaks after so many bytes of an answer), `short` (an answer ends so many bytes early),
- * `slow` (milliseconds between pieces); and of when: so many `times`, or only
- * `inside` (ranges that do not begin the file).
+ * A fault is an object with some of: `status` (sent instead of the file), `type`, `etag`, `noRanges`, `wrongRange`, `edit`
+ * (a function that changes the file's bytes), `cut` (the connection breaks after this many bytes of a response), `short`
+ * (a response ends this many bytes early), `slow` (milliseconds between chunks). Two fields limit it: `times` (how often
+ * it applies) and `inside` (only to ranges that start inside the file).
  */
 async function answer({ request, response, bytes, path, fault }) {
   const first = !/^bytes=(?!0-)/.test(request.headers.range ?? '');
   fault.seen = (fault.seen ?? 0) + (fault.inside && first ? 0 : 1);
   const active = fault.seen <= (fault.times ?? Infinity) && !(fault.inside && first);
-  const spoilt = active ? fault : {};
-  const status = spoilt.status ?? (bytes === null ? 404 : 200);
-  response.setHeader('content-type', spoilt.type ?? TYPES[extname(path) || '.html'] ?? 'application/octet-stream');
+  const applied = active ? fault : {};
+  const status = applied.status ?? (bytes === null ? 404 : 200);
+  response.setHeader('content-type', applied.type ?? TYPES[extname(path) || '.html'] ?? 'application/octet-stream');
   if (status !== 200) {
     response.writeHead(status).end(`status ${status}`);
     return;
   }
-  const whole = spoilt.edit ? spoilt.edit(bytes) : bytes;
-  response.setHeader('etag', spoilt.etag ?? `"${createHash('sha1').update(whole).digest('hex').slice(0, 12)}"`);
-  const range = spoilt.noRanges ? null : /^bytes=(\d+)-(\d*)$/.exec(request.headers.range ?? '');
+  const whole = applied.edit ? applied.edit(bytes) : bytes;
+  response.setHeader('etag', applied.etag ?? `"${createHash('sha1').update(whole).digest('hex').slice(0, 12)}"`);
+  const range = applied.noRanges ? null : /^bytes=(\d+)-(\d*)$/.exec(request.headers.range ?? '');
   const start = range ? Number(range[1]) : 0;
   const end = range && range[2] !== '' ? Math.min(Number(range[2]) + 1, whole.length) : whole.length;
   if (range && start >= whole.length) {
     response.writeHead(416, { 'content-range': `bytes */${whole.length}` }).end();
     return;
   }
-  const shift = spoilt.wrongRange ? 1 : 0;
+  const shift = applied.wrongRange ? 1 : 0;
   if (range) {
     response.setHeader('content-range', `bytes ${start + shift}-${end - 1 + shift}/${whole.length}`);
   }
-  if (spoilt.short === undefined) {
+  if (applied.short === undefined) {
     response.setHeader('content-length', end - start);
   }
   response.writeHead(range ? 206 : 200);
-  await send(response, whole.subarray(start, end - (spoilt.short ?? 0)), spoilt);
+  await send(response, whole.subarray(start, end - (applied.short ?? 0)), applied);
 }
 
 async function send(response, body, { cut, slow }) {
-  const piece = slow ? Math.ceil(body.length / 20) : 1 << 16;
-  for (let sent = 0; sent < body.length; sent += piece) {
-    if (cut !== undefined && sent + piece > cut) {
+  const chunk = slow ? Math.ceil(body.length / 20) : 1 << 16;
+  for (let sent = 0; sent < body.length; sent += chunk) {
+    if (cut !== undefined && sent + chunk > cut) {
       response.write(body.subarray(sent, cut), () => setTimeout(() => response.destroy(), 20));
       return;
     }
     if (response.destroyed) {
       return;
     }
-    response.write(body.subarray(sent, sent + piece));
+    response.write(body.subarray(sent, sent + chunk));
     await new Promise((resolve) => setTimeout(resolve, slow ?? 0));
   }
   response.end();

@@ -1,4 +1,4 @@
-/** A safetensors file of tensors { name: { shape, fill } }, in that order, f32. */
+/** An f32 safetensors file of tensors { name: { shape, fill } }, in this order. */
 export function safetensors(tensors) {
   const header = {};
   const parts = [];
@@ -16,7 +16,7 @@ export function safetensors(tensors) {
   return Buffer.concat([prefix, json, ...parts]);
 }
 
-/** What the module does with a checkpoint's bytes, as far as their sources are concerned: it keeps the tower's. */
+/** Stands in for the module's Loader: it plans the chunks of the tower and records the bytes that it receives. */
 export class TowerLoader {
   #files = [];
   #chunks = [];
@@ -30,27 +30,27 @@ export class TowerLoader {
     return length;
   }
 
-  index(text) {
+  shards(text) {
     const { weight_map } = JSON.parse(text);
     const tower = Object.entries(weight_map).filter(([name]) => name.startsWith('model.visual.'));
     return [...new Set(tower.map(([, shard]) => shard))];
   }
 
-  header(name, head, fileLength) {
-    const tensors = JSON.parse(Buffer.from(head.subarray(8)).toString());
+  addFile(name, header, fileLength) {
+    const tensors = JSON.parse(Buffer.from(header.subarray(8)).toString());
     const tower = Object.entries(tensors).filter(([key]) => key.startsWith('model.visual.'));
-    const end = Math.max(0, ...Object.values(tensors).map(({ data_offsets }) => data_offsets[1])) + head.length;
+    const end = Math.max(0, ...Object.values(tensors).map(({ data_offsets }) => data_offsets[1])) + header.length;
     if (end !== fileLength) {
       throw new Error(`${name}: expected ${end} bytes, found ${fileLength}`);
     }
     this.#files.push(name);
     for (const [, { data_offsets: [start, stop] }] of tower) {
-      this.#chunks.push({ file: this.#files.length - 1, start: start + head.length, end: stop + head.length });
+      this.#chunks.push({ file: this.#files.length - 1, start: start + header.length, end: stop + header.length });
     }
   }
 
-  plan() {
-    return { bytes: this.#chunks.reduce((sum, { start, end }) => sum + end - start, 0), chunks: this.#chunks };
+  chunks() {
+    return this.#chunks;
   }
 
   write(file, position, bytes) {

@@ -52,27 +52,27 @@ afterEach(() => {
 });
 after(() => server.close());
 
-test('of a single file by ranges only the tower is read', async () => {
+test('only the tower of a single file is read, by ranges', async () => {
   const { received, progress } = await load({ base: at('single/') });
   assert.deepEqual(values(received), tower(single));
   const ranges = server.requests.map(({ headers }) => headers.range);
-  assert.equal(ranges.length, 3, `the first look and a range for each tensor, not ${ranges}`);
+  assert.equal(ranges.length, 3, `expected the first request and a range for each tensor, found ${ranges}`);
   assert.equal(progress.loaded, progress.total);
 });
 
-test('shards of an index, and only those that hold the tower', async () => {
+test('only the shards that hold the tower are read', async () => {
   const { received } = await load({ base: at('sharded/') });
   assert.deepEqual(values(received), [...tower(sharded['model-1.safetensors']), ...tower(sharded['model-3.safetensors'])]);
   assert.ok(!server.requests.some(({ path }) => path.endsWith('model-2.safetensors')));
 });
 
-test('an index by its own address', async () => {
+test('an index by its address', async () => {
   const { received } = await load({ weights: { url: `${server.url}sharded/model.safetensors.index.json` } });
   assert.equal(received.length, 2);
 });
 
 for (const name of ['single', 'sharded']) {
-  test(`a server without ranges is streamed through: ${name}`, async () => {
+  test(`files of a server without ranges are streamed: ${name}`, async () => {
     server.fault('.safetensors', { noRanges: true });
     const { received, progress } = await load({ base: at(`${name}/`) });
     const files = name === 'single' ? [single] : [sharded['model-1.safetensors'], sharded['model-3.safetensors']];
@@ -82,19 +82,19 @@ for (const name of ['single', 'sharded']) {
 }
 
 for (const [how, fault] of [['ranges', { cut: 100_000, inside: true }], ['streaming', { noRanges: true, cut: 900_000 }]]) {
-  test(`a connection that breaks is made again, by ${how}`, async () => {
+  test(`a broken connection is opened again, with ${how}`, async () => {
     server.fault('model.safetensors', { ...fault, times: 2 });
     const { received, progress } = await load({ base: at('single/') });
     assert.deepEqual(values(received), tower(single));
     assert.equal(progress.loaded, progress.total);
     server.fault('model.safetensors', fault);
-    await refuses({ base: at('single/') }, /model\.safetensors: expected \d+ bytes.*, found .*(broke|900000)/);
+    await refuses({ base: at('single/') }, /model\.safetensors: (expected \d+ bytes, found \d+: the connection broke|the (connection broke|file ended).* after \d+ bytes, expected at least \d+)/);
   });
 }
 
-test('short answers are refused', async () => {
+test('short responses are refused', async () => {
   server.fault('model.safetensors', { short: 5, inside: true });
-  await refuses({ base: at('single/') }, /single\/model\.safetensors: expected 48 bytes, found 43: the answer was cut short/);
+  await refuses({ base: at('single/') }, /single\/model\.safetensors: expected 48 bytes, found 43: the response ended early/);
 });
 
 test('a wrong Content-Range is refused', async () => {
@@ -106,38 +106,38 @@ test('a wrong Content-Range is refused', async () => {
 
 test('a file that changes while it is read is refused', async () => {
   server.fault('model.safetensors', { etag: '"other"', inside: true });
-  await refuses({ base: at('single/') }, /it was changed meanwhile; load it again/);
+  await refuses({ base: at('single/') }, /the file changed while it was read: .*; load the model again/);
 });
 
-test('a file cut in the middle is refused', async () => {
+test('a truncated file is refused', async () => {
   server.fault('model.safetensors', { edit: (bytes) => bytes.subarray(0, 900_000) });
   await refuses({ base: at('single/') }, /model\.safetensors: expected \d+ bytes, found 900000/);
   await refuses({ weights: { files: [new File([single.subarray(0, 5)], 'cut.safetensors')] } }, /^cut\.safetensors: expected a safetensors file, found 5 bytes/);
 });
 
-for (const [status, advice] of [[401, /private or gated.*pass a token/], [403, /private or gated/], [404, /there is no such file/], [418, /does not give it/]]) {
+for (const [status, advice] of [[401, /private or gated.*pass a token/], [403, /private or gated/], [404, /there is no such file/], [418, /refuses to send the file/]]) {
   test(`status ${status}`, async () => {
     server.fault('.json', { status });
     await assert.rejects(configurations(request({ base: at('single/') }), http()), (error) => {
-      assert.match(error.message, new RegExp(`^http.*/single/config\\.json: expected the file, found status ${status}`));
+      assert.match(error.message, new RegExp(`^http.*/single/config\\.json: the server answered with status ${status}`));
       assert.match(error.message, advice);
       return true;
     });
   });
 }
 
-test('a busy server is asked again', async () => {
+test('a request to a busy server is repeated', async () => {
   server.fault('config.json', { status: 503, times: 2 });
   const { config } = await configurations(request({ base: at('single/') }), http());
   assert.equal(config, '{"c":1}');
 });
 
-test('no server, and a page in place of a file', async () => {
+test('no server, and a web page instead of a file', async () => {
   const closed = await startServer();
   await closed.close();
   await assert.rejects(
     configurations(request({ base: { directory: closed.url } }), http()),
-    /config\.json: expected an answer, found none .*Access-Control-Allow-Origin/,
+    /config\.json: no response .*Access-Control-Allow-Origin/,
   );
   server.fault('config.json', { type: 'text/html' });
   await assert.rejects(configurations(request({ base: at('single/') }), http()), /found a web page; check the address/);
@@ -148,7 +148,7 @@ test('a directory without weights', async () => {
   await refuses({ base: at('single/') }, /single\/: expected model\.safetensors or model\.safetensors\.index\.json, found neither/);
 });
 
-test("a hub's files are of the commit that the first answer names, and only the hub sees the token", async () => {
+test("a hub's files are read from the commit that the first response names, and only the hub receives the token", async () => {
   const hub = server.url.slice(0, -1);
   const other = await startServer({ mounts: { '/': { 'v.json': '{"v":1}' } } });
   const web = new Http({ hub, token: 'secret', waits: [] });
@@ -163,7 +163,7 @@ test("a hub's files are of the commit that the first answer names, and only the 
   await other.close();
 });
 
-test('files that were picked, with and without their index', async () => {
+test('picked files, with and without their index', async () => {
   const file = (name) => new File([sharded[name]], name);
   const shards = [file('model-3.safetensors'), file('model-1.safetensors')];
   const without = await load({ weights: { files: shards } });
@@ -171,41 +171,41 @@ test('files that were picked, with and without their index', async () => {
   const index = file('model.safetensors.index.json');
   const together = await load({ weights: { files: [...shards, index] } });
   assert.deepEqual(values(together.received), [...tower(sharded['model-1.safetensors']), ...tower(sharded['model-3.safetensors'])]);
-  await refuses({ weights: { files: [shards[1], index] } }, /expected model-3\.safetensors beside it, found model-1\.safetensors; pick/);
+  await refuses({ weights: { files: [shards[1], index] } }, /expected the file model-3\.safetensors as well, found model-1\.safetensors; pick/);
 });
 
-test('a stream, whole and cut', async () => {
+test('a stream, complete and truncated', async () => {
   const stream = (bytes) => ({ port: portOf(new Blob([bytes]).stream()).port });
   const { received, progress } = await load({ weights: stream(single) });
   assert.deepEqual(values(received), tower(single));
   assert.equal(progress.loaded, progress.total);
-  await refuses({ weights: stream(single.subarray(0, 900_000)) }, /the stream of weights: expected \d+ bytes or more, found its end after 900000/);
+  await refuses({ weights: stream(single.subarray(0, 900_000)) }, /the stream of weights: the file ended after 900000 bytes, expected at least \d+/);
   const broken = new ReadableStream({ pull: (controller) => controller.error(new Error('unplugged')) });
   await refuses({ weights: { port: portOf(broken).port } }, /the stream of weights: .*unplugged/);
 });
 
-test('ranges come from the cache, unless the file has changed', async () => {
+test('ranges are read from the cache, unless the file has changed', async () => {
   const cache = new ChunkCache(memoryCache());
   await load({ base: at('single/') }, http(), cache);
   server.requests.length = 0;
   const again = await load({ base: at('single/') }, http(), cache);
   assert.deepEqual(values(again.received), tower(single));
-  assert.equal(server.requests.length, 1, 'the first look only');
+  assert.equal(server.requests.length, 1, 'only the first request');
   server.fault('model.safetensors', { etag: '"other"' });
   server.requests.length = 0;
   await load({ base: at('single/') }, http(), cache);
   assert.equal(server.requests.length, 3);
 });
 
-test('a full cache is no error', async () => {
+test('a full cache is not an error', async () => {
   const full = { ...memoryCache(), put: async () => { throw new DOMException('full', 'QuotaExceededError'); } };
   const { received } = await load({ base: at('single/') }, http(), new ChunkCache(full));
   assert.deepEqual(values(received), tower(single));
 });
 
-test('an index that points elsewhere is refused', async () => {
+test('an index that points outside its directory is refused', async () => {
   server.fault('.index.json', { edit: () => Buffer.from(JSON.stringify({ weight_map: { 'model.visual.a': '../single/model.safetensors' } })) });
-  await refuses({ base: at('sharded/') }, /expected the names of files beside it, found "\.\.\/single/);
+  await refuses({ base: at('sharded/') }, /expected names of files in the index's directory, found "\.\.\/single/);
 });
 
 function at(path) {
@@ -223,7 +223,7 @@ function http() {
 async function load(sources, web = http(), cache = new ChunkCache()) {
   const loader = new TowerLoader();
   const progress = { loaded: 0, total: 0, expect(total) { this.total = total; }, add(bytes) { this.loaded += bytes; } };
-  const files = await openWeights(sources, { http: web, cache }, (text, name) => loader.index(text, name));
+  const files = await openWeights(sources, { http: web, cache }, (text, name) => loader.shards(text, name));
   await fill({ Loader: TowerLoader }, loader, files, progress);
   files.forEach((file) => file.cancel?.());
   return { received: loader.received, progress };
@@ -236,7 +236,7 @@ function refuses(sources, message) {
   });
 }
 
-/** First value and count of each tensor of the tower, as it arrived. */
+/** The first and last value of each received tensor, and its number of values. */
 function values(received) {
   return received.map(({ bytes }) => [bytes.readFloatLE(0), bytes.readFloatLE(bytes.length - 4), bytes.length / 4]);
 }
@@ -244,16 +244,16 @@ function values(received) {
 function tower(file) {
   const header = JSON.parse(file.subarray(8, 8 + Number(file.readBigUInt64LE())));
   const data = file.subarray(8 + Number(file.readBigUInt64LE()));
-  const own = Object.entries(header).filter(([name]) => name.startsWith('model.visual.'));
-  return values(own.map(([, { data_offsets: [start, end] }]) => ({ bytes: data.subarray(start, end) })));
+  const entries = Object.entries(header).filter(([name]) => name.startsWith('model.visual.'));
+  return values(entries.map(([, { data_offsets: [start, end] }]) => ({ bytes: data.subarray(start, end) })));
 }
 
 function memoryCache() {
-  const kept = new Map();
+  const stored = new Map();
   return {
-    match: async (key) => kept.get(key)?.clone(),
-    put: async (key, response) => void kept.set(key, response),
-    keys: async () => [...kept.keys()].map((url) => ({ url })),
-    delete: async ({ url }) => kept.delete(url),
+    match: async (key) => stored.get(key)?.clone(),
+    put: async (key, response) => void stored.set(key, response),
+    keys: async () => [...stored.keys()].map((url) => ({ url })),
+    delete: async ({ url }) => stored.delete(url),
   };
 }

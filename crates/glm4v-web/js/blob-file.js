@@ -1,4 +1,4 @@
-/** A file that the user picked, or bytes that the page holds. */
+/** A file that the user picked, or a Blob that the page made. */
 export class BlobFile {
   sequential = false;
   #blob;
@@ -11,14 +11,14 @@ export class BlobFile {
 
   async read(start, end, count = () => {}) {
     if (end > this.length) {
-      throw new Error(`${this.name}: expected ${end} bytes or more, found ${this.length}; was it copied or downloaded as a whole?`);
+      throw new Error(`${this.name}: the file is incomplete: expected at least ${end} bytes, found ${this.length}; copy or download it again`);
     }
     let buffer;
     try {
       buffer = await this.#blob.slice(start, end).arrayBuffer();
     } catch (cause) {
       throw new Error(
-        `${this.name}: expected bytes ${start} to ${end}, found: ${cause.message}; was the file moved or changed? pick it again`,
+        `${this.name}: bytes ${start} to ${end} cannot be read (${cause.message}); if the file was moved or changed, pick it again`,
         { cause },
       );
     }

@@ -2,12 +2,12 @@ const NAME = 'glm4v-weights';
 const VERSION = 'glm4v-version';
 const RANGE = 'glm4v-range';
 
-/** Removes the weights that the package has kept for this origin. */
+/** Removes the weights that this package has cached for this origin. */
 export async function clearCache() {
   return globalThis.caches ? caches.delete(NAME) : false;
 }
 
-/** Ranges of files that were fetched before. Without a cache, or with a full one, all goes on without. */
+/** Cached ranges of files. If there is no cache, or the cache is full, loading continues without it. */
 export class ChunkCache {
   #cache;
 
@@ -15,19 +15,19 @@ export class ChunkCache {
     this.#cache = cache;
   }
 
-  static async open(wanted) {
+  static async open(enabled) {
     try {
-      return new ChunkCache(wanted && globalThis.caches ? await caches.open(NAME) : null);
+      return new ChunkCache(enabled && globalThis.caches ? await caches.open(NAME) : null);
     } catch {
       return new ChunkCache();
     }
   }
 
-  /** The ranges of one version of a file. Without a version nobody could tell whether they are of the same file. */
+  /** The cached ranges of one version of a file. A file whose version is unknown is not cached: it may have changed. */
   async file(url, version) {
     const usable = version !== undefined && this.#cache && url.startsWith('http');
     if (usable) {
-      await forgetOthers(this.#cache, url, version).catch(() => {});
+      await deleteOtherVersions(this.#cache, url, version).catch(() => {});
     }
     return new FileChunks(usable ? this.#cache : null, url, version);
   }
@@ -44,8 +44,8 @@ class FileChunks {
 
   async read(start, end) {
     try {
-      const kept = await this.#cache?.match(this.#key(start, end));
-      const bytes = kept && new Uint8Array(await kept.arrayBuffer());
+      const response = await this.#cache?.match(this.#key(start, end));
+      const bytes = response && new Uint8Array(await response.arrayBuffer());
       return bytes?.length === end - start ? bytes : undefined;
     } catch {
       return undefined;
@@ -56,7 +56,7 @@ class FileChunks {
     try {
       await this.#cache?.put(this.#key(start, end), new Response(bytes));
     } catch {
-      // Most likely the quota: the rest would not fit either.
+      // Most likely the quota is used up. Later chunks would fail too.
       this.#cache = null;
     }
   }
@@ -69,14 +69,14 @@ class FileChunks {
   }
 }
 
-/** An older version of a file would fill the quota for nothing. */
-async function forgetOthers(cache, url, version) {
+/** Old versions of a file are never read again, but they count against the quota. */
+async function deleteOtherVersions(cache, url, version) {
   for (const request of await cache.keys()) {
     const key = new URL(request.url);
-    const kept = key.searchParams.get(VERSION);
+    const cached = key.searchParams.get(VERSION);
     key.searchParams.delete(VERSION);
     key.searchParams.delete(RANGE);
-    if (kept !== version && key.href === new URL(url).href) {
+    if (cached !== version && key.href === new URL(url).href) {
       await cache.delete(request);
     }
   }

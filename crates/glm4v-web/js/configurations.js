@@ -1,8 +1,8 @@
 const COMMIT = /^[0-9a-f]{40}$/;
 
-/** The texts of the configuration files, and the base at which the weights are. */
+/** The texts of the configuration files, and the base address of the weights. */
 export async function configurations(request, http) {
-  const { text: config, base } = await main(request, http);
+  const { text: config, base } = await mainConfig(request, http);
   const directory = base?.directory;
   const preprocessor = await textOf(request.preprocessor, directory, 'preprocessor_config.json', http);
   const videoPreprocessor = request.videoPreprocessor
@@ -11,8 +11,8 @@ export async function configurations(request, http) {
   return { config, preprocessor, videoPreprocessor, base };
 }
 
-/** config.json comes first: on a hub, its answer says the commit that every other file is then taken of. */
-async function main({ config, base }, http) {
+/** config.json is fetched first: on a hub, the response names the commit from which all other files are then read. */
+async function mainConfig({ config, base }, http) {
   if (base?.repository === undefined) {
     return { text: await textOf(config, base?.directory, 'config.json', http), base };
   }
@@ -33,7 +33,7 @@ async function textOf(source, directory, name, http) {
   return (await http.text(source?.url ?? new URL(name, directory).href)).text;
 }
 
-/** Older checkpoints have no settings for videos of their own; weights from elsewhere have nothing beside them. */
+/** Older checkpoints have no separate video settings. Weights without an address have no directory to look in. */
 async function optional(directory, name, http) {
   const found = directory && await http.text(new URL(name, directory).href, { optional: true });
   return found ? found.text : undefined;

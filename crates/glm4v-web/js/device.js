@@ -1,26 +1,26 @@
-/** Opens the device that was asked for; or, where none was, the GPU if there is one and otherwise the CPU. */
-export async function openDevice(wasm, wanted) {
-  if (wanted === 'wasm') {
+/** Opens the requested device. Without a request it opens the GPU if there is one, and the CPU otherwise. */
+export async function openDevice(wasm, requested) {
+  if (requested === 'wasm') {
     return { device: await wasm.Device.open('wasm') };
   }
-  const absent = await whyNoGpu(wanted === undefined);
-  if (wanted === 'webgpu') {
-    if (absent) {
-      throw new Error(`device: expected WebGPU, found none: ${absent}; device: 'wasm' computes on the CPU`);
+  const reason = await whyNoGpu({ allowSoftware: requested !== undefined });
+  if (requested === 'webgpu') {
+    if (reason) {
+      throw new Error(`device: WebGPU is not available: ${reason}; device: 'wasm' computes on the CPU`);
     }
     return { device: await wasm.Device.open('webgpu') };
   }
   try {
-    if (!absent) {
+    if (!reason) {
       return { device: await wasm.Device.open('webgpu') };
     }
   } catch (error) {
     return { device: await wasm.Device.open('wasm'), fallback: error.message };
   }
-  return { device: await wasm.Device.open('wasm'), fallback: absent };
+  return { device: await wasm.Device.open('wasm'), fallback: reason };
 }
 
-async function whyNoGpu(unasked) {
+async function whyNoGpu({ allowSoftware }) {
   if (!self.isSecureContext) {
     return 'browsers offer it only to pages served by https or from localhost';
   }
@@ -31,8 +31,8 @@ async function whyNoGpu(unasked) {
   if (!adapter) {
     return 'the browser finds no graphics adapter that it allows';
   }
-  // A GPU that is played by the CPU is slower than the CPU itself.
-  if (unasked && (adapter.info?.isFallbackAdapter ?? adapter.isFallbackAdapter)) {
+  // A software adapter emulates the GPU on the CPU, which is slower than the CPU path itself.
+  if (!allowSoftware && (adapter.info?.isFallbackAdapter ?? adapter.isFallbackAdapter)) {
     return 'the only graphics adapter is a software one, slower than the CPU itself';
   }
   return undefined;

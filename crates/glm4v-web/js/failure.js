@@ -1,6 +1,6 @@
 let lastPanic = '';
 
-/** The module says why it panics on the console only; an error should say it as well. */
+/** The module writes the reason of a panic to the console only. This keeps it for the error message. */
 export function rememberPanics() {
   const write = console.error;
   console.error = (...values) => {
@@ -12,12 +12,12 @@ export function rememberPanics() {
   };
 }
 
-/** What to tell of an error after which the encoder cannot be used any more. */
+/** The message of an error after which the encoder cannot be used any more. */
 export function failureOf(error) {
-  const advice = 'this encoder cannot be used any more; free it and make another';
+  const advice = 'this encoder cannot be used any more; free it and create another';
   if (error instanceof WebAssembly.RuntimeError) {
     const found = lastPanic || error.message;
-    const memory = /memory|alloc/i.test(found) ? ', or take a smaller picture or model' : '';
+    const memory = /memory|alloc/i.test(found) ? ', or use a smaller image or model' : '';
     return `the WebAssembly module failed (${found}): ${advice}${memory}`;
   }
   return `${error?.message ?? error}: ${advice}`;

@@ -1,16 +1,16 @@
-/** What a caller may pass as a picture, as it is sent to the worker: a pair of the message and what it transfers. */
+/** A caller's image as it is sent to the worker: the message, and the buffers that it transfers. */
 export function imageOf(image) {
   const pixels = asPixels(image);
-  return pixels ? [pixels, []] : bytesOf(image);
+  return pixels ? [pixels, []] : fileOf(image);
 }
 
-/** A file's bytes, wherever they are. */
-function bytesOf(image) {
+/** An image file, wherever its bytes are. */
+function fileOf(image) {
   if (image instanceof Blob) {
     return [{ blob: image }, []];
   }
   if (image instanceof ArrayBuffer || ArrayBuffer.isView(image)) {
-    // A copy, because a view would drag its whole buffer along, and the caller's buffer stays the caller's.
+    // A copy: transferring the caller's buffer would take it away, and sending a view would copy its whole buffer.
     const bytes = copyOf(image);
     return [{ bytes }, [bytes.buffer]];
   }
@@ -18,12 +18,12 @@ function bytesOf(image) {
     return [{ url: new URL(image, document.baseURI).href }, []];
   }
   throw new TypeError(
-    `expected a picture as Blob, ArrayBuffer, Uint8Array, ImageData, ImageBitmap, VideoFrame or URL, found ${nameOf(image)}` +
+    `expected an image as Blob, ArrayBuffer, Uint8Array, ImageData, ImageBitmap, VideoFrame or URL, found ${nameOf(image)}` +
     (isElement(image) ? '; createImageBitmap makes an ImageBitmap of it' : ''),
   );
 }
 
-/** A frame of a clip. */
+/** A frame of a video. */
 export function pixelsOf(frame) {
   const pixels = asPixels(frame);
   if (!pixels) {

@@ -1,110 +1,113 @@
-/** Where the bytes of a checkpoint are: a URL (also relative to the page), a picked file, or the text itself. */
+/** A JSON file of a checkpoint: its URL (may be relative to the page), a picked file, its text, or the parsed object. */
 export type JsonSource = string | URL | Blob | Record<string, unknown>;
 
 /** A file of weights, or several; see {@link CreateOptions.weights}. */
 export type WeightsSource = string | URL | Blob | readonly Blob[] | ReadableStream<Uint8Array>;
 
-/** A picture's file, undecoded. A string is a URL. */
-export type PictureFile = Blob | ArrayBuffer | ArrayBufferView | string | URL;
+/** An encoded image file. A string is a URL. */
+export type ImageFile = Blob | ArrayBuffer | ArrayBufferView | string | URL;
 
-/** A picture as pixels. An element goes through `createImageBitmap`. */
+/** A decoded image. Use `createImageBitmap` for an element of the page. */
 export type Pixels = ImageData | ImageBitmap | VideoFrame;
 
 export type DeviceKind = 'webgpu' | 'wasm';
 export type Dtype = 'f32' | 'f16';
 
 /**
- * What {@link Encoder.create} makes an encoder of. It needs one of `preset`, `model` and `weights`; combinations that
- * make no sense are refused with a `TypeError`.
+ * Options of {@link Encoder.create}. One of `preset`, `model` and `weights` is required. Options that contradict each
+ * other are refused with a `TypeError`.
  */
 export interface CreateOptions {
-  /** Random weights of this configuration, such as `'tiny'`, `'small'` or `'medium'`: works at once and offline. */
+  /** Random weights of this configuration, such as `'tiny'`, `'small'` or `'medium'`. Needs no files and no network. */
   preset?: string;
-  /** Of the random weights, from 0 to 2³² − 1; 0 unless given. */
+  /** Seed of the random weights, from 0 to 2³² − 1. Default: 0. */
   seed?: number;
 
   /**
    * A checkpoint: `'owner/name'` on a hub, or the URL of a directory with `config.json`, `preprocessor_config.json` and
-   * the weights (`model.safetensors`, or `model.safetensors.index.json` and its shards). Of large files only the ranges
-   * that hold the vision tower are fetched. A relative directory of that form is written `'./owner/name'`.
+   * the weights (`model.safetensors`, or `model.safetensors.index.json` and its shards). Only the byte ranges that hold
+   * the vision tower are fetched. Write `'./owner/name'` for a relative directory.
    */
   model?: string | URL;
-  /** Branch, tag or commit of a model on a hub; `'main'` unless given. All files are read of the commit that it is now. */
+  /** Branch, tag or commit of a model on a hub. Default: `'main'`. All files are read from the same commit. */
   revision?: string;
-  /** `'https://huggingface.co'` unless given. */
+  /** Address of the hub. Default: `'https://huggingface.co'`. */
   hub?: string;
-  /** For private and gated models. It is sent to the hub's origin and nowhere else. */
+  /** Token for private and gated models. It is sent only to the hub's origin. */
   token?: string;
 
-  /** In place of the `config.json` beside the weights; needed where the weights have no address. */
+  /** Replaces the `config.json` beside the weights. Required if the weights have no address. */
   config?: JsonSource;
-  /** In place of the `preprocessor_config.json` beside the weights; needed where the weights have no address. */
+  /** Replaces the `preprocessor_config.json` beside the weights. Required if the weights have no address. */
   preprocessor?: JsonSource;
-  /** In place of the `video_preprocessor_config.json` beside the weights, which older checkpoints do not have. */
+  /** Replaces the `video_preprocessor_config.json` beside the weights. Older checkpoints have no such file. */
   videoPreprocessor?: JsonSource;
   /**
-   * The weights, where they are not in the model's directory: the URL of a safetensors file or of an index, a file that
-   * the user picked, several of them (shards, with or without their index), or a stream of one safetensors file.
+   * The weights, if they are not in the model's directory: the URL of a safetensors file or of an index, a picked file,
+   * several picked files (shards, with or without their index), or a stream of one safetensors file.
    */
   weights?: WeightsSource;
 
-  /** The GPU where there is one that is not played by the CPU, and otherwise the CPU, unless given. */
+  /** Default: the GPU, or the CPU if there is no GPU or only a software one. */
   device?: DeviceKind;
-  /** f16 where the device computes in it and the weights are not random, and otherwise f32, unless given. */
+  /** Default: f16 if the device supports it and the weights are not random; otherwise f32. */
   dtype?: Dtype;
-  /** Whether fetched weights are kept in the Cache API, for the next time; true unless given. */
+  /** Whether fetched weights are stored in the Cache API and used again. Default: true. */
   cache?: boolean;
 
-  /** Told of every stage, and of its bytes about twenty times a second. */
+  /** Called at every stage, and about twenty times a second while bytes arrive. */
   onProgress?: (progress: Progress) => void;
-  /** Ends the worker; `create` rejects with the signal's reason. */
+  /** Ends the worker; `create` then rejects with the signal's reason. */
   signal?: AbortSignal;
 }
 
 export interface Progress {
-  /** `module`: the WebAssembly; `config`: the JSON files; `ready`: there is nothing left to do. */
+  /** `module`: the WebAssembly module. `config`: the JSON files. `ready`: the encoder is loaded. */
   stage: 'module' | 'device' | 'config' | 'weights' | 'ready';
-  /** Bytes so far. */
+  /** Bytes loaded in this stage. */
   loaded: number;
-  /** Bytes in all; 0 where nobody says. */
+  /** Bytes of this stage; 0 if unknown. */
   total: number;
-  /** Bytes of WebAssembly memory at this moment; 0 before there is any. */
+  /** Current bytes of WebAssembly memory; 0 before the module is loaded. */
   heap: number;
 }
 
 export interface EncodeOptions {
   /**
-   * Who decodes a file. The library is exact for all formats but JPEG, of which it differs by a few levels; the browser
-   * reads more (AVIF) and is exact for JPEG where it uses libjpeg-turbo, as Chromium does. `'auto'`, unless given, has
-   * the browser decode JPEG and the library all else.
+   * Which decoder reads image files. The library is exact for all its formats except JPEG, where its values differ by a
+   * few levels. The browser reads more formats, such as AVIF, and is exact for JPEG if it uses libjpeg-turbo, as Chromium
+   * does. Default: `'auto'`, the browser for JPEG and the library for all other formats.
    */
   decode?: 'auto' | 'library' | 'browser';
 }
 
-/** Embeddings of a picture, of a batch, or of a clip. */
+/** Embeddings of an image, of several images, or of a video. */
 export interface Result {
-  /** Row after row; `shape` says how many of what width. */
+  /** Row after row; `shape` is the number of rows and their width. */
   embeddings: Float32Array;
-  /** Tokens, width. */
+  /** Tokens and width. */
   shape: [tokens: number, width: number];
-  /** Patches of each input as frames, rows, columns. Rows and columns of its tokens are those divided by `mergeSize`. */
+  /** Patches of each input: frames, rows and columns. Divide rows and columns by `mergeSize` for those of its tokens. */
   gridThw: [t: number, h: number, w: number][];
-  /** Patches on a token's side. */
+  /** Patches along each side of a token. */
   mergeSize: number;
-  /** Milliseconds. `tower` includes reading the result back from the device. */
+  /**
+   * Milliseconds. `decode` is the time to fetch files and decode them in the browser. `preprocess` includes decoding by
+   * the library. `tower` includes reading the embeddings back from the device.
+   */
   times: { decode: number; preprocess: number; tower: number };
-  /** Of a clip: seconds at which the frames that were taken are shown. */
+  /** Video only: seconds for the prompt, one for each step of the grid's `t`. */
   timestamps?: number[];
-  /** Of a clip: the frames that were taken. */
+  /** Video only: indices of the sampled frames. */
   framesIndices?: number[];
 }
 
-/** What a picture of some size will cost. */
+/** The cost of encoding an image of a given size. */
 export interface Plan {
   gridThw: [t: number, h: number, w: number];
   patches: number;
   tokens: number;
-  /** Width and height that the picture is resized to. */
+  /** Size after the resize. */
   resized: [width: number, height: number];
   /** Floating-point operations. */
   flops: number;
@@ -112,23 +115,23 @@ export interface Plan {
   activationBytes: number;
 }
 
-/** The device that computes. */
+/** The device that runs the encoder. */
 export interface DeviceInfo {
   kind: DeviceKind;
   name: string;
-  /** Whether it computes in f16. */
+  /** Whether the device supports f16. */
   f16: boolean;
-  /** Bytes; `Infinity` on the CPU. */
+  /** Largest buffer in bytes; `Infinity` on the CPU. */
   maxBufferSize: number;
-  /** Bytes of one storage binding; `Infinity` on the CPU. */
+  /** Largest storage binding in bytes; `Infinity` on the CPU. */
   maxBinding: number;
-  /** Why it is the CPU although nobody asked for it. */
+  /** Why the CPU is used, if no device was requested. */
   fallback?: string;
 }
 
 /**
- * The vision encoder, in a worker of its own. Calls are answered in order. After a lost device or a failure of the
- * module every call rejects, and says so: make another encoder then.
+ * The vision encoder in its own worker. Calls are answered in order. After a lost device or a failure of the module every
+ * call rejects with the reason; then create another encoder.
  */
 export class Encoder {
   private constructor();
@@ -136,32 +139,34 @@ export class Encoder {
   /** Loads the module, opens the device and loads the weights. */
   static create(options: CreateOptions): Promise<Encoder>;
 
-  /** Embeddings of one picture. */
-  encodeImage(image: PictureFile | Pixels, options?: EncodeOptions): Promise<Result>;
-  /** Embeddings of pictures of any sizes, packed into one batch. */
-  encodeImages(images: readonly (PictureFile | Pixels)[], options?: EncodeOptions): Promise<Result>;
-  /** Embeddings of a clip: all its frames, of one size, at `fps` frames a second. Those that count are chosen here. */
+  /** Encodes one image. */
+  encodeImage(image: ImageFile | Pixels, options?: EncodeOptions): Promise<Result>;
+  /** Encodes images of any sizes. The rows of the result are in the order of the images. */
+  encodeImages(images: readonly (ImageFile | Pixels)[], options?: EncodeOptions): Promise<Result>;
+  /** Encodes a video. Pass all its frames, of one size, and its frames per second; the encoder samples them. */
   encodeFrames(frames: readonly Pixels[], fps: number): Promise<Result>;
-  /** What a picture of this size will cost; rejects for a size that the model does not take. */
+  /** The cost of an image of this size. Rejects if the model does not support the size. */
   plan(width: number, height: number): Promise<Plan>;
-  /** Red, green and blue of each row by its first three principal components: what is alike has like colours. */
-  colours(result: Pick<Result, 'embeddings' | 'shape'>): Promise<Uint8Array>;
-  /** Ends the worker and with it the device's memory. Pending calls reject. */
+  /** Red, green and blue for each row, from its first three principal components. Similar rows get similar colors. */
+  colors(result: Pick<Result, 'embeddings' | 'shape'>): Promise<Uint8Array>;
+  /** Ends the worker and frees the device's memory. Pending calls reject. */
   free(): void;
 
-  /** Whether the device or the module has failed, or the encoder was freed, so that every call rejects. */
+  /** Whether every call rejects, because the device or the module failed or the encoder was freed. */
   readonly broken: boolean;
   readonly device: DeviceInfo;
   readonly dtype: Dtype;
-  /** The vision tower's configuration, named as in `config.json`. */
+  /** The vision tower's configuration, with the names of `config.json`. */
   readonly config: Record<string, unknown>;
-  /** Names that `preset` takes, smallest first. */
+  /** The names that `preset` accepts, smallest first. */
   readonly presets: readonly string[];
-  /** Of the library. */
+  /** Names of the image formats that the library decodes. */
+  readonly imageFormats: readonly string[];
+  /** Version of the library. */
   readonly version: string;
-  /** Milliseconds that each stage of loading took. */
+  /** Milliseconds of each loading stage. */
   readonly times: Partial<Record<Progress['stage'], number>>;
 }
 
-/** Removes the weights that the package has kept for this origin; whether there were any. */
+/** Removes the weights that this package has cached for this origin. Resolves to whether there were any. */
 export function clearCache(): Promise<boolean>;

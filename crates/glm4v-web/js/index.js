@@ -7,12 +7,12 @@ export { clearCache } from './cache.js';
 export class Encoder {
   #link;
 
-  constructor(link, about) {
+  constructor(link, properties) {
     if (!(link instanceof Link)) {
-      throw new TypeError('an Encoder is made by `await Encoder.create({ … })`');
+      throw new TypeError('new Encoder() is not allowed; use `await Encoder.create({ … })`');
     }
     this.#link = link;
-    Object.assign(this, about);
+    Object.assign(this, properties);
   }
 
   static async create(options) {
@@ -40,9 +40,9 @@ export class Encoder {
     if (!['auto', 'library', 'browser'].includes(decode)) {
       throw new TypeError(`decode: expected 'auto', 'library' or 'browser', found ${JSON.stringify(decode)}`);
     }
-    const sent = listOf('encodeImages', images).map(imageOf);
-    const transfer = sent.flatMap(([, parts]) => parts);
-    return this.#link.call('encodeImages', { images: sent.map(([message]) => message), decode }, transfer);
+    const messages = listOf('encodeImages', images).map(imageOf);
+    const transfer = messages.flatMap(([, buffers]) => buffers);
+    return this.#link.call('encodeImages', { images: messages.map(([message]) => message), decode }, transfer);
   }
 
   async encodeFrames(frames, fps) {
@@ -57,8 +57,8 @@ export class Encoder {
     return this.#link.call('plan', { width, height });
   }
 
-  async colours({ embeddings, shape }) {
-    return this.#link.call('colours', { embeddings, width: shape[1] });
+  async colors({ embeddings, shape }) {
+    return this.#link.call('colors', { embeddings, width: shape[1] });
   }
 
   get broken() {
@@ -66,13 +66,13 @@ export class Encoder {
   }
 
   free() {
-    this.#link.end(new Error('this encoder was freed; make another by Encoder.create'));
+    this.#link.end(new Error('this encoder was freed; create another with Encoder.create'));
   }
 }
 
 function listOf(method, values) {
   if (!Array.isArray(values) || values.length === 0) {
-    throw new TypeError(`${method}: expected an array of at least one, found ${Array.isArray(values) ? 'none' : typeof values}`);
+    throw new TypeError(`${method}: expected a non-empty array, found ${Array.isArray(values) ? 'an empty one' : typeof values}`);
   }
   return values;
 }

@@ -1,4 +1,4 @@
-/** The page's end of the worker: calls go out, answers come back, and the end of the worker ends every call. */
+/** The page's connection to the worker. When the worker ends, every pending call rejects. */
 export class Link {
   #worker;
   #pending = new Map();
@@ -6,10 +6,10 @@ export class Link {
   #ended = null;
 
   constructor() {
-    // Bundlers recognise a worker by this very expression.
+    // Bundlers recognise a worker by exactly this expression.
     this.#worker = startWorker(() => new Worker(new URL('./worker.js', import.meta.url), { type: 'module' }));
     this.#worker.onmessage = ({ data }) => this.#receive(data);
-    this.#worker.onmessageerror = () => this.end(new Error('an answer of the worker could not be read; make another encoder'));
+    this.#worker.onmessageerror = () => this.end(new Error("the worker's answer could not be read; create another encoder"));
     this.#worker.onerror = (event) => this.#died(event);
   }
 
@@ -24,7 +24,7 @@ export class Link {
         this.#worker.postMessage({ id, method, args }, transfer);
       } catch (cause) {
         this.#pending.delete(id);
-        reject(new Error(`${method}: what was passed cannot go to the worker (${cause.message})`, { cause }));
+        reject(new Error(`${method}: the arguments cannot be sent to the worker (${cause.message})`, { cause }));
       }
     });
   }
@@ -33,7 +33,7 @@ export class Link {
     return this.#ended !== null;
   }
 
-  /** Ends the worker; `reason` is what pending and later calls are rejected with. */
+  /** Ends the worker. Pending and later calls reject with `reason`. */
   end(reason) {
     if (this.#ended) {
       return;
@@ -66,11 +66,11 @@ export class Link {
 
   #died(event) {
     event.preventDefault();
-    // A script that could not be fetched gives an event without a message.
-    const found = event.message || 'its script, or one that it imports, could not be loaded';
-    const where = new URL('./worker.js', import.meta.url);
+    // If a script could not be fetched, the event has no message.
+    const reason = event.message || 'its script, or one that it imports, could not be loaded';
+    const url = new URL('./worker.js', import.meta.url);
     this.end(new Error(
-      `${where}: expected a running worker, found: ${found}; ` +
+      `${url}: the worker does not run: ${reason}; ` +
       'worker.js, glm4v_web.js and the other files of the package must be served beside index.js, as JavaScript',
     ));
   }

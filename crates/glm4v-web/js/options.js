@@ -6,14 +6,14 @@ const KNOWN = new Set([
   'preset', 'seed', 'model', 'revision', 'hub', 'token', 'config', 'preprocessor', 'videoPreprocessor', 'weights',
   'device', 'dtype', 'cache', 'onProgress', 'signal',
 ]);
-/** What only a checkpoint has. */
+/** Options that need a checkpoint. */
 const CHECKPOINT = ['model', 'revision', 'hub', 'token', 'config', 'preprocessor', 'videoPreprocessor', 'weights'];
 
-/** Options of `Encoder.create`, checked, as a message to the worker. */
+/** Checks the options of `Encoder.create` and turns them into a message to the worker. */
 export function creation(options = {}) {
   for (const name of Object.keys(options)) {
     if (!KNOWN.has(name)) {
-      throw new TypeError(`Encoder.create knows no option '${name}'; it knows ${[...KNOWN].join(', ')}`);
+      throw new TypeError(`Encoder.create: unknown option '${name}'; the options are ${[...KNOWN].join(', ')}`);
     }
   }
   checkCombination(options);
@@ -30,27 +30,27 @@ export function creation(options = {}) {
 function checkCombination(options) {
   const given = (name) => options[name] !== undefined;
   if (given('preset')) {
-    const odd = CHECKPOINT.filter(given);
-    if (odd.length > 0) {
-      throw new TypeError(`preset means random weights, without a checkpoint: expected no ${odd.join(', ')} beside it`);
+    const conflicting = CHECKPOINT.filter(given);
+    if (conflicting.length > 0) {
+      throw new TypeError(`preset means random weights, without a checkpoint: leave out ${conflicting.join(', ')}, or preset`);
     }
     return;
   }
   if (given('seed')) {
-    throw new TypeError('seed belongs to the random weights of a preset: expected preset beside it, found none');
+    throw new TypeError('seed needs preset: it is the seed of random weights');
   }
   if (!given('model') && !given('weights')) {
-    throw new TypeError("expected one of preset, model and weights, found none; preset: 'tiny' works at once");
+    throw new TypeError("Encoder.create: none of preset, model and weights is given; preset: 'tiny' works without any files");
   }
-  if (!given('model') && !hasNeighbours(options.weights)) {
+  if (!given('model') && !hasDirectory(options.weights)) {
     for (const name of ['config', 'preprocessor']) {
       if (!given(name)) {
-        throw new TypeError(`weights that are not at a web address have nothing beside them: expected ${name} as well, found none`);
+        throw new TypeError(`weights without a web address have no directory to read ${name} from: pass ${name} as well`);
       }
     }
   }
   if (given('revision') && !isHubName(options.model)) {
-    throw new TypeError(`revision belongs to a model's name on a hub: expected model: 'owner/name', found ${options.model ?? 'none'}`);
+    throw new TypeError(`revision needs a model name on a hub: expected model: 'owner/name', found ${options.model ?? 'no model'}`);
   }
 }
 
@@ -88,9 +88,9 @@ function modelOf(model, hub, revision) {
   return { directory: url.href };
 }
 
-/** Configurations are looked for beside weights that have an address. */
+/** Configurations are read from the directory of the weights, if these have an address. */
 function baseOf(weights) {
-  return hasNeighbours(weights) ? { directory: new URL('.', addressOf('weights', weights)).href } : undefined;
+  return hasDirectory(weights) ? { directory: new URL('.', addressOf('weights', weights)).href } : undefined;
 }
 
 function weightsOf(weights) {
@@ -100,7 +100,7 @@ function weightsOf(weights) {
   if (isAddress(weights)) {
     const url = addressOf('weights', weights);
     if (new URL(url).pathname.endsWith('/')) {
-      throw new TypeError(`weights: expected the URL of a .safetensors or .index.json file, found the directory ${url}; pass it as model`);
+      throw new TypeError(`weights: expected the URL of a .safetensors or .index.json file, found the directory ${url}; pass a directory as model`);
     }
     return { url };
   }
@@ -139,7 +139,7 @@ function oneOf(options, name, choices) {
 }
 
 function isHubName(model) {
-  // './models/x' is an address, and a name never begins with a dot.
+  // './models/x' is an address: a name on a hub never begins with a dot.
   return typeof model === 'string' && HUB_NAME.test(model) && !model.startsWith('.');
 }
 
@@ -147,7 +147,7 @@ function isAddress(value) {
   return typeof value === 'string' || value instanceof URL;
 }
 
-function hasNeighbours(weights) {
+function hasDirectory(weights) {
   return isAddress(weights) && addressOf('weights', weights).startsWith('http');
 }
 

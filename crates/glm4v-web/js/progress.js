@@ -1,11 +1,11 @@
-/** A message for every piece of a fast download would be noise. */
+/** Minimum time between two messages. A fast download would otherwise send one for every chunk. */
 const INTERVAL_MS = 50;
 
-/** Stages of loading, their bytes and their times. */
+/** The stages of loading, with their bytes and times. */
 export class Progress {
-  /** The wasm heap, once there is one. */
+  /** The module's memory, once it exists. */
   memory = null;
-  /** Milliseconds of each stage that is over. */
+  /** Milliseconds of each finished stage. */
   times = {};
   #report;
   #stage = null;
@@ -28,13 +28,13 @@ export class Progress {
     this.#send(now);
   }
 
-  /** The stage goes on, and it is known now how much there is to do. */
+  /** Sets the total of the current stage, once it is known. */
   expect(total) {
     this.#total = total;
     this.#send(performance.now());
   }
 
-  /** Negative where bytes have to be read again. */
+  /** Adds loaded bytes. The number is negative if bytes must be read again. */
   add(bytes) {
     this.#loaded += bytes;
     const now = performance.now();
@@ -54,12 +54,12 @@ export class Progress {
   }
 }
 
-/** `stream`, with its bytes counted on their way. */
+/** The same stream; `progress` counts its bytes. */
 export function counted(stream, progress) {
   return stream.pipeThrough(new TransformStream({
-    transform(piece, controller) {
-      progress.add(piece.byteLength);
-      controller.enqueue(piece);
+    transform(chunk, controller) {
+      progress.add(chunk.byteLength);
+      controller.enqueue(chunk);
     },
   }));
 }

@@ -1,19 +1,19 @@
-import { Passing } from './http.js';
+import { TransientError } from './http.js';
 
-const NOTHING = new Uint8Array(0);
+const EMPTY = new Uint8Array(0);
 
 /**
- * A file that arrives once, from its beginning on: what is not asked for is skipped. Where it can be opened again, a
- * connection that breaks is made again.
+ * A file that arrives once, from its beginning. Bytes that nobody reads are skipped. With `open`, a broken connection is
+ * opened again.
  */
 export class StreamFile {
   sequential = true;
   #open;
   #retrying;
   #reader;
-  #rest = NOTHING;
+  #rest = EMPTY;
   #position = 0;
-  /** Bytes that have been counted: those that come again after a break are not. */
+  /** Bytes that were counted. Bytes that arrive again on a new connection are not counted twice. */
   #counted = 0;
   #last = Promise.resolve();
 
@@ -25,15 +25,15 @@ export class StreamFile {
     this.#retrying = retrying;
   }
 
-  /** Bytes `start` to `end`; calls come in ascending order, and may come before the previous is answered. */
+  /** Bytes `start` to `end`. Calls must be in ascending order; a call may be made before the previous one is answered. */
   read(start, end, count = () => {}) {
     const bytes = this.#last.then(() => this.#retrying(() => this.#read(start, end, count)));
     this.#last = bytes.catch(() => {});
     return bytes;
   }
 
-  /** Gives up the connection until the next read, if there is a way to make another. */
-  pause() {
+  /** Closes the connection until the next read, if it can be opened again. */
+  disconnect() {
     if (this.#open) {
       this.cancel();
     }
@@ -59,11 +59,11 @@ export class StreamFile {
 
   async #restart() {
     if (!this.#open) {
-      throw new Error(`${this.name}: expected to read on, found a stream that has ended or failed; make another encoder from a new stream`);
+      throw new Error(`${this.name}: the stream has ended or failed and cannot be read again; create another encoder from a new stream`);
     }
     this.cancel();
     this.#reader = (await this.#open()).getReader();
-    [this.#rest, this.#position] = [NOTHING, 0];
+    [this.#rest, this.#position] = [EMPTY, 0];
   }
 
   async #skip(start, count) {
@@ -78,29 +78,29 @@ export class StreamFile {
     const end = this.#position + length;
     for (let filled = 0; filled < length;) {
       await this.#fill(end);
-      const piece = this.#rest.subarray(0, length - filled);
-      bytes.set(piece, filled);
-      filled += piece.length;
-      this.#advance(piece.length, count);
+      const next = this.#rest.subarray(0, length - filled);
+      bytes.set(next, filled);
+      filled += next.length;
+      this.#advance(next.length, count);
     }
     return bytes;
   }
 
-  async #fill(wanted) {
+  async #fill(end) {
     while (this.#rest.length === 0) {
-      const { value, done } = await this.#next(wanted);
+      const { value, done } = await this.#next(end);
       if (done) {
-        throw this.#cut(wanted, 'its end');
+        throw this.#incomplete(end, 'the file ended');
       }
       this.#rest = value;
     }
   }
 
-  async #next(wanted) {
+  async #next(end) {
     try {
       return await this.#reader.read();
     } catch (cause) {
-      throw this.#cut(wanted, `that the connection broke (${cause.message})`, cause);
+      throw this.#incomplete(end, `the connection broke (${cause.message})`, cause);
     }
   }
 
@@ -113,8 +113,8 @@ export class StreamFile {
     }
   }
 
-  #cut(wanted, found, cause) {
-    const message = `${this.name}: expected ${wanted} bytes or more, found ${found} after ${this.#position}; is the file whole?`;
-    return this.#open ? new Passing(message, { cause }) : new Error(message, { cause });
+  #incomplete(end, reason, cause) {
+    const message = `${this.name}: ${reason} after ${this.#position} bytes, expected at least ${end}; check that the file is complete`;
+    return this.#open ? new TransientError(message, { cause }) : new Error(message, { cause });
   }
 }

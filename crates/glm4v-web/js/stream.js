@@ -1,7 +1,7 @@
-// Not every browser can transfer a ReadableStream, but a MessagePort all can. Each piece is asked for, so that the
-// producer is never further ahead than one piece.
+// Not every browser can transfer a ReadableStream, but all can transfer a MessagePort. The receiver requests one chunk at
+// a time, so the producer is never more than one chunk ahead.
 
-/** The port from which another thread reads `stream`, and what to call when that thread will not any more. */
+/** A port from which another thread reads `stream`, and a function that cancels the stream. */
 export function portOf(stream) {
   const { port1, port2 } = new MessageChannel();
   const reader = stream.getReader();
@@ -53,7 +53,7 @@ async function nextOf(reader) {
     if (!done && !(value instanceof Uint8Array)) {
       return { error: `expected a stream of Uint8Array, found ${value?.constructor?.name ?? value}` };
     }
-    // A view would be cloned with its whole buffer.
+    // Sending a view would copy its whole buffer.
     return { value: done ? undefined : value.slice(), done };
   } catch (error) {
     return { error: error?.message ?? String(error) };

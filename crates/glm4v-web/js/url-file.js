@@ -1,10 +1,10 @@
-import { isRefusal, isWebPage, Passing, shown, webPage } from './http.js';
+import { displayUrl, isUnreachable, isWebPage, TransientError, webPageError } from './http.js';
 import { StreamFile } from './stream-file.js';
 
-/** The header of a shard mostly fits, so that one request describes a file. */
+/** Bytes of the first request: enough for most headers, so that one request describes a file. */
 const FIRST_BYTES = 256 * 1024;
 
-/** The file at `url`, read by ranges where the server has them; null if it is not there and need not be. */
+/** Opens the file at `url`, which is read by ranges if the server supports them. With `optional`, a missing file gives null. */
 export async function openUrl(url, { http, cache, version, optional = false }) {
   return http.retrying(async () => {
     const response = await http.get(url, { range: [0, FIRST_BYTES], optional });
@@ -13,7 +13,7 @@ export async function openUrl(url, { http, cache, version, optional = false }) {
     }
     if (isWebPage(response)) {
       response.body?.cancel().catch(() => {});
-      throw webPage(url);
+      throw webPageError(url);
     }
     if (response.status !== 206) {
       return streamed(url, response, http);
@@ -21,37 +21,37 @@ export async function openUrl(url, { http, cache, version, optional = false }) {
     const { last, total } = contentRange(url, response, 0, FIRST_BYTES, true);
     const first = await wholeBody(url, response, last === undefined ? undefined : last + 1, FIRST_BYTES);
     const length = total ?? (first.length < FIRST_BYTES ? first.length : undefined);
-    const kept = await cache.file(url, version ?? versionOf(response, length));
-    return new RangedFile(url, { length, first, etag: response.headers.get('etag'), http, kept });
-  }, isRefusal);
+    const cached = await cache.file(url, version ?? versionOf(response, length));
+    return new RangedFile(url, { length, first, etag: response.headers.get('etag'), http, cached });
+  }, isUnreachable);
 }
 
-/** A file on a server that gives parts of it. */
+/** A file on a server that supports ranges. */
 class RangedFile {
   sequential = false;
   #url;
   #first;
   #etag;
   #http;
-  #kept;
+  #cached;
 
-  constructor(url, { length, first, etag, http, kept }) {
-    this.name = shown(url);
+  constructor(url, { length, first, etag, http, cached }) {
+    this.name = displayUrl(url);
     this.length = length;
-    [this.#url, this.#first, this.#etag, this.#http, this.#kept] = [url, first, etag, http, kept];
+    [this.#url, this.#first, this.#etag, this.#http, this.#cached] = [url, first, etag, http, cached];
   }
 
   async read(start, end, count = () => {}) {
     if (this.length !== undefined && end > this.length) {
-      throw new Error(`${this.name}: expected ${end} bytes or more, found ${this.length}; is the file whole?`);
+      throw new Error(`${this.name}: the file is incomplete: expected at least ${end} bytes, found ${this.length}`);
     }
-    const here = end <= this.#first.length ? this.#first.slice(start, end) : await this.#kept.read(start, end);
-    if (here) {
-      count(here.length);
-      return here;
+    const local = end <= this.#first.length ? this.#first.slice(start, end) : await this.#cached.read(start, end);
+    if (local) {
+      count(local.length);
+      return local;
     }
     const bytes = await this.#http.retrying(() => this.#fetch(start, end, count));
-    await this.#kept.write(start, end, bytes);
+    await this.#cached.write(start, end, bytes);
     return bytes;
   }
 
@@ -69,15 +69,16 @@ class RangedFile {
   #check(response, start, end) {
     if (response.status !== 206) {
       throw new Error(
-        `${this.name}: expected bytes ${start} to ${end} (status 206), as the server gave before, found status ${response.status}; try again`,
+        `${this.name}: the server stopped supporting ranges: expected status 206 for bytes ${start} to ${end}, ` +
+        `found ${response.status}; load the model again`,
       );
     }
     const { total } = contentRange(this.#url, response, start, end, false);
     const etag = response.headers.get('etag');
     if ((this.length !== undefined && total !== undefined && total !== this.length) || etag !== this.#etag) {
       throw new Error(
-        `${this.name}: expected the file of ${this.length} bytes that reading began with (${this.#etag}), ` +
-        `found one of ${total} (${etag}): it was changed meanwhile; load it again`,
+        `${this.name}: the file changed while it was read: expected ${this.length} bytes (${this.#etag}), ` +
+        `found ${total} (${etag}); load the model again`,
       );
     }
   }
@@ -85,17 +86,17 @@ class RangedFile {
 
 function streamed(url, response, http) {
   const header = response.headers;
-  // A compressed answer's length is not the file's.
+  // The content-length of a compressed response is not the file's length.
   const length = header.has('content-encoding') ? null : header.get('content-length');
   const open = async () => (await http.get(url)).body;
-  return new StreamFile(shown(url), length === null ? undefined : Number(length), response.body, {
+  return new StreamFile(displayUrl(url), length === null ? undefined : Number(length), response.body, {
     open,
     retrying: (attempt) => http.retrying(attempt),
   });
 }
 
-/** What an answer's Content-Range says; nothing where another origin does not let it be read. */
-function contentRange(url, response, start, end, mayEnd) {
+/** The values of Content-Range. They are missing if another origin does not expose the header. */
+function contentRange(url, response, start, end, mayBeShorter) {
   const found = response.headers.get('content-range');
   if (found === null && response.type === 'cors') {
     return {};
@@ -103,42 +104,42 @@ function contentRange(url, response, start, end, mayEnd) {
   const parts = /^bytes (\d+)-(\d+)\/(\d+|\*)$/.exec(found ?? '');
   const [first, last] = parts ? [Number(parts[1]), Number(parts[2])] : [];
   const total = parts && parts[3] !== '*' ? Number(parts[3]) : undefined;
-  const wanted = mayEnd ? Math.min(end, total ?? end) : end;
-  if (!parts || first !== start || last !== wanted - 1 || total < end && !mayEnd) {
+  const expectedEnd = mayBeShorter ? Math.min(end, total ?? end) : end;
+  if (!parts || first !== start || last !== expectedEnd - 1 || total < end && !mayBeShorter) {
     response.body?.cancel().catch(() => {});
     throw new Error(
-      `${shown(url)}: expected Content-Range bytes ${start}-${end - 1}/…, found ${found ?? 'none'}; the server answers ranges wrongly`,
+      `${displayUrl(url)}: expected Content-Range bytes ${start}-${end - 1}/…, found ${found ?? 'none'}; the server does not support ranges correctly`,
     );
   }
   return { last, total };
 }
 
-/** The body, which has `expected` bytes, or up to `longest` where that is not known. */
+/** The body of a response: `expected` bytes, or up to `longest` bytes if the length is unknown. */
 async function wholeBody(url, response, expected, longest, count = () => {}) {
   const bytes = new Uint8Array(longest);
   const reader = response.body.getReader();
   let filled = 0;
-  const short = (found, cause) => {
+  const incomplete = (reason, cause) => {
     count(-filled);
-    return new Passing(`${shown(url)}: expected ${expected} bytes, found ${found}`, { cause });
+    return new TransientError(`${displayUrl(url)}: expected ${expected} bytes, found ${filled}: ${reason}`, { cause });
   };
   for (;;) {
     const { value, done } = await reader.read().catch((cause) => {
-      throw short(`${filled} before the connection broke (${cause.message})`, cause);
+      throw incomplete(`the connection broke (${cause.message})`, cause);
     });
     if (done) {
       break;
     }
     if (filled + value.length > longest) {
       reader.cancel().catch(() => {});
-      throw new Error(`${shown(url)}: expected ${expected ?? longest} bytes, found more; the server answers ranges wrongly`);
+      throw new Error(`${displayUrl(url)}: expected ${expected ?? longest} bytes, found more; the server does not support ranges correctly`);
     }
     bytes.set(value, filled);
     filled += value.length;
     count(value.length);
   }
   if (expected !== undefined && filled !== expected) {
-    throw short(`${filled}: the answer was cut short`);
+    throw incomplete('the response ended early');
   }
   return bytes.subarray(0, filled);
 }

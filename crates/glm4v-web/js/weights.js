@@ -1,23 +1,23 @@
 import { BlobFile } from './blob-file.js';
-import { shown } from './http.js';
+import { displayUrl } from './http.js';
 import { StreamFile } from './stream-file.js';
 import { streamOf } from './stream.js';
 import { openUrl } from './url-file.js';
 
 const SINGLE = 'model.safetensors';
 const INDEX = 'model.safetensors.index.json';
-/** More than this many answers that wait to be read on would exhaust a browser's connections to one host. */
+/** Responses that may stay open unread. More could use up the browser's connections to one host. */
 const OPEN_STREAMS = 1;
 
 /**
- * The files that hold the weights: each has a `name`, a `length` (undefined where nobody says), `read(start, end)` in
- * ascending order, and says whether it is `sequential`. `shardsOf` tells of an index which files hold the tower.
+ * Opens the files that hold the weights. Each file has a `name`, a `length` (undefined if unknown), a flag `sequential`,
+ * and `read(start, end)`, which is called in ascending order. `shardsOf` reads from an index which files hold the tower.
  */
 export async function openWeights({ weights, base }, web, shardsOf) {
   const files = await open(weights, base, web, shardsOf);
   const streams = files.filter((file) => file.sequential);
   if (streams.length > OPEN_STREAMS) {
-    streams.forEach((file) => file.pause());
+    streams.forEach((file) => file.disconnect());
   }
   return files;
 }
@@ -45,22 +45,22 @@ async function inDirectory(directory, web, shardsOf) {
   const url = new URL(INDEX, directory).href;
   const index = await web.http.text(url, { optional: true });
   if (!index) {
-    throw new Error(`${shown(directory)}: expected ${SINGLE} or ${INDEX}, found neither; check the address, or pass weights`);
+    throw new Error(`${displayUrl(directory)}: expected ${SINGLE} or ${INDEX}, found neither; check the address, or pass weights`);
   }
   return sharded(url, index, web, shardsOf);
 }
 
 async function sharded(url, { text }, web, shardsOf) {
-  const names = shardsOf(text, shown(url));
-  return Promise.all(names.map((name) => openUrl(beside(url, name), web)));
+  const names = shardsOf(text, displayUrl(url));
+  return Promise.all(names.map((name) => openUrl(shardUrl(url, name), web)));
 }
 
-/** The address of a shard, which is never outside the index's directory. */
-function beside(url, name) {
+/** The address of a shard. It must be inside the index's directory. */
+function shardUrl(url, name) {
   const directory = new URL('.', url).href;
   const shard = new URL(name.split('/').map(encodeURIComponent).join('/'), directory).href;
   if (!shard.startsWith(directory)) {
-    throw new Error(`${shown(url)}: expected the names of files beside it, found ${JSON.stringify(name)}`);
+    throw new Error(`${displayUrl(url)}: expected names of files in the index's directory, found ${JSON.stringify(name)}`);
   }
   return shard;
 }
@@ -75,7 +75,7 @@ async function picked(files, shardsOf) {
     const shard = files.find((file) => file.name === name.split('/').at(-1));
     if (!shard) {
       const found = files.filter((file) => file !== index).map((file) => file.name).join(', ') || 'no other file';
-      throw new Error(`${index.name}: expected ${name} beside it, found ${found}; pick ${names.join(', ')} together with the index`);
+      throw new Error(`${index.name}: expected the file ${name} as well, found ${found}; pick ${names.join(', ')} together with the index`);
     }
     return new BlobFile(shard);
   });

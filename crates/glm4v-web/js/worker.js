@@ -1,24 +1,24 @@
 import init, * as wasm from './glm4v_web.js';
 import { openDevice } from './device.js';
-import { encoderOf } from './load.js';
 import { failureOf, rememberPanics } from './failure.js';
-import { shown } from './http.js';
-import { isJpeg } from './jpeg.js';
+import { displayUrl } from './http.js';
+import { isExactInBrowser } from './jpeg.js';
+import { loadEncoder } from './load.js';
 import { fetchModule } from './module.js';
 import { fileBytes, frameReader, pixelsOfFile, rgbaOf } from './pixels.js';
 import { Progress } from './progress.js';
 
 let encoder = null;
-/** One call after the other, in the order in which they came. */
+/** The end of the last call: calls are answered one after another. */
 let queue = Promise.resolve();
 
-const methods = { create, encodeImages, encodeFrames, plan, colours };
+const methods = { create, encodeImages, encodeFrames, plan, colors };
 
 rememberPanics();
 self.onmessage = ({ data }) => {
   queue = queue.then(() => answer(data));
 };
-// A panic leaves the promise that was awaited pending for ever, and shows itself only here.
+// After a panic the awaited promise never settles. The panic is visible only here.
 self.onerror = (message, file, line, column, error) => fail(error ?? message);
 self.onunhandledrejection = (event) => {
   event.preventDefault();
@@ -51,7 +51,7 @@ async function create(request, report) {
   const { device, fallback } = await openDevice(wasm, request.device);
   device.onFailure((message) => fail(new Error(message)));
   const dtype = request.dtype ?? (device.f16 && request.preset === undefined ? 'f16' : 'f32');
-  encoder = await encoderOf(wasm, device, dtype, request, progress);
+  encoder = await loadEncoder(wasm, device, dtype, request, progress);
   progress.begin('ready');
   const { kind, name, f16, maxBufferSize, maxBinding } = device;
   return {
@@ -59,6 +59,7 @@ async function create(request, report) {
     dtype,
     config: JSON.parse(encoder.config),
     presets: wasm.presets(),
+    imageFormats: wasm.imageFormats(),
     version: wasm.version(),
     times: progress.times,
   };
@@ -66,33 +67,29 @@ async function create(request, report) {
 
 async function encodeImages({ images, decode }) {
   const start = performance.now();
-  const pictures = await Promise.all(images.map((image) => picture(image, decode)));
+  const names = images.map((image, index) => nameOf(image, images.length === 1 ? 'the image' : `images[${index}]`));
+  const sources = await Promise.all(images.map((image, index) => sourceOf(image, names[index], decode)));
   const decoded = performance.now() - start;
-  const result = await encoder.encodeImages(pictures).catch((error) => {
-    throw images.length === 1 ? naming(images[0], error) : error;
-  });
+  const result = await encoder.encodeImages(sources, names);
   return { ...result, times: { ...result.times, decode: result.times.decode + decoded } };
 }
 
-/** What the module decodes, or what is decoded already. */
-async function picture({ pixels, ...file }, decode) {
-  if (pixels) {
-    return rgbaOf(pixels);
-  }
-  if (decode === 'browser') {
-    return pixelsOfFile(file);
-  }
-  const bytes = await fileBytes(file);
-  // A damaged one is the module's too: its message says what is wrong.
-  return decode === 'auto' && isJpeg(bytes) ? pixelsOfFile({ bytes }).catch(() => bytes) : bytes;
+/** The name of an image in errors. */
+function nameOf({ blob, url }, unnamed) {
+  return blob?.name ?? (url === undefined ? unnamed : displayUrl(url));
 }
 
-/** The module knows bytes only; whoever reads the error knows a file. */
-function naming({ blob, url }, error) {
-  const name = blob?.name ?? (url && shown(url));
-  return name && !(error instanceof WebAssembly.RuntimeError)
-    ? new Error(`${name}: ${error.message}`, { cause: error })
-    : error;
+/** The bytes of a file, which the module decodes, or pixels. */
+async function sourceOf({ pixels, ...file }, name, decode) {
+  if (pixels) {
+    return rgbaOf(pixels, name);
+  }
+  const bytes = await fileBytes(file, name);
+  if (decode === 'browser') {
+    return pixelsOfFile(bytes, name);
+  }
+  // If the browser refuses a JPEG, the module decodes it: its error says what is wrong with the file.
+  return decode === 'auto' && isExactInBrowser(bytes) ? pixelsOfFile(bytes, name).catch(() => bytes) : bytes;
 }
 
 async function encodeFrames({ frames, fps }) {
@@ -107,6 +104,6 @@ function plan({ width, height }) {
   return encoder.plan(width, height);
 }
 
-function colours({ embeddings, width }) {
-  return wasm.colours(embeddings, width);
+function colors({ embeddings, width }) {
+  return wasm.colors(embeddings, width);
 }

@@ -1,18 +1,20 @@
 use std::sync::Arc;
 
+use glm4v::FloatDType;
 use glm4v::burn::tensor::wgpu::{WgpuBackend, wgpu};
-use glm4v::{Arithmetic, FloatDType, Precision};
+use glm4v::model::{ComputeMode, Precision};
+use glm4v::weights::LoaderOptions;
 use js_sys::Function;
 use wasm_bindgen::prelude::*;
 
 use crate::failures;
 
-/// Where a tower runs.
+/// The device that runs a tower.
 #[wasm_bindgen]
 #[derive(Clone)]
 pub struct Device {
     pub(crate) device: glm4v::Device,
-    /// What WebGPU says of the adapter; on the CPU, nothing.
+    /// `None` on the CPU.
     adapter: Option<Adapter>,
 }
 
@@ -25,10 +27,10 @@ struct Adapter {
 
 #[wasm_bindgen]
 impl Device {
-    /// Starts `webgpu`, the browser's GPU, or `wasm`, the CPU. A GPU is started once in a program.
+    /// Opens `webgpu`, the browser's GPU, or `wasm`, the CPU. A program can open the GPU once.
     ///
     /// # Errors
-    /// Where the browser has no WebGPU or no adapter, and for other names.
+    /// If the browser has no WebGPU or no adapter, and for another `kind`.
     pub async fn open(kind: String) -> Result<Device, JsError> {
         match &kind[..] {
             "wasm" => Ok(Self {
@@ -49,7 +51,7 @@ impl Device {
                 "no WebGPU device: {error}; device \"wasm\" runs on the CPU"
             ))
         })?;
-        // burn's own handler panics, which would leave the caller's promise pending.
+        // This replaces burn's handler, which panics: after a panic the caller's promise never settles.
         let report = |error: wgpu::Error| failures::report(&error.to_string());
         setup.device.on_uncaptured_error(Arc::new(report));
         Ok(Self {
@@ -72,7 +74,7 @@ impl Device {
         }
     }
 
-    /// What the adapter is called, as far as the browser tells.
+    /// The name of the adapter, if the browser gives it.
     #[wasm_bindgen(getter)]
     #[must_use]
     pub fn name(&self) -> String {
@@ -82,21 +84,21 @@ impl Device {
         }
     }
 
-    /// Whether it computes in f16.
+    /// Whether the device supports f16.
     #[wasm_bindgen(getter)]
     #[must_use]
     pub fn f16(&self) -> bool {
         self.adapter.as_ref().is_some_and(|adapter| adapter.f16)
     }
 
-    /// Bytes of a buffer at most.
+    /// Bytes of the largest possible buffer.
     #[wasm_bindgen(getter, js_name = maxBufferSize)]
     #[must_use]
     pub fn max_buffer_size(&self) -> f64 {
         self.limit(|limits| limits.max_buffer_size)
     }
 
-    /// Bytes that a shader reads of one buffer at most.
+    /// Bytes of the largest possible binding: the part of a buffer that a shader can read.
     #[wasm_bindgen(getter, js_name = maxBinding)]
     #[must_use]
     pub fn max_binding(&self) -> f64 {
@@ -114,14 +116,21 @@ impl Device {
         adapter.map_or(f64::INFINITY, |adapter| limit(&adapter.limits) as f64)
     }
 
-    /// What a tower of type `dtype`, `f32` or `f16`, is computed in.
-    pub(crate) fn arithmetic(&self, dtype: &str) -> Result<Arithmetic, JsError> {
+    /// How the parameters of a tower of type `dtype`, `f32` or `f16`, are loaded onto this device.
+    pub(crate) fn loader_options(&self, dtype: &str) -> Result<LoaderOptions, JsError> {
+        Ok(LoaderOptions {
+            mode: self.compute_mode(dtype)?,
+            max_split_bytes: self.max_tensor_bytes().unwrap_or(u64::MAX),
+        })
+    }
+
+    fn compute_mode(&self, dtype: &str) -> Result<ComputeMode, JsError> {
         match (&self.adapter, dtype) {
-            (None, "f32") => Ok(Arithmetic::Host(Precision::F32)),
-            (Some(_), "f32") => Ok(FloatDType::F32.into()),
-            (Some(adapter), "f16") if adapter.f16 => Ok(FloatDType::F16.into()),
+            (None, "f32") => Ok(ComputeMode::Cpu(Precision::F32)),
+            (Some(_), "f32") => Ok(ComputeMode::Device(FloatDType::F32)),
+            (Some(adapter), "f16") if adapter.f16 => Ok(ComputeMode::Device(FloatDType::F16)),
             (_, "f16") => Err(JsError::new(&format!(
-                "{} does not compute in f16; dtype \"f32\" does",
+                "{} does not support f16; use dtype \"f32\"",
                 self.name()
             ))),
             (_, other) => Err(JsError::new(&format!(
@@ -130,7 +139,7 @@ impl Device {
         }
     }
 
-    /// Bytes of a tensor at most, where that is limited.
+    /// Bytes of the largest possible tensor. `None` on the CPU, which has no such limit.
     pub(crate) fn max_tensor_bytes(&self) -> Option<u64> {
         let limits = &self.adapter.as_ref()?.limits;
         Some(
@@ -141,7 +150,7 @@ impl Device {
     }
 }
 
-/// Browsers leave most of it empty, lest the visitor be told from others.
+/// Joins the parts of the adapter's name. For privacy, browsers leave most parts empty.
 fn name(info: &wgpu::AdapterInfo) -> String {
     let parts = [&info.name, &info.driver, &info.driver_info];
     let parts = parts.into_iter().filter(|part| !part.is_empty());

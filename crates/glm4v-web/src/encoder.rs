@@ -1,28 +1,30 @@
-use glm4v::{ClipInfo, Patches, Preset, Processor, VisionEncoder, VisionModel};
-use js_sys::{Float32Array, Function, Object, Uint8Array};
+use std::sync::Arc;
+
+use glm4v::image::RgbImage;
+use glm4v::model::VisionModel;
+use glm4v::pipeline::Inputs;
+use glm4v::plan::InputSize;
+use glm4v::preprocess::{ReadOptions, VideoMetadata};
+use glm4v::{InputError, Preset, Processor, Tensor, VisionEncoder};
+use js_sys::{Function, Object, Uint8Array};
 use wasm_bindgen::prelude::*;
 
+use crate::encoded::Encoded;
 use crate::pixels::{self, PixelsError};
 use crate::{Device, failures, js};
 
-/// A tower on its device, and the processor that feeds it.
+/// A tower on its device, and its processor.
 #[wasm_bindgen]
 pub struct Encoder {
     encoder: VisionEncoder,
 }
 
 #[wasm_bindgen]
-extern "C" {
-    #[wasm_bindgen(js_namespace = performance)]
-    fn now() -> f64;
-}
-
-#[wasm_bindgen]
 impl Encoder {
-    /// A preset with random parameters of type `dtype`, the same as `glm4v --preset` makes of the same seed.
+    /// A preset with random parameters of type `dtype`. `glm4v --preset` has the same parameters for the same seed.
     ///
     /// # Errors
-    /// For a preset that is not known, and a type that the device does not compute in.
+    /// For an unknown preset, and for a type that the device does not support.
     pub async fn random(
         device: &Device,
         preset: String,
@@ -30,43 +32,53 @@ impl Encoder {
         dtype: String,
     ) -> Result<Encoder, JsError> {
         let preset: Preset = preset.parse()?;
-        let arithmetic = device.arithmetic(&dtype)?;
-        let most = device.max_tensor_bytes().unwrap_or(u64::MAX);
-        let model = glm4v::random_model_in_parts(
-            &preset.vision(),
-            seed.into(),
-            &device.device,
-            arithmetic,
-            most,
-        )?;
-        Self::new(device, model, Processor::of_preset(preset)?).await
+        let options = device.loader_options(&dtype)?;
+        let config = preset.vision();
+        let model = glm4v::weights::random(&config, seed.into(), &device.device, options)?;
+        Self::new(device, model, Processor::from_preset(preset)).await
     }
 
-    /// The embeddings of pictures, packed into one batch. A picture is a `Uint8Array`, the bytes of a PNG, JPEG, WebP, GIF,
-    /// BMP or TIFF file, or an object like `ImageData`: `{ data, width, height }`, red, green, blue and alpha, which is
-    /// forgotten.
+    /// Encodes images of any sizes. An image is a `Uint8Array`, the bytes of a file in one of [`crate::image_formats`], or
+    /// an object like `ImageData`: `{ data, width, height }` with red, green, blue and alpha, which is dropped. `names`
+    /// are the names of the images in errors.
     ///
     /// # Errors
-    /// For a picture that is none of these, is damaged, or is refused.
+    /// For the first image that is of another type, damaged or refused. The message names the image.
     #[wasm_bindgen(js_name = encodeImages)]
-    pub async fn encode_images(&self, pictures: Vec<JsValue>) -> Result<Object, JsError> {
-        let (start, count) = (now(), pictures.len());
-        let pictures = pictures.into_iter().map(pixels::picture).enumerate();
-        let numbered = |(index, picture): (usize, Result<_, PixelsError>)| {
-            picture.map_err(|error| error.of_picture(index, count))
+    pub async fn encode_images(
+        &self,
+        images: Vec<JsValue>,
+        names: Vec<String>,
+    ) -> Result<Object, JsError> {
+        let mut encoded = Encoded::new(self.encoder.config());
+        let sources = images.iter().zip(&names).map(|(image, name)| {
+            let source = pixels::source(image, name.clone());
+            source.map_err(|error| JsError::new(&format!("{name}: {error}")))
+        });
+        let sources = sources.collect::<Result<Vec<_>, _>>()?;
+        let options = ReadOptions {
+            first_frame_only: true,
+            ..ReadOptions::default()
         };
-        let pictures = pictures.map(numbered).collect::<Result<Vec<_>, _>>()?;
-        let decoded = now();
-        let patches = self.encoder.processor().images(&pictures)?;
-        drop(pictures);
-        self.encode(&patches, [start, decoded, now()]).await
+        let processor = Arc::clone(self.encoder.processor());
+        let mut inputs = Inputs::new(sources, processor, options, self.encoder.limits());
+        while let Some(batch) = inputs.next_batch() {
+            for input in batch.inputs {
+                input.map_err(|error| InputError {
+                    name: names[error.index].clone(),
+                    ..error
+                })?;
+            }
+            encoded.add(&self.encoder, &batch.patches).await?;
+        }
+        Ok(encoded.finish())
     }
 
-    /// The embeddings of a clip of `count` frames at `fps` frames a second. `frame` is called with the number of each
-    /// frame that is sampled and gives its pixels, red, green, blue and alpha, which is forgotten.
+    /// Encodes a video of `count` frames at `fps` frames a second. `frame` is called with the index of each sampled frame.
+    /// It returns the frame's pixels: red, green, blue and alpha, which is dropped.
     ///
     /// # Errors
-    /// For an encoder that was loaded without `video_preprocessor_config.json`, and a clip that is refused.
+    /// For an encoder that was loaded without `video_preprocessor_config.json`, and for a video that is refused.
     #[wasm_bindgen(js_name = encodeFrames)]
     pub async fn encode_frames(
         &self,
@@ -76,38 +88,38 @@ impl Encoder {
         height: u32,
         frame: Function,
     ) -> Result<Object, JsError> {
-        let start = now();
-        let info = ClipInfo::new(count, fps);
-        let read = |index: usize| {
+        let mut encoded = Encoded::new(self.encoder.config());
+        let read = |index: usize| -> Result<RgbImage, PixelsError> {
             let rgba = frame.call1(&JsValue::NULL, &index.into());
             let rgba = rgba.map_err(PixelsError::Thrown)?;
             pixels::rgb(Uint8Array::new(&rgba).to_vec(), width, height)
         };
-        let clip = self.encoder.processor().video()?.clip_of(read, &info);
-        let clip = clip.map_err(|error: PixelsError| JsError::from(error))?;
-        let done = now();
-        let encoded = self.encode(&clip.patches, [start, start, done]).await?;
-        js::set(&encoded, "timestamps", js::numbers(clip.timestamps));
-        let indices = clip.frames_indices.iter().map(|&index| index as f64);
+        let metadata = VideoMetadata::new(count, fps);
+        let processor = self.encoder.processor().video()?;
+        let (patches, frames) = processor.preprocess_from(read, &metadata)?;
+        encoded.add(&self.encoder, &patches).await?;
+        let encoded = encoded.finish();
+        let indices = frames.indices.iter().map(|&index| index as f64);
         js::set(&encoded, "framesIndices", js::numbers(indices));
+        js::set(&encoded, "timestamps", js::numbers(frames.timestamps));
         Ok(encoded)
     }
 
-    /// What a picture of `width` × `height` pixels becomes, and what encoding it takes, before there is one.
+    /// The size and the cost of an image of `width` × `height` pixels, before it exists.
     ///
     /// # Errors
-    /// For a size that is refused, and one that the device cannot hold.
+    /// For a size that is refused, and for one that does not fit the device.
     pub fn plan(&self, width: usize, height: usize) -> Result<Object, JsError> {
         let config = self.encoder.config();
         let grid = self.encoder.processor().grid(height, width)?;
-        let plan = self.encoder.plan(&[grid])?;
+        let plan = self.encoder.plan(&[InputSize::image(grid)])?;
         let resized = [grid.w, grid.h].map(|side| (side * config.patch_size) as f64);
         Ok(js::object([
             ("gridThw", js::grid(&grid)),
-            ("patches", grid.num_patches().into()),
-            ("tokens", grid.num_tokens(config.spatial_merge_size).into()),
+            ("patches", plan.patches.into()),
+            ("tokens", plan.tokens.into()),
             ("resized", js::numbers(resized)),
-            ("flops", (plan.operations() as f64).into()),
+            ("flops", (plan.operations as f64).into()),
             ("weightBytes", (plan.weights as f64).into()),
             ("activationBytes", (plan.activations as f64).into()),
         ]))
@@ -133,30 +145,9 @@ impl Encoder {
             Some(bytes) => encoder.with_max_buffer(bytes),
             None => encoder,
         };
-        let last = encoder.model().post_layernorm.weight.val();
+        // A device works in order: when it answers this, it has received the parameters.
+        let last = Tensor::<1>::zeros([1], &device.device);
         last.into_data_async().await?;
         failures::check(Self { encoder })
-    }
-
-    /// Encodes what was begun, decoded and preprocessed at the times of `clock`.
-    async fn encode(&self, patches: &Patches, clock: [f64; 3]) -> Result<Object, JsError> {
-        let embeddings = self.encoder.encode(patches)?;
-        let shape = embeddings.embeddings.dims();
-        let values = embeddings.into_values_async().await?;
-        let [start, decoded, preprocessed] = clock;
-        let times = js::object([
-            ("decode", (decoded - start).into()),
-            ("preprocess", (preprocessed - decoded).into()),
-            ("tower", (now() - preprocessed).into()),
-        ]);
-        let grids = patches.grids().iter().map(js::grid);
-        let merge = self.encoder.config().spatial_merge_size;
-        failures::check(js::object([
-            ("embeddings", Float32Array::from(&values[..]).into()),
-            ("shape", js::numbers(shape.map(|size| size as f64))),
-            ("gridThw", grids.collect::<js_sys::Array>().into()),
-            ("mergeSize", merge.into()),
-            ("times", times.into()),
-        ]))
     }
 }

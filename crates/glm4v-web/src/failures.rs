@@ -1,4 +1,5 @@
-//! What goes wrong on the GPU reaches nobody's `Result`: it is logged, or reported to the device's handlers. Both end here.
+//! Failures of the GPU. They are not part of any `Result`: burn logs them, or WebGPU calls the device's handlers. Both end
+//! here.
 
 use std::cell::RefCell;
 
@@ -11,7 +12,7 @@ thread_local! {
 
 #[derive(Default)]
 struct Failures {
-    /// The first since the last that was taken.
+    /// The first failure since the last [`check`].
     first: Option<String>,
     callback: Option<Function>,
 }
@@ -24,14 +25,14 @@ extern "C" {
     fn warn(message: &str);
 }
 
-/// Has what burn logs as errors reported as failures.
+/// Reports the errors that burn logs as failures.
 pub(crate) fn log() {
     if log::set_logger(&Log).is_ok() {
         log::set_max_level(log::LevelFilter::Warn);
     }
 }
 
-/// Calls `callback` with the message of every failure from now on.
+/// Calls `callback` with the message of every later failure.
 pub(crate) fn call(callback: Function) {
     FAILURES.with_borrow_mut(|failures| failures.callback = Some(callback));
 }
@@ -42,12 +43,12 @@ pub(crate) fn report(message: &str) {
         failures.callback.clone()
     });
     if let Some(callback) = callback {
-        // A callback that throws has nobody to tell.
+        // Nobody can handle an exception of the callback.
         let _ = callback.call1(&JsValue::NULL, &message.into());
     }
 }
 
-/// The result, unless something failed meanwhile: then its values are worth nothing.
+/// Returns `result`, or the failure since the last check. After a failure the result's values are not valid.
 pub(crate) fn check<T>(result: T) -> Result<T, JsError> {
     match FAILURES.with_borrow_mut(|failures| failures.first.take()) {
         Some(message) => Err(JsError::new(&format!("the device failed: {message}"))),
@@ -64,7 +65,7 @@ impl log::Log for Log {
         match record.level() {
             log::Level::Error => report(&record.args().to_string()),
             log::Level::Warn => warn(&record.args().to_string()),
-            _ => (),
+            log::Level::Info | log::Level::Debug | log::Level::Trace => (),
         }
     }
 

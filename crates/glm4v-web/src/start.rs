@@ -1,4 +1,4 @@
-//! What happens once, when the module is instantiated.
+//! Runs once, when JavaScript instantiates the module.
 
 use wasm_bindgen::prelude::*;
 
@@ -12,9 +12,9 @@ unsafe extern "C" {
 #[wasm_bindgen(start)]
 #[allow(unsafe_code)]
 pub(crate) fn start() {
-    // The linker runs the constructors of static values (cubecl registers its kernels by such) at every call of an export
-    // unless the program calls them itself: ten milliseconds each time.
-    // SAFETY: the linker makes this function; it takes and returns nothing, and `start` runs once, before anything else.
+    // cubecl registers its kernels in constructors of static values. If the program does not call these constructors, the
+    // linker runs them at every call of an export, which takes ten milliseconds.
+    // SAFETY: the linker defines this function without arguments or result. `start` runs once, before all other code.
     unsafe { __wasm_call_ctors() };
     console_error_panic_hook::set_once();
     failures::log();

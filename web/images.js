@@ -1,6 +1,6 @@
 /**
- * A picture's file, as the page shows it and as the encoder gets it: the file itself, which is decoded exactly,
- * or what the browser has scaled down to `longest` pixels (0: never).
+ * Prepares an image file for display and for the encoder. The encoder's `input` is the file itself, which is decoded
+ * exactly. If a side is longer than `longest` pixels, it is a copy that the browser scaled down (0: never).
  */
 export async function prepare({ blob, name }, longest) {
   const bitmap = await createImageBitmap(blob).catch(() => null);

@@ -1,12 +1,12 @@
 import { element } from './elements.js';
 
-/** Files from anywhere: the button, a drop anywhere on the page, the clipboard. */
+/** Files from the button, from a drop anywhere on the page, and from the clipboard. */
 export function onFiles(take) {
   const input = element('file');
   element('open').addEventListener('click', () => input.click());
   input.addEventListener('change', () => {
     take([...input.files]);
-    // The same file may be picked again.
+    // Without this, picking the same file again would send no event.
     input.value = '';
   });
   document.addEventListener('paste', ({ clipboardData }) => take([...clipboardData.files]));
@@ -14,15 +14,15 @@ export function onFiles(take) {
 }
 
 function onDrop(take) {
-  const mark = (over) => element('drop').classList.toggle('over', over);
+  const highlight = (over) => element('drop').classList.toggle('over', over);
   document.addEventListener('dragover', (event) => {
     event.preventDefault();
-    mark(true);
+    highlight(true);
   });
-  document.addEventListener('dragleave', ({ relatedTarget }) => mark(relatedTarget !== null));
+  document.addEventListener('dragleave', ({ relatedTarget }) => highlight(relatedTarget !== null));
   document.addEventListener('drop', (event) => {
     event.preventDefault();
-    mark(false);
+    highlight(false);
     take([...event.dataTransfer.files]);
   });
 }
