@@ -1,4 +1,4 @@
-"""Pictures and clips of one batch, as the image and the video processor of a checkpoint preprocess them."""
+"""Preprocesses the images and videos of one batch with the image and the video processor of a checkpoint."""
 
 import json
 
@@ -9,8 +9,8 @@ from clips import RULES, Clip, process_clips, prompt_timestamps
 
 
 def preprocess(checkpoint, inputs):
-    """pixel_values and grid_thw in the order of `inputs`, which are pictures and `Clip`s; of a clip at place N also
-    `frames_indices.N` and the seconds that the prompt names, `timestamps.N`."""
+    """pixel_values and grid_thw in the order of `inputs`, which are images and `Clip`s (videos). For a video at index N, also
+    `frames_indices.N`, and the seconds that the prompt names, `timestamps.N`."""
     clips = {place: entry for place, entry in enumerate(inputs) if isinstance(entry, Clip)}
     pictures = {place: entry for place, entry in enumerate(inputs) if place not in clips}
     parts, sampled = {}, {}

@@ -1,4 +1,4 @@
-"""The tower cases with clips, alone and among pictures, and those of video files."""
+"""The tower cases with videos: alone, among images, and from files."""
 
 from tower_cases import vision
 
@@ -20,23 +20,23 @@ CLIP_CASES = {
         "size": IMAGE_SIZE,
         "video": video("Glm4vVideoProcessor", 4096, fps=2, max_duration=3),
         "inputs": [
-            clip(8, 4, 62, 90, 2.0),  # every other frame
-            clip(5, 4, 47, 33, 1.5),  # an odd number sampled: the last one twice
+            clip(8, 4, 62, 90, 2.0),  # every second frame
+            clip(5, 4, 47, 33, 1.5),  # an odd number of sampled frames: the last one twice
             clip(1, 25, 40, 30),
-            clip(20, 4, 40, 30),  # longer than max_duration: six frames over all of it
+            clip(20, 4, 40, 30),  # longer than max_duration: six frames spread over the video
             clip(3, 1, 31, 100),  # slower than 2 frames a second
             clip(5, 1, 56, 84),  # longer and slower: all frames
-            clip(7, 24000 / 1001, 31, 33, 0.292),  # n = ⌊0.584⌋ and yet one frame
+            clip(7, 24000 / 1001, 31, 33, 0.292),  # n = ⌊0.584⌋ = 0, and still one frame
         ],
     },
     "glm46v-clips": {
         "model_type": "glm46v",
         "vision": SMALL | {"model_type": "glm4v_vision"},
         "size": IMAGE_SIZE,
-        # fps and max_duration are there to be ignored.
+        # The processor ignores fps and max_duration.
         "video": video("Glm46VVideoProcessor", 4096, fps=2, max_duration=3),
         "inputs": [
-            clip(14, 12, 62, 90, 1.0),  # faster than 6 frames a second: every other one
+            clip(14, 12, 62, 90, 1.0),  # faster than 6 frames a second: every second frame
             clip(13, 30, 37, 33, 0.43),  # the same, an odd number
             clip(1, 25, 40, 30),
             clip(4, 2, 31, 100),  # slower: all frames
@@ -58,7 +58,7 @@ CLIP_CASES = {
         "vision": SMALL,
         "size": IMAGE_SIZE,
         "video": video("Glm4vVideoProcessor", 6144, fps=3),
-        # The first clip's frames are as large as the first picture: segments of two inputs go side by side.
+        # The frames of the first video are as large as the first image, so the segments of two inputs have equal lengths.
         "inputs": ["rgb-90x62.png", clip(4, 3, 40, 52), "exif-6.jpg", clip(9, 8, 62, 90), "rgb-20x47.png"],
     },
     "glm-ocr-clip": {

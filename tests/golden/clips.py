@@ -1,4 +1,4 @@
-"""Clips as transformers' loader hands them to its video processors: synthetic ones, and those of video files."""
+"""Videos in the form in which transformers' loader gives them to its video processors. They are synthetic, or from files."""
 
 from typing import NamedTuple
 
@@ -9,7 +9,7 @@ from transformers.models.glm4v.video_processing_glm4v import Glm4vVideoProcessor
 from transformers.models.glm46v.processing_glm46v import Glm46VProcessor
 from transformers.models.glm46v.video_processing_glm46v import Glm46VVideoProcessor
 
-# By the video_processor_type of a video_preprocessor_config.json: what samples, and what writes the prompt.
+# For each video_processor_type of video_preprocessor_config.json: the class that samples, and the class that writes the prompt.
 RULES = {
     "Glm4vVideoProcessor": (Glm4vVideoProcessor, Glm4vProcessor),
     "Glm46VVideoProcessor": (Glm46VVideoProcessor, Glm46VProcessor),
@@ -29,15 +29,15 @@ def synthetic(num_frames, fps, duration, height, width):
 
 
 def frame(index, height, width):
-    """Ramps, edges where they wrap, and a grain that no filter leaves alone, [height, width, 3]."""
+    """Ramps, edges where they wrap, and a grain that every filter changes: [height, width, 3]."""
     y, x, channel = np.mgrid[0:height, 0:width, 0:3]
     return ((3 * x + 5 * y + 17 * index + 40 * channel + 3 * (x * y * (index + 1) % 61)) % 256).astype(np.uint8)
 
 
 def read_video(path):
-    """All frames, and what torchcodec, with which transformers' processors load a path, says of them: the duration from
-    the first frame's start to the last one's end, and their number over it as frames a second. torchcodec's frames are
-    those of PyAV here."""
+    """All frames, decoded by PyAV, and their metadata as torchcodec has it. transformers' processors load paths with
+    torchcodec. Its duration goes from the first frame's start to the last frame's end. Its frame rate is the number of
+    frames over that duration."""
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
         shown = list(container.decode(stream))

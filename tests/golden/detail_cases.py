@@ -1,4 +1,4 @@
-"""What the reference gives beside its stages: the attention of chosen patches, where they lie in the picture."""
+"""The attention of chosen patches, at their place in the image. The reference gives it beside its stages."""
 
 import sys
 

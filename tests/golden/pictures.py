@@ -1,4 +1,4 @@
-"""The synthetic images of tests/images: structure plus noise, so that resampling and decoding errors show.
+"""The synthetic images of tests/images: structure and noise, so that errors of resampling and decoding are visible.
 
 `make_pictures(folder)` writes them all, the same bytes each time with the same Pillow.
 """

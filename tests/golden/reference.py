@@ -196,7 +196,7 @@ def to_device(inputs, device):
 
 
 def flattened(grids):
-    """Each clip [t, h, w] as t grids [1, h, w]: so transformers' own get_video_features calls the tower."""
+    """Each video [t, h, w] as t grids [1, h, w]. transformers' get_video_features calls the tower in the same way."""
     frames = torch.repeat_interleave(grids[:, 1:], grids[:, 0], dim=0)
     return torch.cat([frames.new_ones(len(frames), 1), frames], dim=1)
 

@@ -1,5 +1,5 @@
-"""The reference's side of `cargo xtask bench`: what is asked for on standard input, one line of JSON each, is done and
-timed. tests/src/bin/bench.rs answers the same."""
+"""The reference's side of `cargo xtask bench`. It reads requests from standard input, one line of JSON each, and answers each
+with its time. tests/src/bin/bench.rs answers the same requests."""
 
 import json
 import resource
@@ -42,7 +42,7 @@ class Side:
         return f"{part}, SDPA, torch.compile" if self.compiled else f"{part}, SDPA"
 
     def input(self, files):
-        """From here on, these pictures and videos; the peaks of memory are counted anew."""
+        """Sets the files of the requests that follow, and resets the peaks of memory."""
         forget_peak()
         if self.on_gpu:
             torch.cuda.empty_cache()
@@ -51,7 +51,7 @@ class Side:
         return self.preprocess()
 
     def preprocess(self):
-        """From files to patch rows: pictures as the processor's documentation has it."""
+        """Makes patch rows of files. Images are read as in the processor's documentation."""
         loaded = [load_input(path) for path in self.files]
         if any(isinstance(entry, Clip) for entry in loaded):
             self.inputs = preprocess(self.checkpoint, loaded)

@@ -60,7 +60,7 @@ FAMILY = {
 }
 
 # size: limits of the image processor, counted as the reference does in frames × height × width. video: what differs in
-# the video processor's file. inputs: pictures and clips in the order of the batch, as inputs.json holds them (`load`).
+# the video processor's file. inputs: images and videos in the order of the batch, as in inputs.json (`load`).
 CASES = {
     "patch14-f32": {
         "vision": vision(model_type="glm4v_vision"),
@@ -171,7 +171,7 @@ def make_case(folder, case):
 
 
 def load(entry):
-    """An entry of inputs.json: the name of a picture, that of a video file, or what makes a synthetic clip."""
+    """An entry of inputs.json: the name of an image, the name of a video file, or the fields of a synthetic video."""
     if isinstance(entry, str):
         return load_image(str(IMAGES / entry))
     return read_video(VIDEOS / entry["video"]) if "video" in entry else synthetic(**entry)

@@ -1,4 +1,4 @@
-"""The video cases: frames sampled by both rules, and checksums of patch rows of synthetic clips."""
+"""The video cases: frames sampled by both rules, and checksums of patch rows of synthetic videos."""
 
 import zlib
 
@@ -28,7 +28,7 @@ def sample_rows(rule):
 
 
 def edge_questions():
-    """One frame, few frames, lengths around every threshold of both rules, and clips of millions of frames."""
+    """One frame, few frames, lengths around every threshold of both rules, and videos of millions of frames."""
     usual = (2, 300, 2)
     few = [(count, fps, None, *usual) for count in (1, 2, 3, 4, 5, 7) for fps in (0.1, 1, 2, 3, 24, 29.97)]
     spans = [29.9, 30, 30.1, 299.5, 299.99, 300, 300.01, 301, 319.9, 320, 640, 2399, 2400, 2401, 5000]

@@ -1,4 +1,4 @@
-/// How far values are from the reference's.
+/// The difference of values from the reference's.
 #[derive(Clone, Copy, Debug)]
 pub struct Difference {
     /// ‖found − expected‖ / ‖expected‖
@@ -10,7 +10,7 @@ pub struct Difference {
 }
 
 impl Difference {
-    /// Compares in f64. Values that are not finite, or another number of values, are infinitely far.
+    /// Compares in f64. The difference is infinite if a value is not finite, or if the numbers of values differ.
     #[must_use]
     pub fn new(found: &[f32], expected: &[f32]) -> Self {
         if found.len() != expected.len() || found.iter().any(|value| !value.is_finite()) {
@@ -51,7 +51,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_compared_is_infinitely_far() {
+    fn values_that_cannot_be_compared_differ_infinitely() {
         assert_eq!(
             Difference::new(&[1.0], &[1.0, 2.0]).relative_l2,
             f64::INFINITY

@@ -6,37 +6,15 @@ use glm4v::GridThw;
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 
-use crate::{Input, Sampled, no_video_decoder};
+use crate::{Input, Sampled, golden_dir, no_video_decoder};
 
-/// The folder of the goldens.
-#[must_use]
-pub fn golden_dir() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("golden")
-}
-
-/// A picture of `tests/images`.
-#[must_use]
-pub fn image_path(name: impl AsRef<Path>) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("images")
-        .join(name)
-}
-
-/// A video of `tests/videos`.
-#[must_use]
-pub fn video_path(name: impl AsRef<Path>) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("videos")
-        .join(name)
-}
-
-/// A checkpoint, pictures and clips, and what the reference makes of them.
+/// A checkpoint, images and videos, and the reference's tensors for them.
 pub struct Golden {
     /// The name in the table.
     pub name: String,
     /// The checkpoint's directory.
     pub checkpoint: PathBuf,
-    /// The pictures and clips of the batch.
+    /// The images and videos of the batch.
     pub inputs: Vec<Input>,
     /// The reference's tensors.
     pub expected: Expected,
@@ -44,11 +22,11 @@ pub struct Golden {
 
 /// The reference's tensors for one batch.
 pub struct Expected {
-    /// The grid of each picture or clip.
+    /// The grid of each image or video.
     pub grids: Vec<GridThw>,
-    /// What is taken of the clips, by their place among the inputs.
+    /// The sampled frames of the videos, by the index of the input.
     pub sampled: BTreeMap<usize, Sampled>,
-    /// Values by stage, in row-major order; `pixel_values` among them.
+    /// Values by stage, in row-major order. One stage is `pixel_values`.
     pub stages: BTreeMap<String, Vec<f32>>,
 }
 
@@ -84,7 +62,7 @@ impl Golden {
         })
     }
 
-    /// Why the case cannot be run here, if it cannot: a video, and nothing to decode it.
+    /// The reason why the case cannot run here: it has a video, and no program decodes videos. `None` if it can.
     #[must_use]
     pub fn unreadable(&self) -> Option<String> {
         let mut videos = self.inputs.iter().filter_map(Input::video);
@@ -93,10 +71,10 @@ impl Golden {
 }
 
 impl Expected {
-    /// Reads what `tests/golden/reference.py` wrote.
+    /// Reads a file that `tests/golden/reference.py` wrote.
     ///
     /// # Errors
-    /// If the file is not such.
+    /// If the file cannot be read, or has other tensors.
     pub fn read(path: &Path) -> Result<Self> {
         let bytes = std::fs::read(path).with_context(|| format!("{}", path.display()))?;
         let tensors = SafeTensors::deserialize(&bytes)?;
@@ -106,13 +84,13 @@ impl Expected {
             stages: BTreeMap::new(),
         };
         for (name, tensor) in tensors.iter() {
-            let taken = expected.take(name, &tensor);
-            taken.with_context(|| format!("{}: `{name}`", path.display()))?;
+            let added = expected.add(name, &tensor);
+            added.with_context(|| format!("{}: `{name}`", path.display()))?;
         }
         Ok(expected)
     }
 
-    fn take(&mut self, name: &str, tensor: &TensorView<'_>) -> Result<()> {
+    fn add(&mut self, name: &str, tensor: &TensorView<'_>) -> Result<()> {
         let (kind, place) = name.split_once('.').unwrap_or((name, ""));
         match (kind, tensor.dtype()) {
             ("grid_thw", Dtype::I64) => {
@@ -121,11 +99,11 @@ impl Expected {
                 self.grids = thw.iter().copied().map(GridThw::from).collect();
             }
             ("frames_indices", Dtype::I64) => {
-                self.clip(place)?.frames_indices = counts(tensor);
+                self.sampled_at(place)?.frames_indices = counts(tensor);
             }
             ("timestamps", Dtype::F64) => {
                 let (chunks, _) = tensor.data().as_chunks();
-                self.clip(place)?.timestamps =
+                self.sampled_at(place)?.timestamps =
                     chunks.iter().copied().map(f64::from_le_bytes).collect();
             }
             (_, Dtype::F32) => {
@@ -133,12 +111,12 @@ impl Expected {
                 let values = chunks.iter().copied().map(f32::from_le_bytes).collect();
                 self.stages.insert(name.to_owned(), values);
             }
-            (_, other) => bail!("is {other:?}"),
+            (_, other) => bail!("expected f32, found {other:?}"),
         }
         Ok(())
     }
 
-    fn clip(&mut self, place: &str) -> Result<&mut Sampled> {
+    fn sampled_at(&mut self, place: &str) -> Result<&mut Sampled> {
         Ok(self.sampled.entry(place.parse()?).or_default())
     }
 }

@@ -1,31 +1,32 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result};
 use glm4v::image::{Rgb, RgbImage};
-use glm4v::{Clip, ClipInfo, Patches, Processor, VideoProcessor, open};
+use glm4v::preprocess::{ReadOptions, SampledFrames, Source, VideoMetadata};
+use glm4v::{Patches, Processor, open_image};
 use serde::Deserialize;
 
-use crate::{image_path, open_video, video_path};
+use crate::{image_path, video_path};
 
 const VIDEO_EXTENSIONS: [&str; 6] = ["avi", "m4v", "mkv", "mov", "mp4", "webm"];
 
-/// One input of a batch, as an `inputs.json` holds it.
+/// One input of a batch, as in `inputs.json`.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(untagged)]
 pub enum Input {
-    /// A picture's file.
-    Picture(PathBuf),
-    /// A video's file.
+    /// An image file.
+    Image(PathBuf),
+    /// A video file.
     Video {
         /// The file.
         video: PathBuf,
     },
-    /// A clip that is made, not read.
+    /// A generated video.
     Synthetic(Synthetic),
 }
 
-/// A clip of which frame `i` is `frame(i, height, width)`.
+/// A video whose frame `i` is `frame(i, height, width)`.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct Synthetic {
     num_frames: usize,
@@ -35,25 +36,25 @@ pub struct Synthetic {
     width: usize,
 }
 
-/// Which frames of a clip were taken, and the seconds that the prompt names for them.
+/// The sampled frames of a video.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Sampled {
-    /// Indices of the frames in the whole clip.
+    /// Indices in the whole video.
     pub frames_indices: Vec<usize>,
-    /// Seconds, one for each temporal patch.
+    /// Seconds that the prompt names, one for each temporal patch.
     pub timestamps: Vec<f64>,
 }
 
-/// Inputs made into patch rows.
+/// The patch rows of inputs.
 pub struct Batch {
     /// The rows and the grids, in the inputs' order.
     pub patches: Patches,
-    /// What was taken of the clips, by their place among the inputs.
+    /// The sampled frames of the videos, by the index of the input.
     pub sampled: BTreeMap<usize, Sampled>,
 }
 
 impl Input {
-    /// A file to read: a video where its name ends like one, otherwise a picture.
+    /// A file. The end of its name decides whether it is a video.
     #[must_use]
     pub fn file(path: PathBuf) -> Self {
         let extension = path.extension().map(|name| name.to_ascii_lowercase());
@@ -61,46 +62,47 @@ impl Input {
             Some(name) if VIDEO_EXTENSIONS.iter().any(|known| name == *known) => {
                 Self::Video { video: path }
             }
-            _ => Self::Picture(path),
+            _ => Self::Image(path),
         }
     }
 
-    /// The same input with its file looked for in `tests/images` or `tests/videos`.
+    /// The same input with its file in `tests/images` or `tests/videos`.
     #[must_use]
     pub fn in_tests(self) -> Self {
         match self {
-            Self::Picture(name) => Self::Picture(image_path(name)),
+            Self::Image(name) => Self::Image(image_path(name)),
             Self::Video { video } => Self::Video {
                 video: video_path(video),
             },
-            made @ Self::Synthetic(_) => made,
+            synthetic @ Self::Synthetic(_) => synthetic,
         }
     }
 
-    /// The file for which a decoder of videos is needed, if it is one.
+    /// The path of a video file.
     #[must_use]
     pub fn video(&self) -> Option<&Path> {
         match self {
             Self::Video { video } => Some(video),
-            _ => None,
+            Self::Image(_) | Self::Synthetic(_) => None,
         }
     }
 
-    fn clip(&self, processor: &VideoProcessor) -> Result<Clip> {
+    /// The path of an image file.
+    #[must_use]
+    pub fn image(&self) -> Option<&Path> {
         match self {
-            Self::Picture(path) => bail!("{} is no clip", path.display()),
-            Self::Video { video } => Ok(processor.read(&open_video(video)?)?),
-            Self::Synthetic(clip) => Ok(processor.clip(clip.frames(), &clip.info())?),
+            Self::Image(path) => Some(path),
+            Self::Video { .. } | Self::Synthetic(_) => None,
         }
     }
 }
 
 impl Synthetic {
-    fn info(&self) -> ClipInfo {
-        ClipInfo {
+    fn metadata(&self) -> VideoMetadata {
+        VideoMetadata {
             fps: self.fps,
             duration: self.duration,
-            ..ClipInfo::new(self.num_frames, 1.0)
+            ..VideoMetadata::new(self.num_frames, 1.0)
         }
     }
 
@@ -124,43 +126,53 @@ impl Batch {
     /// # Errors
     /// If an input cannot be read or is refused.
     pub fn new(inputs: &[Input], processor: &Processor) -> Result<Self> {
-        let (mut parts, mut sampled, mut place) = (Vec::new(), BTreeMap::new(), 0);
-        // Pictures side by side are packed by one call, so that the packing is compared too.
-        for run in inputs.chunk_by(|a, b| picture(a).is_some() && picture(b).is_some()) {
-            let paths: Vec<&Path> = run.iter().filter_map(picture).collect();
-            if paths.is_empty() {
-                let clip = run[0].clip(processor.video()?)?;
-                sampled.insert(
-                    place,
-                    Sampled {
-                        frames_indices: clip.frames_indices,
-                        timestamps: clip.timestamps,
-                    },
-                );
-                parts.push(clip.patches);
-            } else {
-                parts.push(stills(&paths, processor)?);
-            }
-            place += run.len();
+        let (mut batches, mut sampled, mut index) = (Vec::new(), BTreeMap::new(), 0);
+        // Consecutive images are packed by one call, so that the packing is compared too.
+        for group in inputs.chunk_by(|a, b| a.image().is_some() && b.image().is_some()) {
+            let (patches, frames) = match &group[0] {
+                Input::Image(_) => (images(group, processor)?, None),
+                Input::Video { video } => video_file(video, processor)?,
+                Input::Synthetic(video) => {
+                    let metadata = video.metadata();
+                    let video = processor.preprocess_frames(video.frames(), &metadata)?;
+                    (video.0, Some(video.1))
+                }
+            };
+            batches.push(patches);
+            sampled.extend(frames.map(|frames| (index, frames.into())));
+            index += group.len();
         }
-        let patches = Patches::concat(&parts)?;
+        let patches = Patches::concat(&batches)?;
         Ok(Self { patches, sampled })
     }
 }
 
-fn picture(input: &Input) -> Option<&Path> {
-    match input {
-        Input::Picture(path) => Some(path),
-        _ => None,
+impl From<SampledFrames> for Sampled {
+    fn from(frames: SampledFrames) -> Self {
+        Self {
+            frames_indices: frames.indices,
+            timestamps: frames.timestamps,
+        }
     }
 }
 
-fn stills(paths: &[&Path], processor: &Processor) -> Result<Patches> {
-    let pictures = paths
-        .iter()
-        .map(|path| open(path, &Default::default()))
-        .collect::<Result<Vec<_>, _>>()?;
-    Ok(processor.images(&pictures)?)
+fn images(inputs: &[Input], processor: &Processor) -> Result<Patches> {
+    let paths = inputs.iter().filter_map(Input::image);
+    let images = paths.map(|path| open_image(path, &Default::default()));
+    Ok(processor.preprocess_images(&images.collect::<Result<Vec<_>, _>>()?)?)
+}
+
+fn video_file(path: &Path, processor: &Processor) -> Result<(Patches, Option<SampledFrames>)> {
+    let video = processor.probe(Source::open(path, &ReadOptions::default())?)?;
+    let frames = video.frames.clone();
+    frames
+        .as_ref()
+        .with_context(|| format!("{} is an image, not a video", path.display()))?;
+    let (patches, errors) = processor.read_batch(&[video]);
+    match errors.into_iter().flatten().next() {
+        Some(error) => Err(error.into()),
+        None => Ok((patches, frames)),
+    }
 }
 
 #[cfg(test)]
@@ -168,17 +180,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn inputs_are_told_apart() {
+    fn the_kinds_of_inputs_are_distinguished() {
         let json = r#"["a.png", {"video": "b.mp4"},
             {"num_frames": 2, "fps": 4, "duration": null, "height": 1, "width": 3}]"#;
         let inputs: Vec<Input> = serde_json::from_str(json).unwrap();
         assert_eq!(inputs[0], Input::file("a.png".into()));
         assert_eq!(inputs[1], Input::file("b.mp4".into()));
-        let Input::Synthetic(clip) = &inputs[2] else {
-            panic!("{:?} is made", inputs[2]);
+        let Input::Synthetic(video) = &inputs[2] else {
+            panic!("{:?} is synthetic", inputs[2]);
         };
-        assert_eq!(clip.info(), ClipInfo::new(2, 4.0));
-        let frames: Vec<RgbImage> = clip.frames().collect();
+        assert_eq!(video.metadata(), VideoMetadata::new(2, 4.0));
+        let frames: Vec<RgbImage> = video.frames().collect();
         assert_eq!(frames.len(), 2);
         assert_eq!(frames[1].as_raw(), &[17, 57, 97, 20, 60, 100, 23, 63, 103]);
     }

@@ -1,15 +1,27 @@
 //! What the cross-crate tests and the parity table share: goldens, and the comparison with them.
 
+mod devices;
 mod difference;
 mod golden;
 mod inputs;
 mod parity;
+mod paths;
 mod video;
 
+pub use devices::{attention, dtype, load_options, open_device, tiny_encoder};
 pub use difference::Difference;
-pub use golden::{Expected, Golden, golden_dir, image_path, video_path};
+pub use golden::{Expected, Golden};
 pub use inputs::{Batch, Input, Sampled, Synthetic};
-pub use parity::{
-    Comparison, F32_TOLERANCE, Row, attention, compare, own_stage, reference_patches, time,
-};
+pub use parity::{Comparison, F32_TOLERANCE, Row, compare, reduced_stage, reference_patches, time};
+pub use paths::{golden_dir, image_path, video_path};
 pub use video::{no_video_decoder, open_video};
+
+/// The examples of the README. They are compiled and run with the tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;
+
+/// The recipes of docs/cookbook.md. They are compiled and run with the tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/cookbook.md")]
+struct Cookbook;

@@ -1,12 +1,12 @@
 use std::path::Path;
 
 use anyhow::{Result, bail};
-use glm4v::{ClipSource, Media, MediaOptions, PreprocessError};
+use glm4v::preprocess::{PreprocessError, ReadOptions, Source, VideoSource};
 
-/// Why no video can be decoded here, if none can; `example` is a video file.
+/// The reason why videos cannot be decoded here. `None` if they can. `example` is a video file.
 #[must_use]
 pub fn no_video_decoder(example: &Path) -> Option<String> {
-    match Media::open(example, &MediaOptions::default()) {
+    match Source::open(example, &ReadOptions::default()) {
         Err(PreprocessError::File { source, .. }) => {
             matches!(*source, PreprocessError::NoProgram { .. }).then(|| source.to_string())
         }
@@ -14,13 +14,13 @@ pub fn no_video_decoder(example: &Path) -> Option<String> {
     }
 }
 
-/// A video file, opened.
+/// Opens a video file.
 ///
 /// # Errors
 /// If it cannot be decoded.
-pub fn open_video(path: &Path) -> Result<ClipSource> {
-    match Media::open(path, &MediaOptions::default())? {
-        Media::Clip(source) => Ok(source),
-        Media::Still(_) => bail!("{} is a picture", path.display()),
+pub fn open_video(path: &Path) -> Result<VideoSource> {
+    match Source::open(path, &ReadOptions::default())? {
+        Source::Video(source) => Ok(source),
+        Source::Image(_) => bail!("{} is an image, not a video", path.display()),
     }
 }

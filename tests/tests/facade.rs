@@ -1,23 +1,27 @@
-//! The facade: batches, devices, and what it refuses.
+//! The facade: batches, devices, and errors.
 
+use glm4v::devices::{Backend, DeviceKind, devices};
+use glm4v::image::DynamicImage;
+use glm4v::image::imageops::FilterType;
+use glm4v::plan::BatchLimits;
 use glm4v::{
-    Backend, Cut, Device, DeviceKind, DeviceSpec, FloatDType, GridThw, Patches, Preset, Processor,
-    VisionEncoder, devices, image::imageops::FilterType,
+    DeviceSpec, FloatDType, GridThw, LoadOptions, Patches, Preset, Processor, VisionEncoder,
+    open_image,
 };
-use glm4v_tests::{Difference, image_path};
+use glm4v_tests::{Difference, image_path, load_options, open_device, tiny_encoder};
 use ndarray::Array2;
 
-fn flex() -> Device {
-    "flex".parse::<DeviceSpec>().unwrap().open().unwrap()
-}
-
 fn tiny() -> VisionEncoder {
-    VisionEncoder::random(Preset::Tiny, 1, &flex()).unwrap()
+    tiny_encoder("flex").unwrap()
 }
 
-/// A picture's embeddings do not depend on what else is in the batch.
+fn image(name: &str) -> DynamicImage {
+    open_image(image_path(name), &Default::default()).unwrap()
+}
+
+/// The embeddings of an image do not depend on the other images of the batch.
 #[test]
-fn a_batch_is_its_pictures() {
+fn a_batch_equals_its_images() {
     let encoder = tiny();
     let names = [
         "rgb-90x62.png",
@@ -26,58 +30,52 @@ fn a_batch_is_its_pictures() {
         "rgb-90x62.png",
         "rgb-60x83.png",
     ];
-    let pictures = names.map(|name| glm4v::open(image_path(name), &Default::default()).unwrap());
-    let batch = encoder
-        .encode(&encoder.processor().images(&pictures).unwrap())
-        .unwrap();
-    assert_eq!(batch.num_tokens(), batch.embeddings.dims()[0]);
+    let images = names.map(image);
+    let batch = encoder.encode_images(&images).unwrap();
+    assert_eq!(batch.num_tokens(), batch.tensor.dims()[0]);
     let items: Vec<_> = batch.items().collect();
     assert_eq!(items.len(), names.len());
-    for (picture, item) in pictures.iter().zip(items) {
-        let alone = encoder
-            .processor()
-            .images(std::slice::from_ref(picture))
-            .unwrap();
-        let alone = encoder.encode(&alone).unwrap();
-        assert_eq!(item.grid, alone.grids[0]);
-        let found: Vec<f32> = item.embeddings.into_data().iter().collect();
-        let expected: Vec<f32> = alone.embeddings.into_data().iter().collect();
+    for (image, item) in images.iter().zip(items) {
+        let alone = encoder.encode_images(std::slice::from_ref(image)).unwrap();
+        assert_eq!(item.grids, alone.grids);
+        let found = item.into_values().unwrap();
+        let expected = alone.into_values().unwrap();
         assert!(Difference::new(&found, &expected).relative_l2 < 2e-6);
     }
 }
 
-/// A clip is its frames: attention never crosses them, and all have the same positions.
+/// A video equals its frames: attention never crosses frames, and all frames have the same positions.
 #[test]
-fn a_clip_is_its_temporal_patches() {
+fn a_video_equals_its_temporal_patches() {
     let encoder = tiny();
-    let pictures = ["rgb-90x62.png", "rgb-56x84.png"]
-        .map(|name| glm4v::open(image_path(name), &Default::default()).unwrap())
-        .map(|picture| picture.resize_exact(168, 112, FilterType::Triangle));
-    let stills = encoder.processor().images(&pictures).unwrap();
-    let grid = stills.grids()[0];
-    assert_eq!(stills.grids(), [grid, grid]);
-    let clip = GridThw { t: 2, ..grid };
-    let clip = Patches::new(stills.pixel_values().into_owned(), vec![clip]).unwrap();
-    let stills = encoder.encode(&stills).unwrap().into_values().unwrap();
-    let clip = encoder.encode(&clip).unwrap().into_values().unwrap();
-    assert!(Difference::new(&clip, &stills).relative_l2 < 2e-6);
+    let images = ["rgb-90x62.png", "rgb-56x84.png"]
+        .map(image)
+        .map(|image| image.resize_exact(168, 112, FilterType::Triangle));
+    let images = encoder.processor().preprocess_images(&images).unwrap();
+    let grid = images.grids()[0];
+    assert_eq!(images.grids(), [grid, grid]);
+    let video = vec![GridThw { t: 2, ..grid }];
+    let video = Patches::from_pixel_values(images.pixel_values().into_owned(), video).unwrap();
+    let images = encoder.encode(&images).unwrap().into_values().unwrap();
+    let video = encoder.encode(&video).unwrap().into_values().unwrap();
+    assert!(Difference::new(&video, &images).relative_l2 < 2e-6);
 }
 
 #[test]
 fn patches_of_another_tower_are_refused() {
     let encoder = tiny();
     let patches = |rows, width, grids: Vec<GridThw>| {
-        Patches::new(Array2::zeros((rows, width)), grids).unwrap()
+        Patches::from_pixel_values(Array2::zeros((rows, width)), grids).unwrap()
     };
     let width = encoder.config().patch_dim();
     for (patches, what) in [
         (
             patches(4, 10, vec![GridThw::new(1, 2, 2)]),
-            "rows of 1176 values, found 10",
+            "rows of videos of 1176 values, found 10",
         ),
         (
-            Patches::stills(Array2::zeros((4, 294)), vec![GridThw::new(1, 2, 2)], 4).unwrap(),
-            "rows of stills of 588 values, found 294",
+            Patches::from_images(Array2::zeros((4, 294)), vec![GridThw::new(1, 2, 2)], 4).unwrap(),
+            "rows of images of 588 values, found 294",
         ),
         (
             patches(6, width, vec![GridThw::new(1, 2, 3)]),
@@ -94,28 +92,29 @@ fn patches_of_another_tower_are_refused() {
     }
 }
 
-/// The pieces cut a clip, share a picture with one, and leave a frame larger than they are whole.
+/// Micro-batches split a video, join its end with an image, and never split a frame that is larger than they are.
 #[test]
-fn pieces_make_no_difference() {
+fn micro_batches_make_no_difference() {
     let encoder = tiny();
     let rows = |patches: usize| {
         let wave = |(row, column): (usize, usize)| ((row * 31 + column * 7) as f32).sin();
         Array2::from_shape_fn((patches, encoder.config().patch_dim()), wave)
     };
     let grids = [(5, 2, 4), (1, 4, 4), (1, 6, 8), (2, 2, 2)].map(|(t, h, w)| GridThw::new(t, h, w));
-    let patches = Patches::new(rows(40 + 16 + 48 + 8), grids.to_vec()).unwrap();
+    let rows = rows(40 + 16 + 48 + 8);
+    let patches = Patches::from_pixel_values(rows, grids.to_vec()).unwrap();
     let whole = encoder.encode(&patches).unwrap().into_values().unwrap();
-    let cut = Cut {
+    let limits = BatchLimits {
         max_patches: 20,
-        ..encoder.plan(&grids).unwrap().cut
+        ..encoder.limits()
     };
-    let pieces = tiny().with_cut(cut).encode(&patches).unwrap();
-    assert_eq!(pieces.grids, grids);
-    let pieces = pieces.into_values().unwrap();
-    assert!(Difference::new(&pieces, &whole).relative_l2 < 2e-6);
+    let split = tiny().with_limits(limits).encode(&patches).unwrap();
+    assert_eq!(split.grids, grids);
+    let split = split.into_values().unwrap();
+    assert!(Difference::new(&split, &whole).relative_l2 < 2e-6);
 }
 
-/// On flex a block goes through 1,024 rows at a time, here across segments and within one; ndarray has no such parts.
+/// The CPU kernels compute a block for 1,024 rows at a time, here across segments and within one. ndarray does not.
 #[cfg(all(feature = "flex", feature = "ndarray"))]
 #[test]
 fn more_rows_than_a_block_takes_at_once_make_no_difference() {
@@ -124,15 +123,14 @@ fn more_rows_than_a_block_takes_at_once_make_no_difference() {
     let rows = grids.iter().map(|grid| grid.num_patches()).sum();
     let wave = |(row, column): (usize, usize)| ((row * 31 + column * 7) as f32).sin();
     let values = |backend: &str| {
-        let device = backend.parse::<DeviceSpec>().unwrap().open().unwrap();
-        let encoder = VisionEncoder::random(Preset::Tiny, 1, &device).unwrap();
+        let encoder = tiny_encoder(backend).unwrap();
         let pixel_values = Array2::from_shape_fn((rows, encoder.config().patch_dim()), wave);
-        let patches = Patches::new(pixel_values, grids.to_vec()).unwrap();
-        let cut = Cut {
+        let patches = Patches::from_pixel_values(pixel_values, grids.to_vec()).unwrap();
+        let limits = BatchLimits {
             max_patches: usize::MAX,
-            ..encoder.plan(&grids).unwrap().cut
+            ..encoder.limits()
         };
-        let encoder = encoder.with_cut(cut);
+        let encoder = encoder.with_limits(limits);
         encoder.encode(&patches).unwrap().into_values().unwrap()
     };
     let difference = Difference::new(&values("flex"), &values("ndarray")).relative_l2;
@@ -150,7 +148,7 @@ fn a_processor_of_another_tower_is_refused() {
     assert!(
         disagreement
             .to_string()
-            .contains("has patch_size 14, the processor (preprocessor_config.json) 16"),
+            .contains("has patch_size 14, but the processor (preprocessor_config.json) has 16"),
         "{disagreement}"
     );
     video.frames.patch_size = 16;
@@ -160,13 +158,13 @@ fn a_processor_of_another_tower_is_refused() {
     assert!(
         error
             .to_string()
-            .contains("patch_size 16, the tower (config.json) 14"),
+            .contains("patch_size 16, but the tower (config.json) has 14"),
         "{error}"
     );
 }
 
 #[test]
-fn auto_never_takes_a_software_gpu_before_the_cpu() {
+fn auto_never_selects_a_software_gpu_before_the_cpu() {
     let devices = devices();
     assert!(
         devices
@@ -178,28 +176,35 @@ fn auto_never_takes_a_software_gpu_before_the_cpu() {
     assert_ne!(auto.kind, DeviceKind::SoftwareGpu);
 }
 
-#[test]
-fn devices_that_cannot_be_had_say_why() {
-    let error = |spec: &str| {
-        spec.parse::<DeviceSpec>()
-            .unwrap()
-            .open()
-            .unwrap_err()
-            .to_string()
-    };
-    assert!(
-        error("cuda").contains("rebuild with --features cuda"),
-        "{}",
-        error("cuda")
-    );
-    assert!(
-        error("wgpu:99").contains("no device wgpu:99"),
-        "{}",
-        error("wgpu:99")
-    );
+/// The error of opening a device that cannot be opened.
+fn device_error(spec: &str) -> String {
+    let spec: DeviceSpec = spec.parse().unwrap();
+    spec.open().unwrap_err().to_string()
 }
 
 #[test]
+fn the_error_of_a_backend_has_the_reason() {
+    let error = device_error("cuda");
+    assert!(error.contains("rebuild with --features cuda"), "{error}");
+}
+
+#[test]
+#[cfg_attr(not(feature = "wgpu"), ignore = "needs the feature wgpu")]
+fn the_error_of_a_device_has_the_reason() {
+    let error = device_error("wgpu:99");
+    assert!(error.contains("no device wgpu:99"), "{error}");
+}
+
+#[test]
+#[cfg_attr(not(feature = "wgpu"), ignore = "needs the feature wgpu")]
+fn the_error_of_a_missing_gpu_has_its_index() {
+    let spec: DeviceSpec = "wgpu:99".parse().unwrap();
+    let error = spec.open().unwrap_err().to_string();
+    assert!(error.contains("no device wgpu:99"), "{error}");
+}
+
+#[test]
+#[cfg_attr(not(feature = "wgpu"), ignore = "needs the feature wgpu")]
 fn the_same_gpu_can_be_opened_twice() {
     let spec = DeviceSpec::from(Backend::Wgpu);
     match spec.open() {
@@ -209,17 +214,22 @@ fn the_same_gpu_can_be_opened_twice() {
 }
 
 #[test]
-fn a_type_that_the_device_lacks_is_refused() {
-    match DeviceSpec::from(Backend::Wgpu).open() {
-        Ok(device) if !device.supports_dtype(FloatDType::BF16) => {
-            let error =
-                VisionEncoder::random_with(Preset::Tiny, 0, &device, FloatDType::BF16).unwrap_err();
-            assert!(
-                error.to_string().contains("does not compute in bf16"),
-                "{error}"
-            );
-        }
-        Ok(_) => eprintln!("SKIPPED: this GPU computes in bf16"),
-        Err(error) => eprintln!("SKIPPED wgpu: {error}"),
+#[cfg_attr(not(feature = "wgpu"), ignore = "needs the feature wgpu")]
+fn a_type_that_the_gpu_lacks_is_refused() {
+    let (Some(device), Some(options)) = (open_device("wgpu"), load_options("wgpu")) else {
+        return;
+    };
+    if device.supports_dtype(FloatDType::BF16) {
+        eprintln!("SKIPPED: this GPU computes in bf16");
+        return;
     }
+    let options = LoadOptions {
+        dtype: FloatDType::BF16,
+        ..options
+    };
+    let error = VisionEncoder::random(Preset::Tiny, 0, &options).unwrap_err();
+    assert!(
+        error.to_string().contains("does not compute in bf16"),
+        "{error}"
+    );
 }

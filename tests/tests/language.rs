@@ -1,11 +1,13 @@
-//! Embeddings on their way into a language model.
+//! Embeddings in the input of a language model.
 
-use glm4v::{Device, DeviceSpec, Error, FloatDType, Projection, Tensor, scatter};
+use glm4v::prompt::{Projection, scatter};
+use glm4v::{Device, Error, FloatDType, Tensor};
+use glm4v_tests::open_device;
 
 const IMAGE: i64 = 151_343;
 
 fn flex() -> Device {
-    "flex".parse::<DeviceSpec>().unwrap().open().unwrap()
+    open_device("flex").unwrap()
 }
 
 fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
@@ -28,7 +30,7 @@ fn embeddings() -> Tensor<2> {
 
 /// Recorded from torch: `text.masked_scatter(mask.unsqueeze(-1).expand_as(text), embeddings)`.
 #[test]
-fn embeddings_take_the_placeholders_in_order() {
+fn embeddings_replace_the_placeholders_in_order() {
     let ids = [7, IMAGE, 8, IMAGE, IMAGE, 9];
     let merged = scatter(text(), &ids, IMAGE, embeddings()).unwrap();
     assert_eq!(merged.dims(), [2, 3, 2]);
@@ -39,7 +41,7 @@ fn embeddings_take_the_placeholders_in_order() {
 }
 
 #[test]
-fn the_texts_type_is_kept() {
+fn the_type_of_the_text_is_kept() {
     let text = text().cast(FloatDType::BF16);
     let merged = scatter(text, &[7, IMAGE, 8, IMAGE, IMAGE, 9], IMAGE, embeddings()).unwrap();
     assert_eq!(merged.dtype(), glm4v::burn::tensor::DType::BF16);
@@ -60,8 +62,9 @@ fn counts_and_shapes_must_agree() {
         ),
         "{few}"
     );
+    let few = few.to_string();
     assert!(
-        few.to_string().contains("token 151343") && few.to_string().ends_with("3, found 2"),
+        few.contains("2 placeholders (token 151343)") && few.contains("3 embeddings"),
         "{few}"
     );
     let short = error(&[7, IMAGE]).to_string();

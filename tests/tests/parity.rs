@@ -1,35 +1,26 @@
 //! Every stage of every golden case, on every backend.
 
-use glm4v::{
-    Arithmetic, AttentionMethod, Checkpoint, Device, DeviceSpec, FloatDType, Processor,
-    VisionConfig, VisionEncoder,
-};
-use glm4v_tests::{F32_TOLERANCE, Golden, compare};
+use glm4v::model::{AttentionMethod, ComputeMode};
+use glm4v::weights::Checkpoint;
+use glm4v::{FloatDType, LoadOptions, Processor, VisionConfig, VisionEncoder};
+use glm4v_tests::{F32_TOLERANCE, Golden, compare, load_options, open_device};
 
-fn open(backend: &str, dtype: FloatDType) -> Option<Device> {
-    let spec: DeviceSpec = backend.parse().unwrap();
-    let device = match spec.open() {
-        Ok(device) => device,
-        Err(error) => {
-            eprintln!("SKIPPED {backend}: {error}");
-            return None;
-        }
-    };
-    if !device.supports_dtype(dtype) {
+/// Options for a backend and a type. If it does not have them, prints the reason and gives `None`.
+fn options(backend: &str, dtype: FloatDType) -> Option<LoadOptions> {
+    let options = load_options(backend)?;
+    if !open_device(backend)?.supports_dtype(dtype) {
         eprintln!("SKIPPED {backend}: it does not compute in {dtype:?}");
         return None;
     }
-    Some(device)
+    Some(LoadOptions { dtype, ..options })
 }
 
 fn check(backend: &str, dtype: FloatDType) {
-    let Some(device) = open(backend, dtype) else {
+    let Some(options) = options(backend, dtype) else {
         return;
     };
     check_with(dtype, |golden| {
-        VisionEncoder::from_dir_with(&golden.checkpoint, &device, dtype)
-            .unwrap()
-            .0
+        VisionEncoder::load(&golden.checkpoint, &options).unwrap()
     });
 }
 
@@ -52,17 +43,17 @@ fn check_with(dtype: FloatDType, encoder: impl Fn(&Golden) -> VisionEncoder) {
     }
 }
 
-/// A tower that computes in `dtype` all the way, as one on a GPU does, and not by the kernels that flex has for it.
+/// A tower that computes like one on a GPU: with burn's operations in `dtype`, and not with the CPU kernels.
 fn as_on_a_gpu(golden: &Golden, dtype: FloatDType) -> VisionEncoder {
-    let device = open("flex", dtype).unwrap();
+    let device = open_device("flex").unwrap();
     let config = VisionConfig::from_file(golden.checkpoint.join("config.json")).unwrap();
     let checkpoint = Checkpoint::open(&golden.checkpoint).unwrap();
     let (model, _) = checkpoint
-        .load(&config, &device, Arithmetic::Device(dtype))
+        .load(&config, &device, ComputeMode::Device(dtype))
         .unwrap();
     let processor = Processor::from_dir(&golden.checkpoint).unwrap();
     let encoder = VisionEncoder::new(model, processor).unwrap();
-    encoder.with_attention(AttentionMethod::Plain)
+    encoder.with_attention(AttentionMethod::Eager)
 }
 
 #[test]
@@ -86,23 +77,29 @@ fn ndarray_f32() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "wgpu"), ignore = "needs the feature wgpu")]
 fn wgpu_f32() {
     check("wgpu", FloatDType::F32);
 }
 
 #[test]
+#[cfg_attr(not(feature = "wgpu"), ignore = "needs the feature wgpu")]
 fn wgpu_f16() {
     check("wgpu", FloatDType::F16);
 }
 
 #[test]
+#[cfg_attr(not(feature = "wgpu"), ignore = "needs the feature wgpu")]
 fn wgpu_f16_by_the_backends_own_attention() {
-    let Some(device) = open("wgpu", FloatDType::F16) else {
+    let Some(options) = options("wgpu", FloatDType::F16) else {
         return;
     };
+    let options = LoadOptions {
+        attention: Some(AttentionMethod::Backend),
+        ..options
+    };
     check_with(FloatDType::F16, |golden| {
-        let encoder = VisionEncoder::from_dir_with(&golden.checkpoint, &device, FloatDType::F16);
-        encoder.unwrap().0.with_attention(AttentionMethod::Backend)
+        VisionEncoder::load(&golden.checkpoint, &options).unwrap()
     });
 }
 

@@ -1,8 +1,10 @@
-//! Video files against PyAV's frames and the reference's rows, made by `tests/golden/file_cases.py`.
+//! Compares video files with the frames of PyAV and the rows of the reference (`tests/golden/file_cases.py`).
 
 use std::collections::BTreeMap;
 
-use glm4v::{GridThw, VideoProcessor, VideoProcessorConfig};
+use glm4v::config::VideoProcessorConfig;
+use glm4v::preprocess::{SampledFrames, Source};
+use glm4v::{GridThw, Patches, Preset, Processor};
 use glm4v_tests::{golden_dir, no_video_decoder, open_video, video_path};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -36,7 +38,7 @@ struct Case {
     crc32_f32: u32,
 }
 
-/// The goldens, unless nothing here decodes videos.
+/// The goldens. `None` if videos cannot be decoded here.
 fn videos() -> Option<Videos> {
     let text = std::fs::read_to_string(golden_dir().join("videos.json")).unwrap();
     let videos: Videos = serde_json::from_str(&text).unwrap();
@@ -52,7 +54,7 @@ fn checksum<const N: usize>(values: impl Iterator<Item = [u8; N]>) -> u32 {
     let mut hasher = crc32fast::Hasher::new();
     let mut values = values.peekable();
     while values.peek().is_some() {
-        // Rows of a large video fill hundreds of MB: their bytes need not be there all at once.
+        // The rows of a large video fill hundreds of MB. Not all of their bytes are in memory at once.
         let bytes: Vec<u8> = values.by_ref().take(1 << 16).flatten().collect();
         hasher.update(&bytes);
     }
@@ -67,7 +69,7 @@ fn every_frame_is_pyavs() {
     assert_eq!(files.len(), 2);
     for (name, expected) in files {
         let video = open_video(&video_path(&name)).unwrap();
-        let info = video.info();
+        let info = video.metadata();
         assert_eq!(info.num_frames, expected.num_frames, "{name}");
         assert_eq!(info.fps, expected.fps.parse().ok(), "{name}");
         assert_eq!(info.duration, expected.duration.parse().ok(), "{name}");
@@ -82,6 +84,21 @@ fn every_frame_is_pyavs() {
     }
 }
 
+/// Reads a video as the pipeline does.
+fn read_video(config: VideoProcessorConfig, video: &str) -> (Patches, SampledFrames) {
+    let mut image = Preset::Tiny.image_processor();
+    image.patch_size = config.frames.patch_size;
+    image.temporal_patch_size = config.frames.temporal_patch_size;
+    image.merge_size = config.frames.merge_size;
+    let processor = Processor::new(image, config).unwrap();
+    let video = open_video(&video_path(video)).unwrap();
+    let video = processor.probe(Source::Video(video)).unwrap();
+    let frames = video.frames.clone().unwrap();
+    let (patches, errors) = processor.read_batch(&[video]);
+    assert!(errors[0].is_none(), "{errors:?}");
+    (patches, frames)
+}
+
 fn check_case(case: &Case, options: &Value) {
     let what = format!("{}, {}, {}", case.video, case.rule, case.options);
     let read = |levels: bool| {
@@ -92,19 +109,22 @@ fn check_case(case: &Case, options: &Value) {
             options["do_normalize"] = json!(false);
         }
         let config = VideoProcessorConfig::from_json(&options.to_string()).unwrap();
-        let video = open_video(&video_path(&case.video)).unwrap();
-        VideoProcessor::new(config).read(&video).unwrap()
+        read_video(config, &case.video)
     };
-    let clip = read(false);
-    assert_eq!(clip.patches.grids(), [case.grid_thw], "{what}");
-    assert_eq!(clip.frames_indices, case.frames_indices, "{what}");
+    let (patches, frames) = read(false);
+    assert_eq!(patches.grids(), [case.grid_thw], "{what}");
+    assert_eq!(frames.indices, case.frames_indices, "{what}");
     let timestamps = case.timestamps.iter().map(|text| text.parse().unwrap());
-    assert_eq!(clip.timestamps, timestamps.collect::<Vec<f64>>(), "{what}");
-    let values = clip.patches.pixel_values();
+    assert_eq!(
+        frames.timestamps,
+        timestamps.collect::<Vec<f64>>(),
+        "{what}"
+    );
+    let values = patches.pixel_values();
     let values = checksum(values.iter().map(|value| value.to_le_bytes()));
     assert_eq!(values, case.crc32_f32, "{what}: values");
-    drop(clip);
-    let levels = read(true).patches;
+    drop(patches);
+    let (levels, _) = read(true);
     let levels = levels.pixel_values();
     let levels = checksum(levels.iter().map(|&level| [level as u8]));
     assert_eq!(levels, case.crc32_u8, "{what}: levels");

@@ -1,43 +1,41 @@
-//! Checkpoints: what is written is what is read, and files that lie are refused by name.
+//! Checkpoints: a checkpoint that was written is read again, and the errors of hostile files name the file.
 
 use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use glm4v::{
-    Checkpoint, Device, DeviceSpec, FloatDType, ModelType, Preset, StoredDtype, VisionConfig,
-    VisionEncoder, WriteOptions, write_checkpoint,
-};
-use glm4v_tests::{Golden, golden_dir, image_path};
+use glm4v::config::ModelType;
+use glm4v::model::{ComputeMode, Precision};
+use glm4v::weights::{Checkpoint, Encoding, WriteOptions, write_checkpoint};
+use glm4v::{Device, LoadOptions, Preset, VisionConfig, VisionEncoder, open_image};
+use glm4v_tests::{Golden, golden_dir, image_path, load_options, open_device};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use tempfile::TempDir;
 
 fn flex() -> Device {
-    "flex".parse::<DeviceSpec>().unwrap().open().unwrap()
+    open_device("flex").unwrap()
 }
 
-fn write(dir: &Path, dtype: StoredDtype, seed: u64) {
+fn options() -> LoadOptions {
+    load_options("flex").unwrap()
+}
+
+fn write(dir: &Path, encoding: Encoding, seed: u64) {
     let options = WriteOptions {
         model_type: ModelType::Glm4v,
         vision: &Preset::Tiny.vision(),
         image_processor: &Preset::Tiny.image_processor(),
         video_processor: &Preset::Tiny.video_processor(),
         seed,
-        dtype,
+        encoding,
     };
     write_checkpoint(dir, &options).unwrap();
 }
 
 fn embeddings(encoder: &VisionEncoder) -> Vec<f32> {
-    let picture = glm4v::open(image_path("rgb-90x62.png"), &Default::default()).unwrap();
-    let patches = encoder.processor().images(&[picture]).unwrap();
-    encoder
-        .encode(&patches)
-        .unwrap()
-        .embeddings
-        .into_data()
-        .iter()
-        .collect()
+    let image = open_image(image_path("rgb-90x62.png"), &Default::default()).unwrap();
+    let embeddings = encoder.encode_images(&[image]).unwrap();
+    embeddings.into_values().unwrap()
 }
 
 /// A copy of the f32 golden's checkpoint whose tensors `change` may alter.
@@ -69,9 +67,9 @@ fn altered(change: impl FnOnce(&mut HashMap<String, (Dtype, Vec<usize>, Vec<u8>)
     dir
 }
 
-/// The message with which a directory is refused; it must name `file`.
+/// The error for a directory. Asserts that it names `file`.
 fn refused(dir: &Path, file: &str) -> String {
-    let message = VisionEncoder::from_dir(dir, &flex())
+    let message = VisionEncoder::load(dir, &options())
         .unwrap_err()
         .to_string();
     assert!(message.contains(file), "{message} does not name {file}");
@@ -79,33 +77,33 @@ fn refused(dir: &Path, file: &str) -> String {
 }
 
 #[test]
-fn what_is_written_is_what_is_read() {
+fn a_written_checkpoint_is_read_again() {
     let dir = TempDir::new().unwrap();
     let checkpoint = dir.path().join("new/tiny");
-    write(&checkpoint, StoredDtype::F32, 3);
-    let read = VisionEncoder::from_dir(&checkpoint, &flex()).unwrap();
-    let made = VisionEncoder::random(Preset::Tiny, 3, &flex()).unwrap();
+    write(&checkpoint, Encoding::F32, 3);
+    let read = VisionEncoder::load(&checkpoint, &options()).unwrap();
+    let made = VisionEncoder::random(Preset::Tiny, 3, &options()).unwrap();
     assert_eq!(embeddings(&read), embeddings(&made));
-    let other = VisionEncoder::random(Preset::Tiny, 4, &flex()).unwrap();
+    let other = VisionEncoder::random(Preset::Tiny, 4, &options()).unwrap();
     assert_ne!(embeddings(&read), embeddings(&other));
 }
 
 #[test]
-fn the_report_counts_what_was_read() {
+fn the_report_counts_the_tensors() {
     let dir = TempDir::new().unwrap();
     let path = dir.path().join("tiny");
-    write(&path, StoredDtype::BF16, 0);
+    write(&path, Encoding::Bf16, 0);
     let config = VisionConfig::from_file(path.join("config.json")).unwrap();
     let (_, report) = Checkpoint::open(&path)
         .unwrap()
-        .load(&config, &flex(), FloatDType::F32)
+        .load(&config, &flex(), ComputeMode::Cpu(Precision::F32))
         .unwrap();
     assert!(report.is_complete());
     assert_eq!((report.tensors, report.files.len()), (20, 2));
     assert_eq!(report.parameters, config.num_parameters());
     assert_eq!(
         report.bytes,
-        [(StoredDtype::BF16, 2 * config.num_parameters())].into()
+        [(Encoding::Bf16, 2 * config.num_parameters())].into()
     );
     assert_eq!(report.prefix, "model.visual.");
 }
@@ -119,7 +117,7 @@ fn a_checkpoint_is_not_written_over_another() {
         image_processor: &Preset::Tiny.image_processor(),
         video_processor: &Preset::Tiny.video_processor(),
         seed: 0,
-        dtype: StoredDtype::F32,
+        encoding: Encoding::F32,
     };
     let error = write_checkpoint(dir.path(), &options)
         .unwrap_err()
@@ -129,7 +127,7 @@ fn a_checkpoint_is_not_written_over_another() {
 }
 
 #[test]
-fn language_tensors_are_counted_and_left_unread() {
+fn language_tensors_are_counted_and_not_read() {
     let goldens = Golden::all().unwrap();
     let golden = goldens
         .iter()
@@ -151,7 +149,7 @@ fn a_tower_without_prefix_is_read() {
             .map(|(key, tensor)| (key.trim_start_matches("model.visual.").to_owned(), tensor))
             .collect();
     });
-    VisionEncoder::from_dir(dir.path(), &flex()).unwrap();
+    VisionEncoder::load(dir.path(), &options()).unwrap();
 }
 
 #[test]
@@ -253,7 +251,7 @@ fn with_index(index: &str) -> TempDir {
 }
 
 #[test]
-fn an_index_that_lies_is_refused() {
+fn a_wrong_index_is_refused() {
     let index =
         fs::read_to_string(golden_dir().join("patch14-bf16-sharded/model.safetensors.index.json"));
     let index = index.unwrap();
@@ -269,7 +267,7 @@ fn an_index_that_lies_is_refused() {
         with_index(&index.replace("model-00002", "model-00009")).path(),
         "model-00009",
     );
-    // A shard that has not the tensor which the index promises.
+    // A shard without a tensor that the index lists.
     let message = refused(
         with_index(&index.replace("blocks.0.norm1", "blocks.7.norm1")).path(),
         "blocks.7.norm1",
@@ -277,7 +275,7 @@ fn an_index_that_lies_is_refused() {
     assert!(message.contains("is missing"), "{message}");
 }
 
-/// Of a sharded checkpoint only the shards with vision tensors are opened: the others need not even be there.
+/// Only the shards with vision tensors are opened. The others may be missing.
 #[test]
 fn shards_of_the_language_model_are_not_opened() {
     let index = golden_dir().join("patch14-bf16-sharded/model.safetensors.index.json");
@@ -310,12 +308,12 @@ fn a_tensor_in_two_shards_is_refused() {
     assert!(refused(dir.path(), "model-00002").contains("model-00001"));
 }
 
-/// As in transformers, which looks for it first.
+/// transformers looks for the single file first, too.
 #[test]
-fn a_single_file_goes_before_an_index() {
+fn a_single_file_is_preferred_to_an_index() {
     let dir = altered(|_| ());
     fs::write(dir.path().join("model.safetensors.index.json"), "{").unwrap();
-    VisionEncoder::from_dir(dir.path(), &flex()).unwrap();
+    VisionEncoder::load(dir.path(), &options()).unwrap();
 }
 
 #[test]

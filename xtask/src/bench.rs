@@ -1,4 +1,4 @@
-mod pictures;
+mod images;
 mod process;
 mod side;
 mod table;
@@ -8,49 +8,51 @@ use std::process::Command;
 
 use anyhow::{Result, ensure};
 
-use self::pictures::Named;
+use self::images::Named;
 use self::process::whole_process;
 use self::side::Side;
-use self::table::{Row, Table};
-use crate::{full, parity, python, shell};
+use self::table::{Heading, Row, Table, processor};
+use crate::chart::{self, Measured};
+use crate::release::{self, PRESET, Release, replace_between_marks};
+use crate::{python, shell};
 
 /// Arguments of `bench`.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Where ours runs, as in `glm4v encode --device`
+    /// Our device, as in `glm4v encode --device`
     #[arg(long, default_value = "flex")]
     device: String,
-    /// How a GPU attends, as in `glm4v encode --attention-method`
+    /// The attention method, as in `glm4v encode --attention-method`
     #[arg(long, default_value = "auto")]
     attention: String,
-    /// What else burn is built with: fusion, autotune
+    /// More features of burn to build: fusion, autotune
     #[arg(long, value_delimiter = ',')]
     features: Vec<String>,
-    /// What to compare with: transformers (SDPA; beside a GPU through torch.compile), or none
+    /// What to compare with: transformers (SDPA; with torch.compile when we use a GPU), or none
     #[arg(long, default_value = "transformers", value_parser = ["transformers", "none"])]
     reference: String,
-    /// Where that runs: cpu, cuda or cuda:N [default: cpu, beside a GPU cuda]
+    /// The device of transformers: cpu, cuda or cuda:N [default: cpu; cuda when we use a GPU]
     #[arg(long)]
     reference_device: Option<String>,
-    /// Which of the family: a preset of `glm4v init`
-    #[arg(long, default_value = parity::PRESET)]
+    /// The model: a preset of `glm4v init`
+    #[arg(long, default_value = PRESET)]
     preset: String,
-    /// Types of the weights [default: f32,bf16; on CUDA bf16, on other GPUs f16]
+    /// Data types [default: f32,bf16; on CUDA bf16, on other GPUs f16]
     #[arg(long, value_delimiter = ',')]
     dtype: Vec<String>,
-    /// Sizes of the photo, as WIDTHxHEIGHT; 1792x2688 is the largest that a checkpoint takes, 24,576 patches
+    /// Sizes of the image, as WIDTHxHEIGHT. 1792x2688 is the largest that a checkpoint accepts: 24,576 patches
     #[arg(long, value_delimiter = ',', default_value = "336x336,1008x1008")]
     size: Vec<String>,
-    /// Photos in a batch
+    /// Images in a batch
     #[arg(long, value_delimiter = ',', default_value = "1,8")]
     batch: Vec<usize>,
-    /// Timed runs of each side in turn, after a first one
+    /// Timed runs of each side, in turn, after one that is not timed
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..))]
     repeat: u16,
     /// Threads of each side [default: all]
     #[arg(long)]
     threads: Option<usize>,
-    /// Put the table into docs/performance.md, between the marks of this kind of device
+    /// Write the table to docs/performance.md, and, on the CPU, draw docs/images/speed.svg
     #[arg(long)]
     write: bool,
 }
@@ -79,44 +81,83 @@ impl Args {
         let usual = if self.is_on_gpu() { "cuda" } else { "cpu" };
         self.reference_device.as_deref().unwrap_or(usual)
     }
+
+    fn heading(&self) -> Result<Heading<'_>> {
+        let options = match (self.is_on_gpu(), &self.features.join(" and ")[..]) {
+            (false, _) => String::new(),
+            (true, "") => format!(", attention {}", self.attention),
+            (true, features) => format!(", attention {}, built with {features}", self.attention),
+        };
+        let threads = match self.threads {
+            Some(threads) => threads,
+            None => std::thread::available_parallelism()?.get(),
+        };
+        Ok(Heading {
+            device: &self.device,
+            options,
+            preset: &self.preset,
+            repeat: self.repeat,
+            threads,
+        })
+    }
 }
 
-/// Times the full-size tower beside transformers': both in turn, on the same checkpoint, photos and threads.
+/// Times the full-size tower and transformers'. Both use the same checkpoint, images and threads, and take turns.
 pub(crate) fn run(args: &Args) -> Result<()> {
     let features = args.features.iter().map(String::as_str);
-    let features: Vec<&str> = std::iter::once(args.backend()).chain(features).collect();
-    let release = full::build(&features)?;
-    let work = shell::target_dir()?.join("full");
-    std::fs::create_dir_all(&work)?;
-    let checkpoint = full::checkpoint(&release, &work, &args.preset)?;
-    let photos = pictures::photos(args, &release, &work)?;
-    let mut jpegs = pictures::jpegs(&release, &work)?;
+    let release = Release::build(std::iter::once(args.backend()).chain(features))?;
+    let checkpoint = release.checkpoint(&args.preset)?;
+    let images = images::scaled(&release, &args.size)?;
+    let mut jpegs = images::jpegs(&release)?;
     let bench = Bench {
         args,
         release: &release,
         checkpoint: &checkpoint,
-        work: &work,
     };
     let mut table = Table::default();
     for dtype in args.dtypes() {
-        // What has nothing to do with the type is measured once.
+        // The time of reading JPEGs does not depend on the type, so it is measured once.
         let jpegs = std::mem::take(&mut jpegs);
-        bench.towers(dtype, &jpegs, &photos, &mut table)?;
-        table.rows.push(whole_process(&bench, dtype, &photos[0])?);
+        bench.towers(dtype, &jpegs, &images, &mut table)?;
+        table.rows.push(whole_process(&bench, dtype, &images[0])?);
     }
-    let text = table.markdown(args)?;
+    let text = table.markdown(&args.heading()?);
     println!("{text}");
     if args.write {
-        table::put(&shell::root().join("docs/performance.md"), args, &text)?;
+        write(args, &table, &text)?;
     }
     Ok(())
 }
 
+/// Writes the table, and the chart where the chart's image was timed on the CPU.
+fn write(args: &Args, table: &Table, text: &str) -> Result<()> {
+    let name = match args.is_on_gpu() {
+        true => format!("bench {}", args.backend()),
+        false => "bench".into(),
+    };
+    let file = shell::root().join("docs/performance.md");
+    replace_between_marks(&file, &name, text)?;
+    if args.is_on_gpu() || args.preset != PRESET {
+        return Ok(());
+    }
+    let mut measured = Vec::new();
+    for dtype in ["f32", "bf16"] {
+        let row = table
+            .rows
+            .iter()
+            .find(|row| row.is("encode", dtype, chart::INPUT));
+        let (ours, theirs) = row.map(Row::medians).unwrap_or_default();
+        measured.extend(ours.map(|seconds| Measured::new("glm4v", dtype, seconds)));
+        measured.extend(theirs.map(|seconds| Measured::new("transformers", dtype, seconds)));
+    }
+    let threads = args.heading()?.threads;
+    chart::update(&measured, &format!("{}, {threads} threads", processor()))
+}
+
 struct Bench<'a> {
     args: &'a Args,
-    release: &'a Path,
+    release: &'a Release,
     checkpoint: &'a Path,
-    work: &'a Path,
 }
 
 impl Bench<'_> {
@@ -124,12 +165,12 @@ impl Bench<'_> {
         self.args.reference != "none"
     }
 
-    /// Preprocessing of `jpegs`; preprocessing and tower of every photo and batch.
+    /// Times the preprocessing of `jpegs`, and the preprocessing and the tower for every image and batch.
     fn towers(
         &self,
         dtype: &str,
         jpegs: &[Named<Vec<PathBuf>>],
-        photos: &[Named<PathBuf>],
+        images: &[Named<PathBuf>],
         table: &mut Table,
     ) -> Result<()> {
         let mut sides = self.sides(dtype, table)?;
@@ -137,13 +178,13 @@ impl Bench<'_> {
             let of = [dtype, what];
             self.rows(&mut sides, of, files, &["preprocess"], table)?;
         }
-        for (size, photo) in photos {
+        for (size, image) in images {
             for &count in &self.args.batch {
                 let what = match count {
                     1 => size.clone(),
                     count => format!("{count} of {size}"),
                 };
-                let files = vec![photo.clone(); count];
+                let files = vec![image.clone(); count];
                 let verbs = ["preprocess", "encode"];
                 self.rows(&mut sides, [dtype, &what], &files, &verbs, table)?;
             }
@@ -151,7 +192,7 @@ impl Bench<'_> {
         Ok(())
     }
 
-    /// Ours, and theirs where there is one.
+    /// Our side, and theirs if there is a reference.
     fn sides(&self, dtype: &str, table: &mut Table) -> Result<(Side, Option<Side>)> {
         let ours = Side::start(&mut self.our_side(dtype))?;
         let theirs = match self.has_reference() {
@@ -165,7 +206,7 @@ impl Bench<'_> {
         Ok((ours, theirs))
     }
 
-    /// A row for each thing that both sides do with `files`, in turn.
+    /// Adds a row for each request that both sides do with `files`. They take turns.
     fn rows(
         &self,
         (ours, theirs): &mut (Side, Option<Side>),
@@ -179,16 +220,16 @@ impl Bench<'_> {
             let found = theirs.input(files)?;
             ensure!(
                 found == patches,
-                "{what}: {patches} patches here, {found} there"
+                "{what}: we have {patches} patches, transformers has {found}"
             );
         }
         for verb in verbs {
             let mut row = Row::new(dtype, what, Some(patches), verb);
             for round in 0..=self.args.repeat {
-                let own = ours.seconds(verb)?;
-                let other = theirs.as_mut().map(|side| side.seconds(verb)).transpose()?;
+                let our_time = ours.seconds(verb)?;
+                let their_time = theirs.as_mut().map(|side| side.seconds(verb)).transpose()?;
                 if round > 0 {
-                    row.add(own, other);
+                    row.add(our_time, their_time);
                 }
             }
             row.peaks = (ours.peak()?, theirs.as_mut().map(Side::peak).transpose()?);
@@ -199,11 +240,11 @@ impl Bench<'_> {
     }
 
     fn our_side(&self, dtype: &str) -> Command {
-        let mut command = Command::new(self.release.join("bench"));
+        let mut command = self.release.program("bench");
         command.arg("serve").arg(self.checkpoint);
         command.args(["--dtype", dtype, "--device", &self.args.device]);
         command.args(["--attention", &self.args.attention]);
-        self.with_threads(&mut command);
+        release::set_threads(&mut command, self.args.threads);
         command
     }
 
@@ -218,11 +259,5 @@ impl Bench<'_> {
             command.arg("--compile");
         }
         Ok(command)
-    }
-
-    fn with_threads(&self, command: &mut Command) {
-        if let Some(threads) = self.args.threads {
-            command.env("RAYON_NUM_THREADS", threads.to_string());
-        }
     }
 }

@@ -2,32 +2,89 @@ use anyhow::Result;
 
 use crate::{deps, parity, shell};
 
-/// All that must pass before a change lands but the tests, cheapest first.
-pub(crate) fn run() -> Result<()> {
-    shell::run(&mut shell::cargo(["fmt", "--all", "--check"]))?;
+/// Arguments of `ci`.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Then build each package alone, compare and time the full-size tower beside transformers, and check the memory
+    /// table. This needs Python
+    #[arg(long)]
+    full: bool,
+}
+
+/// The features with which everything but the last tests is checked and built. One set, so that nothing is built twice.
+const FEATURES: &str = "glm4v-tests/wgpu";
+/// The same, and the browser's crate. It compiles for the host as well, for the lints.
+const FEATURES_AND_WEB: &str = "glm4v-tests/wgpu,glm4v-web/host";
+/// Verbs of `cargo xtask` that take longer.
+const FULL: [&[&str]; 4] = [
+    &["test-parity", "--full"],
+    &["test-parity", "--full", "--dtype", "bf16"],
+    &["bench", "--size=336x336", "--batch=1", "--repeat=1"],
+    &["memory", "--quick"],
+];
+
+/// Runs the checks, cheapest first. The tests that need no GPU come after them: `cargo test --workspace`.
+pub(crate) fn run(args: &Args) -> Result<()> {
+    cargo(&["fmt", "--all", "--check"])?;
     deps::check()?;
-    let clippy = [
-        "clippy",
-        "--quiet",
-        "--workspace",
-        "--all-targets",
-        "--features=glm4v-web/host",
-        "--",
-        "-D",
-        "warnings",
-    ];
-    shell::run(&mut shell::cargo(clippy))?;
-    let doc = ["doc", "--quiet", "--workspace", "--no-deps"];
-    shell::run(shell::cargo(doc).env("RUSTDOCFLAGS", "-D warnings"))?;
+    deny()?;
+    lints()?;
+    documentation()?;
+    packages(false)?;
     parity::run(&parity::Args::default())?;
-    // burn's build script for cuda downloads a compiler unless it believes itself on docs.rs; types are checked anyway.
-    let cuda = [
-        "check",
-        "--quiet",
-        "--package",
-        "glm4v-cli",
-        "--features",
-        "cuda",
-    ];
-    shell::run(shell::cargo(cuda).env("DOCS_RS", "1"))
+    gpu_tests()?;
+    cuda()?;
+    if args.full {
+        packages(true)?;
+        for verb in FULL {
+            cargo(&[&["xtask"], verb].concat())?;
+        }
+    }
+    Ok(())
+}
+
+fn cargo(arguments: &[&str]) -> Result<()> {
+    shell::run(&mut shell::cargo(arguments))
+}
+
+/// Licenses, sources and versions of dependencies. The workflow checks advisories as well: that needs a download.
+fn deny() -> Result<()> {
+    let mut deny = shell::cargo(["deny", "--all-features", "check", "--hide-inclusion-graph"]);
+    shell::run(deny.args(["licenses", "bans", "sources"]))
+}
+
+fn lints() -> Result<()> {
+    let workspace = ["clippy", "--quiet", "--workspace", "--all-targets"];
+    let mut clippy = shell::cargo(workspace);
+    clippy.args(["--features", FEATURES_AND_WEB, "--", "-D", "warnings"]);
+    shell::run(&mut clippy)
+}
+
+fn documentation() -> Result<()> {
+    let mut doc = shell::cargo(["doc", "--quiet", "--workspace", "--no-deps"]);
+    doc.args(["--features", FEATURES_AND_WEB]);
+    shell::run(doc.env("RUSTDOCFLAGS", "-D warnings"))
+}
+
+/// Tests that run on wgpu. The others run without its features, as a reader of the README runs them.
+fn gpu_tests() -> Result<()> {
+    let mut test = shell::cargo(["test", "--quiet", "--workspace", "--tests"]);
+    test.args(["--features", FEATURES, "--", "gpu", "device"]);
+    shell::run(&mut test)
+}
+
+/// Checks types only. The build script of burn's CUDA backend downloads a compiler, except on docs.rs.
+fn cuda() -> Result<()> {
+    let mut check = shell::cargo(["check", "--quiet", "--package=glm4v-cli", "--features=cuda"]);
+    shell::run(check.env("DOCS_RS", "1"))
+}
+
+/// Packs the crates for crates.io, and, if told to, builds each from its package. That builds all dependencies again.
+fn packages(build: bool) -> Result<()> {
+    let mut package = shell::cargo(["package", "--quiet", "--workspace", "--allow-dirty"]);
+    package.args((!build).then_some("--no-verify"));
+    for private in ["glm4v-tests", "glm4v-web", "xtask"] {
+        package.args(["--exclude", private]);
+    }
+    shell::run(&mut package)
 }

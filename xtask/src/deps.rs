@@ -1,9 +1,14 @@
+use std::path::Path;
+
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
 use crate::shell;
 
-/// What each of our packages may depend on of ours; whatever is not here, on none.
+mod circles;
+mod source;
+
+/// Which of our packages each of our packages may depend on.
 const MAY_USE: [(&str, &[&str]); 12] = [
     ("glm4v-config", &[]),
     ("glm4v-shards", &["glm4v-config"]),
@@ -30,7 +35,7 @@ const MAY_USE: [(&str, &[&str]); 12] = [
     ("glm4v-tests", &["glm4v"]),
     ("xtask", &[]),
 ];
-/// Packages that know no device.
+/// Packages that work on the host alone.
 const HOST_ONLY: [&str; 5] = [
     "glm4v-config",
     "glm4v-hub",
@@ -38,31 +43,60 @@ const HOST_ONLY: [&str; 5] = [
     "glm4v-preprocess",
     "glm4v-shards",
 ];
-/// Packages that run on any backend and therefore choose none.
+/// Packages that run on any backend. They must not choose one.
 const BACKEND_FREE: [&str; 2] = ["glm4v-model", "glm4v-weights"];
 
-/// Checks that dependencies point one way, and that backends are chosen by the facade alone.
+/// Checks three rules: dependencies between packages point one way, only the facade chooses backends, and no package has
+/// a circle of imports.
 pub(crate) fn check() -> Result<()> {
     let metadata = shell::metadata()?;
     let packages = metadata["packages"].as_array().context("no packages")?;
+    let mut circles = Vec::new();
     for package in packages {
         let name = package["name"].as_str().unwrap_or_default();
         let Some((_, allowed)) = MAY_USE.iter().find(|(known, _)| *known == name) else {
-            bail!("{name} is not in the table of xtask/src/deps.rs");
+            bail!("{name} is missing in the table of xtask/src/deps.rs");
         };
         for dependency in package["dependencies"].as_array().into_iter().flatten() {
             check_dependency(name, dependency, allowed)?;
         }
+        circles.extend(circles_of(name, package)?);
     }
-    println!("dependencies of {} packages point one way", packages.len());
+    if !circles.is_empty() {
+        bail!(
+            "modules import each other in a circle:\n{}",
+            circles.join("\n")
+        );
+    }
+    println!(
+        "{} packages: dependencies point one way, no circle of imports",
+        packages.len()
+    );
     Ok(())
+}
+
+/// The circles of imports in the libraries and programs of a package.
+fn circles_of(name: &str, package: &Value) -> Result<Vec<String>> {
+    let programs = ["lib", "cdylib", "bin"];
+    let mut found = Vec::new();
+    for target in package["targets"].as_array().into_iter().flatten() {
+        let kind = target["kind"][0].as_str().unwrap_or_default();
+        if programs.contains(&kind) {
+            let root = target["src_path"]
+                .as_str()
+                .context("a target without file")?;
+            let circles = circles::find(Path::new(root))?.into_iter();
+            found.extend(circles.map(|circle| format!("{name}:\n{circle}")));
+        }
+    }
+    Ok(found)
 }
 
 fn check_dependency(package: &str, dependency: &Value, allowed: &[&str]) -> Result<()> {
     let name = dependency["name"].as_str().unwrap_or_default();
     let ours = MAY_USE.iter().any(|(known, _)| *known == name);
     if ours && !allowed.contains(&name) {
-        bail!("{package} must not depend on {name}");
+        bail!("{package} must not depend on {name}: xtask/src/deps.rs lists what it may use");
     }
     if name.starts_with("burn") && HOST_ONLY.contains(&package) {
         bail!("{package} works on the host alone and must not depend on {name}");
@@ -70,7 +104,7 @@ fn check_dependency(package: &str, dependency: &Value, allowed: &[&str]) -> Resu
     let for_tests = dependency["kind"] == "dev";
     let features = dependency["features"].as_array().map_or(0, Vec::len);
     if name == "burn" && BACKEND_FREE.contains(&package) && !for_tests && features > 1 {
-        bail!("{package} must enable no feature of burn but std");
+        bail!("{package} must not enable features of burn other than std");
     }
     Ok(())
 }

@@ -1,18 +1,22 @@
-//! House chores of glm4v: `cargo xtask VERB`.
+//! Chores of the glm4v workspace: `cargo xtask VERB`.
 
 mod bench;
+mod chart;
 mod ci;
 mod deps;
 mod full;
+mod memory;
 mod parity;
+mod process;
 mod python;
+mod release;
 mod shell;
 mod web;
 
 use anyhow::Result;
 use clap::Parser;
 
-/// House chores of glm4v
+/// Chores of the glm4v workspace
 #[derive(Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask")]
 enum Verb {
@@ -20,26 +24,33 @@ enum Verb {
     TestParity(parity::Args),
     /// Time the full-size encoder beside transformers
     Bench(bench::Args),
-    /// Make the goldens anew with transformers, in a venv of their own
+    /// Draw docs/images/speed.svg from docs/data/peers.json
+    Chart,
+    /// Compare the memory that `glm4v plan` predicts with the memory that `glm4v encode` uses
+    Memory(memory::Args),
+    /// Make the goldens again with transformers, in a virtual environment
     Golden,
     /// Build the browser package and the demo page
     Web(web::Args),
-    /// Try the browser package and the demo page in headless Chromium
+    /// Test the browser package and the demo page in headless Chromium
     TestWeb(web::test::Args),
-    /// Check which crate depends on which
+    /// Check which package depends on which, and that no package has a circle of imports
     Deps,
-    /// All that must pass before a change lands but the tests: format, lints, documentation, parity
-    Ci,
+    /// Run the checks that must pass before a change lands: format, lints, documentation, parity, GPU tests
+    Ci(ci::Args),
 }
 
 fn main() -> Result<()> {
     match Verb::parse() {
+        Verb::TestParity(args) if args.full => full::run(&args),
         Verb::TestParity(args) => parity::run(&args),
         Verb::Bench(args) => bench::run(&args),
+        Verb::Chart => chart::draw(),
+        Verb::Memory(args) => memory::run(&args),
         Verb::Golden => python::golden(),
         Verb::Web(args) => web::run(&args),
         Verb::TestWeb(args) => web::test::run(&args),
         Verb::Deps => deps::check(),
-        Verb::Ci => ci::run(),
+        Verb::Ci(args) => ci::run(&args),
     }
 }

@@ -2,36 +2,34 @@ use std::process::Command;
 
 use anyhow::Result;
 
-use crate::{full, shell};
-
-/// The full-size tower that is compared and timed.
-pub(crate) const PRESET: &str = "glm-4.1v-9b";
+use crate::release::PRESET;
+use crate::shell;
 
 /// Arguments of `test-parity`.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// flex, ndarray, wgpu, vulkan, metal, cuda, one of them with an index (cuda:1), or all: flex, ndarray and wgpu
+    /// flex, ndarray, wgpu, vulkan, metal or cuda, with an index if needed (cuda:1). all is flex, ndarray and wgpu
     #[arg(long, default_value = "all")]
     backend: String,
     /// Type of the parameters: f32, f16 or bf16
     #[arg(long, default_value = "f32")]
     pub(crate) dtype: String,
-    /// How a GPU attends, as in `glm4v encode --attention-method`
+    /// The attention method, as in `glm4v encode --attention-method`
     #[arg(long, default_value = "auto")]
     attention: String,
-    /// What else burn is built with: fusion, autotune
-    #[arg(long, value_delimiter = ',')]
-    features: Vec<String>,
+    /// More features of burn to build: fusion, autotune
+    #[arg(long = "features", value_delimiter = ',')]
+    burn_features: Vec<String>,
     /// Golden cases to compare, by their names [default: all]
     #[arg(long, value_delimiter = ',', conflicts_with = "full")]
     case: Vec<String>,
-    /// Skip a backend whose device is missing, aloud, instead of failing
+    /// Skip a backend whose device is missing, and say so, instead of failing
     #[arg(long)]
     allow_missing: bool,
-    /// Compare the full-size tower, random, on a real photo with transformers run beside it, and time both
+    /// Run transformers and the full-size tower on one image and the same random weights; compare and time both
     #[arg(long)]
     pub(crate) full: bool,
-    /// Which of the family, with --full: a preset of `glm4v init`
+    /// The model, with --full: a preset of `glm4v init`
     #[arg(long, default_value = PRESET)]
     pub(crate) preset: String,
     /// Timed runs of each side, with --full
@@ -48,7 +46,7 @@ impl Default for Args {
             backend: "all".into(),
             dtype: "f32".into(),
             attention: "auto".into(),
-            features: Vec::new(),
+            burn_features: Vec::new(),
             case: Vec::new(),
             allow_missing: false,
             full: false,
@@ -68,7 +66,7 @@ impl Args {
         }
     }
 
-    /// Arguments of the parity program that both kinds of comparison take.
+    /// Adds the arguments of the program `parity` that both kinds of comparison use.
     pub(crate) fn apply<'a>(&self, command: &'a mut Command) -> &'a mut Command {
         for backend in self.backends() {
             command.args(["--backend", backend]);
@@ -82,46 +80,46 @@ impl Args {
         command.args(["--dtype", &self.dtype, "--attention", &self.attention])
     }
 
-    /// What the programs are built with: the backends, and what else was asked for.
-    pub(crate) fn built_with(&self) -> Vec<&str> {
-        let features = self.features.iter().map(String::as_str);
-        self.backends().into_iter().chain(features).collect()
+    /// The features of the programs: the backends, and those of burn.
+    pub(crate) fn features(&self) -> impl Iterator<Item = &str> {
+        let burn = self.burn_features.iter().map(String::as_str);
+        self.backends().into_iter().chain(burn)
     }
 }
 
-/// Runs the parity table.
+/// Prints the parity table, and tests the preprocessing that comes before the tower.
 pub(crate) fn run(args: &Args) -> Result<()> {
-    if args.full {
-        return full::run(args);
-    }
-    let features = extra_features(&args.built_with());
+    let features = features(args.features());
     let cargo = |arguments: &[&str]| {
         let mut command = shell::cargo(arguments);
-        if !features.is_empty() {
-            command.args(["--features", &features]);
-        }
+        command.args(["--features", &features]);
         command
     };
-    // The whole workspace and its tests, so that nothing is built twice.
-    let mut build = cargo(&["build", "--quiet", "--workspace", "--bins", "--tests"]);
-    shell::run(&mut build)?;
+    // All packages and their tests are built, so that later commands with these features build nothing.
+    shell::run(&mut cargo(&[
+        "build",
+        "--quiet",
+        "--workspace",
+        "--bins",
+        "--tests",
+    ]))?;
     let program = shell::target_dir()?.join("debug/parity");
     shell::run(args.apply(&mut Command::new(program)))?;
-    // What comes before the tower, on every picture, clip, video and option there is a golden of.
+    // Every image, video and option that has a golden.
     let mut preprocessing = cargo(&["test", "--quiet", "--workspace"]);
-    for test in ["golden", "clips", "videos"] {
+    for test in ["golden", "videos"] {
         preprocessing.args(["--test", test]);
     }
     shell::run(&mut preprocessing)
 }
 
-/// Features beyond those that the tests have built in.
-fn extra_features(features: &[&str]) -> String {
-    features
-        .iter()
-        .filter_map(|feature| feature.split(':').next())
-        .filter(|feature| !["flex", "ndarray", "wgpu", "auto"].contains(feature))
-        .map(|feature| format!("glm4v-tests/{feature}"))
+/// The features of the tests crate, as cargo reads them.
+pub(crate) fn features<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
+    let names = names.into_iter();
+    let names = names.filter_map(|name| name.split(':').next());
+    let known = names.filter(|name| *name != "auto");
+    known
+        .map(|name| format!("glm4v-tests/{name}"))
         .collect::<Vec<_>>()
         .join(",")
 }

@@ -5,7 +5,8 @@ use anyhow::Result;
 
 use crate::shell;
 
-/// A Python with transformers in it: that of `GLM4V_PYTHON`, or of a venv made on the first call.
+/// A Python that has transformers. `GLM4V_PYTHON` names it; without the variable, the first call makes a virtual
+/// environment.
 pub(crate) fn interpreter() -> Result<PathBuf> {
     if let Some(python) = std::env::var_os("GLM4V_PYTHON") {
         return Ok(python.into());
@@ -17,27 +18,27 @@ pub(crate) fn interpreter() -> Result<PathBuf> {
         "bin/python"
     });
     let requirements = shell::root().join("tests/golden/requirements.txt");
-    let wanted = std::fs::read_to_string(&requirements)?;
+    let required = std::fs::read_to_string(&requirements)?;
     let installed = venv.join("installed.txt");
-    if std::fs::read_to_string(&installed).is_ok_and(|installed| installed == wanted) {
+    if std::fs::read_to_string(&installed).is_ok_and(|installed| installed == required) {
         return Ok(python);
     }
     let system = if cfg!(windows) { "python" } else { "python3" };
     shell::run(Command::new(system).args(["-m", "venv"]).arg(&venv))?;
     let install = ["-m", "pip", "install", "--quiet", "--requirement"];
     shell::run(Command::new(&python).args(install).arg(requirements))?;
-    std::fs::write(installed, wanted)?;
+    std::fs::write(installed, required)?;
     Ok(python)
 }
 
-/// The reference script, ready for its subcommand.
+/// The command that runs the reference script. The caller adds the subcommand.
 pub(crate) fn reference() -> Result<Command> {
     let mut command = Command::new(interpreter()?);
     command.arg(shell::root().join("tests/golden/reference.py"));
     Ok(command)
 }
 
-/// Makes the goldens anew.
+/// Makes the goldens again.
 pub(crate) fn golden() -> Result<()> {
     let golden = shell::root().join("tests/golden");
     shell::run(reference()?.arg("make").arg(golden))

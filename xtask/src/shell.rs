@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
-/// The workspace's root.
+/// The root of the workspace.
 pub(crate) fn root() -> &'static Path {
     let xtask = Path::new(env!("CARGO_MANIFEST_DIR"));
     xtask.parent().unwrap_or(xtask)
@@ -18,7 +18,7 @@ pub(crate) fn cargo<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> 
     command
 }
 
-/// Runs `command`, showing it first.
+/// Prints `command` and runs it.
 pub(crate) fn run(command: &mut Command) -> Result<()> {
     eprintln!("$ {}", display(command));
     let status = command.status().with_context(|| display(command))?;
@@ -28,7 +28,7 @@ pub(crate) fn run(command: &mut Command) -> Result<()> {
     Ok(())
 }
 
-/// Runs `command`, showing it first, and gives what it prints on standard output.
+/// Prints `command`, runs it, and returns its standard output.
 pub(crate) fn output(command: &mut Command) -> Result<String> {
     eprintln!("$ {}", display(command));
     let output = command
@@ -41,7 +41,7 @@ pub(crate) fn output(command: &mut Command) -> Result<String> {
     Ok(String::from_utf8(output.stdout)?)
 }
 
-/// What `cargo metadata` says of the workspace's own packages.
+/// The output of `cargo metadata` for the packages of the workspace.
 pub(crate) fn metadata() -> Result<Value> {
     let mut command = cargo(["metadata", "--no-deps", "--format-version=1"]);
     let output = command.stderr(Stdio::inherit()).output();
@@ -52,12 +52,12 @@ pub(crate) fn metadata() -> Result<Value> {
     Ok(serde_json::from_slice(&output.stdout)?)
 }
 
-/// Where cargo puts what it builds.
+/// The folder of cargo's build outputs.
 pub(crate) fn target_dir() -> Result<PathBuf> {
     let metadata = metadata()?;
     let dir = metadata["target_directory"].as_str();
     Ok(dir
-        .context("cargo metadata names no target directory")?
+        .context("cargo metadata printed no target_directory")?
         .into())
 }
 

@@ -13,7 +13,7 @@ mod toolchain;
 use toolchain::Toolchain;
 
 const TARGET: &str = "wasm32-unknown-unknown";
-/// What the module may use; to `wasm-opt`, "all" would be more than browsers read.
+/// The features of WebAssembly that the module may use. `wasm-opt --all-features` would use more than browsers have.
 const WASM_FEATURES: [&str; 7] = [
     "bulk-memory",
     "multivalue",
@@ -24,7 +24,7 @@ const WASM_FEATURES: [&str; 7] = [
     "simd",
 ];
 
-/// What of `web/` is for building and testing the page.
+/// Files of `web/` that build or test the page. They are not part of the site.
 const NOT_SERVED: [&str; 5] = [
     ".gitignore",
     "node_modules",
@@ -35,23 +35,23 @@ const NOT_SERVED: [&str; 5] = [
 
 /// Arguments of `web`.
 #[derive(clap::Args)]
-#[group(skip)] // One group of this name is enough for a verb that takes these arguments among others.
+#[group(skip)] // `test-web` has these arguments too, and clap refuses a second group of the same name.
 pub(crate) struct Args {
-    /// Leave out wasm-opt: quicker, and larger by a sixth
+    /// Leave out wasm-opt. The build is quicker, and the module a sixth larger
     #[arg(long)]
     quick: bool,
 }
 
-/// Builds `target/browser/pkg`, the npm package, and `target/browser/site`, the demo page with the package in it.
+/// Builds the npm package, `target/browser/pkg`, and the demo page with the package in it, `target/browser/site`.
 pub(crate) fn run(args: &Args) -> Result<()> {
     if !cfg!(feature = "web") {
-        // This program again, with the tools that only this verb needs.
+        // Only this verb needs wasm-bindgen's tools, so they are a feature. Run xtask again with it.
         let mut again = shell::cargo(["run", "--quiet", "--package=xtask", "--features=web", "--"]);
         again.arg("web").args(args.quick.then_some("--quick"));
         return shell::run(&mut again);
     }
     let module = compile()?;
-    // Not `web`: that is where cargo keeps what it builds in the profile of this name.
+    // Not `target/web`: cargo uses that folder for the profile `web`.
     let dir = shell::target_dir()?.join("browser");
     let package = dir.join("pkg");
     if dir.exists() {
@@ -69,8 +69,8 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     copy(&web(), &site, &NOT_SERVED)?;
     copy(&package, &site.join("pkg"), &[])?;
     println!("{}: {}", wasm.display(), sizes(&wasm)?);
-    println!("package: {}; `npm pack` there packs it", package.display());
-    println!("page: serve {} with any server of files", site.display());
+    println!("package: {} (pack it with `npm pack`)", package.display());
+    println!("page: {} (serve it with any file server)", site.display());
     Ok(())
 }
 
@@ -83,15 +83,15 @@ fn compile() -> Result<PathBuf> {
     Ok(dir.join("glm4v_web.wasm"))
 }
 
-/// The linker runs the constructors of static values at every call of an export, ten milliseconds each, unless the
-/// program is seen to call them itself.
+/// Refuses a module whose exports run constructors of static values. They would cost ten milliseconds a call. The linker
+/// adds them unless the program calls the constructors itself.
 fn check_constructors(wasm: &Path) -> Result<()> {
     let module = fs::read(wasm).with_context(|| wasm.display().to_string())?;
     let mark = b".command_export";
     let wrapped = module.windows(mark.len()).any(|bytes| bytes == mark);
     ensure!(
         !wrapped,
-        "{}: exports run constructors at every call; see crates/glm4v-web/src/start.rs",
+        "{}: every call of an export runs constructors; see crates/glm4v-web/src/start.rs",
         wasm.display()
     );
     Ok(())
@@ -105,7 +105,7 @@ fn optimise(wasm: &Path) -> Result<()> {
     shell::run(&mut command)
 }
 
-/// What `web/package.json` asks for: wasm-opt and playwright-core.
+/// Installs the packages of `web/package.json`: wasm-opt and playwright-core.
 fn node_modules() -> Result<()> {
     if web().join("node_modules/.package-lock.json").exists() {
         return Ok(());
@@ -113,7 +113,7 @@ fn node_modules() -> Result<()> {
     let mut npm = Command::new("npm");
     npm.args(["ci", "--no-audit", "--no-fund"])
         .current_dir(web());
-    shell::run(&mut npm).context("wasm-opt comes from npm; `--quick` does without")
+    shell::run(&mut npm).context("npm installs wasm-opt; `--quick` builds without it")
 }
 
 fn sizes(wasm: &Path) -> Result<String> {
@@ -132,7 +132,7 @@ fn web() -> PathBuf {
     shell::root().join("web")
 }
 
-/// Copies a folder, but for the names in `skip`.
+/// Copies a folder without the names in `skip`.
 fn copy(from: &Path, to: &Path, skip: &[&str]) -> Result<()> {
     fs::create_dir_all(to).with_context(|| to.display().to_string())?;
     for entry in fs::read_dir(from).with_context(|| from.display().to_string())? {

@@ -4,20 +4,20 @@ use std::time::Duration;
 
 use crate::{HubError, Progress, Transfer};
 
-/// Requests that are made again while there is hope.
+/// Repeats requests that failed for a temporary reason.
 #[derive(Clone, Copy)]
 pub(crate) struct Attempts<'a> {
     pub(crate) transfer: &'a Transfer,
     pub(crate) progress: &'a dyn Progress,
-    /// Set once there is no use in going on.
+    /// Set when another thread has failed.
     pub(crate) stop: &'a AtomicBool,
 }
 
-/// A wait is looked up from this often.
-const NAP: Duration = Duration::from_millis(100);
+/// During a wait, `stop` is checked this often.
+const CHECK_EVERY: Duration = Duration::from_millis(100);
 
 impl Attempts<'_> {
-    /// Makes `request` until it succeeds, fails for good, or has failed too often.
+    /// Repeats `request` until it succeeds, fails permanently, or has failed too often.
     pub(crate) fn run<T>(
         self,
         mut request: impl FnMut() -> Result<T, HubError>,
@@ -27,18 +27,18 @@ impl Attempts<'_> {
                 Ok(value) => return Ok(value),
                 Err(error) => error,
             };
-            let asked = match &error {
+            let requested = match &error {
                 HubError::Status { retry_after, .. } => *retry_after,
                 _ => None,
             };
-            let wait = self.transfer.wait(attempt, asked);
-            let Some(wait) = wait.filter(|_| error.is_passing() && !self.is_stopped()) else {
+            let wait = self.transfer.wait(attempt, requested);
+            let Some(wait) = wait.filter(|_| error.is_temporary() && !self.is_stopped()) else {
                 return Err(error);
             };
             self.progress.retrying(&error, wait);
             self.sleep(wait);
         }
-        unreachable!("the waits run out first")
+        unreachable!("the waits end first")
     }
 
     pub(crate) fn is_stopped(self) -> bool {
@@ -47,7 +47,7 @@ impl Attempts<'_> {
 
     fn sleep(self, mut wait: Duration) {
         while !wait.is_zero() && !self.is_stopped() {
-            let nap = wait.min(NAP);
+            let nap = wait.min(CHECK_EVERY);
             thread::sleep(nap);
             wait -= nap;
         }

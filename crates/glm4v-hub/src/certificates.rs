@@ -4,7 +4,7 @@ use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
 
 use crate::HubError;
 
-/// Trusts the certificates in `file`, such as that of a company's proxy, or else those that Mozilla trusts.
+/// Trusts the certificates in `file`, of a company's proxy for example. Without a file, those that Mozilla trusts.
 pub(crate) fn tls(file: Option<&Path>) -> Result<TlsConfig, HubError> {
     let Some(file) = file else {
         return Ok(TlsConfig::default());
@@ -19,7 +19,7 @@ pub(crate) fn tls(file: Option<&Path>) -> Result<TlsConfig, HubError> {
     if certificates.is_empty() {
         return Err(HubError::Environment {
             name: "SSL_CERT_FILE",
-            expected: "a file of certificates in PEM",
+            expected: "a PEM file with certificates",
             found: format!("none in {}", file.display()),
         });
     }
@@ -43,7 +43,7 @@ mod tests {
             message.starts_with("SSL_CERT_FILE: expected ") && message.contains("ca.pem"),
             "{message}"
         );
-        // What it certifies is known when a server shows its own.
+        // The certificate itself is checked when a server is contacted.
         std::fs::write(
             &file,
             "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",

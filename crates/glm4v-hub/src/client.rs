@@ -8,7 +8,7 @@ use ureq::{Agent, Body, Proxy};
 
 use crate::{HubError, Settings, Token, Transfer, certificates, url};
 
-/// Requests to the hub, and to wherever it redirects.
+/// Sends requests to the hub, and to the hosts that it redirects to.
 #[derive(Clone, Debug)]
 pub(crate) struct Client {
     agent: Agent,
@@ -16,26 +16,26 @@ pub(crate) struct Client {
     token: Option<Token>,
 }
 
-/// An answer, and where it came from in the end.
+/// A response, and the URL after all redirects.
 #[derive(Debug)]
 pub(crate) struct Reply {
     pub(crate) url: Uri,
     response: Response<Body>,
 }
 
-/// A part of a file.
-pub(crate) struct Part {
-    /// For messages.
+/// A range of a file.
+pub(crate) struct RangeBody {
+    /// The URL for messages.
     pub(crate) url: String,
-    /// Bytes of the whole file.
+    /// The length of the whole file.
     pub(crate) file_bytes: u64,
     pub(crate) body: Box<dyn Read>,
 }
 
 const REDIRECTS: usize = 5;
-const LONGEST_FAREWELL: u64 = 64 << 10;
-/// What a server says about an error is shown up to here.
-const LONGEST_REMARK: usize = 300;
+const LONGEST_REDIRECT_BODY: u64 = 64 << 10;
+/// The maximum characters of a server's message in an error.
+const LONGEST_MESSAGE: usize = 300;
 
 impl Client {
     pub(crate) fn new(settings: &Settings) -> Result<Self, HubError> {
@@ -45,7 +45,7 @@ impl Client {
             read_timeout,
             ..
         } = settings.transfer;
-        // Redirects are followed here, because only here it is known where the token may go.
+        // `follow` handles redirects, because it must not send the token to other hosts.
         let config = Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
@@ -73,7 +73,7 @@ impl Client {
         url::parse(&text).expect("a checked endpoint and an encoded path")
     }
 
-    /// What is said about a file without sending it, by the first server that `is_enough` of, or else the last.
+    /// Requests the headers of a file. Follows redirects until `is_enough` accepts a response, or to the last one.
     pub(crate) fn head(
         &self,
         url: &Uri,
@@ -82,7 +82,7 @@ impl Client {
         self.follow(&Method::HEAD, url, None, is_enough)
     }
 
-    /// A small file as a whole.
+    /// Fetches a small file, of at most `longest` bytes.
     pub(crate) fn small(&self, url: &Uri, longest: u64) -> Result<String, HubError> {
         let reply = self.follow(&Method::GET, url, None, |_| false)?;
         reply.check(self)?;
@@ -100,7 +100,7 @@ impl Client {
             });
         }
         match (read, announced) {
-            (_, Some(expected)) if found < expected => Err(HubError::Cut {
+            (_, Some(expected)) if found < expected => Err(HubError::Truncated {
                 url,
                 expected,
                 found,
@@ -114,13 +114,13 @@ impl Client {
         }
     }
 
-    /// The bytes `range` of a file, or those of them that the file has if `may_end`.
-    pub(crate) fn part(
+    /// Requests the bytes `range` of a file. With `may_end`, the file may end inside the range.
+    pub(crate) fn range(
         &self,
         url: &Uri,
         range: Range<u64>,
         may_end: bool,
-    ) -> Result<Part, HubError> {
+    ) -> Result<RangeBody, HubError> {
         let reply = self.follow(&Method::GET, url, Some(&range), |_| false)?;
         reply.check(self)?;
         let url = reply.shown();
@@ -130,13 +130,19 @@ impl Client {
         let refuse = |expected: String, found: Option<&str>| HubError::Response {
             url: url.clone(),
             expected,
-            found: found.map_or_else(|| "none".to_owned(), |found| format!("`{}`", remark(found))),
+            found: found.map_or_else(
+                || "none".to_owned(),
+                |found| format!("`{}`", printable(found)),
+            ),
         };
         if let Some(encoding) = reply
             .header("content-encoding")
             .filter(|&name| name != "identity")
         {
-            return Err(refuse("bytes as they are".to_owned(), Some(encoding)));
+            return Err(refuse(
+                "bytes without Content-Encoding".to_owned(),
+                Some(encoding),
+            ));
         }
         let found = reply.header("content-range");
         let whole = found.and_then(|found| content_range(found, &range, may_end));
@@ -155,7 +161,7 @@ impl Client {
                 announced.as_deref(),
             ));
         }
-        Ok(Part {
+        Ok(RangeBody {
             body: Box::new(reply.response.into_body().into_reader()),
             url,
             file_bytes,
@@ -198,7 +204,7 @@ impl Client {
         if let Some(range) = range {
             request = request.header("range", format!("bytes={}-{}", range.start, range.end - 1));
         }
-        if let Some(token) = self.token.as_ref().filter(|_| self.is_ours(url)) {
+        if let Some(token) = self.token.as_ref().filter(|_| self.is_hub(url)) {
             request = request.header(AUTHORIZATION, token.header());
         }
         let request = request.body(()).map_err(|error| failed(error.into()))?;
@@ -207,7 +213,7 @@ impl Client {
         Ok(Reply { url, response })
     }
 
-    fn is_ours(&self, url: &Uri) -> bool {
+    fn is_hub(&self, url: &Uri) -> bool {
         url::same_origin(url, &self.url(""))
     }
 }
@@ -225,42 +231,43 @@ impl Reply {
         url::shown(&self.url)
     }
 
-    /// Refuses a status that says that nothing useful follows.
+    /// Refuses a status that means failure.
     pub(crate) fn check(&self, client: &Client) -> Result<(), HubError> {
         let (url, status) = (self.shown(), self.status());
-        let said = self
+        let message = self
             .header("x-error-message")
             .or(self.header("x-error-code"));
-        let said = said.map_or_else(String::new, |said| format!(" ({})", remark(said)));
+        let message =
+            message.map_or_else(String::new, |message| format!(" ({})", printable(message)));
         match status {
             200 | 206 => Ok(()),
-            401 | 403 if client.is_ours(&self.url) => Err(HubError::Denied {
+            401 | 403 if client.is_hub(&self.url) => Err(HubError::Denied {
                 url,
                 status,
-                said,
+                message,
                 advice: match client.token {
                     None => {
-                        "the model may be private or gated, or not exist; check the name, and set HF_TOKEN to a token that may read it"
+                        "the model is private or gated, or does not exist; check the name, and set HF_TOKEN to a token that may read it"
                     }
                     Some(_) => {
-                        "the model may be private or gated, or not exist; check the name, and that the token of HF_TOKEN may read it"
+                        "the model is private or gated, or does not exist; check the name, and check that the token of HF_TOKEN may read it"
                     }
                 },
             }),
-            404 => Err(HubError::NotFound { url, said }),
+            404 => Err(HubError::NotFound { url, message }),
             _ => Err(HubError::Status {
                 url,
                 status,
-                said,
+                message,
                 retry_after: self.retry_after(),
             }),
         }
     }
 
-    /// Reads what a redirect says, so that its connection serves the next request too.
+    /// Reads the body of a redirect, so that the next request can use the same connection.
     fn finish(self) {
         let body = self.response.into_body().into_reader();
-        let _ = std::io::copy(&mut body.take(LONGEST_FAREWELL), &mut std::io::sink());
+        let _ = std::io::copy(&mut body.take(LONGEST_REDIRECT_BODY), &mut std::io::sink());
     }
 
     fn retry_after(&self) -> Option<Duration> {
@@ -275,13 +282,11 @@ impl Reply {
         };
         let location = self
             .header("location")
-            .ok_or_else(|| refuse("to nowhere: no Location"))?;
+            .ok_or_else(|| refuse("without target: no Location"))?;
         let target = url::join(&self.url, location)
-            .ok_or_else(|| refuse("to what is no http or https URL"))?;
+            .ok_or_else(|| refuse("to a URL that is not http or https"))?;
         if self.url.scheme_str() == Some("https") && target.scheme_str() != Some("https") {
-            return Err(refuse(
-                "from https to http, which anyone on the way could rewrite",
-            ));
+            return Err(refuse("from https to http, which is not secure"));
         }
         Ok(target)
     }
@@ -291,8 +296,8 @@ fn is_redirect(reply: &Reply) -> bool {
     matches!(reply.status(), 301 | 302 | 303 | 307 | 308)
 }
 
-/// Bytes of the part and of the file, where `found` is the `Content-Range` that answers `asked`.
-fn content_range(found: &str, asked: &Range<u64>, may_end: bool) -> Option<(u64, u64)> {
+/// The lengths of the range and of the file, if `found` is a `Content-Range` for the range `requested`.
+fn content_range(found: &str, requested: &Range<u64>, may_end: bool) -> Option<(u64, u64)> {
     let (unit, rest) = found.trim().split_once(' ')?;
     let (range, file_bytes) = rest.trim().split_once('/')?;
     let (first, last) = range.split_once('-')?;
@@ -302,12 +307,14 @@ fn content_range(found: &str, asked: &Range<u64>, may_end: bool) -> Option<(u64,
         file_bytes.parse().ok()?,
     );
     let end = if may_end {
-        asked.end.min(file_bytes)
+        requested.end.min(file_bytes)
     } else {
-        asked.end
+        requested.end
     };
-    let valid =
-        unit == "bytes" && first == asked.start && last.checked_add(1)? == end && end <= file_bytes;
+    let valid = unit == "bytes"
+        && first == requested.start
+        && last.checked_add(1)? == end
+        && end <= file_bytes;
     (valid && first < end).then(|| (end - first, file_bytes))
 }
 
@@ -315,18 +322,18 @@ fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name)?.to_str().ok()
 }
 
-/// What a server wrote, cut to a length that fits a message.
-fn remark(text: &str) -> String {
+/// Text of a server, without control characters and shortened for an error message.
+fn printable(text: &str) -> String {
     text.chars()
         .filter(|c| !c.is_control())
-        .take(LONGEST_REMARK)
+        .take(LONGEST_MESSAGE)
         .collect()
 }
 
-/// The one error that repeats the URL, whose query may be a secret, is said without it.
+/// Hides the URL of an error, because its query may be a secret.
 fn without_url(error: ureq::Error) -> std::io::Error {
     match error {
-        ureq::Error::BadUri(_) => std::io::Error::other("not a URL that can be asked for"),
+        ureq::Error::BadUri(_) => std::io::Error::other("the URL is not valid"),
         error => error.into_io(),
     }
 }
@@ -336,7 +343,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_range_that_was_asked_for_is_taken() {
+    fn only_the_requested_range_is_accepted() {
         assert_eq!(
             content_range("bytes 5-9/20", &(5..10), false),
             Some((5, 20))
@@ -360,7 +367,7 @@ mod tests {
     }
 
     #[test]
-    fn a_first_look_may_be_longer_than_the_file() {
+    fn a_first_request_may_be_longer_than_the_file() {
         assert_eq!(content_range("bytes 0-6/7", &(0..10), true), Some((7, 7)));
         assert_eq!(content_range("bytes 0-6/7", &(0..10), false), None);
         assert_eq!(content_range("bytes 0-6/8", &(0..10), true), None);

@@ -5,10 +5,10 @@ use crate::revision::{Revision, is_commit};
 use crate::{HubError, ModelId};
 
 const COMMIT: &str = "x-repo-commit";
-/// The API's answer lists the model's files.
-const LONGEST_ANSWER: u64 = 32 << 20;
+/// The response of the API lists the model's files.
+const LONGEST_RESPONSE: u64 = 32 << 20;
 
-/// The commit that `revision` is at the hub now.
+/// Asks the hub for the commit of `revision`.
 pub(crate) fn resolve(
     client: &Client,
     model: &ModelId,
@@ -18,12 +18,12 @@ pub(crate) fn resolve(
         "{model}/resolve/{}/config.json",
         revision.encoded()
     ));
-    // The hub's own answer says it; where the hub redirects to need not.
+    // The hub sends this header. A host that it redirects to may not.
     let reply = client.head(&url, |reply| commit(reply).is_some())?;
     if let Some(commit) = commit(&reply) {
         return checked(commit, &reply.shown());
     }
-    // Some mirrors know no HEAD; what else is wrong, the API says as well.
+    // Some mirrors do not support HEAD. The API reports other errors as well.
     if !matches!(reply.status(), 405 | 501) {
         reply.check(client)?;
     }
@@ -32,7 +32,7 @@ pub(crate) fn resolve(
 
 fn ask_api(client: &Client, model: &ModelId, revision: &Revision) -> Result<String, HubError> {
     #[derive(Deserialize)]
-    struct Answer {
+    struct ModelInfo {
         sha: String,
     }
     let path = format!("api/models/{model}/revision/{}", revision.encoded());
@@ -42,20 +42,20 @@ fn ask_api(client: &Client, model: &ModelId, revision: &Revision) -> Result<Stri
         url: shown.clone(),
         found,
     };
-    let text = match client.small(&url, LONGEST_ANSWER) {
+    let text = match client.small(&url, LONGEST_RESPONSE) {
         Err(HubError::NotFound { .. }) => return Err(no_commit("neither".to_owned())),
         text => text?,
     };
-    let answer: Answer =
+    let info: ModelInfo =
         serde_json::from_str(&text).map_err(|error| no_commit(error.to_string()))?;
-    checked(&answer.sha, &shown)
+    checked(&info.sha, &shown)
 }
 
 fn commit(reply: &Reply) -> Option<&str> {
     reply.header(COMMIT)
 }
 
-/// It becomes the name of a folder.
+/// Refuses other text, because the commit becomes the name of a folder.
 fn checked(commit: &str, url: &str) -> Result<String, HubError> {
     if is_commit(commit) {
         return Ok(commit.to_owned());

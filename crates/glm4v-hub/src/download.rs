@@ -7,18 +7,18 @@ use std::thread;
 use glm4v_shards::{Chunk, Plan};
 
 use crate::attempts::Attempts;
-use crate::client::{Client, Part};
+use crate::client::{Client, RangeBody};
+use crate::partial::PartialFetch;
 use crate::remote::Source;
-use crate::unfinished::Unfinished;
 use crate::{HubError, Progress, Transfer};
 
-/// The chunks of a plan, on their way to disk.
+/// Fetches the chunks of a plan to disk.
 pub(crate) struct Download<'a> {
     pub(crate) client: &'a Client,
     pub(crate) plan: &'a Plan,
-    /// Where the plan's shards are.
+    /// The shards of the plan, in the plan's order.
     pub(crate) sources: &'a [Source],
-    pub(crate) unfinished: &'a Unfinished,
+    pub(crate) partial: &'a PartialFetch,
     pub(crate) transfer: &'a Transfer,
     pub(crate) progress: &'a dyn Progress,
 }
@@ -26,22 +26,22 @@ pub(crate) struct Download<'a> {
 const BUFFER_BYTES: usize = 128 << 10;
 
 impl Download<'_> {
-    /// Fetches the chunks that are not there yet, several at once, up to the first that fails.
+    /// Fetches the missing chunks, several at once. Stops at the first failure.
     pub(crate) fn run(&self) -> Result<(), HubError> {
         let chunks = self.plan.chunks.iter().enumerate();
-        let (done, open): (Vec<_>, Vec<_>) =
-            chunks.partition(|(number, _)| self.unfinished.is_done(*number));
-        let done = done.iter().map(|(_, chunk)| chunk.wanted()).sum();
-        self.progress.started(self.plan.wanted(), done);
+        let (done, missing): (Vec<_>, Vec<_>) =
+            chunks.partition(|(number, _)| self.partial.is_done(*number));
+        let done = done.iter().map(|(_, chunk)| chunk.tensor_bytes()).sum();
+        self.progress.started(self.plan.tensor_bytes(), done);
         let (next, stop, failure) = (
             AtomicUsize::new(0),
             AtomicBool::new(false),
             Mutex::new(None),
         );
         let work = || {
-            while let Some((number, chunk)) = open.get(next.fetch_add(1, Ordering::Relaxed)) {
+            while let Some((number, chunk)) = missing.get(next.fetch_add(1, Ordering::Relaxed)) {
                 if let Err(error) = self.fetch(*number, chunk, &stop) {
-                    // What fails after this fails because of it.
+                    // Later failures are consequences of the first.
                     if !stop.swap(true, Ordering::Relaxed) {
                         *failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
                     }
@@ -52,7 +52,7 @@ impl Download<'_> {
             }
         };
         thread::scope(|scope| {
-            for _ in 0..self.transfer.connections.clamp(1, open.len().max(1)) {
+            for _ in 0..self.transfer.connections.clamp(1, missing.len().max(1)) {
                 scope.spawn(work);
             }
         });
@@ -61,7 +61,7 @@ impl Download<'_> {
     }
 
     fn fetch(&self, number: usize, chunk: &Chunk, stop: &AtomicBool) -> Result<(), HubError> {
-        let path = self.unfinished.weights();
+        let path = self.partial.weights();
         let failed = || HubError::writing(&path, self.plan.file_bytes);
         let mut file = File::options().write(true).open(&path).map_err(failed())?;
         let mut position = chunk.range.start;
@@ -75,10 +75,10 @@ impl Download<'_> {
             return Ok(());
         }
         file.sync_data().map_err(failed())?;
-        self.unfinished.mark(number)
+        self.partial.mark(number)
     }
 
-    /// Asks for `chunk` from `position` on, which goes as far as bytes are written.
+    /// Requests `chunk` from `position` on, and moves `position` past the bytes that are written.
     fn read(
         &self,
         chunk: &Chunk,
@@ -88,21 +88,21 @@ impl Download<'_> {
     ) -> Result<(), HubError> {
         let Source { url, file_bytes } = &self.sources[chunk.shard];
         let first = *position;
-        let mut part = self.client.part(url, first..chunk.range.end, false)?;
-        if part.file_bytes != *file_bytes {
+        let mut response = self.client.range(url, first..chunk.range.end, false)?;
+        if response.file_bytes != *file_bytes {
             return Err(HubError::Response {
-                url: part.url,
+                url: response.url,
                 expected: format!("a file of {file_bytes} bytes"),
-                found: format!("one of {}", part.file_bytes),
+                found: format!("one of {}", response.file_bytes),
             });
         }
         let mut buffer = vec![0; BUFFER_BYTES];
         while *position < chunk.range.end && !stop.load(Ordering::Relaxed) {
             let left = (chunk.range.end - *position).min(buffer.len() as u64) as usize;
-            let count = read_some(&mut part, &mut buffer[..left])?;
+            let count = read_some(&mut response, &mut buffer[..left])?;
             if count == 0 {
-                return Err(HubError::Cut {
-                    url: part.url,
+                return Err(HubError::Truncated {
+                    url: response.url,
                     expected: chunk.range.end - first,
                     found: *position - first,
                 });
@@ -114,7 +114,7 @@ impl Download<'_> {
         Ok(())
     }
 
-    /// Writes what is wanted of `bytes`, and returns how much that is.
+    /// Writes the tensors' bytes among `bytes`. Returns how many were written.
     fn write(
         &self,
         chunk: &Chunk,
@@ -123,29 +123,27 @@ impl Download<'_> {
         file: &mut File,
     ) -> Result<u64, HubError> {
         let mut written = 0;
-        for (to, part) in chunk
-            .pieces
-            .iter()
-            .filter_map(|piece| piece.take(position, bytes))
-        {
-            let seek = file.seek(SeekFrom::Start(to));
-            seek.and_then(|_| file.write_all(part))
+        let copies = chunk.copies.iter();
+        for (target, tensor_bytes) in copies.filter_map(|copy| copy.overlap(position, bytes)) {
+            let seek = file.seek(SeekFrom::Start(target));
+            seek.and_then(|_| file.write_all(tensor_bytes))
                 .map_err(HubError::writing(
-                    &self.unfinished.weights(),
+                    &self.partial.weights(),
                     self.plan.file_bytes,
                 ))?;
-            written += part.len() as u64;
+            written += tensor_bytes.len() as u64;
         }
         Ok(written)
     }
 }
 
-/// As much as is there, and nothing at the end.
-fn read_some(part: &mut Part, buffer: &mut [u8]) -> Result<usize, HubError> {
-    part.body
+/// Reads the bytes that have arrived. Returns 0 at the end.
+fn read_some(response: &mut RangeBody, buffer: &mut [u8]) -> Result<usize, HubError> {
+    response
+        .body
         .read(buffer)
         .map_err(|source| HubError::Connection {
-            url: part.url.clone(),
+            url: response.url.clone(),
             source,
         })
 }

@@ -4,7 +4,7 @@ use crate::settings::ENDPOINT;
 use crate::{HubError, Settings, Token, url};
 
 impl Settings {
-    /// The settings of the environment, whose variables mean what they mean to `huggingface_hub`:
+    /// Reads the settings from the environment. The variables mean the same as in `huggingface_hub`:
     ///
     /// | Variable | Meaning |
     /// |---|---|
@@ -16,18 +16,18 @@ impl Settings {
     /// | `HF_HUB_OFFLINE`, else `TRANSFORMERS_OFFLINE` | `1`, `true`, `yes` or `on`: the network is not used |
     /// | `SSL_CERT_FILE`, else `REQUESTS_CA_BUNDLE` | certificates to trust in place of Mozilla's |
     /// | `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`, `NO_PROXY` | proxies, read when the network is used |
-    /// | `GLM4V_CACHE` | our own cache; default `glm4v` in `$XDG_CACHE_HOME`, else in the user's cache directory |
+    /// | `GLM4V_CACHE` | our tower cache; default `glm4v` in `$XDG_CACHE_HOME`, else in the user's cache directory |
     ///
-    /// An empty variable counts as none. `~`, `$NAME` and `${NAME}` are replaced in paths.
+    /// An empty variable counts as not set. `~`, `$NAME` and `${NAME}` are replaced in paths.
     ///
     /// # Errors
-    /// [`HubError`] for an endpoint that is no URL, a token that cannot be sent or read, and where a cache would have
-    /// to be in the home directory and there is none.
+    /// [`HubError`] if the endpoint is not a URL, if the token cannot be read or sent, or if a cache needs the home
+    /// directory and there is none.
     pub fn from_env() -> Result<Self, HubError> {
         Self::from_lookup(|name| Some(std::env::var_os(name)?.to_string_lossy().into_owned()))
     }
 
-    /// [`Settings::from_env`] with variables from elsewhere.
+    /// [`Settings::from_env`] with variables from `lookup`.
     ///
     /// # Errors
     /// As [`Settings::from_env`].
@@ -49,7 +49,7 @@ struct Environment<F> {
 }
 
 impl<F: Fn(&str) -> Option<String>> Environment<F> {
-    /// The first of `names` that is set, and not to nothing.
+    /// The first variable of `names` that is set and not empty.
     fn text(&self, names: &[&str]) -> Option<String> {
         let mut set = names.iter().filter_map(|name| (self.lookup)(name));
         set.find(|value| !value.is_empty())
@@ -74,7 +74,7 @@ impl<F: Fn(&str) -> Option<String>> Environment<F> {
         Ok(home.into())
     }
 
-    /// Below the home directory on every platform, as Hugging Face's programs have it.
+    /// Below the home directory on every platform, as in Hugging Face's programs.
     fn hf_home(&self) -> Result<PathBuf, HubError> {
         if let Some(home) = self.path(&["HF_HOME"]) {
             return Ok(home);
@@ -139,7 +139,7 @@ impl<F: Fn(&str) -> Option<String>> Environment<F> {
         }
     }
 
-    /// `~`, `$NAME` and `${NAME}` replaced; a variable that is not set stays as it is.
+    /// Replaces `~`, `$NAME` and `${NAME}`. Variables that are not set stay as they are.
     fn expand(&self, text: &str) -> String {
         let mut text = text.to_owned();
         if let (Some(rest), Ok(home)) = (text.strip_prefix('~'), self.home())
@@ -147,10 +147,10 @@ impl<F: Fn(&str) -> Option<String>> Environment<F> {
         {
             text = format!("{}{rest}", home.display());
         }
-        let mut pieces = text.split('$');
-        let mut expanded = pieces.next().unwrap_or_default().to_owned();
-        for piece in pieces {
-            expanded += &self.variable(piece).unwrap_or_else(|| format!("${piece}"));
+        let mut parts = text.split('$');
+        let mut expanded = parts.next().unwrap_or_default().to_owned();
+        for part in parts {
+            expanded += &self.variable(part).unwrap_or_else(|| format!("${part}"));
         }
         expanded
     }
@@ -168,7 +168,7 @@ impl<F: Fn(&str) -> Option<String>> Environment<F> {
     }
 }
 
-/// Refuses what is no hub's address. A name and password in it would not be kept from error messages of others.
+/// Refuses an address that cannot be a hub. Passwords are refused too, because other libraries would show them in errors.
 pub(crate) fn check_endpoint(endpoint: &str) -> Result<(), HubError> {
     let uri = url::parse(endpoint);
     let valid = uri.as_ref().is_some_and(|uri| {
@@ -183,7 +183,10 @@ pub(crate) fn check_endpoint(endpoint: &str) -> Result<(), HubError> {
     Err(HubError::Environment {
         name: "HF_ENDPOINT",
         expected: "a URL such as https://huggingface.co, without password and query",
-        found: uri.map_or_else(|| "no URL".to_owned(), |uri| url::shown(&uri)),
+        found: uri.map_or_else(
+            || "text that is not a URL".to_owned(),
+            |uri| url::shown(&uri),
+        ),
     })
 }
 
@@ -202,7 +205,7 @@ fn sendable(token: Token, name: &'static str) -> Result<Token, HubError> {
     Err(HubError::Environment {
         name,
         expected: "a token on one line",
-        found: "space or special characters in it".to_owned(),
+        found: "spaces or special characters".to_owned(),
     })
 }
 
@@ -224,7 +227,7 @@ mod tests {
     };
 
     #[test]
-    fn a_bare_environment_has_the_usual_places() {
+    fn an_empty_environment_has_the_usual_paths() {
         let settings = read(&[HOME]).unwrap();
         assert_eq!(settings.endpoint, "https://huggingface.co");
         assert_eq!(
@@ -238,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn the_nearer_variable_wins() {
+    fn the_more_specific_variable_wins() {
         let hf_cache = |variables: &[_]| read(&[&[HOME], variables].concat()).unwrap().hf_cache;
         let mut variables = vec![("XDG_CACHE_HOME", "/xdg")];
         assert_eq!(hf_cache(&variables), Path::new("/xdg/huggingface/hub"));
@@ -255,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn our_own_cache_can_be_elsewhere() {
+    fn the_tower_cache_can_be_moved() {
         let cache = |variables: &[_]| read(&[&[HOME], variables].concat()).unwrap().cache;
         assert_eq!(
             cache(&[("XDG_CACHE_HOME", "/xdg")]),
@@ -283,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn offline_is_said_as_elsewhere() {
+    fn offline_has_the_usual_values() {
         for (value, offline) in [
             ("1", true),
             ("ON", true),
@@ -304,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn no_home_is_needed_where_everything_is_said() {
+    fn no_home_is_needed_if_all_paths_are_set() {
         assert!(matches!(read(&[]), Err(HubError::NoHome)));
         assert!(matches!(read(&[("HF_HOME", "/hf")]), Err(HubError::NoHome)));
         assert!(read(&[("HF_HUB_CACHE", "/hf"), ("GLM4V_CACHE", "/own")]).is_ok());
@@ -333,7 +336,7 @@ mod tests {
     }
 
     #[test]
-    fn the_token_of_the_variable_before_that_of_the_file() {
+    fn the_token_of_the_variable_is_preferred_to_the_file() {
         let dir = tempfile::tempdir().unwrap();
         let home = dir.path().to_str().unwrap();
         let hf_home = [HOME, ("HF_HOME", home)];

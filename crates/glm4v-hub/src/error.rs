@@ -5,38 +5,40 @@ use std::time::Duration;
 use glm4v_config::ConfigError;
 use glm4v_shards::ShardError;
 
-/// A checkpoint that cannot be found, fetched or kept. URLs are shown without query and credentials.
+/// A checkpoint cannot be found, fetched or stored. URLs are shown without query and credentials.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum HubError {
-    /// A setting of the environment cannot be used.
+    /// An environment variable has a value that cannot be used.
     #[error("{name}: expected {expected}, found {found}")]
     Environment {
         /// The variable.
         name: &'static str,
-        /// What it may be.
+        /// The values that are allowed.
         expected: &'static str,
-        /// What it is.
+        /// Its value.
         found: String,
     },
-    /// Neither a home directory nor the variables that would stand for it.
-    #[error("no home directory: set HF_HOME and GLM4V_CACHE to the directories of the two caches")]
+    /// There is no home directory, and no variable sets the paths of the caches.
+    #[error(
+        "no home directory found: set HF_HOME and GLM4V_CACHE to the directories of the two caches"
+    )]
     NoHome,
-    /// Not the name of a model.
+    /// The text is not the name of a model.
     #[error(
         "`{found}` is not the name of a model: expected OWNER/NAME, such as zai-org/GLM-4.1V-9B-Thinking"
     )]
     Model {
-        /// What was given.
+        /// The text.
         found: String,
     },
-    /// Not the name of a revision.
+    /// The text is not the name of a revision.
     #[error("`{found}` is not a revision: expected a branch, a tag or a commit")]
     Revision {
-        /// What was given.
+        /// The text.
         found: String,
     },
-    /// The checkpoint is not in a cache, and the network must not be used.
+    /// The checkpoint is in no cache, and the network must not be used.
     #[error(
         "{model} ({revision}) is not cached{detail}, and offline mode is on; `{command}` fetches it when online"
     )]
@@ -45,15 +47,15 @@ pub enum HubError {
         model: String,
         /// The revision.
         revision: String,
-        /// What an incomplete copy lacks, or nothing.
+        /// The missing files of an incomplete copy, or nothing.
         detail: String,
         /// The command that fetches it.
         command: String,
     },
-    /// Our own cache holds nothing of the kind.
+    /// Our tower cache does not have the model or the revision.
     #[error("{}: holds no {model}{revision}", cache.display())]
     NotCached {
-        /// Our own cache.
+        /// Our tower cache.
         cache: PathBuf,
         /// The model.
         model: String,
@@ -61,106 +63,106 @@ pub enum HubError {
         revision: String,
     },
     /// Another process is fetching the model.
-    #[error("{model} is being fetched by another process; wait for it or stop it")]
+    #[error("another process is fetching {model}; wait for it or stop it")]
     Busy {
         /// The model.
         model: String,
     },
-    /// Nothing can be heard from the hub.
-    #[error("{url}: the hub cannot be reached: {source}")]
+    /// The hub cannot be reached.
+    #[error("{url}: cannot reach the hub: {source}")]
     Unreachable {
-        /// What was asked for.
+        /// The URL that was requested.
         url: String,
-        /// What went wrong.
+        /// The error of the connection.
         source: io::Error,
     },
-    /// A connection could not be made, or broke, after the hub had been reached.
+    /// A connection failed after the hub had been reached.
     #[error("{url}: {source}")]
     Connection {
-        /// What was asked for.
+        /// The URL that was requested.
         url: String,
-        /// What went wrong.
+        /// The error of the connection.
         source: io::Error,
     },
-    /// The server does not let us read this.
-    #[error("{url}: {status}{said}: {advice}")]
+    /// The server denies access.
+    #[error("{url}: {status}{message}: {advice}")]
     Denied {
-        /// What was asked for.
+        /// The URL that was requested.
         url: String,
         /// The status, 401 or 403.
         status: u16,
-        /// What the server said about it, or nothing.
-        said: String,
+        /// The server's message in parentheses, or nothing.
+        message: String,
         /// What to do.
         advice: &'static str,
     },
     /// The model, the revision or the file is not on the server.
-    #[error("{url}: 404{said}: no such model, revision or file; check the name and --revision")]
+    #[error("{url}: 404{message}: no such model, revision or file; check the name and --revision")]
     NotFound {
-        /// What was asked for.
+        /// The URL that was requested.
         url: String,
-        /// What the server said about it, or nothing.
-        said: String,
+        /// The server's message in parentheses, or nothing.
+        message: String,
     },
-    /// The server failed, or answered what no hub should.
-    #[error("{url}: expected status 200 or 206, found {status}{said}")]
+    /// The server failed, or sent a status that a hub does not send.
+    #[error("{url}: expected status 200 or 206, found {status}{message}")]
     Status {
-        /// What was asked for.
+        /// The URL that was requested.
         url: String,
         /// The status.
         status: u16,
-        /// What the server said about it, or nothing.
-        said: String,
-        /// How long it wants to be left alone.
+        /// The server's message in parentheses, or nothing.
+        message: String,
+        /// The time after which the server accepts requests again.
         retry_after: Option<Duration>,
     },
     /// A redirect that is not followed.
     #[error("{url}: redirected {problem}")]
     Redirect {
-        /// What was asked for.
+        /// The URL that was requested.
         url: String,
-        /// Why it is not followed.
+        /// The reason.
         problem: String,
     },
-    /// The server does not say which commit a revision is.
+    /// The server does not tell the commit of a revision.
     #[error(
-        "{url}: expected a commit in X-Repo-Commit or in the answer of its API, found {found}; is HF_ENDPOINT a hub?"
+        "{url}: expected a commit in the header X-Repo-Commit or in the API's response, found {found}; check HF_ENDPOINT"
     )]
     NoCommit {
-        /// What was asked for.
+        /// The URL that was requested.
         url: String,
-        /// What was there instead.
+        /// The text that was found instead.
         found: String,
     },
-    /// The server sends whole files only.
+    /// The server does not support ranges.
     #[error(
-        "{url}: the server does not serve ranges (status 200 where 206 was expected), so the vision tower cannot be fetched alone; set HF_ENDPOINT to a hub that does"
+        "{url}: the server does not serve ranges (expected status 206, found 200), which are needed to fetch the vision tower alone; set HF_ENDPOINT to another hub"
     )]
     NoRanges {
-        /// What was asked for.
+        /// The URL that was requested.
         url: String,
     },
-    /// The answer is not the one to the request.
+    /// The response does not match the request.
     #[error("{url}: expected {expected}, found {found}")]
     Response {
-        /// What was asked for.
+        /// The URL that was requested.
         url: String,
-        /// What the request asks for.
+        /// The response that matches.
         expected: String,
-        /// What came.
+        /// The response that came.
         found: String,
     },
     /// The body ended too early.
-    #[error("{url}: expected {expected} bytes, found {found} before the connection ended")]
-    Cut {
-        /// What was asked for.
+    #[error("{url}: the connection ended after {found} of {expected} bytes")]
+    Truncated {
+        /// The URL that was requested.
         url: String,
-        /// The bytes asked for.
+        /// The bytes of the response.
         expected: u64,
-        /// The bytes that came.
+        /// The bytes that arrived.
         found: u64,
     },
-    /// A model without weights in a format that is read.
+    /// The model has no weights in a supported format.
     #[error(
         "{model} at {commit}: expected model.safetensors or model.safetensors.index.json, found neither"
     )]
@@ -170,23 +172,23 @@ pub enum HubError {
         /// The commit.
         commit: String,
     },
-    /// The weights are damaged, or are not those of the tower.
+    /// The weights are damaged, or are not a vision tower.
     #[error(transparent)]
     Shards(#[from] ShardError),
-    /// A configuration is refused.
+    /// A configuration is not supported.
     #[error("{file}: {source}")]
     Config {
         /// The file or its URL.
         file: String,
-        /// Why.
+        /// The reason.
         source: ConfigError,
     },
-    /// The disk is full, or a quota is.
-    #[error("{}: no space left: {needed} bytes are needed; make room, or set GLM4V_CACHE to a directory elsewhere", path.display())]
+    /// The disk is full, or a quota is used up.
+    #[error("{}: no space left: {needed} bytes are needed; free some space, or set GLM4V_CACHE to a directory elsewhere", path.display())]
     NoSpace {
         /// The file being written.
         path: PathBuf,
-        /// Its length when whole.
+        /// Its full length.
         needed: u64,
     },
     /// The operating system refused to read or write a file.
@@ -194,7 +196,7 @@ pub enum HubError {
     Io {
         /// The file or directory.
         path: PathBuf,
-        /// What the operating system said.
+        /// The error of the operating system.
         source: io::Error,
     },
 }
@@ -205,7 +207,7 @@ impl HubError {
         |source| Self::Io { path, source }
     }
 
-    /// As [`HubError::io`], for a file that will be `needed` bytes long.
+    /// Like [`HubError::io`], for a file that needs `needed` bytes.
     pub(crate) fn writing(path: &Path, needed: u64) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
         move |source| match source.kind() {
@@ -216,18 +218,18 @@ impl HubError {
         }
     }
 
-    /// Without a network, the first request fails; there is no use in making it again and again.
-    pub(crate) fn at_first(self) -> Self {
+    /// For the first request: a failed connection means that there is no network, so no other attempt is made.
+    pub(crate) fn of_first_request(self) -> Self {
         match self {
             Self::Connection { url, source } => Self::Unreachable { url, source },
             error => error,
         }
     }
 
-    /// Whether asking again may help.
-    pub(crate) fn is_passing(&self) -> bool {
+    /// Whether another attempt may succeed.
+    pub(crate) fn is_temporary(&self) -> bool {
         match self {
-            Self::Connection { .. } | Self::Cut { .. } => true,
+            Self::Connection { .. } | Self::Truncated { .. } => true,
             Self::Status { status, .. } => matches!(status, 408 | 429 | 500 | 502..=504),
             _ => false,
         }
@@ -239,7 +241,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_full_disk_is_told_from_other_failures() {
+    fn a_full_disk_has_an_error_of_its_own() {
         let path = Path::new("/cache/model.safetensors");
         let full = HubError::writing(path, 1800)(io::ErrorKind::StorageFull.into());
         assert!(full.to_string().contains("1800 bytes are needed"), "{full}");

@@ -2,37 +2,37 @@ use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 
 use crate::attempts::Attempts;
-use crate::cache::{CONFIG, Cache, PREPROCESSOR, lacking};
 use crate::client::Client;
 use crate::download::Download;
 use crate::environment::check_endpoint;
-use crate::own::{Cached, Own, write_whole};
+use crate::hf_cache::{CONFIG, HfCache, PREPROCESSOR, missing_files};
+use crate::partial::PartialFetch;
 use crate::remote::Remote;
 use crate::revision::Revision;
-use crate::unfinished::Unfinished;
+use crate::tower_cache::{Cached, TowerCache, write_atomically};
 use crate::{HubError, ModelId, Progress, Settings, commit};
 
-/// Checkpoints by name: those in the Hugging Face cache, those in our own, and those of the hub.
+/// Finds checkpoints by name: in the Hugging Face cache, in our tower cache, and at the hub.
 #[derive(Clone, Debug)]
 pub struct Hub {
     settings: Settings,
-    theirs: Cache,
-    ours: Own,
+    hf_cache: HfCache,
+    tower_cache: TowerCache,
 }
 
 /// A search of the caches.
 #[derive(Default)]
 struct Search {
     found: Option<PathBuf>,
-    /// Incomplete copies, and what they lack.
+    /// Incomplete copies, and the files that they lack.
     incomplete: Vec<(PathBuf, Vec<String>)>,
 }
 
-/// Names of missing files in a message.
-const NAMED: usize = 3;
+/// Maximum number of missing files in a message.
+const MOST_NAMED: usize = 3;
 
 impl Hub {
-    /// The hub of the environment's settings: see [`Settings::from_env`].
+    /// A hub with the settings of the environment: see [`Settings::from_env`].
     ///
     /// # Errors
     /// As [`Settings::from_env`].
@@ -40,45 +40,45 @@ impl Hub {
         Self::new(Settings::from_env()?)
     }
 
-    /// The hub of these settings.
+    /// A hub with these settings.
     ///
     /// # Errors
-    /// [`HubError::Environment`] for an endpoint that is no URL.
+    /// [`HubError::Environment`] if the endpoint is not a URL.
     pub fn new(settings: Settings) -> Result<Self, HubError> {
         check_endpoint(&settings.endpoint)?;
         Ok(Self {
-            theirs: Cache {
+            hf_cache: HfCache {
                 root: settings.hf_cache.clone(),
             },
-            ours: Own(Cache {
-                // A folder of its own: even where both caches are in one place, none of theirs is taken for ours.
+            tower_cache: TowerCache(HfCache {
+                // A subfolder, so that both caches can have the same root without being mixed.
                 root: settings.cache.join("models"),
             }),
             settings,
         })
     }
 
-    /// The same hub with the network off limits, if `offline`; settings that say so already stay.
+    /// With `offline`, the same hub without network. Settings that are offline stay offline.
     #[must_use]
     pub fn offline(mut self, offline: bool) -> Self {
         self.settings.offline |= offline;
         self
     }
 
-    /// What this hub was made of.
+    /// The settings of this hub.
     #[must_use]
     pub const fn settings(&self) -> &Settings {
         &self.settings
     }
 
-    /// The directory of `model` in a cache, if its vision side is there as a whole. The network is never used.
+    /// The directory of `model` in a cache, if it has all vision files. The network is never used.
     ///
-    /// `revision` is a branch, a tag or a commit, whole or abbreviated; `None` is `main`. A branch or tag is the commit
-    /// that it was when a program last asked the hub: the later answer counts, whichever cache noted it. A commit is
-    /// taken from the Hugging Face cache before our own.
+    /// `revision` is a branch, a tag or a commit, full or abbreviated. `None` is `main`. For a branch or a tag, the commit
+    /// of the last request to the hub counts. If both caches recorded one, the later record counts. The Hugging Face
+    /// cache is searched before our tower cache.
     ///
     /// # Errors
-    /// [`HubError::Revision`] for what cannot be a revision.
+    /// [`HubError::Revision`] if the text cannot be a revision.
     pub fn find(
         &self,
         model: &ModelId,
@@ -87,8 +87,8 @@ impl Hub {
         Ok(self.search(model, &Revision::new(revision)?).found)
     }
 
-    /// The directory of `model` in a cache, which is fetched first if it is not there: see [`Hub::find`] and
-    /// [`Hub::fetch`]. If it is, the network is not used, though the branch may have moved on.
+    /// The directory of `model` in a cache. A model that is in no cache is fetched first: see [`Hub::find`] and
+    /// [`Hub::fetch`]. For a cached model the network is not used, even if the branch has a newer commit at the hub.
     ///
     /// # Errors
     /// As [`Hub::fetch`].
@@ -104,23 +104,22 @@ impl Hub {
         }
     }
 
-    /// The directory of the commit that `revision` of `model` is now, by the hub's word. What is in neither cache is
-    /// fetched into our own: the configurations and, of the weights, only the vision tower.
+    /// Asks the hub for the current commit of `revision`, and returns the directory of that commit. If it is in no cache,
+    /// the configurations and the vision tower are fetched into our tower cache.
     ///
-    /// The directory appears when it is whole. What an interrupted call has fetched is kept, and the next one goes on
-    /// with it. Several processes may ask for the same model: one fetches, the others wait.
+    /// The directory appears when it is complete. An interrupted fetch is continued by the next call. If several processes
+    /// fetch the same model, one fetches and the others wait.
     ///
     /// # Errors
-    /// [`HubError::Offline`] where the network is off limits, and [`HubError`] for whatever can be wrong with a
-    /// network, a server, a checkpoint and a disk. A checkpoint that could not be loaded is refused before its tensors
-    /// are fetched.
+    /// [`HubError::Offline`] if the network must not be used. Other [`HubError`]s if the network, the server, the
+    /// checkpoint or the disk fails. A checkpoint that could not be loaded is refused before its tensors are fetched.
     pub fn fetch(
         &self,
         model: &ModelId,
         revision: Option<&str>,
         progress: &dyn Progress,
     ) -> Result<PathBuf, HubError> {
-        self.ask(
+        self.fetch_commit(
             model,
             &Revision::new(revision)?,
             progress,
@@ -131,9 +130,9 @@ impl Hub {
         )
     }
 
-    /// A directory with the configurations of `model`, for what needs no weights: config.json, preprocessor_config.json
-    /// and, where it is published, video_preprocessor_config.json. That of [`Hub::find`] if there is one; any copy in a
-    /// cache, without weights too; or else these files are fetched into our own.
+    /// A directory with the configurations of `model`: config.json, preprocessor_config.json and, if published,
+    /// video_preprocessor_config.json. It may have no weights. Any copy in a cache is used before these files are fetched
+    /// into our tower cache.
     ///
     /// # Errors
     /// As [`Hub::fetch`].
@@ -146,40 +145,45 @@ impl Hub {
         let revision = Revision::new(revision)?;
         let Search { found, incomplete } = self.search(model, &revision);
         let copies = incomplete.into_iter().map(|(dir, _)| dir);
-        let noted = self.ours.0.noted(model, &revision);
-        let own = noted.map(|(_, commit)| self.ours.configs(model, &commit));
+        let recorded = self.tower_cache.0.recorded(model, &revision);
+        let configs = recorded.map(|(_, commit)| self.tower_cache.configs(model, &commit));
         let is_enough = |dir: &PathBuf| {
             let mut files = [CONFIG, PREPROCESSOR].into_iter();
             files.all(|name| dir.join(name).is_file())
         };
-        match found.into_iter().chain(copies).chain(own).find(is_enough) {
+        match found
+            .into_iter()
+            .chain(copies)
+            .chain(configs)
+            .find(is_enough)
+        {
             Some(dir) => Ok(dir),
-            None => self.ask(model, &revision, progress, |remote| {
+            None => self.fetch_commit(model, &revision, progress, |remote| {
                 self.fetch_configs(remote)
             }),
         }
     }
 
-    /// What is in our own cache.
+    /// The checkpoints in our tower cache.
     ///
     /// # Errors
-    /// [`HubError::Io`] for a cache that cannot be read; one that is not there is empty.
+    /// [`HubError::Io`] if the cache cannot be read. A cache that does not exist is empty.
     pub fn cached(&self) -> Result<Vec<Cached>, HubError> {
-        self.ours.list()
+        self.tower_cache.list()
     }
 
-    /// Removes `model` from our own cache, or one revision of it, what is unfinished as well, and returns the bytes
-    /// that this freed. The Hugging Face cache is left alone.
+    /// Removes `model`, or one revision of it, from our tower cache, with unfinished fetches. Returns how many bytes were
+    /// freed. The Hugging Face cache is not changed.
     ///
     /// # Errors
-    /// [`HubError::NotCached`] if there is nothing to remove, [`HubError::Busy`] while the model is being fetched.
+    /// [`HubError::NotCached`] if there is nothing to remove. [`HubError::Busy`] while the model is being fetched.
     pub fn remove(&self, model: &ModelId, revision: Option<&str>) -> Result<u64, HubError> {
         let revision = revision.map(str::parse).transpose()?;
-        self.ours.remove(model, revision.as_ref())
+        self.tower_cache.remove(model, revision.as_ref())
     }
 
-    /// What `fetch` makes of the commit that `revision` of `model` is by the hub's word, which is noted.
-    fn ask(
+    /// Asks the hub for the commit of `revision`, calls `fetch` with it, and records the commit.
+    fn fetch_commit(
         &self,
         model: &ModelId,
         revision: &Revision,
@@ -198,25 +202,25 @@ impl Hub {
         let client = &Client::new(&self.settings)?;
         let commit = &attempts.run(|| {
             let commit = commit::resolve(client, model, revision);
-            commit.map_err(HubError::at_first)
+            commit.map_err(HubError::of_first_request)
         })?;
-        let _lock = self.ours.lock(model, progress)?;
+        let _lock = self.tower_cache.lock(model, progress)?;
         let dir = fetch(&Remote {
             client,
             attempts,
             model,
             commit,
         })?;
-        self.ours.note(model, revision, commit)?;
+        self.tower_cache.record(model, revision, commit)?;
         Ok(dir)
     }
 
     fn fetch_configs(&self, remote: &Remote<'_>) -> Result<PathBuf, HubError> {
         let (_, texts) = remote.configs()?;
-        let dir = self.ours.configs(remote.model, remote.commit);
+        let dir = self.tower_cache.configs(remote.model, remote.commit);
         std::fs::create_dir_all(&dir).map_err(HubError::io(&dir))?;
         for (name, text) in &texts {
-            write_whole(&dir.join(name), text.as_bytes())?;
+            write_atomically(&dir.join(name), text.as_bytes())?;
         }
         Ok(dir)
     }
@@ -224,32 +228,36 @@ impl Hub {
     fn fetch_tower(&self, remote: &Remote<'_>) -> Result<PathBuf, HubError> {
         let (model, commit) = (remote.model, remote.commit);
         let tower = remote.tower()?;
-        let unfinished = Unfinished::open(&self.ours.unfinished(model, commit), &tower.plan)?;
+        let partial = PartialFetch::open(&self.tower_cache.unfinished(model, commit), &tower.plan)?;
         let download = Download {
             client: remote.client,
             plan: &tower.plan,
             sources: &tower.sources,
-            unfinished: &unfinished,
+            partial: &partial,
             transfer: remote.attempts.transfer,
             progress: remote.attempts.progress,
         };
         download.run()?;
         for (name, text) in &tower.texts {
-            unfinished.write(name, text)?;
+            partial.write(name, text)?;
         }
-        let dir = self.ours.0.snapshot(model, commit);
-        unfinished.finish(&dir)?;
+        let dir = self.tower_cache.0.snapshot(model, commit);
+        partial.finish(&dir)?;
         Ok(dir)
     }
 
     fn search(&self, model: &ModelId, revision: &Revision) -> Search {
-        let caches = [&self.theirs, &self.ours.0];
-        let mut noted: Vec<_> = caches
+        let caches = [&self.hf_cache, &self.tower_cache.0];
+        let mut recorded: Vec<_> = caches
             .into_iter()
-            .filter_map(|cache| cache.noted(model, revision))
+            .filter_map(|cache| cache.recorded(model, revision))
             .collect();
-        noted.sort();
-        let mut commits: Vec<String> = noted.into_iter().rev().map(|(_, commit)| commit).collect();
+        recorded.sort();
+        let mut commits: Vec<String> = recorded
+            .into_iter()
+            .rev()
+            .map(|(_, commit)| commit)
+            .collect();
         if commits.is_empty() && revision.is_abbreviation() {
             commits = caches
                 .into_iter()
@@ -273,17 +281,17 @@ impl Hub {
 
     fn search_commit(&self, model: &ModelId, commit: &str) -> Search {
         let mut search = Search::default();
-        for cache in [&self.theirs, &self.ours.0] {
+        for cache in [&self.hf_cache, &self.tower_cache.0] {
             let dir = cache.snapshot(model, commit);
             if !dir.is_dir() {
                 continue;
             }
-            let lacking = lacking(&dir);
-            if lacking.is_empty() {
+            let missing = missing_files(&dir);
+            if missing.is_empty() {
                 search.found = Some(dir);
                 break;
             }
-            search.incomplete.push((dir, lacking));
+            search.incomplete.push((dir, missing));
         }
         search
     }
@@ -292,13 +300,13 @@ impl Hub {
         let incomplete = self.search(model, revision).incomplete;
         let detail = incomplete
             .first()
-            .map_or_else(String::new, |(dir, lacking)| {
-                let named = lacking[..lacking.len().min(NAMED)].join(", ");
-                let more = match lacking.len().saturating_sub(NAMED) {
+            .map_or_else(String::new, |(dir, missing)| {
+                let named = missing[..missing.len().min(MOST_NAMED)].join(", ");
+                let more = match missing.len().saturating_sub(MOST_NAMED) {
                     0 => String::new(),
                     more => format!(" and {more} more"),
                 };
-                format!(" as a whole ({} lacks {named}{more})", dir.display())
+                format!(" completely ({} lacks {named}{more})", dir.display())
             });
         let option = match revision.is_default() {
             true => String::new(),

@@ -1,9 +1,9 @@
 //! GLM-V checkpoints by name.
 //!
-//! [`Hub::checkpoint`] turns `zai-org/GLM-4.1V-9B-Thinking` into a directory: the snapshot of the Hugging Face cache if
-//! the vision side is there, or else one of our own cache, fetched if need be. Of the weights only the vision tower is
-//! fetched, by ranges of the shards that hold it (1.8 GB of GLM-4.1V's 20), and kept as one safetensors file beside
-//! the configurations. [`Settings::from_env`] lists the variables that are obeyed.
+//! [`Hub::checkpoint`] turns `zai-org/GLM-4.1V-9B-Thinking` into a directory. It looks in the Hugging Face cache first,
+//! then in our tower cache. If neither has the vision files, it fetches them into the tower cache. A fetch reads only the
+//! vision tower from the shards: 1.8 of 20 GB for GLM-4.1V. The tower becomes one safetensors file beside the
+//! configurations. [`Settings::from_env`] lists the environment variables.
 //!
 //! ```no_run
 //! use glm4v_hub::Hub;
@@ -15,36 +15,36 @@
 //! # Ok::<(), glm4v_hub::HubError>(())
 //! ```
 //!
-//! A fetch asks the hub which commit the revision is and then for that commit alone. Headers and configuration are
-//! checked against each other before anything big is asked for; every answer must be exactly the range of the request;
-//! the token goes to the hub and to no host that it redirects to. What was fetched survives an interruption, chunk by
-//! chunk. [`glm4v_shards`] decides which bytes are asked for and where they go.
+//! A fetch first asks the hub for the commit of the revision. All later requests name that commit. Headers and
+//! configurations are compared before any tensor is requested. Every response must be exactly the requested range. The
+//! token is sent to the hub, and never to a host that the hub redirects to. An interrupted fetch keeps its finished
+//! chunks. [`glm4v_shards`] decides which bytes are requested and where they are written.
 
 mod attempts;
-mod cache;
 mod certificates;
 mod client;
 mod commit;
 mod download;
 mod environment;
 mod error;
+mod hf_cache;
 mod hub;
 mod model_id;
-mod own;
+mod partial;
 mod progress;
 mod remote;
 mod revision;
 mod settings;
 mod token;
+mod tower_cache;
 mod transfer;
-mod unfinished;
 mod url;
 
 pub use error::HubError;
 pub use hub::Hub;
 pub use model_id::ModelId;
-pub use own::Cached;
 pub use progress::Progress;
 pub use settings::Settings;
 pub use token::Token;
+pub use tower_cache::Cached;
 pub use transfer::Transfer;

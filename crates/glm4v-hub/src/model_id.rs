@@ -19,7 +19,7 @@ pub struct ModelId {
     name: String,
 }
 
-/// What stands between the parts of a folder's name, and therefore in no name of a model.
+/// Separates the parts of a folder's name. The name of a model must not contain it.
 const SEPARATOR: &str = "--";
 const LONGEST_PART: usize = 96;
 
@@ -30,7 +30,7 @@ impl ModelId {
     }
 
     /// The model of a folder in a cache.
-    pub(crate) fn of_folder(folder: &str) -> Option<Self> {
+    pub(crate) fn from_folder(folder: &str) -> Option<Self> {
         let mut parts = folder.split(SEPARATOR);
         let (kind, owner, name) = (parts.next()?, parts.next()?, parts.next()?);
         if kind != "models" || parts.next().is_some() {
@@ -64,15 +64,15 @@ impl fmt::Display for ModelId {
     }
 }
 
-/// The hub's rules, which also keep a name from leading out of a cache.
+/// The hub's rules. They also keep paths inside the cache.
 fn is_part(part: &str) -> bool {
-    let inner = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
-    let outer =
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    let at_the_ends =
         |byte: Option<u8>| byte.is_some_and(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
     part.len() <= LONGEST_PART
-        && part.bytes().all(inner)
-        && outer(part.bytes().next())
-        && outer(part.bytes().last())
+        && part.bytes().all(allowed)
+        && at_the_ends(part.bytes().next())
+        && at_the_ends(part.bytes().last())
         && !part.contains(SEPARATOR)
         && !part.contains("..")
 }
@@ -82,17 +82,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_survives_its_folder() {
+    fn a_folder_gives_the_name_back() {
         let model: ModelId = "zai-org/GLM-4.1V-9B-Thinking".parse().unwrap();
         assert_eq!(model.folder(), "models--zai-org--GLM-4.1V-9B-Thinking");
-        assert_eq!(ModelId::of_folder(&model.folder()), Some(model));
-        assert_eq!(ModelId::of_folder("datasets--a--b"), None);
-        assert_eq!(ModelId::of_folder("models--a--b--c"), None);
-        assert_eq!(ModelId::of_folder("models--a"), None);
+        assert_eq!(ModelId::from_folder(&model.folder()), Some(model));
+        assert_eq!(ModelId::from_folder("datasets--a--b"), None);
+        assert_eq!(ModelId::from_folder("models--a--b--c"), None);
+        assert_eq!(ModelId::from_folder("models--a"), None);
     }
 
     #[test]
-    fn names_that_lead_elsewhere_are_refused() {
+    fn names_of_other_folders_are_refused() {
         let long = format!("a/{}", "b".repeat(97));
         for name in [
             "",

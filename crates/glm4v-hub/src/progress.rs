@@ -2,15 +2,14 @@ use std::time::Duration;
 
 use crate::{HubError, ModelId};
 
-/// What a fetch tells while it runs, from several threads. A method that is not written does nothing; `()` hears
-/// nothing.
+/// Receives the progress of a fetch. Several threads call it. The default methods do nothing, and `()` uses them all.
 pub trait Progress: Sync {
-    /// Another process is fetching `model`; this one waits for it.
+    /// Another process is fetching `model`. This one waits for it.
     fn waiting(&self, model: &ModelId) {
         let _ = model;
     }
 
-    /// The tower has `total` bytes, of which `done` were fetched before.
+    /// The fetch starts. The tower has `total` bytes; `done` of them were fetched before.
     fn started(&self, total: u64, done: u64) {
         let _ = (total, done);
     }
@@ -20,7 +19,7 @@ pub trait Progress: Sync {
         let _ = bytes;
     }
 
-    /// A request failed with `error` and is made again after `wait`.
+    /// A request failed with `error`. It is repeated after `wait`.
     fn retrying(&self, error: &HubError, wait: Duration) {
         let _ = (error, wait);
     }

@@ -6,8 +6,8 @@ use glm4v_shards::{Header, Index, Limits, Plan, Shard, ShardError, tower};
 use ureq::http::Uri;
 
 use crate::attempts::Attempts;
-use crate::cache::{CONFIG, INDEX, PREPROCESSOR, SINGLE, VIDEO_PREPROCESSOR};
 use crate::client::Client;
+use crate::hf_cache::{CONFIG, INDEX, PREPROCESSOR, SINGLE, VIDEO_PREPROCESSOR};
 use crate::{HubError, ModelId, url};
 
 /// One commit of a model at the hub.
@@ -21,26 +21,26 @@ pub(crate) struct Remote<'a> {
 /// Names and texts of the small files.
 pub(crate) type Texts = Vec<(&'static str, String)>;
 
-/// What is to be fetched of a commit, found to fit together.
+/// The files to fetch of a commit. They are consistent with each other.
 pub(crate) struct Tower {
     pub(crate) texts: Texts,
     pub(crate) plan: Plan,
-    /// Where the plan's shards are.
+    /// The shards of the plan, in the plan's order.
     pub(crate) sources: Vec<Source>,
 }
 
 /// A file at the hub.
 pub(crate) struct Source {
     pub(crate) url: Uri,
-    /// How long it is.
+    /// Its length.
     pub(crate) file_bytes: u64,
 }
 
-/// The largest published index has a fifth of it.
+/// Five times the largest published index.
 const LONGEST_TEXT: u64 = 32 << 20;
 
 impl Remote<'_> {
-    /// Reads everything but the tensors, and refuses what could not be loaded.
+    /// Fetches everything except the tensors. Refuses a checkpoint that could not be loaded.
     pub(crate) fn tower(&self) -> Result<Tower, HubError> {
         let (vision, texts) = self.configs()?;
         let (file, shards) = self.shards()?;
@@ -57,7 +57,7 @@ impl Remote<'_> {
         })
     }
 
-    /// Reads the small files, and refuses what cannot be honoured.
+    /// Fetches the configurations. Refuses values that are not supported.
     pub(crate) fn configs(&self) -> Result<(VisionConfig, Texts), HubError> {
         let config = self.text(CONFIG)?;
         let vision = self.checked(CONFIG, VisionConfig::from_json(&config))?;
@@ -72,8 +72,8 @@ impl Remote<'_> {
         Ok((vision, texts))
     }
 
-    /// The files that hold the tower, and what names them in messages. Where there are one file and shards, the one
-    /// file counts, as it does to transformers.
+    /// The files with the tower, and the name of their list for messages. A single file is preferred to shards, as in
+    /// transformers.
     fn shards(&self) -> Result<(String, Vec<(Shard, Source)>), HubError> {
         if let Some(single) = published(self.shard(SINGLE))? {
             return Ok((self.shown(SINGLE), vec![single]));
@@ -112,7 +112,7 @@ impl Remote<'_> {
         }
         head.truncate(data_start as usize);
         let header = Header::parse(&head, file_bytes, &file)?;
-        // In a plan, which is compared when a fetch goes on, the name counts and not the mirror it came from.
+        // A fetch continues if its plan is the same. The plan has the name of the file, so that the mirror may change.
         let shard = Shard {
             file: name.to_owned(),
             header,
@@ -120,21 +120,25 @@ impl Remote<'_> {
         Ok((shard, Source { url, file_bytes }))
     }
 
-    /// Bytes of a file, and how long the file is.
+    /// Bytes of a file, and the length of the file.
     fn bytes(
         &self,
         url: &Uri,
         range: Range<u64>,
         may_end: bool,
     ) -> Result<(Vec<u8>, u64), HubError> {
-        let mut part = self.client.part(url, range.clone(), may_end)?;
-        let expected = range.end.min(part.file_bytes) - range.start;
+        let mut response = self.client.range(url, range.clone(), may_end)?;
+        let expected = range.end.min(response.file_bytes) - range.start;
         let mut bytes = Vec::new();
-        let read = part.body.by_ref().take(expected).read_to_end(&mut bytes);
-        let (url, found) = (part.url, bytes.len() as u64);
+        let read = response
+            .body
+            .by_ref()
+            .take(expected)
+            .read_to_end(&mut bytes);
+        let (url, found) = (response.url, bytes.len() as u64);
         match read {
-            Ok(_) if found == expected => Ok((bytes, part.file_bytes)),
-            Ok(_) => Err(HubError::Cut {
+            Ok(_) if found == expected => Ok((bytes, response.file_bytes)),
+            Ok(_) => Err(HubError::Truncated {
                 url,
                 expected,
                 found,
@@ -171,7 +175,7 @@ impl Remote<'_> {
     }
 }
 
-/// A file that need not be there.
+/// Gives `None` for a file that the model does not have.
 fn published<T>(file: Result<T, HubError>) -> Result<Option<T>, HubError> {
     match file {
         Ok(file) => Ok(Some(file)),

@@ -22,7 +22,7 @@ impl Revision {
         url::encode(&self.0)
     }
 
-    /// The folders and the name of its file below `refs`.
+    /// The folders and the name of the file below `refs`.
     pub(crate) fn components(&self) -> impl Iterator<Item = &str> {
         self.0.split('/')
     }
@@ -54,7 +54,7 @@ fn is_hex(text: &str) -> bool {
 impl FromStr for Revision {
     type Err = HubError;
 
-    /// Git's rules for names of references, which also keep one from leading out of a cache.
+    /// Git's rules for names of references. They also keep paths inside the cache.
     fn from_str(text: &str) -> Result<Self, HubError> {
         let odd = |c: char| c.is_whitespace() || c.is_control() || "\\:?*[~^\"<>|".contains(c);
         let component = |part: &str| {
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn revisions_that_lead_elsewhere_are_refused() {
+    fn revisions_of_other_folders_are_refused() {
         for name in [
             "", "/", "/a", "a/", "a//b", "..", "../a", "a/..", "a/../b", ".", "a b", "a\\b", "c:d",
             "-x", "a\n",
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn commits_are_told_from_branches() {
+    fn commits_are_distinguished_from_branches() {
         assert!(is_commit(&"0a".repeat(20)) && !is_commit("0a0a") && !is_commit(&"x".repeat(40)));
         let is_abbreviation = |text| Revision::new(Some(text)).unwrap().is_abbreviation();
         assert!(is_abbreviation("deadbee") && !is_abbreviation("main") && !is_abbreviation("dead"));

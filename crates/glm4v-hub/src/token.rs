@@ -1,11 +1,11 @@
 use std::fmt;
 
-/// A secret that lets its bearer read private and gated models. `Debug` does not show it.
+/// A secret that gives access to private and gated models. `Debug` does not show it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Token(String);
 
 impl Token {
-    /// The token in `text`, without the space around it; `None` where there is none.
+    /// The token in `text`, without surrounding space. `None` if nothing is left.
     #[must_use]
     pub fn new(text: &str) -> Option<Self> {
         let text = text.trim();
@@ -16,7 +16,7 @@ impl Token {
         format!("Bearer {}", self.0)
     }
 
-    /// Whether it can be sent: a stray line break inside would end the header.
+    /// Whether a header can contain it. A line break, for example, would end the header.
     pub(crate) fn is_sendable(&self) -> bool {
         self.0.bytes().all(|byte| byte.is_ascii_graphic())
     }

@@ -1,24 +1,24 @@
 use std::time::Duration;
 
-/// How files are fetched. The defaults suit the public hub.
+/// How files are fetched. The defaults fit the public hub.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Transfer {
-    /// Connections at once.
+    /// Parallel connections.
     pub connections: usize,
-    /// Bytes of a request at most. What has come of a request is lost when the program is stopped, and what was fetched
-    /// with another size is not gone on with.
+    /// Maximum bytes of a request. A stopped program loses the requests that are not complete. Changing this size
+    /// discards partial downloads.
     pub chunk_bytes: u64,
-    /// Bytes between two tensors that are fetched and thrown away rather than asked around.
+    /// Maximum bytes between two tensors that are fetched in one request. The bytes between them are discarded.
     pub gap_bytes: u64,
-    /// Bytes of a shard asked for at first, in the hope that its header is no longer.
+    /// Bytes of the first request to a shard. A longer header needs a second request.
     pub header_bytes: u64,
-    /// Time for reaching a server.
+    /// Maximum time to connect to a server.
     pub connect_timeout: Duration,
-    /// Time without a byte after which a connection counts as broken.
+    /// Maximum time without a byte. After it the connection counts as broken.
     pub read_timeout: Duration,
-    /// Waits before a failed request is made again; as many as there are new attempts.
+    /// The wait before each new attempt of a failed request. Their number is the number of new attempts.
     pub waits: Vec<Duration>,
-    /// The longest wait that a server can ask for (`Retry-After`).
+    /// The longest wait that a server can demand (`Retry-After`).
     pub longest_wait: Duration,
 }
 
@@ -38,10 +38,10 @@ impl Default for Transfer {
 }
 
 impl Transfer {
-    /// The wait before attempt `attempt`, or `None` if it is not to be made.
-    pub(crate) fn wait(&self, attempt: usize, asked: Option<Duration>) -> Option<Duration> {
+    /// The wait before new attempt number `attempt`, or `None` if there is no such attempt.
+    pub(crate) fn wait(&self, attempt: usize, demanded: Option<Duration>) -> Option<Duration> {
         let wait = *self.waits.get(attempt)?;
-        Some(wait.max(asked.unwrap_or_default().min(self.longest_wait)))
+        Some(wait.max(demanded.unwrap_or_default().min(self.longest_wait)))
     }
 }
 
@@ -50,10 +50,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_server_can_ask_for_more_time_but_not_for_any() {
+    fn a_server_can_demand_more_time_up_to_a_limit() {
         let transfer = Transfer::default();
-        let wait = |attempt, asked: Option<u64>| {
-            let wait = transfer.wait(attempt, asked.map(Duration::from_secs));
+        let wait = |attempt, demanded: Option<u64>| {
+            let wait = transfer.wait(attempt, demanded.map(Duration::from_secs));
             wait.map(|wait| wait.as_secs())
         };
         assert_eq!(

@@ -7,7 +7,7 @@ pub(crate) fn parse(text: &str) -> Option<Uri> {
     (known && uri.host().is_some_and(|host| !host.is_empty())).then_some(uri)
 }
 
-/// Where a redirect from `base` to `location` leads.
+/// The target of a redirect from `base` to `location`.
 pub(crate) fn join(base: &Uri, location: &str) -> Option<Uri> {
     let location = location.split('#').next().unwrap_or_default();
     let (scheme, authority) = (base.scheme_str()?, base.authority()?);
@@ -27,7 +27,7 @@ pub(crate) fn join(base: &Uri, location: &str) -> Option<Uri> {
     parse(&absolute)
 }
 
-/// Whether both are served by the same host, port and protocol, so that a secret for one may go to the other.
+/// Whether both have the same host, port and protocol. Then a secret for one may be sent to the other.
 pub(crate) fn same_origin(one: &Uri, other: &Uri) -> bool {
     let origin = |uri: &Uri| {
         let scheme = uri.scheme_str().unwrap_or_default().to_owned();
@@ -38,7 +38,7 @@ pub(crate) fn same_origin(one: &Uri, other: &Uri) -> bool {
     origin(one) == origin(other)
 }
 
-/// The URL for an error message: queries hold signatures, and what precedes the host may be a password.
+/// The URL for an error message. It has no query, which may be a signature, and no user, which may have a password.
 pub(crate) fn shown(uri: &Uri) -> String {
     let scheme = uri.scheme_str().unwrap_or_default();
     let host = uri.host().unwrap_or_default();

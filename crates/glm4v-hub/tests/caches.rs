@@ -1,4 +1,4 @@
-//! What is in the caches, and what is taken out of them.
+//! Reading, listing and removing checkpoints of the caches.
 
 mod support;
 
@@ -14,7 +14,7 @@ const SHARDS: [&str; 6] = [
     "model-00003-of-00003.safetensors",
 ];
 
-/// A hub that no request can reach.
+/// A hub that cannot be reached.
 fn unreachable(caches: &Caches) -> Hub {
     caches.hub("http://127.0.0.1:1")
 }
@@ -26,7 +26,7 @@ fn a_snapshot_of_the_hugging_face_cache_is_used_as_it_is() {
     caches.fill(&golden(SHARDED), &SHARDS, COMMIT);
     let hub = unreachable(&caches);
     let snapshot = caches
-        .theirs()
+        .hf_cache()
         .join("models--zai-org--tiny/snapshots")
         .join(COMMIT);
     for revision in [None, Some("main"), Some(COMMIT), Some(&COMMIT[..8])] {
@@ -38,7 +38,7 @@ fn a_snapshot_of_the_hugging_face_cache_is_used_as_it_is() {
     }
     assert_eq!(hub.find(&model(), Some("v2")).unwrap(), None);
     assert_eq!(hub.find(&model(), Some(OTHER_COMMIT)).unwrap(), None);
-    assert!(!caches.ours().exists());
+    assert!(!caches.tower_cache().exists());
 }
 
 #[test]
@@ -76,7 +76,7 @@ fn an_incomplete_snapshot_is_named_offline_and_fetched_online() {
         );
         let dir = hub.checkpoint(&model(), None, &()).unwrap();
         support::assert_fetched(&dir, &golden(SHARDED));
-        assert!(dir.starts_with(caches.ours()));
+        assert!(dir.starts_with(caches.tower_cache()));
         assert_eq!(hub.find(&model(), None).unwrap(), Some(dir));
     }
 }
@@ -86,7 +86,7 @@ fn an_incomplete_snapshot_is_named_offline_and_fetched_online() {
 fn a_link_to_nothing_and_a_damaged_index_are_incomplete() {
     let caches = Caches::new();
     caches.fill(&golden(SHARDED), &SHARDS, COMMIT);
-    let model_dir = caches.theirs().join("models--zai-org--tiny");
+    let model_dir = caches.hf_cache().join("models--zai-org--tiny");
     std::fs::remove_file(
         model_dir
             .join("blobs")
@@ -135,12 +135,12 @@ fn the_later_word_on_a_branch_counts() {
     };
     note(caches.own_model().join("refs/main"), 2000);
     note(
-        caches.theirs().join("models--zai-org--tiny/refs/main"),
+        caches.hf_cache().join("models--zai-org--tiny/refs/main"),
         1000,
     );
     assert_eq!(hub.find(&model(), None).unwrap(), Some(fetched));
     note(
-        caches.theirs().join("models--zai-org--tiny/refs/main"),
+        caches.hf_cache().join("models--zai-org--tiny/refs/main"),
         3000,
     );
     assert!(
@@ -154,7 +154,7 @@ fn the_later_word_on_a_branch_counts() {
 #[test]
 fn references_that_lead_elsewhere_are_not_followed() {
     let caches = Caches::new();
-    let refs = caches.theirs().join("models--zai-org--tiny/refs");
+    let refs = caches.hf_cache().join("models--zai-org--tiny/refs");
     std::fs::create_dir_all(&refs).unwrap();
     std::fs::write(refs.join("main"), "../../../../etc").unwrap();
     let hub = unreachable(&caches);
@@ -234,7 +234,7 @@ fn a_model_that_is_being_fetched_is_not_removed() {
     let hub = caches.hub(&server.url());
     hub.fetch(&model(), None, &()).unwrap();
     let lock = caches
-        .ours()
+        .tower_cache()
         .join("models/.locks/models--zai-org--tiny.lock");
     let file = std::fs::File::open(lock).unwrap();
     file.lock().unwrap();
@@ -312,6 +312,6 @@ fn configurations_of_their_cache_are_enough() {
         .hub(&server.url())
         .configs(&model(), None, &())
         .unwrap();
-    assert!(dir.starts_with(caches.theirs()), "{}", dir.display());
+    assert!(dir.starts_with(caches.hf_cache()), "{}", dir.display());
     assert!(server.requests().is_empty());
 }

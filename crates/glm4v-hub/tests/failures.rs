@@ -12,7 +12,7 @@ use support::{
     tower_bytes,
 };
 
-/// What a server with this script makes of a fetch, with no trace of a finished checkpoint.
+/// The error of a fetch from a server with this script. Asserts that no finished checkpoint is left.
 fn refused(
     name: &str,
     script: impl Fn(&Request, Answer) -> Answer + Send + Sync + 'static,
@@ -38,7 +38,7 @@ fn weights_refused(
     refused(SINGLE, script).0
 }
 
-/// Fetches from a server that fails only so often.
+/// Fetches from a server that fails a few times, then succeeds.
 fn endured(
     name: &str,
     script: impl Fn(usize, &Request, Answer) -> Answer + Send + Sync + 'static,
@@ -160,7 +160,7 @@ fn a_hub_that_cannot_be_reached_is_not_waited_for() {
         "{error}"
     );
     assert!(heard.errors.into_inner().unwrap().is_empty());
-    assert!(!caches.ours().exists());
+    assert!(!caches.tower_cache().exists());
 }
 
 #[test]
@@ -196,7 +196,10 @@ fn a_fetch_goes_on_where_the_last_one_ended() {
         .fetch(&model(), None, &heard)
         .unwrap_err();
     assert!(
-        matches!(error, HubError::Cut { .. } | HubError::Connection { .. }),
+        matches!(
+            error,
+            HubError::Truncated { .. } | HubError::Connection { .. }
+        ),
         "{error}"
     );
     let listed = caches.hub(&first.url()).cached().unwrap();
@@ -393,7 +396,7 @@ fn commits_that_are_no_commits_are_refused() {
     assert!(matches!(error, HubError::NoCommit { .. }), "{error}");
 }
 
-/// What becomes of a checkpoint whose `file` says something else; nothing but its header is asked for.
+/// The error for a checkpoint whose `file` has this text. Asserts that no tensor is requested.
 fn file_refused(file: &'static str, text: &str) -> String {
     let text = text.to_owned();
     let (error, server) = refused(SHARDED, move |request, answer| {
@@ -509,18 +512,18 @@ fn small_files_are_small() {
 #[test]
 fn a_cache_that_cannot_be_written_is_named() {
     let (server, caches) = (Server::honest(golden(SINGLE)), Caches::new());
-    std::fs::write(caches.ours(), "a file").unwrap();
+    std::fs::write(caches.tower_cache(), "a file").unwrap();
     let error = caches
         .hub(&server.url())
         .fetch(&model(), None, &())
         .unwrap_err();
     assert!(
-        matches!(&error, HubError::Io { path, .. } if path.starts_with(caches.ours())),
+        matches!(&error, HubError::Io { path, .. } if path.starts_with(caches.tower_cache())),
         "{error}"
     );
 }
 
-/// A server of the sharded checkpoint that cuts every connection for a chunk after the first `whole` ones.
+/// A server of the sharded checkpoint. After `whole` complete chunks it breaks every connection for a chunk.
 fn cut_after(whole: usize) -> Server {
     let chunks = AtomicUsize::new(0);
     Server::new(golden(SHARDED), move |request, answer| {
@@ -535,12 +538,12 @@ fn cut_after(whole: usize) -> Server {
     })
 }
 
-/// Whether a range that begins there is of tensors, and not of a header.
+/// Whether a range from `start` on has tensors, and not a header.
 fn is_chunk(start: u64) -> bool {
     start > 1350
 }
 
-/// Bytes of tensors that a server sent, answer by answer.
+/// Bytes of tensors in each response of a server.
 fn chunks(server: &Server) -> Vec<u64> {
     let sent = server.sent().into_iter();
     sent.filter(|(_, range, _)| is_chunk(range.start))

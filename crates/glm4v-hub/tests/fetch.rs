@@ -1,4 +1,4 @@
-//! What is fetched, from where, and what becomes of it.
+//! Fetches: the requests, and the files that they write.
 
 mod support;
 

@@ -1,54 +1,89 @@
-//! Our side of `cargo xtask bench`: what is asked for on standard input, one line of JSON each, is done and timed.
-//! tests/golden/serving.py answers the same with transformers.
+//! Our side of `cargo xtask bench`. It reads requests from standard input, one line of JSON each, and answers each with its
+//! time. tests/golden/serving.py answers the same requests with transformers. Other verbs make inputs for the bench.
 
 use std::io::{BufRead, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 use clap::Parser;
+use glm4v::config::{ModelType, VisionConfig};
+use glm4v::devices::{Backend, DeviceInfo, DeviceSpecs};
 use glm4v::image::imageops::FilterType;
 use glm4v::image::{RgbImage, imageops};
+use glm4v::pipeline::{Batches, InputError, Inputs};
+use glm4v::plan::{BatchLimits, InputSize, Target};
+use glm4v::preprocess::ReadOptions;
+use glm4v::weights::{Encoding, WriteOptions, write_checkpoint};
 use glm4v::{
-    Batch, DeviceInfo, DeviceSpecs, FloatDType, MediaOptions, ParallelEncoder, Patches,
+    DeviceSpec, EncodeOptions, FloatDType, LoadOptions, Patches, Plan, Preset, Processor,
     VisionEncoder,
 };
-use glm4v_tests::attention;
-use mozjpeg::{ColorSpace, Compress};
+use glm4v_tests::{attention, dtype};
+use mozjpeg::{ColorSpace, Compress, Marker};
 use serde_json::{Value, json};
 
 /// Times the encoder on request.
 #[derive(Parser)]
 enum Args {
-    /// Answer what is asked for on standard input
+    /// Answer requests from standard input
     Serve {
         /// The checkpoint
         checkpoint: PathBuf,
-        /// Where to run, as in `glm4v encode --device`
+        /// The devices, as in `glm4v encode --device`
         #[arg(long, default_value = "auto")]
         device: DeviceSpecs,
-        /// How a GPU attends: auto, backend or plain
+        /// The attention method: auto, backend or eager
         #[arg(long, default_value = "auto")]
         attention: String,
-        /// Type of the parameters: f32, f16 or bf16
-        #[arg(long, default_value = "f32")]
-        dtype: String,
+        /// The data type: f32, f16 or bf16
+        #[arg(long, default_value = "f32", value_parser = dtype)]
+        dtype: FloatDType,
     },
-    /// Write a picture in another size
+    /// Encode files, and print the peak of memory beside the plan, in bytes
+    Peak {
+        /// The preset, whose weights are random
+        preset: Preset,
+        /// The data type: f32, f16 or bf16
+        #[arg(value_parser = dtype)]
+        dtype: FloatDType,
+        /// The files
+        files: Vec<PathBuf>,
+    },
+    /// Write an image in another size
     Scale(Made),
-    /// Write a JPEG of a picture repeated over a larger size, with all its detail
-    Tile(Made),
+    /// Write an image repeated over a larger size, with all its detail: as PNG with transparency, or as JPEG
+    Tile {
+        #[command(flatten)]
+        made: Made,
+        /// Write a progressive JPEG
+        #[arg(long)]
+        progressive: bool,
+        /// Write this EXIF orientation into a JPEG
+        #[arg(long)]
+        orientation: Option<u8>,
+    },
+    /// Write a random checkpoint in bf16 of a preset's first blocks
+    FirstBlocks {
+        /// The preset
+        preset: Preset,
+        /// The number of blocks
+        blocks: usize,
+        /// The directory to write
+        output: PathBuf,
+    },
 }
 
 #[derive(clap::Args)]
 struct Made {
-    /// The picture
-    picture: PathBuf,
-    /// Pixels
+    /// The image
+    image: PathBuf,
+    /// Width in pixels
     width: u32,
-    /// Pixels
+    /// Height in pixels
     height: u32,
-    /// Where to write it
+    /// The file to write
     output: PathBuf,
 }
 
@@ -57,127 +92,191 @@ fn main() -> Result<()> {
         Args::Serve {
             checkpoint,
             device,
-            attention,
+            attention: method,
             dtype,
         } => {
             let start = Instant::now();
             let devices = device.find()?;
-            let side = Side::load(&checkpoint, &devices, &attention, &dtype)?;
+            let options = LoadOptions {
+                device,
+                dtype,
+                attention: attention(&method)?,
+                ..LoadOptions::default()
+            };
+            let encoder = VisionEncoder::load(checkpoint, &options)?;
             let seconds = start.elapsed().as_secs_f64();
-            say(&json!({"seconds": seconds, "device": description(&devices)}))?;
-            side.serve()
+            print(&json!({"seconds": seconds, "device": description(&devices)}))?;
+            Side::new(encoder).serve()
         }
+        Args::Peak {
+            preset,
+            dtype,
+            files,
+        } => peak(preset, dtype, files),
         Args::Scale(made) => {
-            let picture = glm4v::image::open(made.picture)?;
-            let scaled = picture.resize_exact(made.width, made.height, FilterType::CatmullRom);
+            let image = glm4v::image::open(made.image)?;
+            let scaled = image.resize_exact(made.width, made.height, FilterType::CatmullRom);
             Ok(scaled.save(made.output)?)
         }
-        Args::Tile(made) => {
-            let picture = glm4v::image::open(made.picture)?.into_rgb8();
-            let mut tiled = RgbImage::new(made.width, made.height);
-            imageops::tile(&mut tiled, &picture);
-            Ok(std::fs::write(made.output, jpeg(&tiled)?)?)
-        }
+        Args::Tile {
+            made,
+            progressive,
+            orientation,
+        } => tile(&made, progressive, orientation),
+        Args::FirstBlocks {
+            preset,
+            blocks,
+            output,
+        } => first_blocks(preset, blocks, &output),
     }
 }
 
-/// As cameras and Pillow write it: baseline, 4:2:0, quality 90.
-fn jpeg(picture: &RgbImage) -> Result<Vec<u8>> {
+fn peak(preset: Preset, dtype: FloatDType, files: Vec<PathBuf>) -> Result<()> {
+    let target = Target::new(Backend::Flex, dtype);
+    let limits = BatchLimits::new(&target);
+    let processor = Arc::new(Processor::from_preset(preset));
+    let mut inputs = Inputs::new(files, processor, ReadOptions::default(), limits);
+    let sizes = inputs.look_ahead().map(|input| input.map(InputSize::from));
+    let sizes = sizes.collect::<Result<Vec<_>, _>>().map_err(Clone::clone)?;
+    let options = EncodeOptions::default();
+    let plan = Plan::new(&preset.vision(), &sizes, target, &options, limits);
+    let options = LoadOptions {
+        device: DeviceSpec::from(Backend::Flex).into(),
+        dtype,
+        ..LoadOptions::default()
+    };
+    let encoder = VisionEncoder::random(preset, 1, &options)?;
+    let mut values = Vec::new();
+    for item in encoder.encode_inputs(inputs, None) {
+        values.push(item?.embeddings.into_values()?);
+    }
+    let bytes = peak_mib().map(|mib| mib * f64::from(1 << 20));
+    print(&json!({"planned": plan.host, "peak": bytes, "items": values.len()}))
+}
+
+fn tile(made: &Made, progressive: bool, orientation: Option<u8>) -> Result<()> {
+    let image = glm4v::image::open(&made.image)?;
+    if made.output.extension().is_some_and(|name| name == "png") {
+        let mut tiled = glm4v::image::RgbaImage::new(made.width, made.height);
+        imageops::tile(&mut tiled, &image.into_rgba8());
+        return Ok(tiled.save(&made.output)?);
+    }
+    let mut tiled = RgbImage::new(made.width, made.height);
+    imageops::tile(&mut tiled, &image.into_rgb8());
+    let jpeg = jpeg(&tiled, progressive, orientation)?;
+    Ok(std::fs::write(&made.output, jpeg)?)
+}
+
+/// A JPEG like those of cameras and Pillow: 4:2:0, quality 90.
+fn jpeg(image: &RgbImage, progressive: bool, orientation: Option<u8>) -> Result<Vec<u8>> {
     let mut compress = Compress::new(ColorSpace::JCS_RGB);
     compress.set_fastest_defaults();
-    compress.set_size(picture.width() as usize, picture.height() as usize);
+    compress.set_size(image.width() as usize, image.height() as usize);
     compress.set_quality(90.0);
     compress.set_chroma_sampling_pixel_sizes((2, 2), (2, 2));
+    if progressive {
+        compress.set_progressive_mode();
+    }
     let mut started = compress.start_compress(Vec::new())?;
-    started.write_scanlines(picture)?;
+    if let Some(orientation) = orientation {
+        started.write_marker(Marker::APP(1), &exif(orientation));
+    }
+    started.write_scanlines(image)?;
     Ok(started.finish()?)
 }
 
+/// EXIF data with one field, the orientation: tag 0x112, one 16-bit number.
+fn exif(orientation: u8) -> Vec<u8> {
+    let mut data = b"Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0".to_vec();
+    data.extend([orientation, 0, 0, 0, 0, 0, 0, 0]);
+    data
+}
+
+fn first_blocks(preset: Preset, depth: usize, output: &Path) -> Result<()> {
+    let vision = VisionConfig {
+        depth,
+        ..preset.vision()
+    };
+    let options = WriteOptions {
+        model_type: ModelType::Glm4v,
+        vision: &vision,
+        image_processor: &preset.image_processor(),
+        video_processor: &preset.video_processor(),
+        seed: 1,
+        encoding: Encoding::Bf16,
+    };
+    Ok(write_checkpoint(output, &options)?)
+}
+
 struct Side {
-    encoder: ParallelEncoder,
+    encoder: VisionEncoder,
     files: Vec<PathBuf>,
-    patches: Option<Patches>,
+    batches: Vec<Patches>,
 }
 
 impl Side {
-    fn load(
-        checkpoint: &PathBuf,
-        devices: &[DeviceInfo],
-        method: &str,
-        dtype: &str,
-    ) -> Result<Self> {
-        let dtype = match dtype {
-            "f32" => FloatDType::F32,
-            "f16" => FloatDType::F16,
-            "bf16" => FloatDType::BF16,
-            other => bail!("{other} is no type"),
-        };
-        let method = attention(method)?;
-        let load = |device: &DeviceInfo| {
-            let device = device.spec.open()?;
-            let (encoder, _) = VisionEncoder::from_dir_with(checkpoint, &device, dtype)?;
-            Ok(match method {
-                Some(method) => encoder.with_attention(method),
-                None => encoder,
-            })
-        };
-        let encoders = devices.iter().map(load).collect::<Result<_>>()?;
-        Ok(Self {
-            encoder: ParallelEncoder::new(encoders)?,
+    fn new(encoder: VisionEncoder) -> Self {
+        Self {
+            encoder,
             files: Vec::new(),
-            patches: None,
-        })
+            batches: Vec::new(),
+        }
     }
 
     fn serve(mut self) -> Result<()> {
         for line in std::io::stdin().lock().lines() {
-            let asked: Vec<Value> = serde_json::from_str(&line?)?;
-            let (verb, values) = asked.split_first().context("nothing is asked for")?;
+            let request: Vec<Value> = serde_json::from_str(&line?)?;
+            let (verb, values) = request.split_first().context("the request is empty")?;
             let start = Instant::now();
             let mut answer = match (verb.as_str(), values) {
                 (Some("input"), [files]) => self.input(files)?,
                 (Some("preprocess"), []) => self.preprocess()?,
                 (Some("encode"), []) => self.encode()?,
                 (Some("peak"), []) => self.peak(),
-                _ => bail!("{asked:?} is not understood"),
+                _ => bail!("unknown request {request:?}"),
             };
             answer["seconds"] = json!(start.elapsed().as_secs_f64());
-            say(&answer)?;
+            print(&answer)?;
         }
         Ok(())
     }
 
-    /// From here on, these pictures and videos; the peaks of memory are counted anew.
+    /// Sets the files of the requests that follow, and resets the peaks of memory.
     fn input(&mut self, files: &Value) -> Result<Value> {
         self.files = serde_json::from_value(files.clone())?;
-        self.patches = None;
-        forget_peak();
-        for encoder in self.encoder.encoders() {
-            encoder.model().device().memory_cleanup();
+        self.batches.clear();
+        reset_peak();
+        for device in self.encoder.devices() {
+            device.memory_cleanup();
         }
         self.preprocess()
     }
 
-    /// From files to patch rows.
+    /// Reads the files in the batches of the pipeline.
     fn preprocess(&mut self) -> Result<Value> {
-        let processor = self.encoder.encoders()[0].processor();
-        let Batch { patches, .. } = processor.read_all(&self.files, &MediaOptions::default())?;
-        let count = patches.num_patches();
-        self.patches = Some(patches);
+        self.batches.clear();
+        for batch in Batches::new(self.encoder.inputs(self.files.clone())) {
+            let inputs: Result<Vec<_>, InputError> = batch.inputs.into_iter().collect();
+            inputs?;
+            self.batches.push(batch.patches);
+        }
+        let count: usize = self.batches.iter().map(Patches::num_patches).sum();
         Ok(json!({"patches": count}))
     }
 
-    /// From patch rows to embeddings on the host.
+    /// Encodes the batches, and reads the embeddings back.
     fn encode(&mut self) -> Result<Value> {
-        let patches = self.patches.as_ref().context("no input")?;
-        let values = self.encoder.encode_values(patches)?;
-        Ok(json!({"values": values.len()}))
+        let mut count = 0;
+        for patches in &self.batches {
+            count += self.encoder.encode_values(patches)?.len();
+        }
+        Ok(json!({"values": count}))
     }
 
-    /// Of the process, and what burn took of the GPU that took most, its free pages included: it gives none back.
+    /// Peaks of the process, and of the GPU that burn used most. burn never gives GPU memory back, so it counts as used.
     fn peak(&self) -> Value {
-        let reserved = self.encoder.encoders().iter().filter_map(|encoder| {
-            let usage = encoder.model().device().memory_pool_usage()?;
+        let reserved = self.encoder.devices().filter_map(|device| {
+            let usage = device.memory_pool_usage()?;
             Some(usage.bytes_reserved as f64 / f64::from(1 << 20))
         });
         json!({"mib": peak_mib(), "gpu_mib": reserved.reduce(f64::max)})
@@ -191,14 +290,14 @@ fn description(devices: &[DeviceInfo]) -> String {
     devices.collect::<Vec<_>>().join(", ")
 }
 
-fn say(answer: &Value) -> Result<()> {
+fn print(answer: &Value) -> Result<()> {
     let mut stdout = std::io::stdout().lock();
     writeln!(stdout, "{answer}")?;
     Ok(stdout.flush()?)
 }
 
-/// Linux alone counts it anew on request; elsewhere there is no figure.
-fn forget_peak() {
+/// Only Linux can reset it. Elsewhere there is no figure.
+fn reset_peak() {
     let _ = std::fs::write("/proc/self/clear_refs", "5");
 }
 

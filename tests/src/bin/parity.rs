@@ -1,49 +1,50 @@
-//! The parity table: every stage of every golden case, on every backend asked for.
+//! Prints the parity table: every stage of every golden case, on the requested backends.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 use clap::Parser;
-use glm4v::{DeviceSpec, FloatDType, VisionEncoder};
+use glm4v::{DeviceSpec, FloatDType, LoadOptions, VisionEncoder};
 use glm4v_tests::{
-    Comparison, Expected, F32_TOLERANCE, Golden, Input, attention, compare, own_stage, time,
+    Comparison, Expected, F32_TOLERANCE, Golden, Input, attention, compare, dtype, reduced_stage,
+    time,
 };
 
 /// Compares the encoder with the reference, stage by stage.
 #[derive(Parser)]
 struct Args {
-    /// Devices to run on, as in `glm4v encode --device`
-    #[arg(long = "backend", default_values = ["flex", "ndarray", "wgpu"], value_delimiter = ',')]
+    /// Devices, as in `glm4v encode --device`
+    #[arg(long = "backend", default_values = ["flex", "ndarray"], value_delimiter = ',')]
     backends: Vec<DeviceSpec>,
-    /// Type of the parameters
+    /// The data type: f32, f16 or bf16
     #[arg(long, default_value = "f32", value_parser = dtype)]
     dtype: FloatDType,
-    /// How a GPU attends: auto, backend or plain
+    /// The attention method: auto, backend or eager
     #[arg(long, default_value = "auto")]
     attention: String,
     /// Cases to compare, by their names [default: all]
     #[arg(long = "case", value_delimiter = ',')]
     cases: Vec<String>,
-    /// Largest relative L2 of a stage in f32; 16 bits are held to the reference's own
+    /// Largest relative L2 of a stage in f32. In 16 bits the reference's own error is the measure
     #[arg(long, default_value_t = F32_TOLERANCE)]
     tolerance: f64,
-    /// Fail where a device is missing, instead of skipping it aloud
+    /// Fail if a device is missing, instead of skipping it with a message
     #[arg(long)]
     require: bool,
-    /// Time the tower on each case this often, after a first run
+    /// Timed runs of the tower on each case, after one that is not timed
     #[arg(long, default_value_t = 0)]
     repeat: usize,
-    /// A checkpoint to compare on, instead of the committed goldens
+    /// A checkpoint to compare, instead of the committed goldens
     #[arg(long, requires = "expected", requires = "inputs")]
     checkpoint: Option<PathBuf>,
-    /// What `reference.py run` wrote for that checkpoint
+    /// The file that `reference.py run` wrote for the checkpoint
     #[arg(long)]
     expected: Option<PathBuf>,
-    /// What it wrote when it ran in --dtype itself: our embeddings are held to its own error
+    /// The file that it wrote in --dtype. Its error is the measure of ours
     #[arg(long, requires = "expected")]
     own: Option<PathBuf>,
-    /// The pictures and videos that it was given
+    /// The images and videos of that run
     inputs: Vec<PathBuf>,
 }
 
@@ -53,7 +54,7 @@ fn main() -> Result<ExitCode> {
     let method = attention(&args.attention)?;
     let (mut compared, mut diverged) = (0, 0);
     for spec in &args.backends {
-        let (info, device) = match spec.find().and_then(|info| Ok((info, spec.open()?))) {
+        let info = match spec.find().and_then(|info| info.spec.open().map(|_| info)) {
             Ok(found) => found,
             Err(error) if args.require => return Err(error.into()),
             Err(error) => {
@@ -70,11 +71,13 @@ fn main() -> Result<ExitCode> {
                 println!("  SKIPPED {}: {reason}\n", golden.name);
                 continue;
             }
-            let (mut encoder, _) =
-                VisionEncoder::from_dir_with(&golden.checkpoint, &device, args.dtype)?;
-            if let Some(method) = method {
-                encoder = encoder.with_attention(method);
-            }
+            let options = LoadOptions {
+                device: (*spec).into(),
+                dtype: args.dtype,
+                attention: method,
+                ..LoadOptions::default()
+            };
+            let encoder = VisionEncoder::load(&golden.checkpoint, &options)?;
             let comparison = compare(golden, &encoder, args.dtype, args.tolerance)?;
             compared += 1;
             diverged += usize::from(!print(&golden.name, &comparison));
@@ -92,8 +95,8 @@ fn goldens(args: &Args) -> Result<Vec<Golden>> {
     let mut expected = Expected::read(expected)?;
     if let Some(own) = &args.own {
         let merger = Expected::read(own)?.stages.remove("merger");
-        let merger = merger.context("--own has no embeddings")?;
-        let stage = own_stage(args.dtype).context("--own goes with --dtype f16 or bf16")?;
+        let merger = merger.context("the file of --own has no stage merger")?;
+        let stage = reduced_stage(args.dtype).context("--own needs --dtype f16 or bf16")?;
         expected.stages.insert(stage.to_owned(), merger);
     }
     Ok(vec![Golden {
@@ -104,13 +107,13 @@ fn goldens(args: &Args) -> Result<Vec<Golden>> {
     }])
 }
 
-/// The cases of these names; without any, all.
+/// The cases with these names, or all cases if no name is given.
 fn chosen(mut goldens: Vec<Golden>, cases: &[String]) -> Result<Vec<Golden>> {
     if let Some(unknown) = cases
         .iter()
         .find(|case| goldens.iter().all(|golden| golden.name != **case))
     {
-        bail!("there is no case {unknown}");
+        bail!("there is no golden case {unknown}");
     }
     goldens.retain(|golden| cases.is_empty() || cases.contains(&golden.name));
     Ok(goldens)
@@ -130,7 +133,11 @@ fn print(name: &str, comparison: &Comparison) -> bool {
             difference.relative_l2,
             difference.max_abs,
             1.0 - difference.cosine,
-            if row.holds() { "" } else { "  <- too far" }
+            if row.holds() {
+                ""
+            } else {
+                "  <- beyond the tolerance"
+            }
         );
     }
     match comparison.first_divergence() {
@@ -151,13 +158,4 @@ fn print_times(golden: &Golden, encoder: &VisionEncoder, repeat: usize) -> Resul
         );
     }
     Ok(())
-}
-
-fn dtype(name: &str) -> Result<FloatDType, String> {
-    match name {
-        "f32" => Ok(FloatDType::F32),
-        "f16" => Ok(FloatDType::F16),
-        "bf16" => Ok(FloatDType::BF16),
-        _ => Err("expected f32, f16 or bf16".into()),
-    }
 }

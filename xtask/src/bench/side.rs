@@ -7,12 +7,12 @@ use serde_json::{Value, json};
 
 use super::table::Peak;
 
-/// One side of the comparison: a process that has loaded the tower, and does what it is asked.
+/// One side of the comparison: a process that has loaded the tower and answers requests.
 pub(super) struct Side {
     process: Child,
-    asking: ChildStdin,
+    requests: ChildStdin,
     answers: BufReader<ChildStdout>,
-    /// What it said when it was ready.
+    /// The first line that it printed, when it was ready.
     pub(super) greeting: Value,
 }
 
@@ -24,50 +24,51 @@ impl Side {
             .stdout(Stdio::piped())
             .spawn()
             .with_context(|| format!("{command:?}"))?;
-        let asking = process.stdin.take().context("no input")?;
-        let answers = BufReader::new(process.stdout.take().context("no output")?);
+        let requests = process.stdin.take().context("the process has no input")?;
+        let answers = process.stdout.take().context("the process has no output")?;
         let mut side = Self {
             process,
-            asking,
-            answers,
+            requests,
+            answers: BufReader::new(answers),
             greeting: Value::Null,
         };
         side.greeting = side.answer()?;
         Ok(side)
     }
 
-    /// From here on, these files; how many patches they are.
+    /// Sets the files of the requests that follow. Returns how many patches they have.
     pub(super) fn input(&mut self, files: &[PathBuf]) -> Result<u64> {
-        let answer = self.ask(&json!(["input", files]))?;
-        answer["patches"].as_u64().context("no patches")
+        let answer = self.request(&json!(["input", files]))?;
+        let patches = answer["patches"].as_u64();
+        patches.with_context(|| format!("expected `patches`, found {answer}"))
     }
 
-    /// How long it takes to do something.
+    /// Makes a request and returns how long it took.
     pub(super) fn seconds(&mut self, verb: &str) -> Result<f64> {
-        self.ask(&json!([verb]))?["seconds"]
-            .as_f64()
-            .context("no time")
+        let answer = self.request(&json!([verb]))?;
+        let seconds = answer["seconds"].as_f64();
+        seconds.with_context(|| format!("expected `seconds`, found {answer}"))
     }
 
-    /// Most memory since the last input.
+    /// Most memory since the files were set.
     pub(super) fn peak(&mut self) -> Result<Peak> {
-        let answer = self.ask(&json!(["peak"]))?;
+        let answer = self.request(&json!(["peak"]))?;
         Ok(Peak {
             host: answer["mib"].as_f64(),
             gpu: answer["gpu_mib"].as_f64(),
         })
     }
 
-    fn ask(&mut self, what: &Value) -> Result<Value> {
-        writeln!(self.asking, "{what}")?;
-        self.asking.flush()?;
+    fn request(&mut self, request: &Value) -> Result<Value> {
+        writeln!(self.requests, "{request}")?;
+        self.requests.flush()?;
         self.answer()
     }
 
     fn answer(&mut self) -> Result<Value> {
         let mut line = String::new();
         self.answers.read_line(&mut line)?;
-        serde_json::from_str(&line).with_context(|| format!("one side said: {line}"))
+        serde_json::from_str(&line).with_context(|| format!("expected JSON, found {line}"))
     }
 }
 

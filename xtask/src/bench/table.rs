@@ -1,29 +1,36 @@
-use std::path::Path;
-
-use anyhow::{Context, Result};
 use serde_json::Value;
 
-use super::Args;
+/// What the heading of the table says of the run.
+pub(super) struct Heading<'a> {
+    /// The device that was asked for.
+    pub(super) device: &'a str,
+    /// The attention method and features of a GPU, or nothing.
+    pub(super) options: String,
+    pub(super) preset: &'a str,
+    pub(super) repeat: u16,
+    pub(super) threads: usize,
+}
 
 /// All that was measured.
 #[derive(Default)]
 pub(super) struct Table {
     pub(super) rows: Vec<Row>,
-    /// What each side said of itself; the reference, if there is one.
+    /// The greeting of our side.
     pub(super) ours: Value,
+    /// The greeting of the reference, if there is one.
     pub(super) theirs: Value,
 }
 
-/// Most memory, in MiB, where it can be told.
+/// Most memory at once, in MiB, as far as it is known.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Peak {
-    /// Of the process.
+    /// Host memory of the process.
     pub(super) host: Option<f64>,
-    /// What the library has taken of the GPU.
+    /// GPU memory, as the library counts it.
     pub(super) gpu: Option<f64>,
 }
 
-/// One thing that both sides did, several times in turn.
+/// One task that both sides did several times. They took turns.
 pub(super) struct Row {
     dtype: String,
     input: String,
@@ -31,7 +38,7 @@ pub(super) struct Row {
     what: String,
     ours: Vec<f64>,
     theirs: Vec<f64>,
-    /// Ours and theirs.
+    /// Our peak and theirs.
     pub(super) peaks: (Peak, Option<Peak>),
 }
 
@@ -49,20 +56,31 @@ impl Row {
     }
 
     /// Adds a pair of times.
-    pub(super) fn add(&mut self, own: f64, other: Option<f64>) {
-        self.ours.push(own);
-        self.theirs.extend(other);
+    pub(super) fn add(&mut self, ours: f64, theirs: Option<f64>) {
+        self.ours.push(ours);
+        self.theirs.extend(theirs);
+    }
+
+    /// Whether this is the row of a task, a data type and an input.
+    pub(super) fn is(&self, what: &str, dtype: &str, input: &str) -> bool {
+        self.what == what && self.dtype == dtype && self.input == input
+    }
+
+    /// Our median and theirs.
+    pub(super) fn medians(&self) -> (Option<f64>, Option<f64>) {
+        let median = |seconds: &[f64]| spread(seconds).map(|[_, median, _]| median);
+        (median(&self.ours), median(&self.theirs))
     }
 
     /// The row as a line of the table.
     pub(super) fn line(&self) -> String {
         let pairs = self.ours.iter().zip(&self.theirs);
-        let ratios: Vec<f64> = pairs.map(|(own, other)| own / other).collect();
+        let ratios: Vec<f64> = pairs.map(|(ours, theirs)| ours / theirs).collect();
         let ratio = spread(&ratios).map_or(String::new(), |[_, median, _]| format!("{median:.2}"));
         let patches = self
             .patches
             .map_or(String::new(), |count| count.to_string());
-        let (own, other) = self.peaks;
+        let (ours, theirs) = self.peaks;
         format!(
             "| {} | {} | {} | {} | {} | {} | {ratio} | {} | {} |",
             self.dtype,
@@ -71,8 +89,8 @@ impl Row {
             self.what,
             times(&self.ours),
             times(&self.theirs),
-            own.cell(),
-            other.unwrap_or_default().cell(),
+            ours.cell(),
+            theirs.unwrap_or_default().cell(),
         )
     }
 }
@@ -86,59 +104,40 @@ impl Peak {
 }
 
 impl Table {
-    /// The table, under what must be known of it.
-    pub(super) fn markdown(&self, args: &Args) -> Result<String> {
-        let names = ["transformers", "torch", "torchvision"];
-        let versions = names.into_iter().filter_map(|name| {
-            let version = self.theirs["versions"][name].as_str()?;
-            Some(format!("{name} {version}"))
-        });
-        let reference = match self.theirs["device"].as_str() {
-            Some(device) => format!("{} on {device}", versions.collect::<Vec<_>>().join(", ")),
-            None => "no reference".into(),
-        };
-        let ours = self.ours["device"].as_str().unwrap_or(&args.device);
-        let with = match (args.is_on_gpu(), &args.features.join(" and ")[..]) {
-            (false, _) => String::new(),
-            (true, "") => format!(", attention {}", args.attention),
-            (true, features) => format!(", attention {}, built with {features}", args.attention),
-        };
-        let threads = match args.threads {
-            Some(threads) => threads,
-            None => std::thread::available_parallelism()?.get(),
-        };
+    /// The table, below a heading.
+    pub(super) fn markdown(&self, heading: &Heading<'_>) -> String {
+        let ours = self.ours["device"].as_str().unwrap_or(heading.device);
         let mut text = format!(
-            "{}, {threads} threads; ours on {ours}{with}; {reference}; {}. Seconds, median (minimum to maximum) of {}; the \
-             ratio is the median of the pairs'; peaks of memory in MiB.\n\n",
-            processor().unwrap_or_else(|| "unknown processor".into()),
-            args.preset,
-            args.repeat,
+            "{}, {} threads; ours on {ours}{}; {}; {}. Seconds: median (minimum to maximum) of {}. The ratio is the \
+             median of the ratios of the pairs. Peaks of memory in MiB.\n\n",
+            processor(),
+            heading.threads,
+            heading.options,
+            self.reference(),
+            heading.preset,
+            heading.repeat,
         );
-        text += "| type | photos | patches | what | ours | transformers | ratio | our peak | their peak |\n";
+        text += "| type | images | patches | task | ours | transformers | ratio | our peak | their peak |\n";
         text += "|---|---|---|---|---|---|---|---|---|\n";
         for row in &self.rows {
             text += &row.line();
             text.push('\n');
         }
-        Ok(text)
+        text
     }
-}
 
-/// Replaces the table in `file`: on GPUs, that of the backend.
-pub(super) fn put(file: &Path, args: &Args, table: &str) -> Result<()> {
-    let of = match args.is_on_gpu() {
-        true => format!("bench {}", args.backend()),
-        false => "bench".into(),
-    };
-    let [begin, end] = ["begin", "end"].map(|mark| format!("<!-- {of}: {mark} -->\n"));
-    let text = std::fs::read_to_string(file)?;
-    let missing = || format!("{}: no {begin} and {end}", file.display());
-    let (before, rest) = text.split_once(&begin).with_context(missing)?;
-    let (_, after) = rest.split_once(&end).with_context(missing)?;
-    Ok(std::fs::write(
-        file,
-        format!("{before}{begin}{table}{end}{after}"),
-    )?)
+    /// The reference's versions and device.
+    fn reference(&self) -> String {
+        let names = ["transformers", "torch", "torchvision"];
+        let versions = names.into_iter().filter_map(|name| {
+            let version = self.theirs["versions"][name].as_str()?;
+            Some(format!("{name} {version}"))
+        });
+        match self.theirs["device"].as_str() {
+            Some(device) => format!("{} on {device}", versions.collect::<Vec<_>>().join(", ")),
+            None => "no reference".into(),
+        }
+    }
 }
 
 fn times(seconds: &[f64]) -> String {
@@ -154,15 +153,19 @@ fn spread(values: &[f64]) -> Option<[f64; 3]> {
     values.sort_by(f64::total_cmp);
     let (&min, &max) = (values.first()?, values.last()?);
     let middle = |half: usize| values[half / 2];
-    // Of an even number, the mean of the two in the middle.
+    // The median of an even number of values is the mean of the middle two.
     let median = (middle(values.len() - 1) + middle(values.len())) / 2.0;
     Some([min, median, max])
 }
 
-fn processor() -> Option<String> {
-    let info = std::fs::read_to_string("/proc/cpuinfo").ok()?;
-    let line = info.lines().find(|line| line.starts_with("model name"))?;
-    Some(line.split_once(':')?.1.trim().to_owned())
+/// The name of the processor.
+pub(super) fn processor() -> String {
+    let name = || {
+        let info = std::fs::read_to_string("/proc/cpuinfo").ok()?;
+        let line = info.lines().find(|line| line.starts_with("model name"))?;
+        Some(line.split_once(':')?.1.trim().to_owned())
+    };
+    name().unwrap_or_else(|| "unknown processor".into())
 }
 
 #[cfg(test)]
@@ -172,8 +175,8 @@ mod tests {
     #[test]
     fn the_ratio_is_the_median_of_the_pairs() {
         let mut row = Row::new("f32", "336x336", Some(576), "encode");
-        for (own, other) in [(1.0, 2.0), (3.0, 3.0), (9.0, 3.0)] {
-            row.add(own, Some(other));
+        for (ours, theirs) in [(1.0, 2.0), (3.0, 3.0), (9.0, 3.0)] {
+            row.add(ours, Some(theirs));
         }
         row.peaks.0.host = Some(10.4);
         assert_eq!(
@@ -183,14 +186,14 @@ mod tests {
     }
 
     #[test]
-    fn of_two_the_median_is_between_them() {
+    fn the_median_of_two_is_their_mean() {
         assert_eq!(spread(&[4.0, 1.0]), Some([1.0, 2.5, 4.0]));
         assert_eq!(spread(&[4.0, 1.0, 2.0]), Some([1.0, 2.0, 4.0]));
         assert_eq!(spread(&[]), None);
     }
 
     #[test]
-    fn alone_there_is_no_ratio() {
+    fn one_side_alone_has_no_ratio() {
         let mut row = Row::new("f32", "a", None, "b");
         row.add(0.5, None);
         row.peaks.0.gpu = Some(7.0);

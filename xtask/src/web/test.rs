@@ -14,21 +14,21 @@ const BROWSERS: [&str; 3] = ["chromium", "chromium-browser", "google-chrome"];
 pub(crate) struct Args {
     #[command(flatten)]
     build: super::Args,
-    /// Try what `cargo xtask web` built last, instead of building
+    /// Test the last build of `cargo xtask web`, instead of building
     #[arg(long)]
     built: bool,
-    /// Skip, aloud, where Chromium, node or a compiler for wasm is missing, instead of failing
+    /// If Chromium, node or a compiler for wasm is missing: skip the tests and say so, instead of failing
     #[arg(long)]
     allow_missing: bool,
-    /// Print how long the first picture takes, instead of testing
+    /// Print how long the first image takes, instead of testing
     #[arg(long)]
     measure: bool,
-    /// Keep pictures of the page in this folder
+    /// Save screenshots of the page in this folder
     #[arg(long, value_name = "DIR")]
     screenshots: Option<PathBuf>,
 }
 
-/// Encodes the goldens in the browser, on WebGPU and on the CPU, and drives the demo page as a person would.
+/// Encodes the goldens in the browser, on WebGPU and on the CPU, and operates the demo page.
 pub(crate) fn run(args: &Args) -> Result<()> {
     let Some(browser) = BROWSERS.into_iter().find_map(program) else {
         return missing(
@@ -48,7 +48,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     node_modules()?;
     let site = shell::target_dir()?.join("browser/site");
     let mut node = Command::new("node");
-    // One test after another: two cores that play a GPU have no time for more.
+    // One test at a time: on a machine without a GPU, WebGPU runs on the CPU and takes all of it.
     match args.measure {
         true => node.arg(web().join("tests/measure.mjs")),
         false => node
@@ -78,13 +78,13 @@ fn test_files() -> Result<Vec<PathBuf>> {
 
 fn missing(args: &Args, what: &str) -> Result<()> {
     if args.allow_missing {
-        eprintln!("\n*** SKIPPED: the browser tests, for want of {what} ***\n");
+        eprintln!("\n*** SKIPPED: the browser tests. Missing: {what} ***\n");
         return Ok(());
     }
-    bail!("the browser tests need {what}; --allow-missing skips them")
+    bail!("the browser tests need {what}; install it, or skip the tests with --allow-missing")
 }
 
-/// Where a program is that can be started by name.
+/// The path of a program that can be started by its name.
 fn program(name: &str) -> Option<PathBuf> {
     let folders = std::env::var_os("PATH")?;
     let file = |folder: PathBuf| {

@@ -1,4 +1,4 @@
-//! A compiler for wasm: rustup's, or, where rustup cannot add the target, Debian's packages beside rustup's cargo.
+//! A compiler for wasm: rustup's, or Debian's packages beside rustup's cargo if rustup cannot add the target.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 
 use super::TARGET;
 
-/// Where `dpkg -x` unpacked Debian's `rustc-web` and its libraries.
+/// The variable that names the folder into which `dpkg -x` unpacked Debian's `rustc-web` and its libraries.
 const DEBIAN: &str = "GLM4V_RUSTC_WEB";
 
 /// A compiler that was found.
@@ -17,9 +17,9 @@ pub(super) enum Toolchain {
 }
 
 impl Toolchain {
-    /// Has rustup add the target, if it is not there.
+    /// Finds a compiler. Asks rustup to add the target if it is missing.
     pub(super) fn find() -> Result<Self> {
-        let sysroot = PathBuf::from(said(Command::new("rustc").args(["--print", "sysroot"]))?);
+        let sysroot = PathBuf::from(printed(Command::new("rustc").args(["--print", "sysroot"]))?);
         if sysroot.join("lib/rustlib").join(TARGET).is_dir() || added() {
             return Ok(Self::Rustup);
         }
@@ -29,18 +29,18 @@ impl Toolchain {
                 sysroot,
             }),
             None => bail!(
-                "no compiler for {TARGET}: `rustup target add {TARGET}` adds it; where rustup cannot, name in {DEBIAN} \
-                 the directory into which Debian's packages were unpacked (docs/web.md)"
+                "no compiler for {TARGET}: run `rustup target add {TARGET}`, or unpack Debian's packages and set {DEBIAN} \
+                 to their directory (docs/web.md)"
             ),
         }
     }
 
-    /// Makes `cargo` compile with it.
+    /// Makes `cargo` use this compiler.
     pub(super) fn apply(&self, cargo: &mut Command) -> Result<()> {
         let Self::Debian { unpacked, sysroot } = self else {
             return Ok(());
         };
-        let host = said(Command::new("rustc").args(["--print", "host-tuple"]))?;
+        let host = printed(Command::new("rustc").args(["--print", "host-tuple"]))?;
         let linker = sysroot.join("lib/rustlib").join(&host).join("bin/rust-lld");
         let libraries = unpacked.join("usr/lib").join(multiarch(&host));
         cargo
@@ -59,12 +59,12 @@ fn added() -> bool {
     status.is_ok_and(|status| status.success())
 }
 
-/// Debian's name of the host's directory of libraries: x86_64-unknown-linux-gnu → x86_64-linux-gnu.
+/// Debian's name for the host's library directory: x86_64-unknown-linux-gnu → x86_64-linux-gnu.
 fn multiarch(host: &str) -> String {
     host.replace("-unknown-", "-")
 }
 
-fn said(command: &mut Command) -> Result<String> {
+fn printed(command: &mut Command) -> Result<String> {
     let output = command.output().context("rustc")?;
     Ok(String::from_utf8(output.stdout)?.trim().to_owned())
 }

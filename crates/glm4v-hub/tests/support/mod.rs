@@ -1,5 +1,5 @@
-//! A hub on the loopback, which serves a directory and misbehaves on request; and the caches around it.
-#![allow(dead_code, unreachable_pub, unused_imports)] // Each test file uses its part.
+//! A hub on the loopback interface, and empty caches. The hub serves a directory, and fails on request.
+#![allow(dead_code, unreachable_pub, unused_imports)] // No test file uses all of it.
 
 mod server;
 
@@ -15,13 +15,13 @@ use tempfile::TempDir;
 
 pub use server::{Answer, Request, Server};
 
-/// The commit that the served directory is.
+/// The commit of the served directory.
 pub const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
-/// Another one.
+/// Another commit.
 pub const OTHER_COMMIT: &str = "fedcba9876543210fedcba9876543210fedcba98";
-/// The shards and their language-model tensors: `tests/golden`.
+/// A golden with shards and tensors of a language model.
 pub const SHARDED: &str = "patch14-bf16-sharded";
-/// One file.
+/// A golden with one file of weights.
 pub const SINGLE: &str = "patch14-f32";
 
 /// A tensor's type, shape and bytes.
@@ -50,12 +50,12 @@ impl Caches {
         Self { dir }
     }
 
-    pub fn theirs(&self) -> PathBuf {
-        self.dir.path().join("theirs")
+    pub fn hf_cache(&self) -> PathBuf {
+        self.dir.path().join("hf")
     }
 
-    pub fn ours(&self) -> PathBuf {
-        self.dir.path().join("ours")
+    pub fn tower_cache(&self) -> PathBuf {
+        self.dir.path().join("towers")
     }
 
     /// Requests so small that the tiny checkpoints take many, no waits, and one connection: an order that is the same
@@ -72,7 +72,7 @@ impl Caches {
                 longest_wait: Duration::ZERO,
                 ..Transfer::default()
             },
-            ..Settings::new(self.theirs(), self.ours())
+            ..Settings::new(self.hf_cache(), self.tower_cache())
         }
     }
 
@@ -82,13 +82,13 @@ impl Caches {
 
     /// Where our own cache has the model.
     pub fn own_model(&self) -> PathBuf {
-        self.ours().join("models/models--zai-org--tiny")
+        self.tower_cache().join("models/models--zai-org--tiny")
     }
 
     /// Puts `files` of `source` into the Hugging Face cache as its programs do: blobs, links to them, and a reference.
     #[cfg(unix)]
     pub fn fill(&self, source: &Path, files: &[&str], commit: &str) {
-        let model = self.theirs().join("models--zai-org--tiny");
+        let model = self.hf_cache().join("models--zai-org--tiny");
         let snapshot = model.join("snapshots").join(commit);
         std::fs::create_dir_all(model.join("blobs")).unwrap();
         std::fs::create_dir_all(model.join("refs")).unwrap();
@@ -152,7 +152,7 @@ pub fn tensors(dir: &Path, prefix: &str) -> BTreeMap<String, Tensor> {
     tensors
 }
 
-/// Asserts that `dir` holds the vision side of `source`, and nothing else.
+/// Asserts that `dir` has the vision tensors of `source` and no others.
 pub fn assert_fetched(dir: &Path, source: &Path) {
     assert_eq!(tensors(dir, ""), tensors(source, "model.visual."));
     let mut names: Vec<_> = dir

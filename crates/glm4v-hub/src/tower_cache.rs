@@ -1,11 +1,11 @@
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 
-use crate::cache::{Cache, entries, read_ref};
+use crate::hf_cache::{HfCache, entries, read_ref};
 use crate::revision::{Revision, is_commit};
 use crate::{HubError, ModelId, Progress};
 
-/// A checkpoint in our own cache.
+/// A checkpoint in our tower cache.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Cached {
@@ -13,36 +13,38 @@ pub struct Cached {
     pub model: ModelId,
     /// The commit.
     pub commit: String,
-    /// The branches and tags that were this commit when they were last asked for.
+    /// The branches and tags that had this commit at the last request to the hub.
     pub revisions: Vec<String>,
     /// The directory.
     pub path: PathBuf,
     /// Bytes on disk.
     pub bytes: u64,
-    /// Whether the fetch was interrupted; fetching again goes on with it.
+    /// Whether the fetch was interrupted. The next fetch continues it.
     pub unfinished: bool,
 }
 
-/// Our own cache, in Hugging Face's layout; what is not finished is in `unfinished/COMMIT`, not in `snapshots`.
+/// Our cache of vision towers. It has the layout of the Hugging Face cache, and unfinished fetches in
+/// `unfinished/COMMIT`.
 #[derive(Clone, Debug)]
-pub(crate) struct Own(pub(crate) Cache);
+pub(crate) struct TowerCache(pub(crate) HfCache);
 
-/// Held while a model's files change. Lock files stay, because one that is removed can be locked twice.
+/// Locks a model's files while it exists. The lock file is never removed: two processes could lock a removed file and a
+/// new one of the same name.
 pub(crate) struct Lock {
     _file: File,
 }
 
-impl Own {
+impl TowerCache {
     pub(crate) fn unfinished(&self, model: &ModelId, commit: &str) -> PathBuf {
         self.0.model(model).join("unfinished").join(commit)
     }
 
-    /// The configurations of a commit whose weights nobody wanted.
+    /// The configurations of a commit that was fetched without weights.
     pub(crate) fn configs(&self, model: &ModelId, commit: &str) -> PathBuf {
         self.0.model(model).join("configs").join(commit)
     }
 
-    /// Waits for other processes that are busy with `model`.
+    /// Locks `model`. Waits while another process has the lock.
     pub(crate) fn lock(&self, model: &ModelId, progress: &dyn Progress) -> Result<Lock, HubError> {
         let (path, file) = self.lock_file(model)?;
         match file.try_lock() {
@@ -76,8 +78,8 @@ impl Own {
         Ok((path.clone(), file.map_err(HubError::io(&path))?))
     }
 
-    /// Notes that `revision` is `commit` now.
-    pub(crate) fn note(
+    /// Records that `revision` has `commit` now.
+    pub(crate) fn record(
         &self,
         model: &ModelId,
         revision: &Revision,
@@ -89,7 +91,7 @@ impl Own {
         let path = self.0.ref_file(model, revision);
         let dir = path.parent().expect("a folder of refs");
         fs::create_dir_all(dir).map_err(HubError::io(dir))?;
-        write_whole(&path, commit.as_bytes())
+        write_atomically(&path, commit.as_bytes())
     }
 
     pub(crate) fn list(&self) -> Result<Vec<Cached>, HubError> {
@@ -100,7 +102,7 @@ impl Own {
             Ok(_) => {}
         }
         let models = entries(root).into_iter();
-        let models = models.filter_map(|path| ModelId::of_folder(path.file_name()?.to_str()?));
+        let models = models.filter_map(|path| ModelId::from_folder(path.file_name()?.to_str()?));
         Ok(models.flat_map(|model| self.list_model(&model)).collect())
     }
 
@@ -125,7 +127,7 @@ impl Own {
         finished.chain(unfinished).collect()
     }
 
-    /// Every noted revision, and its commit.
+    /// Every recorded revision, and its commit.
     fn refs(&self, model: &ModelId) -> Vec<(String, String)> {
         let (mut found, mut folders) = (Vec::new(), vec![(String::new(), self.0.refs(model))]);
         while let Some((prefix, folder)) = folders.pop() {
@@ -145,7 +147,7 @@ impl Own {
         found
     }
 
-    /// Removes what there is of `model`, or of one revision of it, and returns how many bytes that were.
+    /// Removes `model`, or one revision of it. Returns how many bytes were freed.
     pub(crate) fn remove(
         &self,
         model: &ModelId,
@@ -170,26 +172,26 @@ impl Own {
         }
         let _lock = self.try_lock(model)?;
         let all = self.list_model(model);
-        let (gone, kept): (Vec<_>, Vec<_>) = all.into_iter().partition(matches);
-        if gone.is_empty() && (revision.is_some() || !kept.is_empty()) {
+        let (removed, remaining): (Vec<_>, Vec<_>) = all.into_iter().partition(matches);
+        if removed.is_empty() && (revision.is_some() || !remaining.is_empty()) {
             return Err(nothing());
         }
-        for cached in &gone {
+        for cached in &removed {
             remove_dir(&cached.path)?;
         }
         let dir = self.0.model(model);
-        if kept.is_empty() {
+        if remaining.is_empty() {
             remove_dir(&dir)?;
         } else {
-            self.forget(model, &gone)?;
+            self.remove_refs(model, &removed)?;
         }
-        Ok(gone.iter().map(|cached| cached.bytes).sum())
+        Ok(removed.iter().map(|cached| cached.bytes).sum())
     }
 
-    /// Removes the notes of commits that are `gone`.
-    fn forget(&self, model: &ModelId, gone: &[Cached]) -> Result<(), HubError> {
+    /// Removes the references to `removed` commits.
+    fn remove_refs(&self, model: &ModelId, removed: &[Cached]) -> Result<(), HubError> {
         for (name, commit) in self.refs(model) {
-            if gone.iter().any(|cached| cached.commit == commit) {
+            if removed.iter().any(|cached| cached.commit == commit) {
                 let path = self.0.refs(model).join(name);
                 fs::remove_file(&path).map_err(HubError::io(&path))?;
             }
@@ -198,27 +200,27 @@ impl Own {
     }
 }
 
-/// Writes a small file under a temporary name and renames it.
-pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), HubError> {
+/// Writes a small file under a temporary name, then renames it.
+pub(crate) fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), HubError> {
     let needed = bytes.len() as u64;
     let dir = path.parent().expect("a file in a folder");
     let mut file = tempfile::Builder::new()
         .prefix(".tmp-")
         .make_in(dir, |path| {
-            // Unlike a temporary file's own way: as readable as other files of a cache.
+            // `tempfile` would create it readable by the owner only. Files of a cache are readable by all.
             File::options().write(true).create_new(true).open(path)
         });
     let file = file
         .as_mut()
         .map_err(|error| HubError::writing(path, needed)(error.kind().into()))?;
     let written = std::io::Write::write_all(file.as_file_mut(), bytes);
-    // Renamed without it, the file could be empty after a power cut.
+    // Without this, the renamed file could be empty after a power failure.
     let written = written.and_then(|()| file.as_file().sync_all());
     written.map_err(HubError::writing(path, needed))?;
     fs::rename(file.path(), path).map_err(HubError::io(path))
 }
 
-/// Removes a folder, if it is there.
+/// Removes a folder, if it exists.
 pub(crate) fn remove_dir(dir: &Path) -> Result<(), HubError> {
     match fs::remove_dir_all(dir) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(HubError::io(dir)(error)),
@@ -231,7 +233,7 @@ fn commit_of(path: &Path) -> Option<String> {
     is_commit(name).then(|| name.to_owned())
 }
 
-/// Bytes that a folder takes on disk.
+/// The disk space of a folder, in bytes.
 fn bytes_of(dir: &Path) -> u64 {
     let bytes = |path: PathBuf| match path.symlink_metadata() {
         Ok(metadata) if metadata.is_dir() => bytes_of(&path),
@@ -241,7 +243,7 @@ fn bytes_of(dir: &Path) -> u64 {
     entries(dir).into_iter().map(bytes).sum()
 }
 
-/// A file that is being fetched has its whole length from the beginning, and holes where nothing was written.
+/// An unfinished file has its full length from the start. Bytes that are not written yet take no disk space.
 #[cfg(unix)]
 fn on_disk(metadata: &fs::Metadata) -> u64 {
     use std::os::unix::fs::MetadataExt;

@@ -7,14 +7,11 @@ use glm4v_shards::Index;
 use crate::revision::{Revision, is_commit};
 use crate::{HubError, ModelId};
 
-/// A cache in Hugging Face's layout: `models--OWNER--NAME` with `refs/REVISION` and `snapshots/COMMIT`.
+/// A cache with the layout of Hugging Face: `models--OWNER--NAME` with `refs/REVISION` and `snapshots/COMMIT`.
 #[derive(Clone, Debug)]
-pub(crate) struct Cache {
+pub(crate) struct HfCache {
     pub(crate) root: PathBuf,
 }
-
-/// What a directory lacks for being a checkpoint's vision side; nothing if it is one.
-pub(crate) type Lacking = Vec<String>;
 
 pub(crate) const CONFIG: &str = "config.json";
 pub(crate) const PREPROCESSOR: &str = "preprocessor_config.json";
@@ -22,7 +19,7 @@ pub(crate) const VIDEO_PREPROCESSOR: &str = "video_preprocessor_config.json";
 pub(crate) const SINGLE: &str = "model.safetensors";
 pub(crate) const INDEX: &str = "model.safetensors.index.json";
 
-impl Cache {
+impl HfCache {
     pub(crate) fn model(&self, model: &ModelId) -> PathBuf {
         self.root.join(model.folder())
     }
@@ -45,8 +42,8 @@ impl Cache {
         file
     }
 
-    /// The commit that `revision` was when it was last asked for, and when that was.
-    pub(crate) fn noted(
+    /// The commit of `revision` at the last request to the hub, and the time of that request.
+    pub(crate) fn recorded(
         &self,
         model: &ModelId,
         revision: &Revision,
@@ -57,7 +54,7 @@ impl Cache {
         Some((time.unwrap_or(SystemTime::UNIX_EPOCH), commit))
     }
 
-    /// The commits of `model` that begin with `start` and have a snapshot.
+    /// The commits of `model` that have a snapshot and begin with `start`.
     pub(crate) fn commits(&self, model: &ModelId, start: &str) -> Vec<String> {
         let names = entries(&self.snapshots(model)).into_iter();
         let names = names.filter_map(|path| Some(path.file_name()?.to_str()?.to_owned()));
@@ -74,7 +71,7 @@ pub(crate) fn read_ref(file: &Path) -> Option<String> {
     is_commit(commit).then(|| commit.to_owned())
 }
 
-/// What is in a directory, in order; nothing if there is no directory.
+/// The paths in a directory, sorted. Empty if there is no directory.
 pub(crate) fn entries(dir: &Path) -> Vec<PathBuf> {
     let entries = dir.read_dir().into_iter().flatten().flatten();
     let mut paths: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
@@ -82,8 +79,8 @@ pub(crate) fn entries(dir: &Path) -> Vec<PathBuf> {
     paths
 }
 
-/// What of the vision side is not in `dir`. A link to what is no longer there counts as missing.
-pub(crate) fn lacking(dir: &Path) -> Lacking {
+/// The vision files that `dir` lacks. A dangling link counts as missing.
+pub(crate) fn missing_files(dir: &Path) -> Vec<String> {
     let configs = [CONFIG, PREPROCESSOR].map(str::to_owned);
     let mut names: Vec<String> = configs.into();
     match shards(dir) {
@@ -94,7 +91,7 @@ pub(crate) fn lacking(dir: &Path) -> Lacking {
     names
 }
 
-/// The files that hold the vision tower in `dir`, whether they are there or not.
+/// The names of the files with the vision tower, whether `dir` has them or not.
 fn shards(dir: &Path) -> Result<Vec<String>, HubError> {
     let index = dir.join(INDEX);
     if dir.join(SINGLE).is_file() || !index.is_file() {

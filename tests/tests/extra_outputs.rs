@@ -1,25 +1,24 @@
-//! What the tower gives beside the embeddings.
+//! Hidden states and attention beside the embeddings.
 
-use glm4v::{
-    AttentionQuery, Device, DeviceSpec, GridThw, Patches, Preset, Stage, Tensor, VisionEncoder,
-    Wanted,
+use glm4v::model::Stage;
+use glm4v::{AttentionQuery, EncodeOptions, GridThw, Patches, Tensor, VisionEncoder};
+use glm4v_tests::{
+    Difference, Expected, F32_TOLERANCE, Golden, load_options, reference_patches, tiny_encoder,
 };
-use glm4v_tests::{Difference, Expected, F32_TOLERANCE, Golden, reference_patches};
 use ndarray::Array2;
 
 fn encoder() -> VisionEncoder {
-    let flex: Device = "flex".parse::<DeviceSpec>().unwrap().open().unwrap();
-    VisionEncoder::random(Preset::Tiny, 1, &flex).unwrap()
+    tiny_encoder("flex").unwrap()
 }
 
-/// Two clips and a picture, equal segments apart.
+/// Two videos and an image, with equal segments apart.
 fn patches(encoder: &VisionEncoder) -> Patches {
     let grids = [[2, 4, 6], [1, 2, 2], [3, 4, 6]]
         .map(GridThw::from)
         .to_vec();
     let wave = |(row, column): (usize, usize)| ((row * 31 + column * 7) as f32).sin();
     let rows = Array2::from_shape_fn((48 + 4 + 72, encoder.config().patch_dim()), wave);
-    Patches::new(rows, grids).unwrap()
+    Patches::from_pixel_values(rows, grids).unwrap()
 }
 
 fn values<const D: usize>(tensor: &Tensor<D>) -> Vec<f32> {
@@ -27,7 +26,7 @@ fn values<const D: usize>(tensor: &Tensor<D>) -> Vec<f32> {
 }
 
 #[test]
-fn hidden_states_lie_where_their_patches_do() {
+fn hidden_states_are_at_the_place_of_their_patches() {
     let encoder = encoder();
     let patches = patches(&encoder);
     let (mut block, mut downsampled) = (Vec::new(), Vec::new());
@@ -36,16 +35,15 @@ fn hidden_states_lie_where_their_patches_do() {
         Stage::Downsample => downsampled = values(&x),
         _ => {}
     };
-    encoder
-        .encode_observed(&patches, Some(&mut observe))
-        .unwrap();
-    let wanted = Wanted {
+    encoder.encode_observed(&patches, &mut observe).unwrap();
+    let options = EncodeOptions {
+        last_hidden_state: true,
         hidden_states: vec![0],
-        ..Wanted::default()
+        ..EncodeOptions::default()
     };
-    let details = encoder.encode_with(&patches, &wanted).unwrap();
-    assert_eq!(values(&details.last_hidden_state), downsampled);
-    let maps = &details.hidden_states[0];
+    let output = encoder.encode_with(&patches, &options).unwrap();
+    assert_eq!(values(&output.last_hidden_state.unwrap()), downsampled);
+    let maps = &output.hidden_states[0];
     let width = encoder.config().hidden_size;
     let mut first = 0;
     for (map, grid) in maps.iter().zip(patches.grids()) {
@@ -69,55 +67,55 @@ fn hidden_states_lie_where_their_patches_do() {
 }
 
 #[test]
-fn what_there_is_not_is_refused() {
+fn blocks_and_patches_that_do_not_exist_are_refused() {
     let encoder = encoder();
     let patches = patches(&encoder);
-    let refused = |wanted: Wanted| {
+    let refused = |options: EncodeOptions| {
         encoder
-            .encode_with(&patches, &wanted)
+            .encode_with(&patches, &options)
             .unwrap_err()
             .to_string()
     };
-    let block = refused(Wanted {
+    let block = refused(EncodeOptions {
         hidden_states: vec![1],
-        ..Wanted::default()
+        ..EncodeOptions::default()
     });
-    assert_eq!(block, "expected a block from 0 to 0, found 1");
+    assert_eq!(block, "block 1 does not exist: expected 0 to 0");
     for (query, error) in [
         (
             AttentionQuery {
                 item: 3,
                 ..Default::default()
             },
-            "an item from 0 to 2, found 3",
+            "item 3 does not exist: expected 0 to 2",
         ),
         (
             AttentionQuery {
                 t: 2,
                 ..Default::default()
             },
-            "a temporal patch from 0 to 1, found 2",
+            "temporal patch 2 does not exist: expected 0 to 1",
         ),
         (
             AttentionQuery {
                 y: 4,
                 ..Default::default()
             },
-            "a row of patches from 0 to 3, found 4",
+            "row of patches 4 does not exist: expected 0 to 3",
         ),
         (
             AttentionQuery {
                 x: 6,
                 ..Default::default()
             },
-            "a column of patches from 0 to 5, found 6",
+            "column of patches 6 does not exist: expected 0 to 5",
         ),
     ] {
-        let wanted = Wanted {
+        let options = EncodeOptions {
             attention: vec![query],
-            ..Wanted::default()
+            ..EncodeOptions::default()
         };
-        let found = refused(wanted);
+        let found = refused(options);
         assert!(found.contains(error), "{found}");
     }
 }
@@ -127,16 +125,18 @@ fn items_have_maps_too() {
     let encoder = encoder();
     let patches = patches(&encoder);
     let embeddings = encoder.encode(&patches).unwrap();
-    let all = values(&embeddings.embeddings);
+    let all = values(&embeddings.tensor);
     let items: Vec<_> = embeddings.items().collect();
     assert_eq!(items[2].map().dims(), [3, 2, 3, 256]);
     assert_eq!(items[2].num_tokens(), 18);
     assert_eq!(values(&items[2].map()), all[13 * 256..]);
 }
 
-/// The attention of chosen patches, recorded from the reference's eager attention (`tests/golden/detail_cases.py`).
-#[test]
-fn attention_is_the_references() {
+/// Compares the attention of chosen patches with the reference's eager attention (`tests/golden/detail_cases.py`).
+fn attention_is_the_references(backend: &str) {
+    let Some(options) = load_options(backend) else {
+        return;
+    };
     let mut compared = 0;
     for golden in Golden::all().unwrap() {
         let file = golden.checkpoint.join("details.safetensors");
@@ -144,36 +144,38 @@ fn attention_is_the_references() {
             continue;
         }
         let expected = Expected::read(&file).unwrap().stages;
-        for device in ["flex", "wgpu"] {
-            let device = match device.parse::<DeviceSpec>().unwrap().open() {
-                Ok(device) => device,
-                Err(error) => {
-                    eprintln!("SKIPPED {device}: {error}");
-                    continue;
-                }
-            };
-            let encoder = VisionEncoder::from_dir(&golden.checkpoint, &device).unwrap();
-            let patches = reference_patches(&golden, encoder.config().patch_dim()).unwrap();
-            let wanted = Wanted {
-                attention: expected.keys().map(|name| query(name)).collect(),
-                ..Wanted::default()
-            };
-            let details = encoder.encode_with(&patches, &wanted).unwrap();
-            for ((name, expected), found) in expected.iter().zip(&details.attention) {
-                let difference = Difference::new(&values(found), expected);
-                let case = &golden.name;
-                assert!(
-                    difference.relative_l2 <= F32_TOLERANCE,
-                    "{case} {name}: {difference:?}"
-                );
-                compared += 1;
-            }
+        let encoder = VisionEncoder::load(&golden.checkpoint, &options).unwrap();
+        let patches = reference_patches(&golden, encoder.config().patch_dim()).unwrap();
+        let options = EncodeOptions {
+            attention: expected.keys().map(|name| query(name)).collect(),
+            ..EncodeOptions::default()
+        };
+        let output = encoder.encode_with(&patches, &options).unwrap();
+        for ((name, expected), found) in expected.iter().zip(&output.attention) {
+            let difference = Difference::new(&values(found), expected);
+            let case = &golden.name;
+            assert!(
+                difference.relative_l2 <= F32_TOLERANCE,
+                "{case} {name}: {difference:?}"
+            );
+            compared += 1;
         }
     }
     assert!(compared >= 6, "{compared} compared");
 }
 
-/// As in `attention.1:0:2:3:4`: block, item, temporal patch, row, column.
+#[test]
+fn attention_on_flex() {
+    attention_is_the_references("flex");
+}
+
+#[test]
+#[cfg_attr(not(feature = "wgpu"), ignore = "needs the feature wgpu")]
+fn attention_on_wgpu() {
+    attention_is_the_references("wgpu");
+}
+
+/// The query of a name such as `attention.1:0:2:3:4`: block, item, temporal patch, row, column.
 fn query(name: &str) -> AttentionQuery {
     let (_, numbers) = name.split_once('.').unwrap();
     let numbers: Vec<usize> = numbers

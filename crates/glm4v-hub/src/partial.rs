@@ -6,14 +6,14 @@ use std::sync::{Mutex, PoisonError};
 use glm4v_shards::Plan;
 
 use crate::HubError;
-use crate::cache::SINGLE;
-use crate::own::{remove_dir, write_whole};
+use crate::hf_cache::SINGLE;
+use crate::tower_cache::{remove_dir, write_atomically};
 
-/// A checkpoint that is being fetched: `checkpoint/`, which is renamed when it is whole, and beside it which plan it
-/// follows and which of the plan's chunks it has.
-pub(crate) struct Unfinished {
+/// A fetch that is not finished. Its folder has the incomplete `checkpoint/`, the plan of the fetch, and one mark for
+/// each chunk that is complete. The checkpoint is renamed when all chunks are.
+pub(crate) struct PartialFetch {
     dir: PathBuf,
-    /// One byte a chunk: a byte is written as a whole or not at all, whenever the program is stopped.
+    /// One byte for each chunk. A single byte cannot be half written when the program is stopped.
     marks: Mutex<File>,
     done: Vec<bool>,
 }
@@ -22,10 +22,10 @@ const PLAN: &str = "plan.json";
 const MARKS: &str = "chunks";
 const CHECKPOINT: &str = "checkpoint";
 const DONE: u8 = b'1';
-const OPEN: u8 = b'0';
+const NOT_DONE: u8 = b'0';
 
-impl Unfinished {
-    /// Goes on with what is in `dir` if it was begun by the same plan, or else begins anew.
+impl PartialFetch {
+    /// Continues the fetch in `dir` if its plan is the same. Otherwise starts a new one.
     pub(crate) fn open(dir: &Path, plan: &Plan) -> Result<Self, HubError> {
         let text = serde_json::to_string(plan).expect("a plan is JSON");
         if !continues(dir, plan, &text) {
@@ -44,12 +44,12 @@ impl Unfinished {
         })
     }
 
-    /// Whether chunk `number` was there when this was opened.
+    /// Whether chunk `number` was complete when this was opened.
     pub(crate) fn is_done(&self, number: usize) -> bool {
         self.done[number]
     }
 
-    /// Notes that chunk `number` is on disk.
+    /// Records that chunk `number` is on disk.
     pub(crate) fn mark(&self, number: usize) -> Result<(), HubError> {
         let mut marks = self.marks.lock().unwrap_or_else(PoisonError::into_inner);
         let seek = marks.seek(SeekFrom::Start(number as u64));
@@ -61,16 +61,16 @@ impl Unfinished {
         self.dir.join(CHECKPOINT).join(SINGLE)
     }
 
-    /// Puts a small file beside the weights.
+    /// Writes a small file beside the weights.
     pub(crate) fn write(&self, name: &str, text: &str) -> Result<(), HubError> {
-        write_whole(&self.dir.join(CHECKPOINT).join(name), text.as_bytes())
+        write_atomically(&self.dir.join(CHECKPOINT).join(name), text.as_bytes())
     }
 
-    /// Moves the checkpoint to `target`, whole.
+    /// Moves the complete checkpoint to `target`.
     pub(crate) fn finish(self, target: &Path) -> Result<(), HubError> {
         let parent = target.parent().expect("a folder of snapshots");
         fs::create_dir_all(parent).map_err(HubError::io(parent))?;
-        // An incomplete one, or this would not have been fetched.
+        // If there is one, it is incomplete: a complete one is not fetched again.
         remove_dir(target)?;
         fs::rename(self.dir.join(CHECKPOINT), target).map_err(HubError::io(target))?;
         drop(self.marks);
@@ -85,12 +85,12 @@ fn continues(dir: &Path, plan: &Plan, text: &str) -> bool {
         .metadata()
         .map(|metadata| metadata.len());
     let marks = fs::read(dir.join(MARKS)).unwrap_or_default();
-    fs::read_to_string(dir.join(PLAN)).is_ok_and(|begun| begun == text)
+    fs::read_to_string(dir.join(PLAN)).is_ok_and(|old| old == text)
         && file_bytes.is_ok_and(|bytes| bytes == plan.file_bytes)
         && marks.len() == plan.chunks.len()
 }
 
-/// The plan is written last: without it, what is there does not count.
+/// Writes the plan last. A folder without a plan is ignored.
 fn begin(dir: &Path, plan: &Plan, text: &str) -> Result<(), HubError> {
     remove_dir(dir)?;
     let checkpoint = dir.join(CHECKPOINT);
@@ -103,6 +103,6 @@ fn begin(dir: &Path, plan: &Plan, text: &str) -> Result<(), HubError> {
         file.sync_data()
     };
     write().map_err(HubError::writing(&path, plan.file_bytes))?;
-    write_whole(&dir.join(MARKS), &vec![OPEN; plan.chunks.len()])?;
-    write_whole(&dir.join(PLAN), text.as_bytes())
+    write_atomically(&dir.join(MARKS), &vec![NOT_DONE; plan.chunks.len()])?;
+    write_atomically(&dir.join(PLAN), text.as_bytes())
 }

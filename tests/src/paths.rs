@@ -1,0 +1,23 @@
+use std::path::{Path, PathBuf};
+
+/// The folder of the goldens.
+#[must_use]
+pub fn golden_dir() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("golden")
+}
+
+/// An image of `tests/images`.
+#[must_use]
+pub fn image_path(name: impl AsRef<Path>) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("images")
+        .join(name)
+}
+
+/// A video of `tests/videos`.
+#[must_use]
+pub fn video_path(name: impl AsRef<Path>) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("videos")
+        .join(name)
+}

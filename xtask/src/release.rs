@@ -1,0 +1,116 @@
+//! Programs and checkpoints of full size, for what compares or times them.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result};
+
+use crate::shell;
+
+/// The full-size tower that is compared and timed unless another is named.
+pub(crate) const PRESET: &str = "glm-4.1v-9b";
+/// The image that is encoded.
+pub(crate) const IMAGE: &str = "tests/images/coffee-336.jpg";
+
+/// Optimised programs, and a folder for what they make.
+pub(crate) struct Release {
+    /// The folder of the programs.
+    programs: PathBuf,
+    /// The folder of checkpoints, images and embeddings.
+    pub(crate) work: PathBuf,
+}
+
+impl Release {
+    /// Builds the programs with these features and no others: backends, `fusion`, `autotune`. An index after a colon is
+    /// ignored.
+    pub(crate) fn build<'a>(features: impl IntoIterator<Item = &'a str>) -> Result<Self> {
+        let features: Vec<String> = features
+            .into_iter()
+            .filter_map(|feature| feature.split(':').next())
+            .flat_map(|name| [format!("glm4v-tests/{name}"), format!("glm4v-cli/{name}")])
+            .collect();
+        let mut command = shell::cargo(["build", "--release", "--quiet", "--bins"]);
+        command.args(["--package", "glm4v-tests", "--package", "glm4v-cli"]);
+        command.args(["--no-default-features", "--features", &features.join(",")]);
+        shell::run(&mut command)?;
+        let target = shell::target_dir()?;
+        let work = target.join("full");
+        std::fs::create_dir_all(&work).with_context(|| work.display().to_string())?;
+        Ok(Self {
+            programs: target.join("release"),
+            work,
+        })
+    }
+
+    /// A command that starts one of the programs: `glm4v`, `bench`, `parity`.
+    pub(crate) fn program(&self, name: &str) -> Command {
+        Command::new(self.programs.join(name))
+    }
+
+    /// A random checkpoint in bf16. The same preset gives the same weights each time.
+    pub(crate) fn checkpoint(&self, preset: &str) -> Result<PathBuf> {
+        let checkpoint = self.work.join(preset);
+        if !checkpoint.exists() {
+            let mut init = self.program("glm4v");
+            init.args(["init", "--preset", preset, "--seed", "1"]);
+            init.args(["--dtype", "bf16", "-o"]).arg(&checkpoint);
+            shell::run(&mut init)?;
+        }
+        Ok(checkpoint)
+    }
+
+    /// The first blocks of the full-size tower, and the rest of the checkpoint with them.
+    pub(crate) fn first_blocks(&self, preset: &str, count: u32) -> Result<PathBuf> {
+        let checkpoint = self.work.join(format!("{preset}-{count}-blocks"));
+        if !checkpoint.exists() {
+            let mut make = self.program("bench");
+            make.args(["first-blocks", preset, &count.to_string()]);
+            shell::run(make.arg(&checkpoint))?;
+        }
+        Ok(checkpoint)
+    }
+
+    /// The image in another size, `WIDTHxHEIGHT`.
+    pub(crate) fn scaled(&self, size: &str) -> Result<PathBuf> {
+        if size == "336x336" {
+            return Ok(image());
+        }
+        let sides = size.split_once('x');
+        let (width, height) = sides.with_context(|| format!("{size}: expected WIDTHxHEIGHT"))?;
+        self.made(&format!("photo-{size}.png"), "scale", &[width, height])
+    }
+
+    /// A file that the program `bench` makes from the image, once: `bench VERB IMAGE ARGUMENTS FILE`.
+    pub(crate) fn made(&self, file: &str, verb: &str, arguments: &[&str]) -> Result<PathBuf> {
+        let file = self.work.join(file);
+        if !file.exists() {
+            let mut make = self.program("bench");
+            make.arg(verb).arg(image()).args(arguments).arg(&file);
+            shell::run(&mut make)?;
+        }
+        Ok(file)
+    }
+}
+
+/// The image that is encoded.
+pub(crate) fn image() -> PathBuf {
+    shell::root().join(IMAGE)
+}
+
+/// Makes a program use so many threads.
+pub(crate) fn set_threads(command: &mut Command, threads: Option<usize>) {
+    if let Some(threads) = threads {
+        command.env("RAYON_NUM_THREADS", threads.to_string());
+    }
+}
+
+/// The text of `file` with `new` between the marks `<!-- name: begin -->` and `<!-- name: end -->`.
+pub(crate) fn replace_between_marks(file: &Path, name: &str, new: &str) -> Result<()> {
+    let [begin, end] = ["begin", "end"].map(|mark| format!("<!-- {name}: {mark} -->\n"));
+    let text = std::fs::read_to_string(file).with_context(|| file.display().to_string())?;
+    let missing = || format!("{}: no line {begin} or no line {end}", file.display());
+    let (before, rest) = text.split_once(&begin).with_context(missing)?;
+    let (_, after) = rest.split_once(&end).with_context(missing)?;
+    let text = format!("{before}{begin}{new}{end}{after}");
+    std::fs::write(file, text).with_context(|| file.display().to_string())
+}
