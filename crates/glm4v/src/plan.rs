@@ -9,7 +9,7 @@
 //! let grid = Processor::from_preset(Preset::Glm41V9B).grid(1080, 1920)?; // height, width
 //! let target = Target::new(Backend::Webgpu, FloatDType::F16);
 //! let plan = Plan::new(&config, &[InputSize::image(grid)], target, &options, BatchLimits::new(&target));
-//! let budget = MemoryBudget { allowed: Some(3 << 30), machine: None };
+//! let budget = MemoryBudget { allowed: Some(4 << 30), machine: None };
 //! assert!(budget.check(&plan).is_ok());
 //! # Ok::<(), glm4v::Error>(())
 //! ```
