@@ -66,7 +66,7 @@ fn every_frame_is_pyavs() {
     let Some(Videos { files, .. }) = videos() else {
         return;
     };
-    assert_eq!(files.len(), 2);
+    assert!(files.len() >= 2, "videos are missing");
     for (name, expected) in files {
         let video = open_video(&video_path(&name)).unwrap();
         let info = video.metadata();
@@ -135,7 +135,7 @@ fn every_video_gives_the_references_rows_bit_for_bit() {
     let Some(Videos { options, cases, .. }) = videos() else {
         return;
     };
-    assert_eq!(cases.len(), 8);
+    assert!(cases.len() >= 8, "cases are missing");
     for case in &cases {
         check_case(case, &options[&case.options]);
     }

@@ -14,6 +14,7 @@ const BYTES_AT_ONCE: usize = 1 << 20;
 #[derive(Debug)]
 pub(crate) struct WeightsFile {
     pub(crate) path: PathBuf,
+    #[cfg(unix)]
     file: File,
 }
 
@@ -25,7 +26,12 @@ impl WeightsFile {
         let head = head(&mut file, length, path)?;
         let header = Header::parse(&head, length, &shown(path))?;
         let path = path.to_owned();
-        Ok((Self { path, file }, header))
+        let opened = Self {
+            path,
+            #[cfg(unix)]
+            file,
+        };
+        Ok((opened, header))
     }
 
     /// Fills `bytes` from `position` on. All cores read.

@@ -65,13 +65,3 @@ pub use image;
 pub use options::{AttentionQuery, EncodeOptions};
 pub use pipeline::{InputError, InputSource, Item};
 pub use plan::Plan;
-
-/// The example of the README, compiled and run with the tests.
-#[cfg(doctest)]
-#[doc = include_str!("../../../README.md")]
-struct Readme;
-
-/// The recipes of docs/cookbook.md.
-#[cfg(doctest)]
-#[doc = include_str!("../../../docs/cookbook.md")]
-struct Cookbook;
