@@ -26,7 +26,7 @@ fn check(backend: &str, dtype: FloatDType) {
 
 fn check_with(dtype: FloatDType, encoder: impl Fn(&Golden) -> VisionEncoder) {
     let goldens = Golden::all().unwrap();
-    assert_eq!(goldens.len(), 15);
+    assert_eq!(goldens.len(), 18);
     for golden in goldens {
         if let Some(reason) = golden.unreadable() {
             eprintln!("SKIPPED {}: {reason}", golden.name);

@@ -3,7 +3,7 @@ use std::path::Path;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::ConfigError;
+use crate::{ConfigError, Substitute, json_lenient};
 
 pub(crate) fn read_file<T>(
     path: &Path,
@@ -18,7 +18,11 @@ pub(crate) fn read_file<T>(
 
 /// Parses `text` as a JSON object. Other JSON values are refused.
 pub(crate) fn object(text: &str) -> Result<Value, ConfigError> {
-    let value: Value = serde_json::from_str(text)?;
+    let value =
+        json_lenient::parse(text).map_err(|error| match Substitute::of(text.as_bytes()) {
+            Some(substitute) => ConfigError::Substitute(substitute),
+            None => error.into(),
+        })?;
     check_object(&value, ".")?;
     Ok(value)
 }

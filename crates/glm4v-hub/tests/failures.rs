@@ -421,7 +421,7 @@ fn configurations_are_read_before_anything_big() {
     );
     let message = file_refused("preprocessor_config.json", "<html>Log in</html>");
     assert!(
-        message.contains("preprocessor_config.json: not valid JSON"),
+        message.contains("preprocessor_config.json: this is a web page"),
         "{message}"
     );
     let config = std::fs::read_to_string(golden(SHARDED).join("config.json")).unwrap();
