@@ -76,7 +76,7 @@ def random_case(draw, number):
     configuration = random_vision(draw, model_type)
     factor = configuration["patch_size"] * configuration["spatial_merge_size"]
     token = configuration["temporal_patch_size"] * factor**2
-    fewest, most = sorted(int(tokens) for tokens in draw.integers(1, 60, 2))
+    fewest, most = sorted(log_uniform(draw, 60, 2))
     image = {"image_processor_type": str(draw.choice(PROCESSORS.get(model_type, ["Glm4vImageProcessor"])))}
     if image["image_processor_type"] == "Glm5NextImageProcessor":
         image |= {"min_image_tokens": fewest, "max_image_tokens": most}
@@ -134,7 +134,7 @@ def random_vision(draw, model_type):
 
 def random_image(draw):
     """From one pixel to a few hundred a side, of any shape: a gradient under noise."""
-    width, height = (int(side) for side in np.exp(draw.uniform(0, math.log(300), 2)).round())
+    width, height = log_uniform(draw, 300, 2)
     width, height = min(width, MAX_RATIO * height), min(height, MAX_RATIO * width)
     mode = str(draw.choice(["RGB", "RGB", "L", "RGBA"]))
     y, x, channel = np.mgrid[0:height, 0:width, 0 : len(mode)]
@@ -143,6 +143,11 @@ def random_image(draw):
     levels += draw.normal(0, 20, levels.shape)
     pixels = np.clip(levels, 0, 255).astype(np.uint8)
     return Image.fromarray(pixels[..., 0] if mode == "L" else pixels)
+
+
+def log_uniform(draw, most, count):
+    """Numbers from 1 to `most`. Small and large ones are as frequent."""
+    return [int(number) for number in np.exp(draw.uniform(0, math.log(most), count)).round()]
 
 
 if __name__ == "__main__":

@@ -13,8 +13,8 @@ from reference import versions
 from tower_cases import CASES, VIDEOS, make_case
 from video_cases import clip_goldens, sample_goldens
 
-# Random cases that ordinary tests run: the seed, and the numbers of the cases.
-SAMPLE = (0, range(6))
+# Random cases that ordinary tests run: the seed, and the numbers of the cases. Each member of the family has a small one.
+SAMPLE = (1, [3, 61, 78, 82, 95, 98, 100])
 
 
 def make(folder):

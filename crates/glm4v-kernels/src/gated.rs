@@ -234,8 +234,8 @@ mod tests {
         [29, 257, 64],
     ];
 
-    /// Of these, 0.3 limits most of the products, and 2 some of them.
-    const LIMITS: [f32; 3] = [f32::INFINITY, 2.0, 0.3];
+    /// In standard deviations of the sums. Half a deviation limits most of them, and 1.5 deviations some.
+    const LIMITS: [f32; 3] = [f32::INFINITY, 1.5, 0.5];
 
     fn exact(
         x: &[f32],
@@ -296,7 +296,8 @@ mod tests {
     }
 
     fn sizes_and_limits() -> impl Iterator<Item = ([usize; 3], f32)> {
-        let with_limits = |size| LIMITS.map(|limit| (size, limit));
+        let deviation = |[_, in_features, _]: [usize; 3]| (in_features as f32).sqrt() / 3.0;
+        let with_limits = move |size| LIMITS.map(|limit| (size, limit * deviation(size)));
         SIZES.into_iter().flat_map(with_limits)
     }
 
