@@ -22,6 +22,7 @@
 mod activation;
 mod error;
 mod grid;
+mod infinity;
 mod json;
 mod json_lenient;
 mod model_type;

@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use crate::{HiddenAct, VisionModelType, json_lenient};
+use crate::{HiddenAct, VisionModelType, infinity};
 
 /// `projection_intermediate_size`, if a file has none.
 const PROJECTION_SIZE: usize = 10_240;
@@ -41,7 +41,7 @@ pub struct VisionConfig {
     pub projection_intermediate_size: Option<usize>,
     /// Limit of the gated MLPs in GLM-5.3-Flash. `None` means the default, and no other tower uses it. See
     /// [`VisionConfig::gate_limit`].
-    #[serde(with = "json_lenient::number", skip_serializing_if = "Option::is_none")]
+    #[serde(with = "infinity", skip_serializing_if = "Option::is_none")]
     pub swiglu_limit: Option<f64>,
     /// Activation of the gated MLPs.
     pub hidden_act: HiddenAct,
