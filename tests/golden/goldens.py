@@ -3,12 +3,14 @@
 import hashlib
 import json
 
+from budget_cases import budget_goldens
 from clip_cases import CLIP_CASES
 from detail_cases import QUERIES, make_details
 from differential import make_differential
 from file_cases import file_goldens
 from pictures import IMAGES, make_pictures
 from preprocess_cases import preprocess_goldens, smart_resize_rows
+from processor_cases import processor_goldens
 from reference import versions
 from tower_cases import CASES, VIDEOS, make_case
 from video_cases import clip_goldens, sample_goldens
@@ -25,6 +27,8 @@ def make(folder):
             make_details(folder / name, case)
     make_differential(differential(folder), *SAMPLE)
     write_lines(folder / "preprocess.json", preprocess_goldens())
+    write_lines(folder / "processors.json", processor_goldens())
+    write_lines(folder / "budgets.json", budget_goldens())
     write_lines(folder / "smart_resize.json", {"rows": smart_resize_rows()})
     write_lines(folder / "sample_frames.json", sample_goldens())
     write_lines(folder / "clips.json", clip_goldens())

@@ -56,6 +56,16 @@ pub enum ConfigError {
         /// The value in the file.
         found: String,
     },
+    /// A checkpoint has no configuration of an image processor.
+    #[error(
+        "{}expected processor_config.json with `image_processor`, or preprocessor_config.json; copy one of them from the \
+         published checkpoint",
+        prefix(dir)
+    )]
+    NoImageProcessor {
+        /// The directory. It is empty for texts that are not in files.
+        dir: PathBuf,
+    },
     /// No preset has this name.
     #[error("there is no preset `{found}`; use one of: {known}")]
     UnknownPreset {
@@ -64,6 +74,14 @@ pub enum ConfigError {
         /// The presets, comma separated.
         known: String,
     },
+}
+
+/// A directory before a message.
+fn prefix(dir: &Path) -> String {
+    match dir.as_os_str().is_empty() {
+        true => String::new(),
+        false => format!("{}: ", dir.display()),
+    }
 }
 
 impl ConfigError {

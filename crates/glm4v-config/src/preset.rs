@@ -2,8 +2,8 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::{
-    ConfigError, FrameSampling, ImageProcessorConfig, ModelType, SamplingRule, SizeLimits,
-    VideoProcessorConfig, VisionConfig, VisionModelType,
+    ConfigError, ImageProcessorConfig, ModelType, ProcessorClass, SizeLimits, VideoProcessorConfig,
+    VisionConfig, VisionModelType,
 };
 
 /// A configuration that needs no file.
@@ -115,31 +115,24 @@ impl Preset {
     /// The image processor's configuration, as in the published checkpoint.
     #[must_use]
     pub fn image_processor(self) -> ImageProcessorConfig {
-        ImageProcessorConfig {
-            size: SizeLimits {
-                shortest_edge: 112 * 112,
-                longest_edge: 28 * 28 * 2 * 6144,
+        let class = self.model_type().into();
+        let defaults = ImageProcessorConfig::default_of(class);
+        match class {
+            ProcessorClass::Glm4v | ProcessorClass::Glm46v => ImageProcessorConfig {
+                size: SizeLimits {
+                    shortest_edge: 112 * 112,
+                    longest_edge: 28 * 28 * 2 * 6144,
+                },
+                ..defaults
             },
-            ..ImageProcessorConfig::default()
+            ProcessorClass::Glmga | ProcessorClass::Glm5Next => defaults,
         }
     }
 
     /// The video processor's configuration, as in the published checkpoint.
     #[must_use]
     pub fn video_processor(self) -> VideoProcessorConfig {
-        let video_processor_type = match self.model_type() {
-            ModelType::Glm4v | ModelType::Glm4vMoe => SamplingRule::Glm4v,
-            ModelType::Glm46v | ModelType::GlmOcr | ModelType::Glm5Next | ModelType::Glmga => {
-                SamplingRule::Glm46v
-            }
-        };
-        VideoProcessorConfig {
-            sampling: FrameSampling {
-                video_processor_type,
-                ..FrameSampling::default()
-            },
-            ..VideoProcessorConfig::default()
-        }
+        VideoProcessorConfig::default_of(self.model_type().into())
     }
 }
 

@@ -72,7 +72,7 @@ fn what_is_not_there_is_named() {
     for (file, problem) in [
         (
             "preprocessor_config.json",
-            format!("{COMMIT}/preprocessor_config.json: 404"),
+            format!("{COMMIT}/preprocessor_config.json: expected processor_config.json with"),
         ),
         (
             "model.safetensors.index.json",
