@@ -148,7 +148,7 @@ fn a_processor_of_another_tower_is_refused() {
     assert!(
         disagreement
             .to_string()
-            .contains("has patch_size 14, but the processor (preprocessor_config.json) has 16"),
+            .contains("has patch_size 14, but the image processor (processor_config.json or preprocessor_config.json) has 16"),
         "{disagreement}"
     );
     video.frames.patch_size = 16;

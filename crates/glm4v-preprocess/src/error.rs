@@ -153,15 +153,11 @@ pub enum PreprocessError {
     /// The configuration of a processor is invalid.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// The checkpoint has no configuration for videos.
+    /// A processor of images only cannot read videos.
     #[error(
-        "{}: not found, and videos cannot be read without it: copy it from the published checkpoint",
-        file.display()
+        "this processor has no configuration for videos: add one with `with_video`, or load the processor of a checkpoint"
     )]
-    NoVideoProcessor {
-        /// The path at which it was expected.
-        file: PathBuf,
-    },
+    NoVideoProcessor,
     /// Two configurations that belong together have patches of different sizes.
     #[error("{first} has {field} {first_value}, but {second} has {second_value}")]
     Mismatch {
@@ -223,7 +219,7 @@ impl PreprocessError {
             Self::Io { .. }
             | Self::File { .. }
             | Self::Config(_)
-            | Self::NoVideoProcessor { .. }
+            | Self::NoVideoProcessor
             | Self::Mismatch { .. } => self,
             other => Self::File {
                 path: path.to_owned(),

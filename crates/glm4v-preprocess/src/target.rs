@@ -1,47 +1,79 @@
 use glm4v_config::{GridThw, ImageProcessorConfig};
 
-use crate::{PreprocessError, smart_resize};
+use crate::{PreprocessError, fit_within, smart_resize};
 
-/// The grid of `num_frames` frames of `height` × `width` pixels. An image counts as `temporal_patch_size` frames, because
-/// it is repeated.
-pub(crate) fn target_grid(
-    config: &ImageProcessorConfig,
-    num_frames: usize,
-    height: usize,
-    width: usize,
-) -> Result<GridThw, PreprocessError> {
-    let (height, width) = resized(config, num_frames, height, width)?;
-    let patch = config.patch_size;
-    let temporal = num_frames.div_ceil(config.temporal_patch_size);
-    Ok(GridThw::new(temporal, height / patch, width / patch))
+/// What frames of one size become.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Target {
+    /// The grid. Its patches are the canvas.
+    pub(crate) grid: GridThw,
+    /// (height, width) in pixels to which each frame is resized. Black fills the rest of the canvas, at the right and at the
+    /// bottom.
+    pub(crate) content: (usize, usize),
 }
 
-/// The sides, (height, width) in pixels, of frames that fill `grid`, whose rows are allocated.
-pub(crate) fn target_size(config: &ImageProcessorConfig, grid: GridThw) -> (u32, u32) {
-    let side = |patches: usize| {
-        u32::try_from(patches * config.patch_size).expect("the rows were allocated")
-    };
-    (side(grid.h), side(grid.w))
-}
-
-fn resized(
-    config: &ImageProcessorConfig,
-    num_frames: usize,
-    height: usize,
-    width: usize,
-) -> Result<(usize, usize), PreprocessError> {
-    let factor = config.factor();
-    if config.do_resize {
-        let temporal = config.temporal_patch_size;
-        let (min, max) = (config.size.shortest_edge, config.size.longest_edge);
-        return smart_resize(num_frames, height, width, temporal, factor, min, max);
+impl Target {
+    /// What `num_frames` frames of `height` × `width` pixels become. An image counts as `temporal_patch_size` frames,
+    /// because it is repeated.
+    pub(crate) fn new(
+        config: &ImageProcessorConfig,
+        num_frames: usize,
+        height: usize,
+        width: usize,
+    ) -> Result<Self, PreprocessError> {
+        let (canvas, content) = sizes(config, num_frames, height, width)?;
+        let (rows, columns) = (canvas.0 / config.patch_size, canvas.1 / config.patch_size);
+        let temporal = num_frames.div_ceil(config.temporal_patch_size);
+        Ok(Self {
+            grid: GridThw::new(temporal, rows, columns),
+            content,
+        })
     }
-    let fits = |side: usize| side > 0 && side.is_multiple_of(factor);
+
+    /// What an image of `height` × `width` pixels becomes.
+    pub(crate) fn of_image(
+        config: &ImageProcessorConfig,
+        height: usize,
+        width: usize,
+    ) -> Result<Self, PreprocessError> {
+        Self::new(config, config.temporal_patch_size, height, width)
+    }
+
+    /// (height, width) of the resized frames, whose rows are allocated.
+    pub(crate) fn resized(&self) -> (u32, u32) {
+        let side = |pixels: usize| u32::try_from(pixels).expect("the rows were allocated");
+        (side(self.content.0), side(self.content.1))
+    }
+}
+
+/// The sizes of the canvas and of the resized frame.
+fn sizes(
+    config: &ImageProcessorConfig,
+    num_frames: usize,
+    height: usize,
+    width: usize,
+) -> Result<((usize, usize), (usize, usize)), PreprocessError> {
+    let (temporal, factor) = (config.temporal_patch_size, config.factor());
+    if !config.do_resize {
+        check_fits(config.patch_size * config.merge_size, height, width)?;
+        return Ok(((height, width), (height, width)));
+    }
+    if let Some(tokens) = config.tokens {
+        return fit_within(num_frames, height, width, temporal, factor, tokens);
+    }
+    let (min, max) = (config.size.shortest_edge, config.size.longest_edge);
+    let stretched = smart_resize(num_frames, height, width, temporal, factor, min, max)?;
+    Ok((stretched, stretched))
+}
+
+/// Refuses sides that are not multiples of `side`.
+fn check_fits(side: usize, height: usize, width: usize) -> Result<(), PreprocessError> {
+    let fits = |length: usize| length > 0 && length.is_multiple_of(side);
     if fits(height) && fits(width) {
-        return Ok((height, width));
+        return Ok(());
     }
     let expected = format!(
-        "sides that are multiples of patch_size · merge_size ({factor}), because do_resize is false"
+        "sides that are multiples of patch_size · merge_size ({side}), because do_resize is false"
     );
     Err(PreprocessError::size(
         expected,

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::io::{self, BufRead, Read};
 
+use glm4v_config::Resample;
 use image::RgbImage;
 use image::metadata::Orientation;
 use mozjpeg::{ColorSpace, Decompress, Marker};
@@ -67,6 +68,7 @@ pub(super) fn decode_resized(
     bytes: &[u8],
     options: &DecodeOptions,
     (height, width): (u32, u32),
+    filter: Resample,
 ) -> Result<Option<RgbImage>, PreprocessError> {
     let decoder = start(bytes, &options.limits)?;
     if !comes_in_strips(&decoder, options.apply_exif) {
@@ -75,10 +77,10 @@ pub(super) fn decode_resized(
     let size = size(&decoder);
     let mut started = decoder.rgb().map_err(failed)?;
     let next = |lines: &mut [u8]| started.read_scanlines_into(lines).map(drop);
-    let narrowed = resize_in_strips(size, width, next).map_err(failed)?;
+    let narrowed = resize_in_strips(size, width, filter, next).map_err(failed)?;
     // It may keep the coefficients of the whole image.
     drop(started);
-    let resized = resize(Cow::Owned(narrowed), height, width);
+    let resized = resize(Cow::Owned(narrowed), (height, width), filter);
     Ok(Some(resized.into_owned()))
 }
 

@@ -19,6 +19,7 @@ mod webp;
 use std::borrow::Cow;
 use std::path::Path;
 
+use glm4v_config::Resample;
 use image::{DynamicImage, RgbImage};
 
 use crate::PreprocessError;
@@ -81,15 +82,18 @@ pub(crate) fn decode_resized(
     codec: ImageCodec,
     options: &DecodeOptions,
     size: (u32, u32),
+    filter: Resample,
 ) -> Result<RgbImage, PreprocessError> {
     if codec == ImageCodec::Jpeg {
-        let resized = contain(codec.name(), || jpeg::decode_resized(bytes, options, size))?;
+        let resized = contain(codec.name(), || {
+            jpeg::decode_resized(bytes, options, size, filter)
+        })?;
         if let Some(resized) = resized {
             return Ok(resized);
         }
     }
     let rgb = decode_image(bytes, options)?.into_rgb8();
-    Ok(resize(Cow::Owned(rgb), size.0, size.1).into_owned())
+    Ok(resize(Cow::Owned(rgb), size, filter).into_owned())
 }
 
 /// The header, without a pixel.

@@ -170,7 +170,8 @@ fn open(
     index: usize,
     name: &str,
 ) -> Result<Open, PreprocessError> {
-    let probed = processor.probe(source.open(options)?)?;
+    let budget = source.budget();
+    let probed = processor.probe_within(source.open(options)?, budget)?;
     let open_bytes = probed.source.stored_bytes();
     let info = InputInfo {
         index,
@@ -192,7 +193,7 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use burn::tensor::FloatDType;
-    use glm4v_config::Preset;
+    use glm4v_config::{Preset, SizeBudget};
     use image::DynamicImage;
 
     use super::*;
@@ -286,6 +287,27 @@ mod tests {
         let grids = [GridThw::new(1, 8, 10), GridThw::new(1, 8, 8)];
         assert_eq!(batch.patches.grids(), grids);
         assert!(inputs.next_batch().is_none());
+    }
+
+    #[test]
+    fn an_input_can_have_its_own_limits() {
+        let image = || InputSource::from(DynamicImage::new_rgb8(280, 280));
+        let at_most = |max| {
+            image().within(SizeBudget::Tokens {
+                min: None,
+                max: Some(max),
+            })
+        };
+        let sources = [image(), at_most(25), at_most(0)];
+        let processor = Arc::new(Processor::from_preset(Preset::Tiny));
+        let mut inputs = Inputs::new(sources, processor, ReadOptions::default(), limits());
+        let sizes: Vec<_> = inputs.look_ahead().map(tokens).collect();
+        assert_eq!(sizes, [Some(100), Some(25), None]);
+        let batch = inputs.next_batch().unwrap();
+        let grids = [GridThw::new(1, 20, 20), GridThw::new(1, 10, 10)];
+        assert_eq!(batch.patches.grids(), grids);
+        let error = batch.inputs[2].as_ref().unwrap_err().to_string();
+        assert!(error.starts_with("image 2: field `size"), "{error}");
     }
 
     #[test]
