@@ -4,6 +4,7 @@ import hashlib
 import json
 
 from clip_cases import CLIP_CASES
+from codec_files import CODECS, decoded_goldens, make_codec_files
 from detail_cases import QUERIES, make_details
 from file_cases import file_goldens
 from pictures import IMAGES, make_pictures
@@ -15,11 +16,13 @@ from video_cases import clip_goldens, sample_goldens
 
 def make(folder):
     make_pictures(IMAGES)
+    make_codec_files(CODECS)
     for name, case in (CASES | CLIP_CASES).items():
         make_case(folder / name, case)
         if name in QUERIES:
             make_details(folder / name, case)
     write_lines(folder / "preprocess.json", preprocess_goldens())
+    write_lines(folder / "decoded.json", decoded_goldens(CODECS))
     write_lines(folder / "smart_resize.json", {"rows": smart_resize_rows()})
     write_lines(folder / "sample_frames.json", sample_goldens())
     write_lines(folder / "clips.json", clip_goldens())
@@ -31,7 +34,7 @@ def manifest(folder):
     goldens = [path for path in folder.rglob("*") if path.suffix in {".json", ".safetensors"}]
     goldens = [path for path in goldens if path.name != "manifest.json"]
     digests = {path.relative_to(folder).as_posix(): digest(path) for path in sorted(goldens)}
-    inputs = {folder.name: digests_of(folder) for folder in (IMAGES, VIDEOS)}
+    inputs = {folder.name: digests_of(folder) for folder in (IMAGES, CODECS, VIDEOS)}
     return {"versions": versions(), "goldens": digests, **inputs}
 
 
