@@ -5,6 +5,7 @@ import json
 
 from budget_cases import budget_goldens
 from clip_cases import CLIP_CASES
+from codec_files import CODECS, decoded_goldens, make_codec_files
 from detail_cases import QUERIES, make_details
 from differential import make_differential
 from file_cases import file_goldens
@@ -21,6 +22,7 @@ SAMPLE = (1, [3, 61, 78, 82, 95, 98, 100])
 
 def make(folder):
     make_pictures(IMAGES)
+    make_codec_files(CODECS)
     for name, case in (CASES | CLIP_CASES).items():
         make_case(folder / name, case)
         if name in QUERIES:
@@ -29,6 +31,7 @@ def make(folder):
     write_lines(folder / "preprocess.json", preprocess_goldens())
     write_lines(folder / "processors.json", processor_goldens())
     write_lines(folder / "budgets.json", budget_goldens())
+    write_lines(folder / "decoded.json", decoded_goldens(CODECS))
     write_lines(folder / "smart_resize.json", {"rows": smart_resize_rows()})
     write_lines(folder / "sample_frames.json", sample_goldens())
     write_lines(folder / "clips.json", clip_goldens())
@@ -38,7 +41,7 @@ def make(folder):
 
 def manifest(folder):
     sample = digests_below(differential(folder), {".json", ".safetensors", ".png"})
-    inputs = {folder.name: digests_of(folder) for folder in (IMAGES, VIDEOS)}
+    inputs = {folder.name: digests_of(folder) for folder in (IMAGES, CODECS, VIDEOS)}
     goldens = digests_below(folder, {".json", ".safetensors"})
     return {"versions": versions(), "goldens": goldens, "differential": sample, **inputs}
 

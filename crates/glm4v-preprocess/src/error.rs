@@ -31,6 +31,14 @@ pub enum PreprocessError {
         /// The first bytes.
         found: String,
     },
+    /// An image of a format that is recognised, but not read.
+    #[error(
+        "{format} images are not supported: convert the file to PNG or JPEG first, for example with: magick FILE FILE.png"
+    )]
+    ForeignFormat {
+        /// The format's name.
+        format: &'static str,
+    },
     /// A video file was passed as bytes.
     #[error("a video file cannot be read from memory: save it, and open it by its path")]
     VideoBytes,

@@ -1,38 +1,14 @@
-use image::metadata::Orientation;
-use image::{Rgb, RgbImage};
+use super::chunks::find;
 
-use super::image_codec::ImageCodec;
-use super::options::DecodeLimits;
-use super::stored::StoredImage;
-use super::through_image;
-use crate::PreprocessError;
-use crate::rgb::whiten;
-
-const SIGNATURE: usize = 8;
 const GRAY: u8 = 0;
 const RGB: u8 = 2;
 const PALETTE: u8 = 3;
-
-pub(super) fn header(bytes: &[u8], limits: &DecodeLimits) -> Result<StoredImage, PreprocessError> {
-    through_image::header(bytes, ImageCodec::Png, limits)
-}
-
-pub(super) fn decode(
-    bytes: &[u8],
-    limits: &DecodeLimits,
-) -> Result<(RgbImage, Orientation), PreprocessError> {
-    let (mut rgb, orientation) = through_image::decode(bytes, ImageCodec::Png, limits)?;
-    if let Some(key) = color_key(bytes) {
-        whiten(&mut rgb, Rgb(key));
-    }
-    Ok((rgb, orientation))
-}
 
 /// The colour key: the one colour, or the one palette entry, that is transparent.
 ///
 /// It is the colour that Pillow finds. Pillow does not scale the key of gray with 2 or 4 bits, and takes the low byte of
 /// each sample. A palette has a key only where one entry is transparent and all others are opaque.
-fn color_key(png: &[u8]) -> Option<[u8; 3]> {
+pub(super) fn color_key(png: &[u8]) -> Option<[u8; 3]> {
     let header = find(png, b"IHDR")?;
     let (depth, color_type) = (*header.get(8)?, *header.get(9)?);
     let clear = find(png, b"tRNS")?;
@@ -55,22 +31,6 @@ fn color_key(png: &[u8]) -> Option<[u8; 3]> {
     }
 }
 
-/// The data of the first chunk of a kind before the pixels.
-fn find<'a>(png: &'a [u8], kind: &[u8; 4]) -> Option<&'a [u8]> {
-    let mut rest = png.get(SIGNATURE..)?;
-    loop {
-        let (length, after) = rest.split_first_chunk::<4>()?;
-        let (found, after) = after.split_first_chunk::<4>()?;
-        let data = after.get(..u32::from_be_bytes(*length) as usize)?;
-        match found {
-            _ if found == kind => return Some(data),
-            b"IDAT" => return None,
-            // The checksum's four bytes follow the data.
-            _ => rest = after.get(data.len() + 4..)?,
-        }
-    }
-}
-
 fn samples<const N: usize>(data: &[u8]) -> Option<[u16; N]> {
     let (pairs, _) = data.as_chunks::<2>();
     let samples: &[[u8; 2]; N] = pairs.first_chunk()?;
@@ -83,7 +43,7 @@ mod tests {
 
     fn png(depth: u8, color_type: u8, chunks: &[(&[u8; 4], &[u8])]) -> Vec<u8> {
         let header = [0, 0, 0, 1, 0, 0, 0, 1, depth, color_type, 0, 0, 0];
-        let mut bytes = vec![0; SIGNATURE];
+        let mut bytes = vec![0; 8];
         for (kind, data) in [(b"IHDR", &header[..])].iter().chain(chunks) {
             bytes.extend((data.len() as u32).to_be_bytes());
             bytes.extend([kind.as_slice(), data, &[0; 4]].concat());
