@@ -21,6 +21,7 @@
 //! ```
 
 mod activation;
+mod budget;
 mod error;
 mod grid;
 mod infinity;
@@ -42,9 +43,10 @@ mod validate;
 mod vision;
 
 pub use activation::HiddenAct;
+pub use budget::SizeBudget;
 pub use error::ConfigError;
 pub use grid::{GridThw, TokenBox};
-pub use limits::{SizeBudget, SizeLimits, TokenLimits};
+pub use limits::{SizeLimits, TokenLimits};
 pub use model_type::{ModelType, TransformersNames, VisionModelType};
 pub use parameter::Parameter;
 pub use patch_kind::PatchKind;

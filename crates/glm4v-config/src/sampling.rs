@@ -74,11 +74,9 @@ impl FrameSampling {
             check_positive("fps", self.fps)?;
         }
         match self.video_processor_type {
-            SamplingRule::Glm4v if !(self.max_duration > 0.0) => Err(ConfigError::invalid(
-                "max_duration",
-                "a positive number",
-                self.max_duration,
-            )),
+            SamplingRule::Glm4v if self.max_duration.is_nan() || self.max_duration <= 0.0 => Err(
+                ConfigError::invalid("max_duration", "a positive number", self.max_duration),
+            ),
             SamplingRule::Glm5Next if self.max_duration.is_nan() => Err(ConfigError::invalid(
                 "max_duration",
                 "a number",

@@ -2,7 +2,16 @@ use glm4v_config::TokenLimits;
 
 use crate::PreprocessError;
 
-/// The canvas and the content, both (height, width), of `num_frames` frames of `height` × `width` pixels: the `smart_resize`
+/// Where a frame is drawn. Both sizes are (height, width) in pixels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fit {
+    /// The size of the whole image. Black fills it at the right of the content and below it.
+    pub canvas: (usize, usize),
+    /// The size of the resized frame.
+    pub content: (usize, usize),
+}
+
+/// The canvas and the content of `num_frames` frames of `height` × `width` pixels: the `smart_resize`
 /// and the `resize` of `Glm5NextImageProcessor` and `Glm5NextVideoProcessor` in transformers 5.23.
 ///
 /// The sides of the canvas are multiples of `factor`. A token is a square of that side over `temporal_factor` frames, and
@@ -21,7 +30,7 @@ pub fn fit_within(
     temporal_factor: usize,
     factor: usize,
     limits: TokenLimits,
-) -> Result<((usize, usize), (usize, usize)), PreprocessError> {
+) -> Result<Fit, PreprocessError> {
     check(num_frames, height, width, temporal_factor, factor)?;
     let frame = Frame {
         height: height as f64,
@@ -57,7 +66,10 @@ pub fn fit_within(
     }
     let content = frame.content(canvas, pixels >= min);
     let whole = |(height, width): (f64, f64)| (height as usize, width as usize);
-    Ok((whole(canvas), whole(content)))
+    Ok(Fit {
+        canvas: whole(canvas),
+        content: whole(content),
+    })
 }
 
 /// The size of a frame, and the side of a token.
@@ -136,7 +148,8 @@ mod tests {
             min_image_tokens: min,
             max_image_tokens: max,
         };
-        fit_within(2, height, width, 2, 28, limits).unwrap()
+        let fit = fit_within(2, height, width, 2, 28, limits).unwrap();
+        (fit.canvas, fit.content)
     }
 
     #[test]

@@ -67,7 +67,7 @@ mod video_processor;
 pub use batch::Probed;
 pub use codec::{DecodeLimits, DecodeOptions, ImageCodec, decode_image, open_image};
 pub use error::PreprocessError;
-pub use fit_within::fit_within;
+pub use fit_within::{Fit, fit_within};
 pub use frames::FrameSource;
 pub use image_processor::ImageProcessor;
 pub use metadata::{SampledFrames, VideoMetadata};

@@ -1,6 +1,6 @@
 use glm4v_config::{GridThw, ImageProcessorConfig};
 
-use crate::{PreprocessError, fit_within, smart_resize};
+use crate::{Fit, PreprocessError, fit_within, smart_resize};
 
 /// What frames of one size become.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,7 +21,7 @@ impl Target {
         height: usize,
         width: usize,
     ) -> Result<Self, PreprocessError> {
-        let (canvas, content) = sizes(config, num_frames, height, width)?;
+        let Fit { canvas, content } = fit(config, num_frames, height, width)?;
         let (rows, columns) = (canvas.0 / config.patch_size, canvas.1 / config.patch_size);
         let temporal = num_frames.div_ceil(config.temporal_patch_size);
         Ok(Self {
@@ -47,23 +47,31 @@ impl Target {
 }
 
 /// The sizes of the canvas and of the resized frame.
-fn sizes(
+fn fit(
     config: &ImageProcessorConfig,
     num_frames: usize,
     height: usize,
     width: usize,
-) -> Result<((usize, usize), (usize, usize)), PreprocessError> {
+) -> Result<Fit, PreprocessError> {
     let (temporal, factor) = (config.temporal_patch_size, config.factor());
     if !config.do_resize {
         check_fits(config.patch_size * config.merge_size, height, width)?;
-        return Ok(((height, width), (height, width)));
+        return Ok(stretched((height, width)));
     }
     if let Some(tokens) = config.tokens {
         return fit_within(num_frames, height, width, temporal, factor, tokens);
     }
     let (min, max) = (config.size.shortest_edge, config.size.longest_edge);
-    let stretched = smart_resize(num_frames, height, width, temporal, factor, min, max)?;
-    Ok((stretched, stretched))
+    let size = smart_resize(num_frames, height, width, temporal, factor, min, max)?;
+    Ok(stretched(size))
+}
+
+/// A frame that fills its canvas.
+fn stretched(size: (usize, usize)) -> Fit {
+    Fit {
+        canvas: size,
+        content: size,
+    }
 }
 
 /// Refuses sides that are not multiples of `side`.
