@@ -238,3 +238,19 @@ fn a_padded_image_tells_which_pixels_a_token_covers() {
     assert_eq!((place.y, place.x), (0.0..28.0, 28.0..56.0));
     assert_eq!(probe(ProcessorClass::Glm4v).canvas, (300, 500));
 }
+
+#[test]
+fn an_absurd_minimum_is_refused() {
+    for class in [ProcessorClass::Glm4v, ProcessorClass::Glm5Next] {
+        let image = ImageProcessorConfig::default_of(class);
+        let budget = SizeBudget::Tokens {
+            min: Some(usize::MAX),
+            max: None,
+        };
+        let processor = Processor::image_only(image).unwrap();
+        let processor = processor.with_budget(budget).unwrap();
+        let image = Source::from_image(DynamicImage::new_rgb8(50, 30));
+        let error = processor.probe(image).unwrap_err().to_string();
+        assert!(error.contains("pixels of a resized image"), "{error}");
+    }
+}
