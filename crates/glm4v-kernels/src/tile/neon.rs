@@ -16,6 +16,7 @@ const WIDTH: usize = 8;
 pub(super) fn f32(left: &[u32], right: &[u32], tile: &mut Tile, add: bool) {
     let (left, _) = left.as_chunks::<ROWS>();
     let (right, _) = right.as_chunks::<COLUMNS>();
+    let tile: &mut [_; ROWS] = tile.try_into().expect("a tile of 12 rows");
     for column in (0..COLUMNS).step_by(WIDTH) {
         let mut sums = [[vdupq_n_f32(0.0); 2]; ROWS];
         for (left, right) in left.iter().zip(right) {
@@ -38,6 +39,7 @@ pub(super) fn f32(left: &[u32], right: &[u32], tile: &mut Tile, add: bool) {
 pub(super) fn quads(left: &[u32], right: &[u32], tile: &mut Tile, add: bool) {
     let (left, _) = left.as_chunks::<{ 2 * ROWS }>();
     let (right, _) = right.as_chunks::<{ 2 * COLUMNS }>();
+    let tile: &mut [_; ROWS] = tile.try_into().expect("a tile of 12 rows");
     for column in (0..COLUMNS).step_by(WIDTH) {
         let mut sums = [[vdupq_n_f32(0.0); WIDTH / 2]; ROWS / 2];
         for (left, right) in left.iter().zip(right) {
