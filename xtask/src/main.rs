@@ -1,8 +1,10 @@
 //! Chores of the glm4v workspace: `cargo xtask VERB`.
 
+mod arm;
 mod bench;
 mod chart;
 mod ci;
+mod cross;
 mod deps;
 mod differential;
 mod full;
@@ -12,6 +14,7 @@ mod process;
 mod python;
 mod release;
 mod shell;
+mod targets;
 mod web;
 
 use anyhow::Result;
@@ -37,6 +40,10 @@ enum Verb {
     Web(web::Args),
     /// Test the browser package and the demo page in headless Chromium
     TestWeb(web::test::Args),
+    /// Test the CPU kernels on emulated ARM64 processors
+    TestArm(arm::Args),
+    /// Type-check the crates without C code for Windows and macOS
+    TestTargets(targets::Args),
     /// Check which package depends on which, and that no package has a circle of imports
     Deps,
     /// Run the checks that must pass before a change lands: format, lints, documentation, parity, GPU tests
@@ -54,6 +61,8 @@ fn main() -> Result<()> {
         Verb::Golden => python::golden(),
         Verb::Web(args) => web::run(&args),
         Verb::TestWeb(args) => web::test::run(&args),
+        Verb::TestArm(args) => arm::run(&args),
+        Verb::TestTargets(args) => targets::run(&args),
         Verb::Deps => deps::check(),
         Verb::Ci(args) => ci::run(&args),
     }

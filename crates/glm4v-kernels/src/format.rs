@@ -13,7 +13,7 @@ pub(crate) enum Format {
 }
 
 impl Format {
-    /// The format of packed weights. It does not depend on the instruction set.
+    /// The format of packed weights. It does not depend on the instruction set, but the order of a panel's words does.
     pub(crate) fn of_weights(precision: Precision) -> Self {
         match precision {
             Precision::F32 => Self::F32,

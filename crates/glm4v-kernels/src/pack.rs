@@ -20,6 +20,8 @@ pub(crate) struct RowPanel<'a, X, const LANES: usize> {
 pub(crate) enum Order {
     /// The lanes of a step
     Lanes,
+    /// Two steps of a lane, then the same two steps of the next lane: four values of bf16 for each lane
+    Quads,
     /// The steps of a lane, in blocks of 16 steps
     Steps,
 }
@@ -38,11 +40,35 @@ impl<X: Element, const LANES: usize> Job for RowPanel<'_, X, LANES> {
             }
             match self.order {
                 Order::Lanes => transpose(&words, panel),
+                Order::Quads => quads(&words, panel),
                 Order::Steps => panel
                     .as_flattened_mut()
                     .copy_from_slice(words.as_flattened()),
             }
         }
+    }
+}
+
+/// Writes all steps of a panel, two steps of each lane side by side.
+#[inline(always)]
+fn quads<const LANES: usize>(block: &[[u32; STEPS]; LANES], panel: &mut [[u32; LANES]]) {
+    for (index, two_steps) in panel.as_chunks_mut::<2>().0.iter_mut().enumerate() {
+        let (quads, _) = two_steps.as_flattened_mut().as_chunks_mut::<2>();
+        for (quad, lane) in quads.iter_mut().zip(block) {
+            *quad = [lane[2 * index], lane[2 * index + 1]];
+        }
+    }
+}
+
+/// Writes two steps, the words of a lane side by side.
+#[inline(always)]
+pub(crate) fn interleave<T: Copy, const LANES: usize>(
+    [first, second]: [[T; LANES]; 2],
+    two_steps: &mut [[T; LANES]; 2],
+) {
+    let (quads, _) = two_steps.as_flattened_mut().as_chunks_mut::<2>();
+    for (lane, quad) in quads.iter_mut().enumerate() {
+        *quad = [first[lane], second[lane]];
     }
 }
 
@@ -136,6 +162,11 @@ impl<X: Element, const LANES: usize> Job for ColumnPanel<'_, X, LANES> {
             Order::Lanes => {
                 for (index, words) in panel.iter_mut().enumerate() {
                     *words = step(index);
+                }
+            }
+            Order::Quads => {
+                for (index, two_steps) in panel.as_chunks_mut::<2>().0.iter_mut().enumerate() {
+                    interleave([step(2 * index), step(2 * index + 1)], two_steps);
                 }
             }
             Order::Steps => {

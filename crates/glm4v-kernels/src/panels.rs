@@ -8,10 +8,11 @@ use crate::Precision;
 use crate::buffer::Words;
 use crate::element::Element;
 use crate::format::Format;
-use crate::pack::{Order, RowPanel};
+use crate::pack::RowPanel;
 use crate::tile::{COLUMNS, Kernel};
 
-/// A matrix in panels of 32 columns, split into blocks of the inner dimension: `[k_block][panel][step][column]`.
+/// A matrix in panels of 32 columns, split into blocks of the inner dimension: `[k_block][panel][step][column]`
+/// in the order that the kernel reads.
 pub(crate) struct Panels {
     /// Multiplies the panels
     pub(crate) kernel: Kernel,
@@ -52,7 +53,7 @@ impl Panels {
                     kernel.isa().run(RowPanel::<X, COLUMNS> {
                         rows,
                         format,
-                        order: Order::Lanes,
+                        order: kernel.right_order(),
                         panel: words,
                     });
                 });

@@ -14,7 +14,7 @@ const TASK_COLUMNS: usize = 8;
 /// Tasks per thread. Several even out the load of unequally busy cores.
 const TASKS_PER_THREAD: usize = 4;
 /// Words of the left operand that are packed at a time: 8 MiB, which fit the last-level cache beside the weights in use.
-const LEFT_WORDS: usize = 2 << 20;
+pub(crate) const LEFT_WORDS: usize = 2 << 20;
 
 /// The sums of a task: the tiles of a range of row panels and a range of column panels.
 pub(crate) struct Sums<'a> {
@@ -53,8 +53,9 @@ pub(crate) fn multiply<X: Element>(
 ) {
     let kernel = &right.kernel;
     let row_words = kernel.left().words(right.in_features).max(1);
-    let row_panels =
-        (LEFT_WORDS / row_words / kernel.rows()).next_multiple_of(kernel.task_panels());
+    let row_panels = (LEFT_WORDS / row_words / kernel.rows())
+        .max(1)
+        .next_multiple_of(kernel.task_panels());
     for first in (0..rows).step_by(row_panels * kernel.rows()) {
         let rows = first..rows.min(first + row_panels * kernel.rows());
         let words = rows.len().next_multiple_of(kernel.rows()) * row_words;

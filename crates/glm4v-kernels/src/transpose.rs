@@ -53,7 +53,27 @@ fn transpose_square(rows: [[u32; 4]; 4]) -> [[u32; 4]; 4] {
     }
 }
 
-#[cfg(not(target_arch = "x86_64"))]
+#[cfg(target_arch = "aarch64")]
+#[allow(unsafe_code)]
+#[inline(always)]
+fn transpose_square(rows: [[u32; 4]; 4]) -> [[u32; 4]; 4] {
+    use std::arch::aarch64::*;
+
+    // SAFETY: std needs a processor with NEON. Four words have the size of a vector, and every bit pattern of either is valid.
+    unsafe {
+        let [a, b, c, d]: [uint32x4_t; 4] = std::mem::transmute(rows);
+        let [ac, bd] = [vzip1q_u32(a, c), vzip1q_u32(b, d)];
+        let [ac_upper, bd_upper] = [vzip2q_u32(a, c), vzip2q_u32(b, d)];
+        std::mem::transmute([
+            vzip1q_u32(ac, bd),
+            vzip2q_u32(ac, bd),
+            vzip1q_u32(ac_upper, bd_upper),
+            vzip2q_u32(ac_upper, bd_upper),
+        ])
+    }
+}
+
+#[cfg(not(any(target_arch = "aarch64", target_arch = "x86_64")))]
 #[inline(always)]
 fn transpose_square(rows: [[u32; 4]; 4]) -> [[u32; 4]; 4] {
     std::array::from_fn(|step| rows.map(|row| row[step]))

@@ -300,15 +300,34 @@ mod tests {
             numbers(rows * in_features, 5),
             numbers(out_features * in_features, 6),
         );
-        let packed = PackedWeight::new(&weight, [out_features, in_features], Precision::F32);
-        let [one, five] = [1, 5].map(|threads| {
-            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
-            let mut out = vec![f32::NAN; rows * out_features];
-            pool.expect("threads")
-                .install(|| packed.product(&x, &mut out));
-            out
-        });
-        assert!(one == five);
+        for precision in [Precision::F32, Precision::Bf16] {
+            for kernel in Kernel::available(precision) {
+                let packed = PackedWeight::for_kernel(kernel, &weight, [out_features, in_features]);
+                let [one, five] = [1, 5].map(|threads| {
+                    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+                    let mut out = vec![f32::NAN; rows * out_features];
+                    pool.expect("threads")
+                        .install(|| packed.product(&x, &mut out));
+                    out
+                });
+                assert!(one == five, "{kernel:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn rows_may_be_longer_than_the_packed_rows_of_a_task() {
+        for precision in [Precision::F32, Precision::Bf16] {
+            for kernel in Kernel::available(precision) {
+                let in_features = 2 * product::LEFT_WORDS / kernel.rows() + 33;
+                let x: Vec<_> = (0..in_features).map(|i| (i % 3) as f32).collect();
+                let weight = vec![1.0_f32; in_features];
+                let packed = PackedWeight::for_kernel(kernel, &weight, [1, in_features]);
+                let mut out = [f32::NAN];
+                packed.product(&x, &mut out);
+                assert_eq!(out[0], x.iter().sum::<f32>(), "{kernel:?}");
+            }
+        }
     }
 
     #[test]

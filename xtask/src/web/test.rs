@@ -4,6 +4,7 @@ use std::process::Command;
 use anyhow::{Result, bail};
 
 use super::{Toolchain, node_modules, web};
+use crate::cross::program;
 use crate::shell;
 
 /// The names under which distributions install Chromium.
@@ -82,16 +83,4 @@ fn missing(args: &Args, what: &str) -> Result<()> {
         return Ok(());
     }
     bail!("the browser tests need {what}; install it, or skip the tests with --allow-missing")
-}
-
-/// The path of a program that can be started by its name.
-fn program(name: &str) -> Option<PathBuf> {
-    let folders = std::env::var_os("PATH")?;
-    let file = |folder: PathBuf| {
-        folder
-            .join(name)
-            .with_extension(std::env::consts::EXE_EXTENSION)
-    };
-    let mut files = std::env::split_paths(&folders).map(file);
-    files.find(|file| file.is_file())
 }

@@ -7,7 +7,7 @@ use crate::element::Element;
 use crate::format::Format;
 use crate::isa::{Job, mul_add};
 use crate::math::exp;
-use crate::pack::{Order, RowPanel, pair};
+use crate::pack::{Order, RowPanel, interleave, pair};
 use crate::tile::{COLUMNS, Kernel, Tile};
 
 /// Some panels of 32 queries.
@@ -53,7 +53,7 @@ impl Queries<'_> {
                 kernel.isa().run(RowPanel::<X, COLUMNS> {
                     rows: std::array::from_fn(lane),
                     format,
-                    order: Order::Lanes,
+                    order: kernel.right_order(),
                     panel,
                 });
             }
@@ -176,22 +176,41 @@ impl Job for Exponentials<'_> {
                 }
             }
             Format::Pairs => {
-                for step in 0..length.div_ceil(2) {
-                    let first = exponentials(&scores[2 * step], &mut sum);
-                    let second = match scores[..length].get(2 * step + 1) {
-                        Some(scores) => exponentials(scores, &mut sum),
-                        None => [0.0; COLUMNS],
-                    };
-                    for (lane, word) in scores[step].iter_mut().enumerate() {
-                        *word = f32::from_bits(pair(first[lane], second[lane]));
+                let mut row = |scores: &[[f32; COLUMNS]], key: usize| match scores.get(key) {
+                    Some(scores) => exponentials(scores, &mut sum),
+                    None => [0.0; COLUMNS],
+                };
+                let mut step = |scores: &[[f32; COLUMNS]], index: usize| {
+                    pairs(row(scores, 2 * index), row(scores, 2 * index + 1))
+                };
+                let order = self.kernel.right_order();
+                // Two steps are written after the four keys in their place have been read.
+                let steps = 2 * length.div_ceil(4);
+                for index in (0..steps).step_by(2) {
+                    let two_steps = [index, index + 1].map(|index| step(&scores[..length], index));
+                    let place = scores[index..].first_chunk_mut();
+                    let place = place.expect("blocks have whole pairs of steps");
+                    match order {
+                        Order::Lanes | Order::Steps => *place = two_steps,
+                        Order::Quads => interleave(two_steps, place),
                     }
                 }
                 // The values past the last key are zero, but zero times infinity is not.
-                scores[length.div_ceil(2)..Format::Pairs.words(length)].fill([0.0; COLUMNS]);
+                scores[steps..Format::Pairs.words(length)].fill([0.0; COLUMNS]);
             }
         }
         *self.softmax = Softmax { largest, sum };
     }
+}
+
+/// A step of two keys.
+#[inline(always)]
+fn pairs(first: [f32; COLUMNS], second: [f32; COLUMNS]) -> [f32; COLUMNS] {
+    let mut words = [0.0; COLUMNS];
+    for (lane, word) in words.iter_mut().enumerate() {
+        *word = f32::from_bits(pair(first[lane], second[lane]));
+    }
+    words
 }
 
 #[inline(always)]

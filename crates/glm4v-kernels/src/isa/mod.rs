@@ -1,25 +1,38 @@
 //! The instruction sets of processors, and code compiled for each.
 
+#[cfg(target_arch = "aarch64")]
+mod arm;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
 use std::fmt;
 use std::sync::OnceLock;
 
-/// The instruction sets of the kernels. Each one includes those before it.
+/// The instruction sets of the kernels. Each one includes those before it. A build for one architecture has only the sets of this
+/// architecture: AVX2, AVX-512 and AMX on x86-64, NEON on ARM64.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Isa {
     /// The instructions that every processor of the build target has.
     Portable,
     /// AVX2 and FMA.
+    #[cfg(target_arch = "x86_64")]
     Avx2,
     /// AVX-512 F, BW, DQ and VL.
+    #[cfg(target_arch = "x86_64")]
     Avx512,
     /// AVX-512 with products of bf16 pairs (`VDPBF16PS`).
+    #[cfg(target_arch = "x86_64")]
     Avx512Bf16,
     /// AMX: products of whole tiles of bf16 pairs (`TDPBF16PS`). It needs Linux, and `GLM4V_AMX` in the environment. Every
     /// processor with AMX has all of the above.
+    #[cfg(target_arch = "x86_64")]
     Amx,
+    /// NEON.
+    #[cfg(target_arch = "aarch64")]
+    Neon,
+    /// NEON with products of 2 × 4 and 4 × 2 matrices of bf16 (`BFMMLA`).
+    #[cfg(target_arch = "aarch64")]
+    NeonBf16,
 }
 
 impl Isa {
@@ -46,10 +59,18 @@ impl Isa {
     pub(crate) fn available() -> impl Iterator<Item = Self> {
         [
             Self::Portable,
+            #[cfg(target_arch = "x86_64")]
             Self::Avx2,
+            #[cfg(target_arch = "x86_64")]
             Self::Avx512,
+            #[cfg(target_arch = "x86_64")]
             Self::Avx512Bf16,
+            #[cfg(target_arch = "x86_64")]
             Self::Amx,
+            #[cfg(target_arch = "aarch64")]
+            Self::Neon,
+            #[cfg(target_arch = "aarch64")]
+            Self::NeonBf16,
         ]
         .into_iter()
         .filter(|isa| *isa <= Self::most())
@@ -66,15 +87,20 @@ impl Isa {
     #[allow(unsafe_code)]
     pub(crate) fn run<J: Job>(self, job: J) -> J::Output {
         self.check();
-        #[cfg(target_arch = "x86_64")]
         match self {
             // SAFETY: checked above.
-            Self::Avx512 | Self::Avx512Bf16 | Self::Amx => return unsafe { x86::avx512(job) },
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512 | Self::Avx512Bf16 | Self::Amx => unsafe { x86::avx512(job) },
             // SAFETY: checked above.
-            Self::Avx2 => return unsafe { x86::avx2(job) },
-            Self::Portable => {}
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2 => unsafe { x86::avx2(job) },
+            // SAFETY: checked above.
+            #[cfg(target_arch = "aarch64")]
+            Self::Neon | Self::NeonBf16 => unsafe { arm::neon(job) },
+            Self::Portable => {
+                job.run::<{ cfg!(any(target_arch = "aarch64", target_feature = "fma")) }>()
+            }
         }
-        job.run::<{ cfg!(any(target_arch = "aarch64", target_feature = "fma")) }>()
     }
 }
 
@@ -82,10 +108,18 @@ impl fmt::Display for Isa {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Portable => "portable",
+            #[cfg(target_arch = "x86_64")]
             Self::Avx2 => "avx2",
+            #[cfg(target_arch = "x86_64")]
             Self::Avx512 => "avx512",
+            #[cfg(target_arch = "x86_64")]
             Self::Avx512Bf16 => "avx512bf16",
+            #[cfg(target_arch = "x86_64")]
             Self::Amx => "amx",
+            #[cfg(target_arch = "aarch64")]
+            Self::Neon => "neon",
+            #[cfg(target_arch = "aarch64")]
+            Self::NeonBf16 => "neonbf16",
         })
     }
 }
@@ -104,10 +138,25 @@ pub(crate) fn mul_add<const FUSED: bool>(a: f32, b: f32, c: f32) -> f32 {
     if FUSED { a.mul_add(b, c) } else { a * b + c }
 }
 
+#[cfg(target_arch = "aarch64")]
+use arm::most;
 #[cfg(target_arch = "x86_64")]
 use x86::most;
 
-#[cfg(not(target_arch = "x86_64"))]
+#[cfg(not(any(target_arch = "aarch64", target_arch = "x86_64")))]
 fn most() -> Isa {
     Isa::Portable
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `cargo xtask test-arm` names the set of the processor that it emulates.
+    #[test]
+    fn the_set_is_that_of_the_processor() {
+        if let Ok(expected) = std::env::var("GLM4V_TEST_ISA") {
+            assert_eq!(Isa::detected().to_string(), expected);
+        }
+    }
 }

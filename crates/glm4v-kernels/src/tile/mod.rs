@@ -1,9 +1,11 @@
 //! The micro-kernels: the sums of a tile, some rows by 32 columns, over one block of the inner dimension.
 //!
-//! Both operands are panels of 32-bit words, each one f32 or two bf16 ([`Format`]). A step is one word of every lane. All kernels
-//! read the same right panels, of 32 lanes, so packed weights do not depend on the kernel. Left panels differ:
+//! Both operands are panels of 32-bit words, each one f32 or two bf16 ([`Format`]). A step is one word of every lane. All
+//! right panels have 32 lanes, so packed weights have the same size for every kernel. Left panels differ:
 //!
 //! - Vector kernels read 12 lanes, which suits AVX-512: the 24 sums use 24 of its 32 registers.
+//! - `BFMMLA` of ARM64 reads 12 lanes, and four values of a lane at once. Two steps of a lane are therefore side by side, in left
+//!   and in right panels.
 //! - AMX reads 32 lanes. 16 steps form a block, in which the words of a row are contiguous: two of the processor's tiles. They
 //!   are multiplied with the two tiles of 16 steps of a right panel.
 
@@ -15,6 +17,8 @@ mod avx2;
 mod avx512;
 #[cfg(test)]
 mod model;
+#[cfg(target_arch = "aarch64")]
+mod neon;
 mod portable;
 mod widen;
 
@@ -65,6 +69,8 @@ pub(crate) struct Kernel {
 enum Left {
     /// 12 lanes
     Vectors(Format),
+    /// 12 lanes, two steps of a lane side by side, as in the right panels
+    Quads,
     /// 32 lanes, in blocks of 16 steps
     Tiles,
 }
@@ -117,11 +123,25 @@ impl Kernel {
         }
     }
 
-    /// Every kernel for rows and weights that runs here, and the loops that model AMX.
+    #[cfg_attr(not(target_arch = "aarch64"), allow(dead_code))]
+    fn of_quads(isa: Isa, multiply: Multiply) -> Self {
+        Self {
+            left: Left::Quads,
+            ..Self::of_vectors(isa, Format::Pairs, multiply)
+        }
+    }
+
+    /// Every kernel for rows and weights that runs here, and the loops that model AMX and `BFMMLA`.
     #[cfg(test)]
     pub(crate) fn available(precision: Precision) -> Vec<Self> {
-        let modelled = Self::of_tiles(Isa::detected(), model::pairs);
-        let modelled = (precision == Precision::Bf16).then_some(modelled);
+        let isa = Isa::detected();
+        let modelled = match precision {
+            Precision::F32 => Vec::new(),
+            Precision::Bf16 => vec![
+                Self::of_tiles(isa, model::pairs),
+                Self::of_quads(isa, model::quads),
+            ],
+        };
         let real = Isa::available().map(|isa| Self::for_weights(precision, isa));
         real.chain(modelled).collect()
     }
@@ -134,7 +154,7 @@ impl Kernel {
                 right: format,
                 ..kernel
             },
-            Left::Tiles => kernel,
+            Left::Quads | Left::Tiles => kernel,
         };
         Self::available(precision).into_iter().map(alike).collect()
     }
@@ -147,7 +167,7 @@ impl Kernel {
     /// Rows of a tile, which are the lanes of a left panel.
     pub(crate) fn rows(&self) -> usize {
         match self.left {
-            Left::Vectors(_) => VECTOR_ROWS,
+            Left::Vectors(_) | Left::Quads => VECTOR_ROWS,
             Left::Tiles => AMX_ROWS,
         }
     }
@@ -156,7 +176,7 @@ impl Kernel {
     /// weights, which each task reads once, would arrive too late.
     pub(crate) fn task_panels(&self) -> usize {
         match self.left {
-            Left::Vectors(_) => 12,
+            Left::Vectors(_) | Left::Quads => 12,
             Left::Tiles => 9,
         }
     }
@@ -165,13 +185,21 @@ impl Kernel {
     pub(crate) fn left(&self) -> Format {
         match self.left {
             Left::Vectors(format) => format,
-            Left::Tiles => Format::Pairs,
+            Left::Quads | Left::Tiles => Format::Pairs,
         }
     }
 
     /// The format of right panels.
     pub(crate) fn right(&self) -> Format {
         self.right
+    }
+
+    /// The order of the words of right panels.
+    pub(crate) fn right_order(&self) -> Order {
+        match self.left {
+            Left::Vectors(_) | Left::Tiles => Order::Lanes,
+            Left::Quads => Order::Quads,
+        }
     }
 
     /// The blocks of the inner dimension. Each is multiplied at once: sums of sums are more exact than one long sum.
@@ -195,6 +223,12 @@ impl Kernel {
                 order: Order::Lanes,
                 panel,
             }),
+            Left::Quads => self.isa.run(RowPanel::<X, VECTOR_ROWS> {
+                rows: std::array::from_fn(row),
+                format: Format::Pairs,
+                order: Order::Quads,
+                panel,
+            }),
             Left::Tiles => self.isa.run(RowPanel::<X, AMX_ROWS> {
                 rows: std::array::from_fn(row),
                 format: Format::Pairs,
@@ -211,6 +245,12 @@ impl Kernel {
                 columns,
                 format,
                 order: Order::Lanes,
+                panel,
+            }),
+            Left::Quads => self.isa.run(ColumnPanel::<X, VECTOR_ROWS> {
+                columns,
+                format: Format::Pairs,
+                order: Order::Quads,
                 panel,
             }),
             Left::Tiles => self.isa.run(ColumnPanel::<X, AMX_ROWS> {
@@ -286,44 +326,42 @@ impl Multiplier<'_> {
 }
 
 /// The kernel of an instruction set that multiplies pairs.
-#[cfg(target_arch = "x86_64")]
 fn of_pairs(isa: Isa) -> Option<Kernel> {
     match isa {
+        #[cfg(target_arch = "x86_64")]
         Isa::Amx => Some(Kernel::of_tiles(isa, amx::pairs)),
+        #[cfg(target_arch = "x86_64")]
         Isa::Avx512Bf16 => Some(Kernel::of_vectors(isa, Format::Pairs, avx512::pairs)),
-        Isa::Portable | Isa::Avx2 | Isa::Avx512 => None,
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx2 | Isa::Avx512 => None,
+        #[cfg(target_arch = "aarch64")]
+        Isa::NeonBf16 => Some(Kernel::of_quads(isa, neon::quads)),
+        #[cfg(target_arch = "aarch64")]
+        Isa::Neon => None,
+        Isa::Portable => None,
     }
 }
 
-#[cfg(target_arch = "x86_64")]
 fn multiply(isa: Isa) -> Multiply {
     match isa {
         Isa::Portable => portable::f32,
+        #[cfg(target_arch = "x86_64")]
         Isa::Avx2 => avx2::f32,
+        #[cfg(target_arch = "x86_64")]
         Isa::Avx512 | Isa::Avx512Bf16 | Isa::Amx => avx512::f32,
+        #[cfg(target_arch = "aarch64")]
+        Isa::Neon | Isa::NeonBf16 => neon::f32,
     }
 }
 
-#[cfg(target_arch = "x86_64")]
 fn scale(isa: Isa) -> Scale {
     match isa {
         Isa::Portable => portable::scale,
+        #[cfg(target_arch = "x86_64")]
         Isa::Avx2 => avx2::scale,
+        #[cfg(target_arch = "x86_64")]
         Isa::Avx512 | Isa::Avx512Bf16 | Isa::Amx => avx512::scale,
+        #[cfg(target_arch = "aarch64")]
+        Isa::Neon | Isa::NeonBf16 => neon::scale,
     }
-}
-
-#[cfg(not(target_arch = "x86_64"))]
-fn of_pairs(_: Isa) -> Option<Kernel> {
-    None
-}
-
-#[cfg(not(target_arch = "x86_64"))]
-fn multiply(_: Isa) -> Multiply {
-    portable::f32
-}
-
-#[cfg(not(target_arch = "x86_64"))]
-fn scale(_: Isa) -> Scale {
-    portable::scale
 }
