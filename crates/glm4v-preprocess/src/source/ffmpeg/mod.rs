@@ -6,6 +6,8 @@ mod packets;
 mod probe;
 mod program;
 mod select;
+mod shown;
+mod times;
 
 pub(crate) use file::VideoFile;
 pub(crate) use frames::VideoReader;

@@ -1,10 +1,11 @@
 use std::path::Path;
+use std::sync::mpsc;
 
 use super::probe::Stream;
 use super::program::{Input, Running};
 use crate::{PreprocessError, VideoMetadata};
 
-/// The packets of a stream, one a frame, none of them decoded.
+/// The packets of a stream, none of them decoded. torchcodec counts each as a frame.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Packets {
     shown: usize,
@@ -13,7 +14,8 @@ pub(crate) struct Packets {
     /// In the stream's unit of time.
     begin: Option<i64>,
     end: Option<i64>,
-    starts_inside: bool,
+    /// Presentation times, for packets that have one.
+    times: Vec<i64>,
     complaint: Option<String>,
 }
 
@@ -37,10 +39,18 @@ impl Packets {
         .into();
         args.extend(["-of", "compact"].map(Into::into));
         args.extend(input.args());
-        let mut running = Running::start(ffprobe, &args)?;
+        let demuxer = input.demuxer;
+        let (sender, complaints) = mpsc::channel();
+        let mut running = Running::watch(ffprobe, &args, move |line| {
+            if let Some(complaint) = complaint(line, demuxer) {
+                // The receiver waits for the end of the program.
+                let _ = sender.send(complaint.to_owned());
+            }
+        })?;
         let mut packets = Self::default();
         running.lines(|line| packets.add(line))?;
-        packets.complaint = running.finish()?;
+        running.finish()?;
+        packets.complaint = complaints.into_iter().last();
         Ok(packets)
     }
 
@@ -55,16 +65,13 @@ impl Packets {
                 .find(|(key, _)| *key == name)
                 .map_or("", |(_, value)| value)
         };
-        let flags = field("flags");
-        if self.shown + self.discarded == 0 {
-            self.starts_inside = !flags.contains('K');
-        }
-        if flags.contains('D') {
+        if field("flags").contains('D') {
             self.discarded += 1;
             return;
         }
         self.shown += 1;
         let time = |name| field(name).parse::<i64>().ok();
+        self.times.extend(time("pts"));
         if let Some(begin) = time("pts").or_else(|| time("dts")) {
             let end = begin.saturating_add(time("duration").unwrap_or(0));
             self.begin = Some(self.begin.map_or(begin, |earliest| earliest.min(begin)));
@@ -92,19 +99,33 @@ impl Packets {
         }
     }
 
-    /// Why there may be fewer frames than packets.
-    pub(crate) fn doubt(&self, stream: &Stream) -> Option<String> {
+    /// What is wrong with a file that was cut off.
+    pub(crate) fn warning(&self, stream: &Stream) -> Option<String> {
         let there = self.shown + self.discarded;
         let short = stream.claimed_frames().filter(|&claimed| claimed > there);
         if let Some(claimed) = short {
-            return Some(format!("the header claims {claimed} frames"));
+            return Some(format!(
+                "the header claims {claimed} frames; the file has {there}"
+            ));
         }
-        if let Some(complaint) = &self.complaint {
-            return Some(format!("the file is damaged or cut off ({complaint})"));
-        }
-        let inside = "the file starts inside a group of pictures";
-        (self.shown > 0 && self.starts_inside).then(|| inside.into())
+        let complaint = self.complaint.as_ref()?;
+        Some(format!(
+            "the file is damaged or cut off ({complaint}); it has {there} frames"
+        ))
     }
+
+    /// The presentation times in order. `None` where some packets have no time.
+    pub(crate) fn into_times(mut self) -> Option<Vec<i64>> {
+        self.times.sort_unstable();
+        (self.times.len() == self.shown).then_some(self.times)
+    }
+}
+
+/// What the demuxer says in a line of messages. Decoders complain too, but they run again when frames are read.
+fn complaint<'a>(line: &'a str, demuxer: &str) -> Option<&'a str> {
+    let (module, words) = line.strip_prefix('[')?.split_once("] ")?;
+    let names = module.split(' ').next()?;
+    names.split(',').any(|name| name == demuxer).then_some(words)
 }
 
 #[cfg(test)]
@@ -139,7 +160,19 @@ mod tests {
             (3, Some(0.2 - 0.04))
         );
         assert_eq!(metadata.fps, Some(3.0 / (0.2 - 0.04)));
-        assert_eq!(packets.doubt(&stream()), None);
+        assert_eq!(packets.warning(&stream()), None);
+        assert_eq!(packets.into_times(), None);
+    }
+
+    #[test]
+    fn times_are_in_display_order() {
+        let packets = packets(&[
+            "pts=4|dts=-4|flags=K_",
+            "pts=16|dts=0|flags=__",
+            "pts=-4|dts=2|flags=KD",
+            "pts=8|dts=4|flags=__",
+        ]);
+        assert_eq!(packets.into_times(), Some(vec![4, 8, 16]));
     }
 
     #[test]
@@ -151,15 +184,24 @@ mod tests {
     }
 
     #[test]
-    fn doubts_name_their_reason() {
-        let doubt = |packets: Packets| packets.doubt(&stream()).unwrap();
-        assert!(doubt(packets(&["pts=0|flags=K_"])).contains("claims 4 frames"));
-        assert!(doubt(packets(&["pts=0|flags=__"; 4])).contains("starts inside"));
+    fn only_the_demuxer_complains_about_the_file() {
+        let line = "[matroska,webm @ 0x55d0] File ended prematurely";
+        assert_eq!(complaint(line, "matroska"), Some("File ended prematurely"));
+        assert_eq!(complaint("[mpeg2video @ 0x1] ac-tex damaged", "mpeg"), None);
+        assert_eq!(complaint("mpeg: damaged", "mpeg"), None);
+    }
+
+    #[test]
+    fn warnings_name_their_reason() {
+        let warning = |packets: Packets| packets.warning(&stream());
+        let short = warning(packets(&["pts=0|flags=K_"])).unwrap();
+        assert!(short.contains("claims 4 frames; the file has 1"));
         let complaint = Some("partial file".into());
         let damaged = Packets {
             complaint,
             ..packets(&["pts=0|flags=K_"; 4])
         };
-        assert!(doubt(damaged).contains("(partial file)"));
+        assert!(warning(damaged).unwrap().contains("(partial file)"));
+        assert_eq!(warning(packets(&["pts=0|flags=__"; 4])), None);
     }
 }
