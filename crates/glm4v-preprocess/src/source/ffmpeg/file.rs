@@ -16,7 +16,7 @@ pub(crate) struct VideoFile {
     /// (width, height) before rotation.
     pub(super) coded: (u32, u32),
     pub(super) rotation: Rotation,
-    /// The presentation times of the packets, sorted; `None` where some packets have no time.
+    /// The times of the packets, in order; `None` where the order of decoding is all that is known.
     times: Option<Vec<i64>>,
     /// What was found while frames were read.
     warning: Mutex<Option<String>>,
@@ -54,15 +54,15 @@ impl VideoFile {
         self.rotation.rotated(self.coded)
     }
 
-    /// The presentation time of packet `index`, if packets have times.
-    pub(super) fn time(&self, index: usize) -> Option<i64> {
-        self.times.as_ref().map(|times| times[index])
+    /// The times of the packets, in order; `None` where the order of decoding is all that is known.
+    pub(super) fn times(&self) -> Option<&[i64]> {
+        self.times.as_deref()
     }
 
     /// Records that `replaced` of `requested` frames could not be decoded.
     pub(super) fn set_replaced(&self, replaced: usize, requested: usize) {
         let warning = format!(
-            "{replaced} of {requested} sampled frames cannot be decoded: the last frame before each stands in for it"
+            "{replaced} of {requested} sampled frames cannot be decoded: each is replaced by the last frame before it"
         );
         *self.lock_warning() = (replaced > 0).then_some(warning);
     }

@@ -71,7 +71,11 @@ impl VideoReader<'_> {
         };
         if self.are_listed {
             self.last = Some((number, frame.clone()));
-        } else if self.file.time(index).is_some_and(|shown| time != Some(shown)) {
+        } else if self
+            .file
+            .times()
+            .is_some_and(|times| time != Some(times[index]))
+        {
             return Ok(None);
         }
         Ok(Some(frame))
@@ -79,20 +83,18 @@ impl VideoReader<'_> {
 
     /// Finds the frames of the requests from `first` on.
     fn list(&mut self, first: usize) -> Result<(), PreprocessError> {
-        let shown = self.file.shown()?;
-        let (mut least, mut replaced) = (0, 0);
-        for (index, number) in &mut self.requests[first..] {
-            let choice = match self.file.time(*index) {
-                Some(time) => shown.at(time),
-                None => shown.nth(*index),
-            };
+        let shown = self.file.list_frames()?;
+        let indices: Vec<usize> = self.requests.iter().map(|(index, _)| *index).collect();
+        let choices = shown.choose(self.file.times(), &indices);
+        let replaced = choices.iter().filter(|choice| choice.is_replaced);
+        self.file.set_replaced(replaced.count(), choices.len());
+        let mut least = 0;
+        for ((_, number), choice) in self.requests.iter_mut().zip(choices) {
             // Frames arrive in the order of decoding, and no frame arrives twice.
             least = least.max(choice.number);
             *number = least;
-            replaced += usize::from(choice.replaced);
         }
         self.are_listed = true;
-        self.file.set_replaced(replaced, self.requests.len());
         self.decoding = Some(Decoding::start(self.file, &self.requests[first..])?);
         Ok(())
     }
@@ -142,10 +144,7 @@ impl Decoding {
     }
 
     /// The frame with this number and its time; `None` where ffmpeg ends before.
-    fn frame(
-        &mut self,
-        number: usize,
-    ) -> Result<Option<(RgbImage, Option<i64>)>, PreprocessError> {
+    fn frame(&mut self, number: usize) -> Result<Option<(RgbImage, Option<i64>)>, PreprocessError> {
         let (width, height) = self.size;
         let mut pixels = vec![0; 3 * width as usize * height as usize];
         for passed in self.numbers.by_ref() {

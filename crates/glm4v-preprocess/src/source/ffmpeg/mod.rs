@@ -2,6 +2,7 @@
 
 mod file;
 mod frames;
+mod listing;
 mod packets;
 mod probe;
 mod program;

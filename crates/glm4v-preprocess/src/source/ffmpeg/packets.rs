@@ -5,17 +5,21 @@ use super::probe::Stream;
 use super::program::{Input, Running};
 use crate::{PreprocessError, VideoMetadata};
 
+/// The time of a packet that has none. It is the first of all times, as in torchcodec.
+pub(super) const NO_TIME: i64 = i64::MIN;
+
 /// The packets of a stream, none of them decoded. torchcodec counts each as a frame.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Packets {
-    shown: usize,
     /// Hidden by an edit list.
     discarded: usize,
     /// In the stream's unit of time.
     begin: Option<i64>,
     end: Option<i64>,
-    /// Presentation times, for packets that have one.
+    /// The presentation time of each packet, or else its decoding time, as in torchcodec.
     times: Vec<i64>,
+    /// Whether any packet has a presentation time.
+    are_timed: bool,
     complaint: Option<String>,
 }
 
@@ -69,10 +73,11 @@ impl Packets {
             self.discarded += 1;
             return;
         }
-        self.shown += 1;
         let time = |name| field(name).parse::<i64>().ok();
-        self.times.extend(time("pts"));
-        if let Some(begin) = time("pts").or_else(|| time("dts")) {
+        let begin = time("pts").or_else(|| time("dts"));
+        self.times.push(begin.unwrap_or(NO_TIME));
+        self.are_timed |= time("pts").is_some();
+        if let Some(begin) = begin {
             let end = begin.saturating_add(time("duration").unwrap_or(0));
             self.begin = Some(self.begin.map_or(begin, |earliest| earliest.min(begin)));
             self.end = Some(self.end.map_or(end, |latest| latest.max(end)));
@@ -90,9 +95,9 @@ impl Packets {
             .map(|(begin, end)| end - begin);
         let rate = duration.filter(|&seconds| seconds != 0.0);
         VideoMetadata {
-            num_frames: self.shown,
+            num_frames: self.times.len(),
             fps: rate
-                .map(|seconds| self.shown as f64 / seconds)
+                .map(|seconds| self.times.len() as f64 / seconds)
                 .or(stream.frame_rate()),
             duration,
             frame_times: None,
@@ -101,7 +106,7 @@ impl Packets {
 
     /// What is wrong with a file that was cut off.
     pub(crate) fn warning(&self, stream: &Stream) -> Option<String> {
-        let there = self.shown + self.discarded;
+        let there = self.times.len() + self.discarded;
         let short = stream.claimed_frames().filter(|&claimed| claimed > there);
         if let Some(claimed) = short {
             return Some(format!(
@@ -114,10 +119,11 @@ impl Packets {
         ))
     }
 
-    /// The presentation times in order. `None` where some packets have no time.
+    /// The times in order. `None` where no packet has a presentation time, as in AVI: the times of decoding do not say
+    /// which frame is shown.
     pub(crate) fn into_times(mut self) -> Option<Vec<i64>> {
         self.times.sort_unstable();
-        (self.times.len() == self.shown).then_some(self.times)
+        self.are_timed.then_some(self.times)
     }
 }
 
@@ -125,7 +131,10 @@ impl Packets {
 fn complaint<'a>(line: &'a str, demuxer: &str) -> Option<&'a str> {
     let (module, words) = line.strip_prefix('[')?.split_once("] ")?;
     let names = module.split(' ').next()?;
-    names.split(',').any(|name| name == demuxer).then_some(words)
+    names
+        .split(',')
+        .any(|name| name == demuxer)
+        .then_some(words)
 }
 
 #[cfg(test)]
@@ -161,18 +170,21 @@ mod tests {
         );
         assert_eq!(metadata.fps, Some(3.0 / (0.2 - 0.04)));
         assert_eq!(packets.warning(&stream()), None);
-        assert_eq!(packets.into_times(), None);
+        assert_eq!(packets.into_times(), Some(vec![4, 12, 16]));
     }
 
     #[test]
     fn times_are_in_display_order() {
-        let packets = packets(&[
+        let times = |lines: &[&str]| packets(lines).into_times();
+        let found = times(&[
             "pts=4|dts=-4|flags=K_",
             "pts=16|dts=0|flags=__",
             "pts=-4|dts=2|flags=KD",
+            "pts=N/A|dts=N/A|flags=__",
             "pts=8|dts=4|flags=__",
         ]);
-        assert_eq!(packets.into_times(), Some(vec![4, 8, 16]));
+        assert_eq!(found, Some(vec![NO_TIME, 4, 8, 16]));
+        assert_eq!(times(&["pts=N/A|dts=0|flags=K_"]), None);
     }
 
     #[test]
