@@ -508,11 +508,14 @@ fn errors_contain_the_last_message_of_ffmpeg() {
     if !has_ffmpeg() {
         return;
     }
-    let frame = "head -c 18228 /dev/zero";
+    // A frame, and its time in 1/12800 s.
+    let frame =
+        |time: usize| format!("echo 'frame:0 pts:{time} pts_time:0' >&2; head -c 18228 /dev/zero");
+    let (first, last) = (frame(0), frame(9 * 512));
     let loud = "head -c 9000000 /dev/zero | tr '\\0' x >&2; echo >&2";
-    assert_eq!(read_with(&format!("{loud}; {frame}; {frame}")), Ok(3));
+    assert_eq!(read_with(&format!("{loud}; {first}; {last}")), Ok(3));
     let error =
-        read_with(&format!("{loud}; {frame}; echo '[h264 @ 0x1] bad day' >&2")).unwrap_err();
+        read_with(&format!("{loud}; {first}; echo '[h264 @ 0x1] bad day' >&2")).unwrap_err();
     assert!(
         error.contains("b-frames.mp4: ffmpeg stopped before frame 9"),
         "{error}"

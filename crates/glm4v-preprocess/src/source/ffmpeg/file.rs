@@ -1,4 +1,5 @@
 use std::ffi::OsString;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -18,6 +19,8 @@ pub(crate) struct VideoFile {
     pub(super) rotation: Rotation,
     /// The times of the packets, in order; `None` where the order of decoding is all that is known.
     times: Option<Vec<i64>>,
+    /// Times for which a seek finds a later key frame.
+    early_seeks: Option<Range<i64>>,
     /// What was found while frames were read.
     warning: Mutex<Option<String>>,
 }
@@ -43,6 +46,7 @@ impl VideoFile {
             stream: stream.index,
             coded: size,
             rotation: stream.rotation(),
+            early_seeks: packets.early_seeks(),
             times: packets.into_times(),
             warning: Mutex::new(None),
         };
@@ -57,6 +61,17 @@ impl VideoFile {
     /// The times of the packets, in order; `None` where the order of decoding is all that is known.
     pub(super) fn times(&self) -> Option<&[i64]> {
         self.times.as_deref()
+    }
+
+    /// The packet that torchcodec takes for packet `index` after a seek. It takes a later one in some files with an edit
+    /// list.
+    pub(super) fn sought(&self, index: usize) -> usize {
+        match (&self.times, &self.early_seeks) {
+            (Some(times), Some(early)) if early.contains(&times[index]) => {
+                times.partition_point(|time| *time < early.end)
+            }
+            _ => index,
+        }
     }
 
     /// Records that `replaced` of `requested` frames could not be decoded.

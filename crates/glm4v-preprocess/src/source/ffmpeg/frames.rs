@@ -14,19 +14,24 @@ use crate::PreprocessError;
 /// true. At the first frame with another time, the frames of the file are listed, and the rest is found by time.
 pub(crate) struct VideoReader<'a> {
     file: &'a VideoFile,
-    /// The indices of the requested packets, each once, and the number of the frame for each.
-    requests: Vec<(usize, usize)>,
+    requests: Vec<Request>,
     decoding: Option<Decoding>,
     are_listed: bool,
-    /// The last frame and its number: several packets may share a frame.
-    last: Option<(usize, RgbImage)>,
+    /// A frame that the next request needs too.
+    shared: Option<RgbImage>,
+}
+
+struct Request {
+    index: usize,
+    /// The packet whose frame is shown.
+    packet: usize,
+    /// The frame, counted from 0 in the order of decoding.
+    number: usize,
 }
 
 impl VideoFile {
     pub(crate) fn reader(&self, indices: &[usize]) -> Result<VideoReader<'_>, PreprocessError> {
-        let mut requests: Vec<(usize, usize)> =
-            indices.iter().map(|&index| (index, index)).collect();
-        requests.dedup();
+        let requests = self.requests(indices);
         let decoding = match indices {
             [] => None,
             [..] => Some(Decoding::start(self, &requests)?),
@@ -36,63 +41,79 @@ impl VideoFile {
             requests,
             decoding,
             are_listed: false,
-            last: None,
+            shared: None,
         })
+    }
+
+    /// A request for each index. torchcodec decodes consecutive packets without a seek.
+    fn requests(&self, indices: &[usize]) -> Vec<Request> {
+        let mut indices = indices.to_vec();
+        indices.dedup();
+        let last = self.times().map_or(usize::MAX, |times| times.len() - 1);
+        let mut next = (0, 0);
+        let request = |index: usize| {
+            let packet = match next {
+                (next_index, next_packet) if next_index == index => next_packet.min(last),
+                // Frames arrive in order, so none is earlier than the one before.
+                (_, next_packet) => self.sought(index).max(next_packet.saturating_sub(1)),
+            };
+            next = (index + 1, packet + 1);
+            Request {
+                index,
+                packet,
+                number: packet,
+            }
+        };
+        indices.into_iter().map(request).collect()
     }
 }
 
 impl VideoReader<'_> {
     pub(crate) fn frame(&mut self, index: usize) -> Result<RgbImage, PreprocessError> {
-        let request = self.requests.partition_point(|(other, _)| *other < index);
+        let request = (self.requests).partition_point(|request| request.index < index);
         let mut frame = self.next(request)?;
         if frame.is_none() && !self.are_listed {
             self.list(request)?;
             frame = self.next(request)?;
         }
-        match frame {
-            Some(frame) => Ok(self.file.rotation.apply(frame)),
-            None => Err(self.ended(index)),
+        let frame = frame.ok_or_else(|| self.ended(index))?;
+        let shares = |next: &Request| next.number == self.requests[request].number;
+        if self.requests.get(request + 1).is_some_and(shares) {
+            self.shared = Some(frame.clone());
         }
+        Ok(self.file.rotation.apply(frame))
     }
 
     /// The frame of a request; `None` where ffmpeg passes on another frame, or no frame.
     fn next(&mut self, request: usize) -> Result<Option<RgbImage>, PreprocessError> {
-        let (index, number) = self.requests[request];
-        if let Some((last, frame)) = &self.last
-            && *last == number
-        {
-            return Ok(Some(frame.clone()));
+        if let Some(frame) = self.shared.take() {
+            return Ok(Some(frame));
         }
-        let Some(decoding) = &mut self.decoding else {
+        let Request { packet, number, .. } = self.requests[request];
+        let decoding = self.decoding.as_mut();
+        let Some((frame, time)) = decoding.map_or(Ok(None), |decoding| decoding.frame(number))?
+        else {
             return Ok(None);
         };
-        let Some((frame, time)) = decoding.frame(number)? else {
-            return Ok(None);
-        };
-        if self.are_listed {
-            self.last = Some((number, frame.clone()));
-        } else if self
-            .file
-            .times()
-            .is_some_and(|times| time != Some(times[index]))
-        {
-            return Ok(None);
-        }
-        Ok(Some(frame))
+        let is_shown = |times: &[i64]| time == Some(times[packet]);
+        let is_right = self.are_listed || self.file.times().is_none_or(is_shown);
+        Ok(is_right.then_some(frame))
     }
 
     /// Finds the frames of the requests from `first` on.
     fn list(&mut self, first: usize) -> Result<(), PreprocessError> {
         let shown = self.file.list_frames()?;
-        let indices: Vec<usize> = self.requests.iter().map(|(index, _)| *index).collect();
-        let choices = shown.choose(self.file.times(), &indices);
+        let packets: Vec<usize> = (self.requests.iter())
+            .map(|request| request.packet)
+            .collect();
+        let choices = shown.choose(self.file.times(), &packets);
         let replaced = choices.iter().filter(|choice| choice.is_replaced);
         self.file.set_replaced(replaced.count(), choices.len());
         let mut least = 0;
-        for ((_, number), choice) in self.requests.iter_mut().zip(choices) {
+        for (request, choice) in self.requests.iter_mut().zip(choices) {
             // Frames arrive in the order of decoding, and no frame arrives twice.
             least = least.max(choice.number);
-            *number = least;
+            request.number = least;
         }
         self.are_listed = true;
         self.decoding = Some(Decoding::start(self.file, &self.requests[first..])?);
@@ -120,8 +141,8 @@ struct Decoding {
 }
 
 impl Decoding {
-    fn start(file: &VideoFile, requests: &[(usize, usize)]) -> Result<Self, PreprocessError> {
-        let numbers: Vec<usize> = requests.iter().map(|(_, number)| *number).collect();
+    fn start(file: &VideoFile, requests: &[Request]) -> Result<Self, PreprocessError> {
+        let numbers: Vec<usize> = requests.iter().map(|request| request.number).collect();
         let selection = Selection::new(&numbers);
         let filters = format!("select='{}',{}", selection.expression, report_filter(2));
         let count = selection.count().to_string();

@@ -1,3 +1,4 @@
+use std::ops::Range;
 use std::path::Path;
 use std::sync::mpsc;
 
@@ -20,6 +21,9 @@ pub(crate) struct Packets {
     times: Vec<i64>,
     /// Whether any packet has a presentation time.
     are_timed: bool,
+    /// The decoding time of the first packet, and both times of the first key frame.
+    first_dts: Option<i64>,
+    key: Option<(i64, i64)>,
     complaint: Option<String>,
 }
 
@@ -77,6 +81,12 @@ impl Packets {
         let begin = time("pts").or_else(|| time("dts"));
         self.times.push(begin.unwrap_or(NO_TIME));
         self.are_timed |= time("pts").is_some();
+        if self.times.len() == 1 {
+            self.first_dts = time("dts");
+        }
+        if self.key.is_none() && field("flags").contains('K') {
+            self.key = time("pts").zip(time("dts"));
+        }
         if let Some(begin) = begin {
             let end = begin.saturating_add(time("duration").unwrap_or(0));
             self.begin = Some(self.begin.map_or(begin, |earliest| earliest.min(begin)));
@@ -117,6 +127,14 @@ impl Packets {
         Some(format!(
             "the file is damaged or cut off ({complaint}); it has {there} frames"
         ))
+    }
+
+    /// The times for which ffmpeg's seek in an MP4 finds the first key frame, though it is shown later. The index of the
+    /// file begins with the first packet that an edit list does not hide.
+    pub(crate) fn early_seeks(&self) -> Option<Range<i64>> {
+        let (pts, dts) = self.key?;
+        let found = dts.saturating_sub(self.first_dts?);
+        (self.discarded > 0 && found < pts).then_some(found..pts)
     }
 
     /// The times in order. `None` where no packet has a presentation time, as in AVI: the times of decoding do not say
@@ -185,6 +203,20 @@ mod tests {
         ]);
         assert_eq!(found, Some(vec![NO_TIME, 4, 8, 16]));
         assert_eq!(times(&["pts=N/A|dts=0|flags=K_"]), None);
+    }
+
+    #[test]
+    fn a_seek_can_find_a_key_frame_too_early() {
+        let lines = [
+            "pts=-40|dts=-40|flags=KD",
+            "pts=20|dts=-10|flags=__",
+            "pts=0|dts=0|flags=__",
+            "pts=80|dts=50|flags=K_",
+            "pts=60|dts=60|flags=__",
+        ];
+        assert_eq!(packets(&lines).early_seeks(), Some(60..80));
+        // Nothing is hidden.
+        assert_eq!(packets(&lines[1..]).early_seeks(), None);
     }
 
     #[test]
