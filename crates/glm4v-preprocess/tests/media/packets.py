@@ -4,7 +4,7 @@
 
 It takes ffmpeg with libx264, libx265, libvpx and libaom, transformers 5.23, torchcodec 0.17 and PyAV. In these videos the
 frame of packet i is not the i-th frame: two-pass encoders hide frames, a cut leaves frames without those that they need,
-and damaged packets have no frame.
+and damaged packets have no frame. Some videos have a thumbnail as a second track.
 
 Each video has the rows of each sampling rule. They are checked against a model of torchcodec: after the packet before,
 the next frame; otherwise the first frame that is not earlier than the packet. Where torchcodec fails, and in MPEG-TS and
@@ -73,6 +73,12 @@ def make_videos(folder):
     passes += ["-passlogfile", folder / "fine"]
     ffmpeg(*passes, "-pass", 1, "-f", "null", "-")
     ffmpeg(*passes, "-pass", 2, *CLEAN, VIDEOS / "vp8-fine.webm")
+    thumbnail = folder / "thumbnail.mkv"
+    ffmpeg("-f", "lavfi", "-i", "testsrc2=s=160x120", "-frames:v", 1, "-c:v", "mjpeg", "-q:v", 2, *CLEAN, thumbnail)
+    for container in ["mp4", "mov", "mkv"]:
+        both = ["-i", VIDEOS / "h264-cut.mp4", "-i", thumbnail, "-c", "copy", "-disposition:v", "default", *CLEAN]
+        ffmpeg(*both, "-map", 0, "-map", 1, VIDEOS / f"thumbnail-behind.{container}")
+        ffmpeg(*both, "-map", 1, "-map", 0, VIDEOS / f"thumbnail-before.{container}")
     damage(VIDEOS / "vp9-two-pass.webm", VIDEOS / "vp9-damaged.webm", 9)
     damage(VIDEOS / "hevc-cut.mp4", VIDEOS / "hevc-damaged.mp4", 30)
     damage(VIDEOS / "av1-two-pass.webm", VIDEOS / "av1-damaged.webm", 20)
@@ -88,20 +94,20 @@ def damage(source, target, packet):
     target.write_bytes(data.replace(payload, b"\0" * length + payload[length:]))
 
 
-def packets(path):
+def packets(path, stream):
     """The time of each packet that is shown, sorted."""
     with av.open(str(path)) as container:
-        stream = container.streams.video[0]
+        stream = container.streams[stream]
         shown = [packet for packet in container.demux(stream) if packet.size and not packet.is_discard]
     times = [packet.pts if packet.pts is not None else packet.dts for packet in shown]
     return sorted(NO_TIME if time is None else time for time in times)
 
 
-def decoded(path):
+def decoded(path, stream):
     """The times and checksums of the frames, and whether a packet is refused."""
     times, sums, refused = [], [], False
     with av.open(str(path)) as container:
-        stream = container.streams.video[0]
+        stream = container.streams[stream]
         stream.thread_type = "NONE"
         for packet in container.demux(stream):
             try:
@@ -149,9 +155,9 @@ def by_time(packets, times, refused):
 
 
 def answer(path):
-    shown, (times, sums, refused) = packets(path), decoded(path)
-    assert times == sorted(times)
     decoder = VideoDecoder(str(path), seek_mode="exact")
+    shown, (times, sums, refused) = packets(path, decoder.stream_index), decoded(path, decoder.stream_index)
+    assert times == sorted(times)
     known = decoder.metadata
     metadata = VideoMetadata(total_num_frames=known.num_frames, fps=known.average_fps, duration=known.duration_seconds)
     assert known.num_frames == len(shown)
@@ -192,7 +198,7 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         make_videos(Path(folder))
     golden = {path.name: answer(path) for path in sorted(VIDEOS.iterdir())}
-    (HERE / "packets.json").write_text(json.dumps(golden, indent=None, separators=(",", ":")).replace("},\"", "},\n\"") + "\n")
+    (HERE / "packets.json").write_text(json.dumps(golden, separators=(",", ":")).replace("},\"", "},\n\"") + "\n")
 
 
 if __name__ == "__main__":

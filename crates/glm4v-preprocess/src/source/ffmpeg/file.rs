@@ -74,10 +74,11 @@ impl VideoFile {
         }
     }
 
-    /// Records that `replaced` of `requested` frames could not be decoded.
+    /// Records that `replaced` of `requested` frames are missing or damaged.
     pub(super) fn set_replaced(&self, replaced: usize, requested: usize) {
         let warning = format!(
-            "{replaced} of {requested} sampled frames cannot be decoded: each is replaced by the last frame before it"
+            "{replaced} of {requested} sampled frames are missing or damaged in the file: the last frame before each \
+             stands in for it"
         );
         *self.lock_warning() = (replaced > 0).then_some(warning);
     }

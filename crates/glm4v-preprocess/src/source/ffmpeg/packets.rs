@@ -19,8 +19,6 @@ pub(crate) struct Packets {
     end: Option<i64>,
     /// The presentation time of each packet, or else its decoding time, as in torchcodec.
     times: Vec<i64>,
-    /// Whether any packet has a presentation time.
-    are_timed: bool,
     /// The decoding time of the first packet, and both times of the first key frame.
     first_dts: Option<i64>,
     key: Option<(i64, i64)>,
@@ -80,7 +78,6 @@ impl Packets {
         let time = |name| field(name).parse::<i64>().ok();
         let begin = time("pts").or_else(|| time("dts"));
         self.times.push(begin.unwrap_or(NO_TIME));
-        self.are_timed |= time("pts").is_some();
         if self.times.len() == 1 {
             self.first_dts = time("dts");
         }
@@ -137,11 +134,10 @@ impl Packets {
         (self.discarded > 0 && found < pts).then_some(found..pts)
     }
 
-    /// The times in order. `None` where no packet has a presentation time, as in AVI: the times of decoding do not say
-    /// which frame is shown.
+    /// The times in order. `None` where no packet has a time.
     pub(crate) fn into_times(mut self) -> Option<Vec<i64>> {
         self.times.sort_unstable();
-        self.are_timed.then_some(self.times)
+        self.begin.is_some().then_some(self.times)
     }
 }
 
@@ -202,7 +198,7 @@ mod tests {
             "pts=8|dts=4|flags=__",
         ]);
         assert_eq!(found, Some(vec![NO_TIME, 4, 8, 16]));
-        assert_eq!(times(&["pts=N/A|dts=0|flags=K_"]), None);
+        assert_eq!(times(&["pts=N/A|dts=N/A|flags=K_"]), None);
     }
 
     #[test]
