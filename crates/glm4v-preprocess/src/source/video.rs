@@ -171,7 +171,7 @@ impl VideoSource {
     /// - those of [`crate::open_image`] for an image in a folder,
     /// - [`PreprocessError::FrameSize`] for a frame of another size,
     /// - [`PreprocessError::Decode`] for a damaged animation,
-    /// - [`PreprocessError::EndedEarly`] for a video file that ends before the frame.
+    /// - [`PreprocessError::EndedEarly`] for a video file of which no frame can be decoded.
     pub fn frames<'a>(
         &'a self,
         indices: &'a [usize],

@@ -168,6 +168,7 @@ fn containers_and_codecs() {
             .any(|word| ["-qp", "-lossless", "ffv1"].contains(word));
         assert!(!lossless || found == expected, "{name}");
         assert_eq!(found.len(), 12, "{name}");
+        assert_eq!(source.warnings(), [""; 0], "{name}");
     }
     let upright = folder.path().join("upright.mkv");
     assert!(ffmpeg(

@@ -58,6 +58,8 @@ impl Shown {
     /// torchcodec's choice: after the packet before, the next frame; otherwise the first frame that is not earlier than
     /// the packet. `None` where it finds no frame.
     fn read(&self, packets: &[i64], indices: &[usize]) -> Option<Vec<Choice>> {
+        // In AVI, times of decoding stand for times of presentation, and each frame is late.
+        let is_early = |time| self.count < packets.len() && time < self.times[0].0;
         let mut next = (0, 0);
         let choose = |&index: &usize| {
             let number = match next {
@@ -65,10 +67,9 @@ impl Shown {
                 _ => self.from(packets[index]).first()?.1,
             };
             next = (index + 1, number + 1);
-            let is_replaced = packets[index] < self.times[0].0;
             (number < self.count).then_some(Choice {
                 number,
-                is_replaced,
+                is_replaced: is_early(packets[index]),
             })
         };
         indices.iter().map(choose).collect()
@@ -170,6 +171,13 @@ mod tests {
         let untimed = [NO_TIME, NO_TIME, 10, 20, 30];
         let all = choices(&shown, &untimed, &[0, 1, 2, 3, 4]);
         assert_eq!(all, (vec![0, 0, 0, 1, 2], 2));
+    }
+
+    #[test]
+    fn frames_that_are_all_late_are_complete() {
+        let (shown, packets) = (shown(&[1, 2, 3, 4], false), [0, 1, 2, 3]);
+        assert_eq!(choices(&shown, &packets, &[0, 2]), (vec![0, 1], 0));
+        assert_eq!(choices(&shown, &packets, &[0, 1, 2, 3]).1, 0);
     }
 
     #[test]
