@@ -200,6 +200,12 @@ impl PreprocessError {
         }
     }
 
+    /// The error where ffmpeg stops before a frame, with its message if it has one.
+    pub(crate) fn ended_early(index: usize, message: Option<String>) -> Self {
+        let message = message.unwrap_or_else(|| "it gave no reason".into());
+        Self::EndedEarly { index, message }
+    }
+
     /// The refusal of a file that starts with `bytes`.
     pub(crate) fn unknown_format(supported: String, bytes: &[u8]) -> Self {
         let first = &bytes[..bytes.len().min(8)];

@@ -151,11 +151,11 @@ impl Source {
         }
     }
 
-    /// Defects of the input that do not prevent reading it.
+    /// Defects of the input that do not prevent reading it. Some are known only after it is read.
     #[must_use]
-    pub fn warnings(&self) -> &[String] {
+    pub fn warnings(&self) -> Vec<String> {
         match self {
-            Self::Image(_) => &[],
+            Self::Image(_) => Vec::new(),
             Self::Video(video) => video.warnings(),
         }
     }

@@ -47,7 +47,7 @@ pub struct InputInfo {
     pub open_bytes: u64,
     /// Bytes while it is decoded, beside its patch rows and its file.
     pub decode_bytes: u64,
-    /// What makes the result doubtful.
+    /// What makes the result doubtful. Frames of a video that cannot be decoded are known after it is read.
     pub warnings: Vec<String>,
 }
 
@@ -123,13 +123,15 @@ impl Inputs {
         });
         let inputs: Vec<Result<InputInfo, InputError>> = inputs.collect();
         let (patches, errors) = self.processor.read_batch(&probed);
-        let mut errors = errors.into_iter();
+        let mut read = probed.iter().zip(errors);
         let inputs = inputs.into_iter().map(|input| {
             let info = input?;
-            match errors.next().flatten() {
-                Some(error) => Err(InputError::new(info.index, info.name, error)),
-                None => Ok(info),
+            let (probed, error) = read.next().expect("each open input is read");
+            if let Some(error) = error {
+                return Err(InputError::new(info.index, info.name, error));
             }
+            let warnings = probed.source.warnings();
+            Ok(InputInfo { warnings, ..info })
         });
         let inputs: Vec<_> = inputs.collect();
         (!inputs.is_empty()).then_some(ReadBatch { patches, inputs })
@@ -183,7 +185,7 @@ fn open(
         tokens: probed.grid.num_tokens(processor.config().merge_size),
         open_bytes,
         decode_bytes: probed.decode_bytes.saturating_sub(open_bytes),
-        warnings: probed.source.warnings().to_vec(),
+        warnings: probed.source.warnings(),
     };
     Ok((info, probed))
 }
