@@ -204,7 +204,7 @@ impl VideoSource {
         Ok(match &self.frames {
             Frames::Folder(folder) => Reader::Folder(folder),
             Frames::Animation(animation) => Reader::Animation(animation.reader()?),
-            Frames::File(file) => Reader::File(file.reader(indices)?),
+            Frames::File(file) => Reader::File(Box::new(file.reader(indices)?)),
             Frames::Memory(frames) => Reader::Memory(frames),
         })
     }
@@ -238,7 +238,7 @@ fn height_width((width, height): (u32, u32)) -> (usize, usize) {
 enum Reader<'a> {
     Folder(&'a Folder),
     Animation(AnimationReader<'a>),
-    File(VideoReader<'a>),
+    File(Box<VideoReader<'a>>),
     Memory(&'a [RgbImage]),
 }
 
