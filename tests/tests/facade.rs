@@ -1,5 +1,6 @@
 //! The facade: batches, devices, and errors.
 
+use glm4v::config::SizeBudget;
 use glm4v::devices::{Backend, DeviceKind, devices};
 use glm4v::image::DynamicImage;
 use glm4v::image::imageops::FilterType;
@@ -135,6 +136,20 @@ fn more_rows_than_a_block_takes_at_once_make_no_difference() {
     };
     let difference = Difference::new(&values("flex"), &values("ndarray")).relative_l2;
     assert!(difference < 5e-6, "{difference}");
+}
+
+#[test]
+fn a_budget_limits_the_images_of_an_encoder() {
+    let options = LoadOptions {
+        budget: Some(SizeBudget::Tokens {
+            min: None,
+            max: Some(25),
+        }),
+        ..LoadOptions::default()
+    };
+    let encoder = VisionEncoder::random(Preset::Tiny, 0, &options).unwrap();
+    let grid = encoder.processor().grid(280, 280).unwrap();
+    assert_eq!(grid.num_tokens(2), 25);
 }
 
 #[test]

@@ -1,4 +1,3 @@
-use std::borrow::Cow;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -145,8 +144,8 @@ impl ImageProcessorConfig {
 
     /// `defaults` with the values of `given`.
     fn overlay(defaults: &Self, given: &Value, parent: &str) -> Result<Self, ConfigError> {
-        let mut given = Cow::Borrowed(given);
-        if let (Some(_), Value::Object(fields)) = (defaults.tokens, given.to_mut()) {
+        let mut given = given.clone();
+        if let (Some(_), Value::Object(fields)) = (defaults.tokens, &mut given) {
             // The field is a placeholder in files of GLM-5.3.
             fields.remove("size");
         }

@@ -20,9 +20,11 @@ pub struct Probed {
     pub grid: GridThw,
     /// (height, width) of the source in pixels.
     pub size: (usize, usize),
-    /// (height, width) of the resized source. The grid is larger where the source is not stretched to it: the rest, at the
-    /// right and at the bottom, is black.
-    pub content: (usize, usize),
+    /// (height, width) in pixels of the source that the grid covers: [`GridThw::token_box`] takes it. It exceeds `size` where
+    /// black is added at the right and at the bottom.
+    pub canvas: (usize, usize),
+    /// (height, width) of the resized source.
+    pub(crate) content: (usize, usize),
     /// For a video, the frames that will be read.
     pub frames: Option<SampledFrames>,
     /// Upper bound of the host memory while this input is read, without its patch rows. It includes
@@ -71,8 +73,12 @@ impl Processor {
         let (frames, Target { grid, content }) =
             planned.map_err(|error| error.named(source.name()))?;
         let size = source.size();
+        let resized = self.resized(grid);
+        let canvas = |size, resized, content| {
+            (size as f64 * resized as f64 / content as f64).round() as usize
+        };
         let decode_bytes = match &source {
-            Source::Image(image) => image.decode_bytes(self.resized(grid)),
+            Source::Image(image) => image.decode_bytes(resized),
             Source::Video(video) => {
                 let count = frames.as_ref().map(|frames| frames.indices.len());
                 video.decode_bytes() + self.decode_bytes(size, grid, count)
@@ -82,6 +88,10 @@ impl Processor {
             source,
             grid,
             size,
+            canvas: (
+                canvas(size.0, resized.0, content.0),
+                canvas(size.1, resized.1, content.1),
+            ),
             content,
             frames,
             decode_bytes,

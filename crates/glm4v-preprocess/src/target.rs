@@ -2,6 +2,9 @@ use glm4v_config::{GridThw, ImageProcessorConfig};
 
 use crate::{PreprocessError, fit_within, smart_resize};
 
+/// Larger canvases are refused: the number of their bytes must fit 64 bits.
+const MAX_PIXELS: u64 = 1 << 58;
+
 /// What frames of one size become.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Target {
@@ -22,6 +25,13 @@ impl Target {
         width: usize,
     ) -> Result<Self, PreprocessError> {
         let (canvas, content) = sizes(config, num_frames, height, width)?;
+        if canvas.0 as f64 * canvas.1 as f64 > MAX_PIXELS as f64 {
+            return Err(PreprocessError::TooLarge {
+                unit: "pixels of a resized image",
+                limit: MAX_PIXELS,
+                found: format!("{}×{}", canvas.1, canvas.0),
+            });
+        }
         let (rows, columns) = (canvas.0 / config.patch_size, canvas.1 / config.patch_size);
         let temporal = num_frames.div_ceil(config.temporal_patch_size);
         Ok(Self {

@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use glm4v_config::{
     GridThw, ImageProcessorConfig, ProcessorClass, ProcessorFiles, SizeBudget, VideoProcessorConfig,
 };
-use glm4v_preprocess::{DecodeOptions, Patches, PreprocessError, Processor, open_image};
+use glm4v_preprocess::{DecodeOptions, Patches, PreprocessError, Processor, Source, open_image};
+use image::DynamicImage;
 use serde::Deserialize;
 
 fn tests_folder() -> PathBuf {
@@ -218,4 +219,38 @@ fn a_budget_holds_for_images_and_for_videos_read_later() {
     assert_eq!(tokens(&limited), (6, 6));
     let later = Processor::from_dir(dir.path()).unwrap();
     assert_eq!(tokens(&later.with_budget(budget).unwrap()), (6, 6));
+}
+
+#[test]
+fn a_padded_image_tells_which_pixels_a_token_covers() {
+    let processor = |class| {
+        let image = ImageProcessorConfig::default_of(class);
+        Processor::image_only(image).unwrap()
+    };
+    let probe = |class| {
+        let image = DynamicImage::new_rgb8(500, 300);
+        processor(class).probe(Source::from_image(image)).unwrap()
+    };
+    let padded = probe(ProcessorClass::Glm5Next);
+    assert_eq!((padded.grid.h, padded.grid.w), (22, 36));
+    assert_eq!(padded.canvas, (308, 504));
+    let place = padded.grid.token_box(1, 2, padded.canvas).unwrap();
+    assert_eq!((place.y, place.x), (0.0..28.0, 28.0..56.0));
+    assert_eq!(probe(ProcessorClass::Glm4v).canvas, (300, 500));
+}
+
+#[test]
+fn an_absurd_minimum_is_refused() {
+    for class in [ProcessorClass::Glm4v, ProcessorClass::Glm5Next] {
+        let image = ImageProcessorConfig::default_of(class);
+        let budget = SizeBudget::Tokens {
+            min: Some(usize::MAX),
+            max: None,
+        };
+        let processor = Processor::image_only(image).unwrap();
+        let processor = processor.with_budget(budget).unwrap();
+        let image = Source::from_image(DynamicImage::new_rgb8(50, 30));
+        let error = processor.probe(image).unwrap_err().to_string();
+        assert!(error.contains("pixels of a resized image"), "{error}");
+    }
 }

@@ -1,3 +1,4 @@
+use std::num::NonZero;
 use std::path::PathBuf;
 
 use anyhow::{Result, bail};
@@ -38,16 +39,16 @@ pub(crate) struct ReadArgs {
     pub(crate) no_exif: bool,
     /// Enlarge an image, or all frames of a video together, to at least this many tokens [default: the checkpoint's setting]
     #[arg(long, help_heading = READING, value_name = "TOKENS")]
-    pub(crate) min_tokens: Option<usize>,
+    pub(crate) min_tokens: Option<NonZero<usize>>,
     /// Reduce an image, or all frames of a video together, to at most this many tokens [default: the checkpoint's setting]
     #[arg(long, help_heading = READING, value_name = "TOKENS")]
-    pub(crate) max_tokens: Option<usize>,
+    pub(crate) max_tokens: Option<NonZero<usize>>,
     /// The same in pixels, as `size.shortest_edge` of the checkpoint counts them: an image counts twice, as two frames
     #[arg(long, help_heading = READING, value_name = "PIXELS", conflicts_with_all = ["min_tokens", "max_tokens"])]
-    pub(crate) min_pixels: Option<usize>,
+    pub(crate) min_pixels: Option<NonZero<usize>>,
     /// The same in pixels, as `size.longest_edge` of the checkpoint counts them: an image counts twice, as two frames
     #[arg(long, help_heading = READING, value_name = "PIXELS", conflicts_with_all = ["min_tokens", "max_tokens"])]
-    pub(crate) max_pixels: Option<usize>,
+    pub(crate) max_pixels: Option<NonZero<usize>>,
 }
 
 impl ReadArgs {
@@ -75,10 +76,11 @@ impl ReadArgs {
 
     /// The limits of the size, if any is given. The command line has only one kind of them.
     fn budget(&self) -> Option<SizeBudget> {
-        let (tokens, pixels) = (
-            (self.min_tokens, self.max_tokens),
-            (self.min_pixels, self.max_pixels),
-        );
+        let limits = |min: Option<NonZero<usize>>, max: Option<NonZero<usize>>| {
+            (min.map(NonZero::get), max.map(NonZero::get))
+        };
+        let tokens = limits(self.min_tokens, self.max_tokens);
+        let pixels = limits(self.min_pixels, self.max_pixels);
         match (tokens, pixels) {
             ((None, None), (None, None)) => None,
             ((None, None), (min, max)) => Some(SizeBudget::Pixels { min, max }),
