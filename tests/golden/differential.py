@@ -148,8 +148,8 @@ def random_input(folder, index, draw, with_videos):
 
 def random_video(draw):
     frames = int(draw.integers(1, 15))
-    # The rule of GLM-4.6V samples no frame of a video under a sixth of a second, and the reference refuses it.
-    fps = min(float(draw.choice([0.5, 1, 2, 4, 12, 24, 30])), 3.0 * frames)
+    # Two rules sample no frame of a shorter video than half a second, and the reference refuses it.
+    fps = min(float(draw.choice([0.5, 1, 2, 4, 12, 24, 30])), float(frames))
     duration = float(draw.choice([0, frames / fps])) or None
     height, width = (max(4, side) for side in log_uniform(draw, 120, 2))
     return {"num_frames": frames, "fps": fps, "duration": duration, "height": height, "width": width}
