@@ -1,4 +1,4 @@
-"""Random towers and random images, and what the reference makes of them: `cargo xtask differential`.
+"""Random towers, images and videos, and what the reference makes of them: `cargo xtask differential`.
 
     differential.py DIR --seed S (--cases N | --case K)
         Write the cases 0 to N - 1 of a seed, or one of them, into DIR. A case depends on its seed and number only. It is a
@@ -20,15 +20,16 @@ from PIL import Image
 from transformers.image_utils import load_image
 
 from batch import preprocess
+from clips import synthetic
 from reference import load_tower, save, stages
 from tower_cases import FAMILY, GLM5_TEXT, vision, write_configs, write_json, write_weights
 
-# What the models have in place of the processor of GLM-4.1V. A checkpoint may name another processor, too.
+# What the models have in place of the processors of GLM-4.1V. A checkpoint may name other processors, too.
 PROCESSORS = {
-    "glm46v": ["Glm46VImageProcessor"],
-    "glm_ocr": ["Glm46VImageProcessor"],
-    "glm5_next": ["Glm5NextImageProcessor", "Glm46VImageProcessor"],
-    "glmga": ["GlmgaImageProcessor", "Glm46VImageProcessor"],
+    "glm46v": ["Glm46V"],
+    "glm_ocr": ["Glm46V"],
+    "glm5_next": ["Glm5Next", "Glm46V"],
+    "glmga": ["Glmga", "Glm46V"],
 }
 # Towers that GLM-4.6V and GLM-GA name in vision_config. The other models have one tower.
 TOWERS = {"glm46v": ["glm4v_vision", "glm4v_moe_vision"], "glmga": ["glm4v_vision"]}
@@ -62,12 +63,16 @@ def make_random_case(folder, case, draw):
     folder.mkdir(parents=True)
     write_configs(folder, case)
     write_weights(folder, case)
-    names = [f"{index}.png" for index in range(draw.integers(1, 4))]
-    for name in names:
-        random_image(draw).save(folder / name)
-    write_json(folder / "inputs.json", names)
-    inputs = preprocess(folder, [load_image(str(folder / name)) for name in names])
+    # The reference refuses a video with fewer sampled frames than a patch has, and at least two are sampled.
+    with_videos = case["vision"]["temporal_patch_size"] <= 2
+    entries = [random_input(folder, index, draw, with_videos) for index in range(draw.integers(1, 4))]
+    write_json(folder / "inputs.json", entries)
+    inputs = preprocess(folder, [load(entry, folder) for entry in entries])
     save(stages(load_tower(folder), inputs), folder / "expected.safetensors")
+
+
+def load(entry, folder):
+    return load_image(str(folder / entry)) if isinstance(entry, str) else synthetic(**entry)
 
 
 def random_case(draw, number):
@@ -77,17 +82,18 @@ def random_case(draw, number):
     factor = configuration["patch_size"] * configuration["spatial_merge_size"]
     token = configuration["temporal_patch_size"] * factor**2
     fewest, most = sorted(log_uniform(draw, 60, 2))
-    image = {"image_processor_type": str(draw.choice(PROCESSORS.get(model_type, ["Glm4vImageProcessor"])))}
-    if image["image_processor_type"] == "Glm5NextImageProcessor":
-        image |= {"min_image_tokens": fewest, "max_image_tokens": most}
-    if image["image_processor_type"] in ("Glm5NextImageProcessor", "GlmgaImageProcessor"):
-        image["patch_expand_factor"] = int(draw.integers(1, 3))
+    size = {"size": {"shortest_edge": fewest * token, "longest_edge": most * token}}
+    processor = str(draw.choice(PROCESSORS.get(model_type, ["Glm4v"])))
+    if processor == "Glm5Next":
+        size = {"min_image_tokens": fewest, "max_image_tokens": most}
+    if processor in ("Glm5Next", "Glmga"):
+        size["patch_expand_factor"] = int(draw.integers(1, 3))
     return {
         "model_type": model_type,
         "vision": configuration,
         "text": GLM5_TEXT if model_type == "glm5_next" else {},
-        "size": {"shortest_edge": fewest * token, "longest_edge": most * token},
-        "image": image,
+        "image": size | {"image_processor_type": f"{processor}ImageProcessor"},
+        "video": size | {"video_processor_type": f"{processor}VideoProcessor"},
         "dtype": str(draw.choice(["f32", "f32", "bf16", "f16"])),
         "shards": int(draw.integers(1, 4)),
         **random_layout(draw, model_type),
@@ -130,6 +136,23 @@ def random_vision(draw, model_type):
         fields["projection_intermediate_size"] = int(draw.integers(1, 140))
         fields["swiglu_limit"] = pick(0.25, 0.75, 1.5, 10.0, math.inf)
     return fields
+
+
+def random_input(folder, index, draw, with_videos):
+    """An entry of inputs.json: the name of an image, which is written, or the fields of a synthetic video."""
+    if with_videos and draw.random() < 0.3:
+        return random_video(draw)
+    random_image(draw).save(folder / f"{index}.png")
+    return f"{index}.png"
+
+
+def random_video(draw):
+    frames = int(draw.integers(1, 15))
+    # Two rules sample no frame of a shorter video than half a second, and the reference refuses it.
+    fps = min(float(draw.choice([0.5, 1, 2, 4, 12, 24, 30])), float(frames))
+    duration = float(draw.choice([0, frames / fps])) or None
+    height, width = (max(4, side) for side in log_uniform(draw, 120, 2))
+    return {"num_frames": frames, "fps": fps, "duration": duration, "height": height, "width": width}
 
 
 def random_image(draw):

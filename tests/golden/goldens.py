@@ -17,7 +17,7 @@ from tower_cases import CASES, VIDEOS, make_case
 from video_cases import clip_goldens, sample_goldens
 
 # Random cases that ordinary tests run: the seed, and the numbers of the cases. Each member of the family has a small one.
-SAMPLE = (1, [3, 61, 78, 82, 95, 98, 100])
+SAMPLE = (1, [22, 59, 61, 66, 71, 82, 93, 98])
 
 
 def make(folder):

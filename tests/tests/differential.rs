@@ -1,4 +1,4 @@
-//! Random towers and images: a sample of what `cargo xtask differential` compares with the reference.
+//! Random towers, images and videos: a sample of what `cargo xtask differential` compares with the reference.
 
 use glm4v::model::{AttentionMethod, ComputeMode};
 use glm4v::weights::Checkpoint;
@@ -8,7 +8,7 @@ use glm4v_tests::{F32_TOLERANCE, Golden, compare, differential_dir, load_options
 /// Every stage of every case, with the encoder that `load` builds.
 fn check(load: impl Fn(&Golden) -> VisionEncoder) {
     let cases = Golden::all_in(&differential_dir()).unwrap();
-    assert_eq!(cases.len(), 7);
+    assert_eq!(cases.len(), 8);
     for case in cases {
         let comparison = compare(&case, &load(&case), FloatDType::F32, F32_TOLERANCE).unwrap();
         if let Some(row) = comparison.first_divergence() {

@@ -24,7 +24,7 @@ pub(crate) struct Args {
     backends: Vec<String>,
 }
 
-/// Makes random towers and images, runs transformers on them, and compares every stage.
+/// Makes random towers, images and videos, runs transformers on them, and compares every stage.
 pub(crate) fn run(args: &Args) -> Result<()> {
     let target = shell::target_dir()?;
     let work = target.join(format!("differential/{}", args.seed));

@@ -26,7 +26,7 @@ use clap::Parser;
 enum Verb {
     /// Compare the encoder with transformers, stage by stage
     TestParity(parity::Args),
-    /// Compare random towers and random images with transformers
+    /// Compare random towers, images and videos with transformers
     Differential(differential::Args),
     /// Time the full-size encoder beside transformers
     Bench(bench::Args),
