@@ -50,11 +50,11 @@ export class Choices {
   #files() {
     const files = this.#dropped.length > 0 ? this.#dropped : [...this.#form.elements.weights.files];
     const named = (name) => files.find((file) => file.name === name);
-    const [config, preprocessor] = ['config.json', 'preprocessor_config.json'].map(named);
+    const [config, processor, preprocessor] = ['config.json', 'processor_config.json', 'preprocessor_config.json'].map(named);
     const weights = files.filter(({ name }) => name.endsWith('.safetensors') || name.endsWith('.index.json'));
     const missing = [
       ...(config ? [] : ['config.json']),
-      ...(preprocessor ? [] : ['preprocessor_config.json']),
+      ...(processor ?? preprocessor ? [] : ['preprocessor_config.json']),
       ...(weights.some(({ name }) => name.endsWith('.safetensors')) ? [] : ['a .safetensors file']),
     ];
     if (missing.length > 0) {
@@ -62,7 +62,8 @@ export class Choices {
       throw new Error(`Files of a checkpoint: ${missing.join(', ')} missing, found ${found}; pick all files together`);
     }
     const label = weights.find(({ name }) => name.endsWith('.safetensors')).name;
-    return { label, config, preprocessor, videoPreprocessor: named('video_preprocessor_config.json'), weights };
+    const videoPreprocessor = named('video_preprocessor_config.json');
+    return { label, config, processor, preprocessor, videoPreprocessor, weights };
   }
 
   #hub() {

@@ -4,8 +4,15 @@ import json
 
 import torch
 from transformers.models.glm4v.image_processing_glm4v import Glm4vImageProcessor
+from transformers.models.glm5_next.image_processing_glm5_next import Glm5NextImageProcessor
+from transformers.models.glm46v.image_processing_glm46v import Glm46VImageProcessor
+from transformers.models.glmga.image_processing_glmga import GlmgaImageProcessor
 
 from clips import RULES, Clip, process_clips, prompt_timestamps
+
+CLASSES = [Glm4vImageProcessor, Glm46VImageProcessor, Glm5NextImageProcessor, GlmgaImageProcessor]
+# By the image_processor_type of preprocessor_config.json.
+IMAGE_PROCESSORS = {processor.__name__: processor for processor in CLASSES}
 
 
 def preprocess(checkpoint, inputs):
@@ -24,7 +31,8 @@ def preprocess(checkpoint, inputs):
 
 
 def picture_parts(checkpoint, pictures):
-    processor = Glm4vImageProcessor.from_pretrained(checkpoint)
+    config = json.loads((checkpoint / "preprocessor_config.json").read_text())
+    processor = IMAGE_PROCESSORS[config["image_processor_type"]].from_pretrained(checkpoint)
     output = processor(images=list(pictures.values()), return_tensors="pt")
     return by_place(pictures, output["pixel_values"], output["image_grid_thw"])
 

@@ -8,11 +8,16 @@ from transformers.models.glm4v.processing_glm4v import Glm4vProcessor
 from transformers.models.glm4v.video_processing_glm4v import Glm4vVideoProcessor
 from transformers.models.glm46v.processing_glm46v import Glm46VProcessor
 from transformers.models.glm46v.video_processing_glm46v import Glm46VVideoProcessor
+from transformers.models.glm5_next.processing_glm5_next import Glm5NextProcessor
+from transformers.models.glm5_next.video_processing_glm5_next import Glm5NextVideoProcessor
+from transformers.models.glmga.video_processing_glmga import GlmgaVideoProcessor
 
 # For each video_processor_type of video_preprocessor_config.json: the class that samples, and the class that writes the prompt.
 RULES = {
     "Glm4vVideoProcessor": (Glm4vVideoProcessor, Glm4vProcessor),
     "Glm46VVideoProcessor": (Glm46VVideoProcessor, Glm46VProcessor),
+    "GlmgaVideoProcessor": (GlmgaVideoProcessor, Glm46VProcessor),
+    "Glm5NextVideoProcessor": (Glm5NextVideoProcessor, Glm5NextProcessor),
 }
 
 

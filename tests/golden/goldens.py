@@ -3,23 +3,35 @@
 import hashlib
 import json
 
+from budget_cases import budget_goldens
 from clip_cases import CLIP_CASES
+from codec_files import CODECS, decoded_goldens, make_codec_files
 from detail_cases import QUERIES, make_details
+from differential import make_differential
 from file_cases import file_goldens
 from pictures import IMAGES, make_pictures
 from preprocess_cases import preprocess_goldens, smart_resize_rows
+from processor_cases import processor_goldens
 from reference import versions
 from tower_cases import CASES, VIDEOS, make_case
 from video_cases import clip_goldens, sample_goldens
 
+# Random cases that ordinary tests run: the seed, and the numbers of the cases. Each member of the family has a small one.
+SAMPLE = (1, [3, 61, 78, 82, 95, 98, 100])
+
 
 def make(folder):
     make_pictures(IMAGES)
+    make_codec_files(CODECS)
     for name, case in (CASES | CLIP_CASES).items():
         make_case(folder / name, case)
         if name in QUERIES:
             make_details(folder / name, case)
+    make_differential(differential(folder), *SAMPLE)
     write_lines(folder / "preprocess.json", preprocess_goldens())
+    write_lines(folder / "processors.json", processor_goldens())
+    write_lines(folder / "budgets.json", budget_goldens())
+    write_lines(folder / "decoded.json", decoded_goldens(CODECS))
     write_lines(folder / "smart_resize.json", {"rows": smart_resize_rows()})
     write_lines(folder / "sample_frames.json", sample_goldens())
     write_lines(folder / "clips.json", clip_goldens())
@@ -28,11 +40,20 @@ def make(folder):
 
 
 def manifest(folder):
-    goldens = [path for path in folder.rglob("*") if path.suffix in {".json", ".safetensors"}]
-    goldens = [path for path in goldens if path.name != "manifest.json"]
-    digests = {path.relative_to(folder).as_posix(): digest(path) for path in sorted(goldens)}
-    inputs = {folder.name: digests_of(folder) for folder in (IMAGES, VIDEOS)}
-    return {"versions": versions(), "goldens": digests, **inputs}
+    sample = digests_below(differential(folder), {".json", ".safetensors", ".png"})
+    inputs = {folder.name: digests_of(folder) for folder in (IMAGES, CODECS, VIDEOS)}
+    goldens = digests_below(folder, {".json", ".safetensors"})
+    return {"versions": versions(), "goldens": goldens, "differential": sample, **inputs}
+
+
+def differential(folder):
+    """The folder of the random cases, beside that of the goldens."""
+    return folder.resolve().parent / "differential"
+
+
+def digests_below(folder, suffixes):
+    paths = [path for path in folder.rglob("*") if path.suffix in suffixes and path.name != "manifest.json"]
+    return {path.relative_to(folder).as_posix(): digest(path) for path in sorted(paths)}
 
 
 def digests_of(folder):

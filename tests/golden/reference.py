@@ -152,7 +152,8 @@ def load_input(path):
 
 def load_tower(checkpoint, dtype="f32", attn="sdpa"):
     """The vision tower through from_pretrained; anything missing, left over or of another shape is an error."""
-    config = AutoConfig.from_pretrained(checkpoint).vision_config
+    config = AutoConfig.from_pretrained(checkpoint)
+    config = getattr(config, "vision_config", config)
     tower, info = AutoModel.from_pretrained(
         checkpoint,
         config=config,
@@ -161,7 +162,7 @@ def load_tower(checkpoint, dtype="f32", attn="sdpa"):
         key_mapping={PREFIX.pattern: ""},
         output_loading_info=True,
     )
-    stored = {PREFIX.sub("", key) for key in stored_keys(checkpoint) if PREFIX.match(key)}
+    stored = {PREFIX.sub("", key) for key in tower_keys(checkpoint)}
     faults = {
         "missing": sorted(set(info["missing_keys"]) | set(tower.state_dict()) - stored),
         "unexpected": sorted(stored - set(tower.state_dict())),
@@ -171,6 +172,12 @@ def load_tower(checkpoint, dtype="f32", attn="sdpa"):
     if any(faults.values()):
         raise SystemExit(f"{checkpoint} does not fit {type(tower).__name__}: {faults}")
     return tower.eval()
+
+
+def tower_keys(checkpoint):
+    """The keys with a prefix. A tower alone may have keys without one."""
+    keys = stored_keys(checkpoint)
+    return [key for key in keys if PREFIX.match(key)] or keys
 
 
 def stored_keys(checkpoint):

@@ -12,6 +12,8 @@ from transformers.models.glm4v.configuration_glm4v import Glm4vVisionConfig
 from transformers.models.glm4v.modeling_glm4v import Glm4vVisionModel
 from transformers.models.glm4v_moe.configuration_glm4v_moe import Glm4vMoeVisionConfig
 from transformers.models.glm4v_moe.modeling_glm4v_moe import Glm4vMoeVisionModel
+from transformers.models.glm5_next.configuration_glm5_next import Glm5NextVisionConfig
+from transformers.models.glm5_next.modeling_glm5_next import Glm5NextVisionModel
 from transformers.models.glm_ocr.configuration_glm_ocr import GlmOcrVisionConfig
 from transformers.models.glm_ocr.modeling_glm_ocr import GlmOcrVisionModel
 
@@ -57,10 +59,16 @@ FAMILY = {
     "glm4v_moe": ("Glm4vMoeForConditionalGeneration", "glm4v_moe_text", Glm4vMoeVisionConfig, Glm4vMoeVisionModel),
     "glm46v": ("Glm46VForConditionalGeneration", "glm4v_text", Glm4vVisionConfig, Glm4vVisionModel),
     "glm_ocr": ("GlmOcrForConditionalGeneration", "glm_ocr_text", GlmOcrVisionConfig, GlmOcrVisionModel),
+    "glm5_next": ("Glm5NextForConditionalGeneration", "glm5_next_text", Glm5NextVisionConfig, Glm5NextVisionModel),
+    "glmga": ("Glm46VForConditionalGeneration", "glm4v_text", Glm4vVisionConfig, Glm4vVisionModel),
 }
 
-# size: limits of the image processor, counted as the reference does in frames × height × width. video: what differs in
-# the video processor's file. inputs: images and videos in the order of the batch, as in inputs.json (`load`).
+# transformers refuses fewer heads for keys and values.
+GLM5_TEXT = {"num_key_value_heads": 2}
+
+# size: limits of the image processor, counted as the reference does in frames × height × width. text, image, video: what
+# differs in text_config and in the files of the processors. alone: config.json is the vision configuration itself. inputs:
+# images and videos in the order of the batch, as in inputs.json (`load`).
 CASES = {
     "patch14-f32": {
         "vision": vision(model_type="glm4v_vision"),
@@ -152,6 +160,46 @@ CASES = {
         "size": {"shortest_edge": 6272, "longest_edge": 10976},
         "inputs": ["rgb-90x62.png", "rgb-200x44.png", "rgb-60x83.png", "rgb-90x62.png"],
     },
+    "glm5-next": {
+        "model_type": "glm5_next",
+        "text": GLM5_TEXT,
+        "vision": vision(
+            model_type="glm5_next_vision",
+            hidden_size=48,
+            num_heads=3,
+            depth=2,
+            attention_bias=True,
+            intermediate_size=56,
+            projection_intermediate_size=72,
+            swiglu_limit=0.75,
+            out_hidden_size=40,
+        ),
+        "image": {"min_image_tokens": 4, "max_image_tokens": 12, "image_processor_type": "Glm5NextImageProcessor"},
+        "video": {
+            "size": {"longest_edge": 1},
+            "min_image_tokens": 4,
+            "max_image_tokens": 48,
+            "video_processor_type": "Glm5NextVideoProcessor",
+        },
+        # Enlarged, kept, and reduced; the canvas is larger than the content on one side or both.
+        "inputs": ["rgb-20x47.png", "rgb-90x62.png", "rgb-200x44.png", "rgb-100x190.png", "rgb-1x1.png", "rgba.png"],
+    },
+    "glmga": {
+        "model_type": "glmga",
+        "vision": vision(model_type="glm4v_vision", hidden_size=32, depth=2, patch_size=8, image_size=48),
+        "size": {"shortest_edge": 2048, "longest_edge": 16384},
+        "image": {"patch_expand_factor": 2, "image_processor_type": "GlmgaImageProcessor"},
+        "video": {"patch_expand_factor": 2, "video_processor_type": "GlmgaVideoProcessor"},
+        "inputs": ["rgb-60x83.png", "rgb-20x47.png"],
+    },
+    "tower-alone": {
+        "model_type": "glm4v_moe",
+        "vision": vision(model_type="glm4v_moe_vision", hidden_size=32, num_heads=2, depth=2, patch_size=8, image_size=48),
+        "size": {"shortest_edge": 2048, "longest_edge": 8192},
+        "inputs": ["rgb-90x62.png"],
+        "alone": True,
+        "prefix": "",
+    },
 }
 
 
@@ -191,6 +239,24 @@ def check(expected, name):
 
 
 def write_configs(folder, case):
+    write_json(folder / "config.json", case["vision"] if case.get("alone") else model_config(case))
+    common = {
+        "do_rescale": True,
+        "patch_size": case["vision"]["patch_size"],
+        "temporal_patch_size": case["vision"]["temporal_patch_size"],
+        "merge_size": case["vision"]["spatial_merge_size"],
+        **CLIP,
+        **case.get("processor", {}),
+        "processor_class": "Glm4vProcessor",
+    }
+    size = {"size": case["size"]} if "size" in case else {}
+    image = {**size, **common, "image_processor_type": "Glm4vImageProcessor", **case.get("image", {})}
+    video = {"size": PUBLISHED_VIDEO, **common, "video_processor_type": "Glm4vVideoProcessor", **case.get("video", {})}
+    write_json(folder / "preprocessor_config.json", image)
+    write_json(folder / "video_preprocessor_config.json", video)
+
+
+def model_config(case):
     tokens = {
         "image_start_token_id": 151339,
         "image_end_token_id": 151340,
@@ -210,23 +276,10 @@ def write_configs(folder, case):
         "num_attention_heads": 2,
         "num_key_value_heads": 1,
         "max_position_embeddings": 64,
+        **case.get("text", {}),
     }
     nested = {"tie_word_embeddings": False, "text_config": text, "vision_config": case["vision"]}
-    config = {"architectures": [architecture], "model_type": model_type, **tokens, **nested}
-    write_json(folder / "config.json", config)
-    common = {
-        "do_rescale": True,
-        "patch_size": case["vision"]["patch_size"],
-        "temporal_patch_size": case["vision"]["temporal_patch_size"],
-        "merge_size": case["vision"]["spatial_merge_size"],
-        **CLIP,
-        **case.get("processor", {}),
-        "processor_class": "Glm4vProcessor",
-    }
-    image = {"size": case["size"], **common, "image_processor_type": "Glm4vImageProcessor"}
-    video = {"size": PUBLISHED_VIDEO, **common, "video_processor_type": "Glm4vVideoProcessor", **case.get("video", {})}
-    write_json(folder / "preprocessor_config.json", image)
-    write_json(folder / "video_preprocessor_config.json", video)
+    return {"architectures": [architecture], "model_type": model_type, **tokens, **nested}
 
 
 def write_weights(folder, case):

@@ -1,4 +1,4 @@
-"""The video cases: frames sampled by both rules, and checksums of patch rows of synthetic videos."""
+"""The video cases: frames sampled by all rules, and checksums of patch rows of synthetic videos."""
 
 import zlib
 
@@ -28,7 +28,7 @@ def sample_rows(rule):
 
 
 def edge_questions():
-    """One frame, few frames, lengths around every threshold of both rules, and videos of millions of frames."""
+    """One frame, few frames, lengths around every threshold of the rules, and videos of millions of frames."""
     usual = (2, 300, 2)
     few = [(count, fps, None, *usual) for count in (1, 2, 3, 4, 5, 7) for fps in (0.1, 1, 2, 3, 24, 29.97)]
     spans = [29.9, 30, 30.1, 299.5, 299.99, 300, 300.01, 301, 319.9, 320, 640, 2399, 2400, 2401, 5000]
@@ -108,8 +108,34 @@ CLIPS = [
 ]
 
 
+TOKENS = {"min_image_tokens": 4, "max_image_tokens": 60}
+# The same for single rules: limits in tokens, and canvases that are multiples of several tokens.
+CLIPS_OF_RULE = {
+    "GlmgaVideoProcessor": [
+        (12, 6, None, 62, 90, {"patch_expand_factor": 2}),
+        (13, 6, 2.1667, 47, 33, {"patch_expand_factor": 3, "size": SMALL, "temporal_patch_size": 1}),
+        (40, 8, None, 40, 52, {"max_frames": 6}),
+    ],
+    "Glm5NextVideoProcessor": [
+        (12, 6, None, 62, 90, TOKENS),
+        (12, 6, None, 62, 90, {"patch_expand_factor": 2}),
+        (31, 10, None, 47, 33, TOKENS | {"patch_expand_factor": 2}),
+        (8, 4, None, 200, 201, TOKENS),
+        (8, 4, None, 201, 75, TOKENS | {"resample": 2}),
+        (7, 5, None, 31, 100, TOKENS | {"do_sample_frames": False, "temporal_patch_size": 4}),
+        (1, 25, None, 300, 7, TOKENS | {"do_sample_frames": False}),
+        (40, 8, None, 40, 52, TOKENS | {"max_frames": 6, "temporal_patch_size": 1}),
+        (60, 4, None, 40, 30, TOKENS | {"max_duration": 5}),
+        (24, 6, None, 120, 160, TOKENS | {"patch_size": 16, "merge_size": 3}),
+        (40, 8, None, 40, 52, {"max_image_tokens": 4}),
+    ],
+}
+
+
 def clip_goldens():
-    return {"cases": [clip_case(rule, *clip) for rule in RULES for clip in CLIPS]}
+    clips = [(rule, clip) for rule in RULES for clip in CLIPS]
+    clips += [(rule, clip) for rule, clips in CLIPS_OF_RULE.items() for clip in clips]
+    return {"cases": [clip_case(rule, *clip) for rule, clip in clips]}
 
 
 def clip_case(rule, frames, fps, duration, height, width, changes):
@@ -118,7 +144,7 @@ def clip_case(rule, frames, fps, duration, height, width, changes):
     clip = synthetic(**case)
     try:
         return case | {"options": options} | clip_answer(clip, options)
-    except ValueError as error:
+    except (ValueError, ZeroDivisionError) as error:
         return case | {"options": options, "error": str(error)}
 
 

@@ -36,18 +36,27 @@ impl Golden {
     /// # Errors
     /// If a case is not complete.
     pub fn all() -> Result<Vec<Self>> {
+        Self::all_in(&golden_dir())
+    }
+
+    /// The cases in the folders of `dir`, in the order of their names.
+    ///
+    /// # Errors
+    /// If `dir` cannot be read, or a case is not complete.
+    pub fn all_in(dir: &Path) -> Result<Vec<Self>> {
         let mut names = Vec::new();
-        for entry in golden_dir().read_dir()? {
+        let entries = dir.read_dir();
+        for entry in entries.with_context(|| dir.display().to_string())? {
             let path = entry?.path();
             if path.join("expected.safetensors").exists() {
                 names.push(path);
             }
         }
         names.sort();
-        names.iter().map(|dir| Self::committed(dir)).collect()
+        names.iter().map(|dir| Self::of_folder(dir)).collect()
     }
 
-    fn committed(dir: &Path) -> Result<Self> {
+    fn of_folder(dir: &Path) -> Result<Self> {
         let inputs = std::fs::read(dir.join("inputs.json"))?;
         let inputs: Vec<Input> = serde_json::from_slice(&inputs)?;
         Ok(Self {
@@ -57,7 +66,7 @@ impl Golden {
                 .to_string_lossy()
                 .into_owned(),
             checkpoint: dir.to_owned(),
-            inputs: inputs.into_iter().map(Input::in_tests).collect(),
+            inputs: inputs.into_iter().map(|input| input.of_case(dir)).collect(),
             expected: Expected::read(&dir.join("expected.safetensors"))?,
         })
     }

@@ -66,10 +66,11 @@ impl Input {
         }
     }
 
-    /// The same input with its file in `tests/images` or `tests/videos`.
+    /// The same input with its file in the folder of its case, or else in `tests/images` or `tests/videos`.
     #[must_use]
-    pub fn in_tests(self) -> Self {
+    pub fn of_case(self, dir: &Path) -> Self {
         match self {
+            Self::Image(name) if dir.join(&name).exists() => Self::Image(dir.join(name)),
             Self::Image(name) => Self::Image(image_path(name)),
             Self::Video { video } => Self::Video {
                 video: video_path(video),

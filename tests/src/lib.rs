@@ -13,7 +13,7 @@ pub use difference::Difference;
 pub use golden::{Expected, Golden};
 pub use inputs::{Batch, Input, Sampled, Synthetic};
 pub use parity::{Comparison, F32_TOLERANCE, Row, compare, reduced_stage, reference_patches, time};
-pub use paths::{golden_dir, image_path, video_path};
+pub use paths::{differential_dir, golden_dir, image_path, video_path};
 pub use video::{no_video_decoder, open_video};
 
 /// The examples of the README. They are compiled and run with the tests.

@@ -1,5 +1,6 @@
 //! The facade: batches, devices, and errors.
 
+use glm4v::config::SizeBudget;
 use glm4v::devices::{Backend, DeviceKind, devices};
 use glm4v::image::DynamicImage;
 use glm4v::image::imageops::FilterType;
@@ -138,6 +139,20 @@ fn more_rows_than_a_block_takes_at_once_make_no_difference() {
 }
 
 #[test]
+fn a_budget_limits_the_images_of_an_encoder() {
+    let options = LoadOptions {
+        budget: Some(SizeBudget::Tokens {
+            min: None,
+            max: Some(25),
+        }),
+        ..LoadOptions::default()
+    };
+    let encoder = VisionEncoder::random(Preset::Tiny, 0, &options).unwrap();
+    let grid = encoder.processor().grid(280, 280).unwrap();
+    assert_eq!(grid.num_tokens(2), 25);
+}
+
+#[test]
 fn a_processor_of_another_tower_is_refused() {
     let (mut image, mut video) = (
         Preset::Tiny.image_processor(),
@@ -148,7 +163,7 @@ fn a_processor_of_another_tower_is_refused() {
     assert!(
         disagreement
             .to_string()
-            .contains("has patch_size 14, but the processor (preprocessor_config.json) has 16"),
+            .contains("has patch_size 14, but the image processor (processor_config.json or preprocessor_config.json) has 16"),
         "{disagreement}"
     );
     video.frames.patch_size = 16;

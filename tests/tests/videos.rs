@@ -135,7 +135,7 @@ fn every_video_gives_the_references_rows_bit_for_bit() {
     let Some(Videos { options, cases, .. }) = videos() else {
         return;
     };
-    assert!(cases.len() >= 8, "cases are missing");
+    assert!(cases.len() >= 16, "cases are missing");
     for case in &cases {
         check_case(case, &options[&case.options]);
     }

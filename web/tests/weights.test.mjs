@@ -40,6 +40,8 @@ before(async () => {
     mounts: {
       '/single/': { ...configs, 'model.safetensors': single },
       '/sharded/': { ...configs, ...sharded },
+      '/nested/': { 'config.json': '{"c":1}', 'processor_config.json': '{"n":1}' },
+      '/both/': { ...configs, 'processor_config.json': '{"n":1}', 'video_preprocessor_config.json': '{"v":1}' },
       [`/owner/model/resolve/${COMMIT}/`]: { ...configs, 'model.safetensors': single },
       '/owner/model/resolve/main/': configs,
     },
@@ -161,6 +163,20 @@ test("a hub's files are read from the commit that the first response names, and 
   assert.ok(server.requests.every(({ headers }) => headers.authorization === 'Bearer secret'));
   assert.ok(other.requests.length === 1 && other.requests[0].headers.authorization === undefined);
   await other.close();
+});
+
+test('the files of the processors are read in both layouts, and a file that is passed wins', async () => {
+  const texts = async (options) => {
+    const { processor, preprocessor, videoPreprocessor } = await configurations(request(options), http());
+    return [processor, preprocessor, videoPreprocessor];
+  };
+  const none = undefined;
+  assert.deepEqual(await texts({ base: at('nested/') }), ['{"n":1}', none, none]);
+  assert.deepEqual(await texts({ base: at('both/') }), ['{"n":1}', '{"p":1}', '{"v":1}']);
+  assert.deepEqual(await texts({ base: at('single/') }), [none, '{"p":1}', none]);
+  assert.deepEqual(await texts({ base: at('both/'), preprocessor: { text: '{}' } }), [none, '{}', '{"v":1}']);
+  assert.deepEqual(await texts({ base: at('both/'), videoPreprocessor: { text: '{}' } }), [none, '{"p":1}', '{}']);
+  assert.deepEqual(await texts({ config: { text: '{}' }, processor: { text: '{}' } }), ['{}', none, none]);
 });
 
 test('picked files, with and without their index', async () => {

@@ -5,8 +5,8 @@ use crate::{deps, parity, shell};
 /// Arguments of `ci`.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Then build each package alone, compare and time the full-size tower beside transformers, and check the memory
-    /// table. This needs Python
+    /// Then build each package alone, compare random towers and the full-size tower with transformers, time the latter, and
+    /// check the memory table. This needs Python
     #[arg(long)]
     full: bool,
 }
@@ -16,7 +16,8 @@ const FEATURES: &str = "glm4v-tests/wgpu";
 /// The same, and the browser's crate. It compiles for the host as well, for the lints.
 const FEATURES_AND_WEB: &str = "glm4v-tests/wgpu,glm4v-web/host";
 /// Verbs of `cargo xtask` that take longer.
-const FULL: [&[&str]; 4] = [
+const FULL: [&[&str]; 5] = [
+    &["differential"],
     &["test-parity", "--full"],
     &["test-parity", "--full", "--dtype", "bf16"],
     &["bench", "--size=336x336", "--batch=1", "--repeat=1"],

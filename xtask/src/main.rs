@@ -6,6 +6,7 @@ mod chart;
 mod ci;
 mod cross;
 mod deps;
+mod differential;
 mod full;
 mod memory;
 mod parity;
@@ -25,6 +26,8 @@ use clap::Parser;
 enum Verb {
     /// Compare the encoder with transformers, stage by stage
     TestParity(parity::Args),
+    /// Compare random towers and random images with transformers
+    Differential(differential::Args),
     /// Time the full-size encoder beside transformers
     Bench(bench::Args),
     /// Draw docs/images/speed.svg from docs/data/peers.json
@@ -51,6 +54,7 @@ fn main() -> Result<()> {
     match Verb::parse() {
         Verb::TestParity(args) if args.full => full::run(&args),
         Verb::TestParity(args) => parity::run(&args),
+        Verb::Differential(args) => differential::run(&args),
         Verb::Bench(args) => bench::run(&args),
         Verb::Chart => chart::draw(),
         Verb::Memory(args) => memory::run(&args),

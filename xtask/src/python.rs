@@ -33,8 +33,13 @@ pub(crate) fn interpreter() -> Result<PathBuf> {
 
 /// The command that runs the reference script. The caller adds the subcommand.
 pub(crate) fn reference() -> Result<Command> {
+    script("reference.py")
+}
+
+/// The command that runs a script of `tests/golden`. The caller adds the arguments.
+pub(crate) fn script(name: &str) -> Result<Command> {
     let mut command = Command::new(interpreter()?);
-    command.arg(shell::root().join("tests/golden/reference.py"));
+    command.arg(shell::root().join("tests/golden").join(name));
     Ok(command)
 }
 

@@ -38,7 +38,7 @@ impl<'a> Session<'a> {
     ) -> Result<Self> {
         let weights = Weights::find(&compute.model, compute.seed, ModelFiles::Tower, console)?;
         let config = weights.config()?;
-        let processor = read.with_sampling(weights.processor()?)?;
+        let processor = read.configure(weights.processor()?)?;
         processor.check(&config)?;
         Ok(Self {
             weights,

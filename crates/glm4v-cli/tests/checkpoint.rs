@@ -129,6 +129,40 @@ fn inspect_fails_where_encode_would() {
 }
 
 #[test]
+fn processors_in_one_file_are_read() {
+    let (_dir, model) = init("bf16");
+    let read = |name: &str| -> Value {
+        let text = std::fs::read_to_string(model.join(name)).unwrap();
+        serde_json::from_str(&text).unwrap()
+    };
+    let mut images = read("preprocessor_config.json");
+    let mut videos = read("video_preprocessor_config.json");
+    images["size"]["longest_edge"] = Value::from(4 * 1568);
+    images["size"]["shortest_edge"] = Value::from(1);
+    videos["fps"] = Value::from(1);
+    let nested = serde_json::json!({"image_processor": images, "video_processor": videos});
+    let nested = nested.to_string();
+    std::fs::write(model.join("processor_config.json"), nested).unwrap();
+    let plan = || {
+        let run = glm4v(["plan", "90x62", "--json", "-m", path(&model)]).ok();
+        run.json()["inputs"][0]["tokens"].clone()
+    };
+    assert_eq!(plan(), 2, "it wins over the older files");
+    for name in ["preprocessor_config.json", "video_preprocessor_config.json"] {
+        std::fs::remove_file(model.join(name)).unwrap();
+    }
+    assert_eq!(plan(), 2);
+    let json = glm4v(["inspect", "--json", path(&model)]).ok().json();
+    assert_eq!(
+        json["preprocessor_config"]["size"]["longest_edge"],
+        4 * 1568
+    );
+    assert_eq!(json["video_preprocessor_config"]["fps"], 1.0);
+    let photo = image("chelsea.png");
+    glm4v(["encode", path(&photo), "-m", path(&model)]).ok();
+}
+
+#[test]
 fn init_leaves_an_existing_directory_alone() {
     let (dir, model) = init("bf16");
     let before = entries(&model);

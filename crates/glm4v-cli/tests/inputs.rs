@@ -146,6 +146,39 @@ fn sampling_options_apply_where_the_rule_allows_them() {
     assert!(rate.contains("--source-fps"), "{rate}");
 }
 
+/// The tokens that `plan` counts for an image of 90×62 pixels, and for a video of two such frames.
+fn planned_tokens(options: &[&str]) -> Vec<u64> {
+    let plan = ["plan", "90x62", "90x62x2", "--json"];
+    let json = glm4v([&plan, options].concat()).ok().json();
+    let inputs = json["inputs"].as_array().unwrap().iter();
+    inputs
+        .map(|input| input["tokens"].as_u64().unwrap())
+        .collect()
+}
+
+#[test]
+fn limits_of_the_size_hold_for_images_and_videos() {
+    assert_eq!(planned_tokens(&[]), [12, 12]);
+    // A single limit wins over the minimum of the model, 8 tokens.
+    assert_eq!(planned_tokens(&["--max-tokens", "6"]), [6, 6]);
+    assert_eq!(planned_tokens(&["--max-tokens", "4"]), [2, 2]);
+    assert_eq!(planned_tokens(&["--max-pixels", "9408"]), [6, 6]);
+    assert_eq!(planned_tokens(&["--min-tokens", "24"]), [30, 30]);
+
+    let photo = [image("rgb-90x62.png")];
+    let encoded = glm4v_on("encode", &photo, &["--max-tokens", "6", "--json"]).ok();
+    assert_eq!(encoded.json()["inputs"][0]["tokens"], 6);
+    for options in [
+        ["--max-tokens", "6", "--max-pixels", "9408"],
+        ["--max-tokens", "0", "--min-tokens", "1"],
+    ] {
+        glm4v_on("encode", &photo, &options).misused();
+    }
+    let options = ["--min-tokens", "9", "--max-tokens", "6"];
+    let error = glm4v_on("encode", &photo, &options).fails();
+    assert!(error.contains("at least the minimum (9)"), "{error}");
+}
+
 #[test]
 fn video_files_are_read_through_ffmpeg() {
     if !has_ffmpeg() {

@@ -1,5 +1,7 @@
 use std::path::{Path, PathBuf};
 
+use crate::Substitute;
+
 /// A configuration that cannot be read or is not supported.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -23,6 +25,9 @@ pub enum ConfigError {
     /// The text is not JSON.
     #[error("not valid JSON: {0}")]
     Json(#[from] serde_json::Error),
+    /// Another file is in the place of the configuration.
+    #[error("this is {0}")]
+    Substitute(Substitute),
     /// A field has a value of the wrong type.
     #[error("field `{field}`: {message}")]
     Field {
@@ -32,8 +37,10 @@ pub enum ConfigError {
         message: String,
     },
     /// The model is not supported.
-    #[error("model_type `{found}` is not supported; use one of: {known}")]
+    #[error("{field} `{found}` is not supported; use one of: {known}")]
     UnknownModelType {
+        /// The field's name, with the objects around it.
+        field: &'static str,
         /// The `model_type` of the file.
         found: String,
         /// The supported values, comma separated.
@@ -49,6 +56,16 @@ pub enum ConfigError {
         /// The value in the file.
         found: String,
     },
+    /// A checkpoint has no configuration of an image processor.
+    #[error(
+        "{}expected processor_config.json with `image_processor`, or preprocessor_config.json; copy one of them from the \
+         published checkpoint",
+        prefix(dir)
+    )]
+    NoImageProcessor {
+        /// The directory. It is empty for texts that are not in files.
+        dir: PathBuf,
+    },
     /// No preset has this name.
     #[error("there is no preset `{found}`; use one of: {known}")]
     UnknownPreset {
@@ -57,6 +74,14 @@ pub enum ConfigError {
         /// The presets, comma separated.
         known: String,
     },
+}
+
+/// A directory before a message.
+fn prefix(dir: &Path) -> String {
+    match dir.as_os_str().is_empty() {
+        true => String::new(),
+        false => format!("{}: ", dir.display()),
+    }
 }
 
 impl ConfigError {

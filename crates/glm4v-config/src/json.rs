@@ -1,9 +1,10 @@
 use std::path::Path;
 
-use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde::de::{DeserializeOwned, Error};
+use serde::{Deserialize, Deserializer};
+use serde_json::{Map, Value};
 
-use crate::ConfigError;
+use crate::{ConfigError, Substitute, json_lenient};
 
 pub(crate) fn read_file<T>(
     path: &Path,
@@ -18,7 +19,11 @@ pub(crate) fn read_file<T>(
 
 /// Parses `text` as a JSON object. Other JSON values are refused.
 pub(crate) fn object(text: &str) -> Result<Value, ConfigError> {
-    let value: Value = serde_json::from_str(text)?;
+    let value =
+        json_lenient::parse(text).map_err(|error| match Substitute::of(text.as_bytes()) {
+            Some(substitute) => ConfigError::Substitute(substitute),
+            None => error.into(),
+        })?;
     check_object(&value, ".")?;
     Ok(value)
 }
@@ -36,6 +41,49 @@ pub(crate) fn fields<T: DeserializeOwned>(value: Value, parent: &str) -> Result<
     })
 }
 
+/// A switch, and the fields that are not read if it is off.
+pub(crate) type Switch = (&'static str, &'static [&'static str]);
+
+/// `defaults` with the values of `given`. Fields that the defaults do not have are left out.
+///
+/// null means what it means in transformers: a switch is off, and a field without a value is refused if it is read.
+pub(crate) fn with_defaults(
+    defaults: Value,
+    given: &Value,
+    parent: &str,
+    switches: &[Switch],
+) -> Result<Map<String, Value>, ConfigError> {
+    check_object(given, parent)?;
+    let Value::Object(mut fields) = defaults else {
+        unreachable!("the defaults are a structure");
+    };
+    let is_off = |name: &str| matches!(given.get(name), Some(Value::Null | Value::Bool(false)));
+    let is_unread = |name: &str| {
+        let mut switches = switches.iter();
+        switches.any(|(switch, fields)| is_off(switch) && fields.contains(&name))
+    };
+    for (name, value) in &mut fields {
+        match given.get(name) {
+            None => {}
+            Some(Value::Null) if value.is_boolean() => *value = Value::Bool(false),
+            Some(Value::Null) if is_unread(name) => {}
+            Some(Value::Null) => return Err(missing(parent, name)),
+            Some(given) => *value = given.clone(),
+        }
+    }
+    Ok(fields)
+}
+
+fn missing(parent: &str, name: &str) -> ConfigError {
+    ConfigError::Field {
+        field: match parent {
+            "" => name.to_owned(),
+            parent => format!("{parent}.{name}"),
+        },
+        message: "expected a value, found null".into(),
+    }
+}
+
 /// Refuses values other than objects. Without this check, serde reads an empty array as a structure of defaults.
 pub(crate) fn check_object(value: &Value, field: &str) -> Result<(), ConfigError> {
     if value.is_object() {
@@ -47,6 +95,38 @@ pub(crate) fn check_object(value: &Value, field: &str) -> Result<(), ConfigError
     })
 }
 
+/// Deserializes a number, which need not be finite.
+pub(crate) fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    let value = Value::deserialize(deserializer)?;
+    let number = match value.as_str() {
+        Some("NaN") => Some(f64::NAN),
+        Some("Infinity") => Some(f64::INFINITY),
+        Some("-Infinity") => Some(f64::NEG_INFINITY),
+        Some(_) | None => value.as_f64(),
+    };
+    number.ok_or_else(|| D::Error::custom(format!("expected a number, found {value}")))
+}
+
+/// Deserializes a value for each of the three channels: three numbers, or one number for all.
+pub(crate) fn channels<'de, D: Deserializer<'de>>(deserializer: D) -> Result<[f32; 3], D::Error> {
+    let value = Value::deserialize(deserializer)?;
+    let given = match &value {
+        Value::Array(numbers) => numbers.as_slice(),
+        single => std::slice::from_ref(single),
+    };
+    let numbers: Option<Vec<f32>> = given
+        .iter()
+        .map(|number| Some(number.as_f64()? as f32))
+        .collect();
+    match numbers.as_deref() {
+        Some(&[single]) => Ok([single; 3]),
+        Some(&[red, green, blue]) => Ok([red, green, blue]),
+        _ => Err(D::Error::custom(format!(
+            "expected a number, or one for each of the three channels, found {value}"
+        ))),
+    }
+}
+
 fn kind(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",
@@ -55,5 +135,71 @@ fn kind(value: &Value) -> &'static str {
         Value::String(_) => "a string",
         Value::Array(_) => "an array",
         Value::Object(_) => "an object",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn numbers_need_not_be_finite() {
+        #[derive(Deserialize)]
+        struct Fields {
+            #[serde(deserialize_with = "number")]
+            x: f64,
+        }
+        let read = |x: Value| fields::<Fields>(json!({ "x": x }), "").map(|fields| fields.x);
+        assert_eq!(read(json!(2)).unwrap(), 2.0);
+        assert_eq!(read(json!("-Infinity")).unwrap(), f64::NEG_INFINITY);
+        assert!(read(json!("NaN")).unwrap().is_nan());
+        for value in [json!("inf"), json!("2"), json!(true), json!([1])] {
+            let message = read(value).unwrap_err().to_string();
+            assert!(
+                message.starts_with("field `x`: expected a number"),
+                "{message}"
+            );
+        }
+    }
+
+    #[test]
+    fn channels_are_one_number_or_three() {
+        #[derive(Deserialize)]
+        struct Fields {
+            #[serde(deserialize_with = "channels")]
+            x: [f32; 3],
+        }
+        let read = |x: Value| fields::<Fields>(json!({ "x": x }), "").map(|fields| fields.x);
+        assert_eq!(read(json!(0.5)).unwrap(), [0.5; 3]);
+        assert_eq!(read(json!([2])).unwrap(), [2.0; 3]);
+        assert_eq!(read(json!([1, 2, 3.5])).unwrap(), [1.0, 2.0, 3.5]);
+        for value in [json!([]), json!([1, 2]), json!("0.5"), json!([1, "2", 3])] {
+            assert!(read(value).is_err());
+        }
+    }
+
+    #[test]
+    fn unknown_fields_are_left_out() {
+        let given = json!({"a": 5, "d": 7});
+        let fields = with_defaults(json!({"a": 1, "c": 3}), &given, "", &[]).unwrap();
+        assert_eq!(Value::Object(fields), json!({"a": 5, "c": 3}));
+        assert!(with_defaults(json!({}), &json!([]), "x", &[]).is_err());
+    }
+
+    #[test]
+    fn null_is_off_or_refused_where_it_is_read() {
+        let defaults = json!({"do_x": true, "x": 1, "y": 2});
+        let read = |given: Value| {
+            let fields = with_defaults(defaults.clone(), &given, "p", &[("do_x", &["x"])]);
+            fields.map(Value::Object).map_err(|error| error.to_string())
+        };
+        let off = json!({"do_x": false, "x": 1, "y": 2});
+        assert_eq!(read(json!({"do_x": null})).unwrap(), off);
+        assert_eq!(read(json!({"do_x": false, "x": null})).unwrap(), off);
+        let message = "field `p.x`: expected a value, found null";
+        assert_eq!(read(json!({"x": null})).unwrap_err(), message);
+        assert!(read(json!({"do_x": null, "y": null})).is_err());
     }
 }

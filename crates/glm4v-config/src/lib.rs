@@ -3,6 +3,7 @@
 //! - [`VisionConfig`] is the `vision_config` of `config.json`.
 //! - [`ImageProcessorConfig`] is `preprocessor_config.json`.
 //! - [`VideoProcessorConfig`] is `video_preprocessor_config.json`.
+//! - [`ProcessorFiles`] finds both in the files of a checkpoint, also in `processor_config.json` of transformers 5.
 //! - [`Preset`] provides these configurations without files.
 //! - [`GridThw`] is the patch grid of one image or video.
 //!
@@ -20,26 +21,40 @@
 //! ```
 
 mod activation;
+mod budget;
 mod error;
 mod grid;
+mod infinity;
 mod json;
+mod json_lenient;
+mod limits;
 mod model_type;
 mod parameter;
 mod patch_kind;
 mod preset;
 mod processor;
+mod processor_class;
+mod processor_files;
 mod read;
+mod resample;
 mod sampling;
+mod substitute;
 mod validate;
 mod vision;
 
 pub use activation::HiddenAct;
+pub use budget::SizeBudget;
 pub use error::ConfigError;
 pub use grid::{GridThw, TokenBox};
+pub use limits::{SizeLimits, TokenLimits};
 pub use model_type::{ModelType, TransformersNames, VisionModelType};
 pub use parameter::Parameter;
 pub use patch_kind::PatchKind;
 pub use preset::Preset;
-pub use processor::{ImageProcessorConfig, Resample, SizeLimits, VideoProcessorConfig};
+pub use processor::{ImageProcessorConfig, VideoProcessorConfig};
+pub use processor_class::ProcessorClass;
+pub use processor_files::ProcessorFiles;
+pub use resample::Resample;
 pub use sampling::{FrameSampling, SamplingRule};
+pub use substitute::Substitute;
 pub use vision::{RopeParameters, VisionConfig};

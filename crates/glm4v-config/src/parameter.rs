@@ -124,13 +124,24 @@ mod tests {
         assert_eq!(parameters[0].shape, [1536, 3, 2, 14, 14]);
     }
 
+    #[test]
+    fn the_published_tower_of_glm5_has_347_tensors() {
+        let parameters = Preset::Glm53Flash.vision().parameters();
+        assert_eq!(parameters.len(), 347);
+        let gate = parameters
+            .iter()
+            .find(|parameter| parameter.key == "merger.gate_proj.weight");
+        assert_eq!(gate.unwrap().shape, [10_240, 4096]);
+    }
+
     /// Counted in transformers 5.23: `sum(p.numel() for p in Glm4vVisionModel(config).parameters())`.
     #[test]
     fn parameter_counts_are_the_references() {
         let counts = Preset::ALL.map(|preset| preset.vision().num_parameters());
         assert_eq!(counts[..3], [1_175_936, 23_357_056, 134_541_568]);
+        assert_eq!(counts[3..5], [434_120_192, 563_627_008]);
         let (moe, dense) = (858_681_856, 892_498_432);
-        assert_eq!(counts[3..], [434_120_192, moe, moe, dense, dense]);
+        assert_eq!(counts[5..], [moe, moe, dense, dense, dense]);
     }
 
     #[test]

@@ -2,8 +2,8 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::{
-    ConfigError, FrameSampling, ImageProcessorConfig, ModelType, SamplingRule, SizeLimits,
-    VideoProcessorConfig, VisionConfig, VisionModelType,
+    ConfigError, ImageProcessorConfig, ModelType, ProcessorClass, SizeLimits, VideoProcessorConfig,
+    VisionConfig, VisionModelType,
 };
 
 /// A configuration that needs no file.
@@ -17,6 +17,8 @@ pub enum Preset {
     Medium,
     /// The tower of GLM-OCR: 24 blocks of width 1024.
     GlmOcr,
+    /// The tower of GLM-5.3-Flash: 24 blocks of width 1024.
+    Glm53Flash,
     /// GLM-4.5V: 24 blocks of width 1536.
     Glm45V,
     /// GLM-4.6V: the tower of GLM-4.5V, with another rule to sample frames.
@@ -25,19 +27,23 @@ pub enum Preset {
     Glm41V9B,
     /// GLM-4.6V-Flash: the tower of GLM-4.1V-9B, with another rule to sample frames.
     Glm46VFlash,
+    /// GLM-GA: the tower of GLM-4.6V-Flash, with other processors.
+    GlmGa,
 }
 
 impl Preset {
     /// Every preset, smallest first.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::Tiny,
         Self::Small,
         Self::Medium,
         Self::GlmOcr,
+        Self::Glm53Flash,
         Self::Glm45V,
         Self::Glm46V,
         Self::Glm41V9B,
         Self::Glm46VFlash,
+        Self::GlmGa,
     ];
 
     /// The name used on the command line.
@@ -48,10 +54,12 @@ impl Preset {
             Self::Small => "small",
             Self::Medium => "medium",
             Self::GlmOcr => "glm-ocr",
+            Self::Glm53Flash => "glm-5.3-flash",
             Self::Glm45V => "glm-4.5v",
             Self::Glm46V => "glm-4.6v",
             Self::Glm41V9B => "glm-4.1v-9b",
             Self::Glm46VFlash => "glm-4.6v-flash",
+            Self::GlmGa => "glm-ga",
         }
     }
 
@@ -63,6 +71,8 @@ impl Preset {
             Self::Glm45V => ModelType::Glm4vMoe,
             Self::Glm46V | Self::Glm46VFlash => ModelType::Glm46v,
             Self::GlmOcr => ModelType::GlmOcr,
+            Self::Glm53Flash => ModelType::Glm5Next,
+            Self::GlmGa => ModelType::Glmga,
         }
     }
 
@@ -79,8 +89,17 @@ impl Preset {
                 Self::Small => (dense, 6, 384, 6, 1024, 3072),
                 Self::Medium => (dense, 12, 768, 12, 2048, 6144),
                 Self::GlmOcr => return VisionConfig::default_of(VisionModelType::GlmOcrVision),
+                Self::Glm53Flash => {
+                    return VisionConfig {
+                        image_size: 448,
+                        out_hidden_size: 4096,
+                        ..VisionConfig::default_of(VisionModelType::Glm5NextVision)
+                    };
+                }
                 Self::Glm45V | Self::Glm46V => (moe, 24, 1536, 12, 4096, 10944),
-                Self::Glm41V9B | Self::Glm46VFlash => (dense, 24, 1536, 12, 4096, 13696),
+                Self::Glm41V9B | Self::Glm46VFlash | Self::GlmGa => {
+                    (dense, 24, 1536, 12, 4096, 13696)
+                }
             };
         VisionConfig {
             model_type,
@@ -96,29 +115,24 @@ impl Preset {
     /// The image processor's configuration, as in the published checkpoint.
     #[must_use]
     pub fn image_processor(self) -> ImageProcessorConfig {
-        ImageProcessorConfig {
-            size: SizeLimits {
-                shortest_edge: 112 * 112,
-                longest_edge: 28 * 28 * 2 * 6144,
+        let class = self.model_type().into();
+        let defaults = ImageProcessorConfig::default_of(class);
+        match class {
+            ProcessorClass::Glm4v | ProcessorClass::Glm46v => ImageProcessorConfig {
+                size: SizeLimits {
+                    shortest_edge: 112 * 112,
+                    longest_edge: 28 * 28 * 2 * 6144,
+                },
+                ..defaults
             },
-            ..ImageProcessorConfig::default()
+            ProcessorClass::Glmga | ProcessorClass::Glm5Next => defaults,
         }
     }
 
     /// The video processor's configuration, as in the published checkpoint.
     #[must_use]
     pub fn video_processor(self) -> VideoProcessorConfig {
-        let video_processor_type = match self.model_type() {
-            ModelType::Glm4v | ModelType::Glm4vMoe => SamplingRule::Glm4v,
-            ModelType::Glm46v | ModelType::GlmOcr => SamplingRule::Glm46v,
-        };
-        VideoProcessorConfig {
-            sampling: FrameSampling {
-                video_processor_type,
-                ..FrameSampling::default()
-            },
-            ..VideoProcessorConfig::default()
-        }
+        VideoProcessorConfig::default_of(self.model_type().into())
     }
 }
 

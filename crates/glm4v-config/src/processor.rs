@@ -1,58 +1,34 @@
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 use crate::validate::check_positive;
-use crate::{ConfigError, FrameSampling, json};
+use crate::{
+    ConfigError, FrameSampling, ProcessorClass, Resample, SamplingRule, SizeLimits, TokenLimits,
+    json,
+};
 
 /// Mean of CLIP's training pixels, per channel, in 0..1 (`OPENAI_CLIP_MEAN`).
 const CLIP_MEAN: [f32; 3] = [0.481_454_66, 0.457_827_5, 0.408_210_73];
 /// Standard deviation of the same (`OPENAI_CLIP_STD`).
 const CLIP_STD: [f32; 3] = [0.268_629_54, 0.261_302_6, 0.275_777_1];
+/// The switches of an image processor.
+const SWITCHES: [json::Switch; 3] = [
+    (
+        "do_resize",
+        &["size", "resample", "min_image_tokens", "max_image_tokens"],
+    ),
+    ("do_rescale", &["rescale_factor"]),
+    ("do_normalize", &["image_mean", "image_std"]),
+];
 /// Larger sizes are refused, as in the vision configuration.
 const MAX_SIZE: usize = 1 << 20;
 
-/// How many pixels a resized image may have. For a video, the pixels of all frames count.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SizeLimits {
-    /// Minimum number of pixels, despite its name.
-    pub shortest_edge: usize,
-    /// Maximum number of pixels, despite its name.
-    pub longest_edge: usize,
-}
-
-/// The resize filter, by its number in Pillow (`resample`).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "u8", into = "u8")]
-pub enum Resample {
-    /// Number 3, with antialiasing. Every published checkpoint uses it.
-    #[default]
-    Bicubic,
-}
-
-impl TryFrom<u8> for Resample {
-    type Error = String;
-
-    fn try_from(number: u8) -> Result<Self, String> {
-        match number {
-            3 => Ok(Self::Bicubic),
-            _ => Err(format!("expected 3 (bicubic), found {number}")),
-        }
-    }
-}
-
-impl From<Resample> for u8 {
-    fn from(resample: Resample) -> Self {
-        match resample {
-            Resample::Bicubic => 3,
-        }
-    }
-}
-
-/// How an image becomes patch rows: `preprocessor_config.json`.
+/// How an image becomes patch rows: `preprocessor_config.json`, or `image_processor` of `processor_config.json`.
 ///
-/// Absent fields have the defaults of `Glm4vImageProcessor` in transformers 5.23. The published checkpoints set a lower
-/// `longest_edge`; see [`crate::Preset`].
+/// Absent fields have the defaults of the class that `image_processor_type` names, as in transformers 5.23
+/// ([`ImageProcessorConfig::default_of`]). The published checkpoints set a lower `longest_edge`; see [`crate::Preset`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ImageProcessorConfig {
@@ -60,17 +36,27 @@ pub struct ImageProcessorConfig {
     pub do_resize: bool,
     /// Limits of the resize, in pixels over `temporal_patch_size` frames.
     pub size: SizeLimits,
+    /// Limits of the resize in tokens, in place of `size`: GLM-5.3 has them. The image keeps its shape. It fills the canvas
+    /// from the top left, and zeros fill the rest. Without these limits, the image is stretched to the canvas.
+    #[serde(flatten, skip_deserializing)]
+    pub tokens: Option<TokenLimits>,
+    /// The sides of the canvas are multiples of this many tokens. GLM-5.3 and GLM-GA have it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub patch_expand_factor: Option<usize>,
     /// Filter of the resize.
     pub resample: Resample,
     /// Whether to multiply the levels 0..=255 by `rescale_factor`.
     pub do_rescale: bool,
     /// The factor, 1/255 by default.
+    #[serde(deserialize_with = "json::number")]
     pub rescale_factor: f64,
     /// Whether to subtract `image_mean` and divide by `image_std`.
     pub do_normalize: bool,
-    /// Mean per channel, after rescaling.
+    /// Mean per channel, after rescaling. A file can have one number for all channels.
+    #[serde(deserialize_with = "json::channels")]
     pub image_mean: [f32; 3],
     /// Standard deviation per channel, after rescaling.
+    #[serde(deserialize_with = "json::channels")]
     pub image_std: [f32; 3],
     /// Whether images with a palette, gray levels or alpha are converted to RGB. Otherwise they are refused.
     pub do_convert_rgb: bool,
@@ -90,6 +76,8 @@ impl Default for ImageProcessorConfig {
                 shortest_edge: 112 * 112,
                 longest_edge: 28 * 28 * 15_000,
             },
+            tokens: None,
+            patch_expand_factor: None,
             resample: Resample::Bicubic,
             do_rescale: true,
             rescale_factor: 1.0 / 255.0,
@@ -118,9 +106,59 @@ impl ImageProcessorConfig {
     /// # Errors
     /// [`ConfigError`] for text that is not JSON, or a field with an unsupported value.
     pub fn from_json(text: &str) -> Result<Self, ConfigError> {
-        let config: Self = json::fields(json::object(text)?, "")?;
+        Self::read(&json::object(text)?, "", ProcessorClass::default())
+    }
+
+    /// The defaults of a class of transformers 5.23.
+    #[must_use]
+    pub fn default_of(class: ProcessorClass) -> Self {
+        match class {
+            ProcessorClass::Glm4v | ProcessorClass::Glm46v => Self::default(),
+            ProcessorClass::Glmga => Self {
+                patch_expand_factor: Some(1),
+                ..Self::default()
+            },
+            ProcessorClass::Glm5Next => Self {
+                tokens: Some(TokenLimits {
+                    min_image_tokens: 16,
+                    max_image_tokens: 8000,
+                }),
+                patch_expand_factor: Some(1),
+                ..Self::default()
+            },
+        }
+    }
+
+    /// Reads and validates the object of an image processor, which is the field `parent` of its file. `class` is that of an
+    /// object that does not name its class.
+    pub(crate) fn read(
+        given: &Value,
+        parent: &str,
+        class: ProcessorClass,
+    ) -> Result<Self, ConfigError> {
+        let class = image_class(given, parent)?.unwrap_or(class);
+        let config = Self::overlay(&Self::default_of(class), given, parent)?;
         config.validate()?;
         Ok(config)
+    }
+
+    /// `defaults` with the values of `given`.
+    fn overlay(defaults: &Self, given: &Value, parent: &str) -> Result<Self, ConfigError> {
+        let mut given = given.clone();
+        if let (Some(_), Value::Object(fields)) = (defaults.tokens, &mut given) {
+            // The field is a placeholder in files of GLM-5.3.
+            fields.remove("size");
+        }
+        let fields = json::with_defaults(json!(defaults), &given, parent, &SWITCHES)?;
+        let fields = Value::from(fields);
+        if defaults.tokens.is_none() {
+            return json::fields(fields, parent);
+        }
+        let tokens = json::fields(fields.clone(), parent)?;
+        Ok(Self {
+            tokens: Some(tokens),
+            ..json::fields(fields, parent)?
+        })
     }
 
     /// Checks that all values are supported.
@@ -128,25 +166,38 @@ impl ImageProcessorConfig {
     /// # Errors
     /// [`ConfigError::Invalid`] for the first field that has an unsupported value.
     pub fn validate(&self) -> Result<(), ConfigError> {
-        check_patch(self.patch_size, self.temporal_patch_size, self.merge_size)?;
-        check_limits(self.size)?;
+        for (field, size) in [
+            ("patch_size", self.patch_size),
+            ("temporal_patch_size", self.temporal_patch_size),
+            ("merge_size", self.merge_size),
+            ("patch_expand_factor", self.patch_expand_factor.unwrap_or(1)),
+        ] {
+            if size == 0 || size > MAX_SIZE {
+                let expected = format!("a size from 1 to {MAX_SIZE}");
+                return Err(ConfigError::invalid(field, expected, size));
+            }
+        }
+        match self.tokens {
+            None => check_pixels(self.size)?,
+            Some(tokens) => check_tokens(tokens)?,
+        }
         check_normalization(self.rescale_factor, self.image_mean, self.image_std)
     }
 
-    /// The sides of a resized image are multiples of this factor: patch_size · merge_size.
+    /// The sides of a resized image are multiples of this factor: patch_size · merge_size · patch_expand_factor.
     #[must_use]
-    pub const fn factor(&self) -> usize {
-        self.patch_size * self.merge_size
+    pub fn factor(&self) -> usize {
+        self.patch_size * self.merge_size * self.patch_expand_factor.unwrap_or(1)
     }
 }
 
-/// How a video becomes patch rows: `video_preprocessor_config.json`.
+/// How a video becomes patch rows: `video_preprocessor_config.json`, or `video_processor` of `processor_config.json`.
 ///
-/// Absent fields have the defaults of `Glm4vVideoProcessor` and `Glm46VVideoProcessor` in transformers 5.23, which are
-/// the same. The file has the fields of both structures at its top level.
+/// Absent fields have the defaults of the class that `video_processor_type` names, as in transformers 5.23
+/// ([`VideoProcessorConfig::default_of`]). The file has the fields of both structures at its top level.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct VideoProcessorConfig {
-    /// How the sampled frames become patch rows. The limits of `size` apply to the pixels of all frames.
+    /// How the sampled frames become patch rows. The limits apply to the pixels or tokens of all frames.
     #[serde(flatten)]
     pub frames: ImageProcessorConfig,
     /// Which frames are sampled.
@@ -156,23 +207,11 @@ pub struct VideoProcessorConfig {
 
 impl Default for VideoProcessorConfig {
     fn default() -> Self {
-        Self {
-            frames: ImageProcessorConfig {
-                size: Self::DEFAULT_SIZE,
-                ..ImageProcessorConfig::default()
-            },
-            sampling: FrameSampling::default(),
-        }
+        Self::default_of(ProcessorClass::default())
     }
 }
 
 impl VideoProcessorConfig {
-    /// The limits of a video's resize, if the file has none: pixels of all frames.
-    pub const DEFAULT_SIZE: SizeLimits = SizeLimits {
-        shortest_edge: 112 * 112,
-        longest_edge: 28 * 28 * 2 * 30_000,
-    };
-
     /// Reads and validates a `video_preprocessor_config.json`.
     ///
     /// # Errors
@@ -181,19 +220,59 @@ impl VideoProcessorConfig {
         json::read_file(path.as_ref(), Self::from_json)
     }
 
-    /// Parses and validates the text of a `video_preprocessor_config.json`.
+    /// Parses and validates the text of a `video_preprocessor_config.json`, or of a `preprocessor_config.json` in its place.
     ///
     /// # Errors
     /// [`ConfigError`] for text that is not JSON, or a field with an unsupported value.
     pub fn from_json(text: &str) -> Result<Self, ConfigError> {
-        let value = json::object(text)?;
-        let mut frames: ImageProcessorConfig = json::fields(value.clone(), "")?;
-        if value.get("size").is_none() {
-            frames.size = Self::DEFAULT_SIZE;
+        Self::read(&json::object(text)?, "", ProcessorClass::default())
+    }
+
+    /// The defaults of a class of transformers 5.23.
+    #[must_use]
+    pub fn default_of(class: ProcessorClass) -> Self {
+        let frames = ImageProcessorConfig::default_of(class);
+        let pixels = |longest_edge| SizeLimits {
+            longest_edge,
+            ..frames.size
+        };
+        let (size, tokens) = match class {
+            ProcessorClass::Glm4v | ProcessorClass::Glm46v => (pixels(28 * 28 * 2 * 30_000), None),
+            ProcessorClass::Glmga => (pixels(28 * 28 * 2 * 55_790), None),
+            ProcessorClass::Glm5Next => (
+                frames.size,
+                Some(TokenLimits {
+                    min_image_tokens: 16,
+                    max_image_tokens: 240_000,
+                }),
+            ),
+        };
+        Self {
+            frames: ImageProcessorConfig {
+                size,
+                tokens,
+                ..frames
+            },
+            sampling: FrameSampling::default_of(class.sampling_rule()),
         }
+    }
+
+    /// Reads and validates the object of a video processor, which is the field `parent` of its file. An object that names
+    /// only the class of an image processor has the video processor of the same model, as in transformers. `class` is that of
+    /// an object that names no class.
+    pub(crate) fn read(
+        given: &Value,
+        parent: &str,
+        class: ProcessorClass,
+    ) -> Result<Self, ConfigError> {
+        let class = match video_rule(given, parent)? {
+            Some(rule) => rule.into(),
+            None => image_class(given, parent)?.unwrap_or(class),
+        };
+        let defaults = Self::default_of(class);
         let config = Self {
-            frames,
-            sampling: json::fields(value, "")?,
+            frames: ImageProcessorConfig::overlay(&defaults.frames, given, parent)?,
+            sampling: FrameSampling::overlay(&defaults.sampling, given, parent)?,
         };
         config.validate()?;
         Ok(config)
@@ -209,31 +288,40 @@ impl VideoProcessorConfig {
     }
 }
 
-fn check_patch(patch: usize, temporal: usize, merge: usize) -> Result<(), ConfigError> {
-    for (field, size) in [
-        ("patch_size", patch),
-        ("temporal_patch_size", temporal),
-        ("merge_size", merge),
-    ] {
-        if size == 0 || size > MAX_SIZE {
-            let expected = format!("a size from 1 to {MAX_SIZE}");
-            return Err(ConfigError::invalid(field, expected, size));
-        }
+/// The class that `image_processor_type` names, if it is there.
+fn image_class(given: &Value, parent: &str) -> Result<Option<ProcessorClass>, ConfigError> {
+    #[derive(Deserialize)]
+    struct Class {
+        image_processor_type: Option<String>,
+    }
+    let class: Class = json::fields(given.clone(), parent)?;
+    let name = class.image_processor_type.as_deref();
+    name.map(ProcessorClass::of_image_processor).transpose()
+}
+
+/// The rule that `video_processor_type` names, if it is there.
+fn video_rule(given: &Value, parent: &str) -> Result<Option<SamplingRule>, ConfigError> {
+    #[derive(Deserialize)]
+    struct Class {
+        video_processor_type: Option<SamplingRule>,
+    }
+    let class: Class = json::fields(given.clone(), parent)?;
+    Ok(class.video_processor_type)
+}
+
+fn check_pixels(size: SizeLimits) -> Result<(), ConfigError> {
+    if size.shortest_edge == 0 {
+        return Err(ConfigError::invalid("size.shortest_edge", "at least 1", 0));
+    }
+    if size.longest_edge == 0 {
+        return Err(ConfigError::invalid("size.longest_edge", "at least 1", 0));
     }
     Ok(())
 }
 
-fn check_limits(size: SizeLimits) -> Result<(), ConfigError> {
-    if size.shortest_edge == 0 {
-        return Err(ConfigError::invalid("size.shortest_edge", "at least 1", 0));
-    }
-    if size.longest_edge < size.shortest_edge {
-        let expected = format!("at least size.shortest_edge ({})", size.shortest_edge);
-        return Err(ConfigError::invalid(
-            "size.longest_edge",
-            expected,
-            size.longest_edge,
-        ));
+fn check_tokens(tokens: TokenLimits) -> Result<(), ConfigError> {
+    if tokens.max_image_tokens == 0 {
+        return Err(ConfigError::invalid("max_image_tokens", "at least 1", 0));
     }
     Ok(())
 }
@@ -252,7 +340,6 @@ fn check_normalization(factor: f64, mean: [f32; 3], std: [f32; 3]) -> Result<(),
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::SamplingRule;
 
     #[test]
     fn absent_fields_are_the_references_defaults() {
@@ -261,6 +348,84 @@ mod tests {
         let video = VideoProcessorConfig::from_json("{}").unwrap();
         assert_eq!(video.frames.size.longest_edge, 47_040_000);
         assert_eq!(video, VideoProcessorConfig::default());
+        for (rule, class) in [
+            ("Glm46VVideoProcessor", ProcessorClass::Glm46v),
+            ("GlmgaVideoProcessor", ProcessorClass::Glmga),
+            ("Glm5NextVideoProcessor", ProcessorClass::Glm5Next),
+        ] {
+            let text = format!(r#"{{"video_processor_type": "{rule}", "max_image_size": {{}}}}"#);
+            let video = VideoProcessorConfig::from_json(&text).unwrap();
+            assert_eq!(video, VideoProcessorConfig::default_of(class));
+        }
+    }
+
+    #[test]
+    fn fields_of_another_class_are_ignored() {
+        let fields = r#""min_image_tokens": 4, "max_image_tokens": 50, "patch_expand_factor": 2, "max_frames": 9"#;
+        let read = |class: &str| {
+            let text = format!(
+                r#"{{"image_processor_type": "{class}ImageProcessor", "size": {{"longest_edge": 1}}, {fields}}}"#
+            );
+            VideoProcessorConfig::from_json(&text)
+        };
+        let config = read("Glm5Next").unwrap();
+        let tokens = TokenLimits {
+            min_image_tokens: 4,
+            max_image_tokens: 50,
+        };
+        assert_eq!(config.frames.tokens, Some(tokens));
+        assert_eq!(
+            (config.frames.factor(), config.sampling.max_frames),
+            (56, Some(9))
+        );
+        assert!(read("Glm46V").unwrap_err().to_string().contains("`size"));
+        let text = format!(r#"{{"image_processor_type": "Glm46VImageProcessor", {fields}}}"#);
+        let config = VideoProcessorConfig::from_json(&text).unwrap();
+        assert_eq!(
+            config,
+            VideoProcessorConfig::default_of(ProcessorClass::Glm46v)
+        );
+    }
+
+    #[test]
+    fn one_number_is_for_all_channels() {
+        let text = r#"{"image_mean": 0.5, "image_std": [0.25], "resample": "bilinear"}"#;
+        let config = ImageProcessorConfig::from_json(text).unwrap();
+        let expected = ImageProcessorConfig {
+            image_mean: [0.5; 3],
+            image_std: [0.25; 3],
+            resample: Resample::Bilinear,
+            ..ImageProcessorConfig::default()
+        };
+        assert_eq!(config, expected);
+    }
+
+    #[test]
+    fn null_is_read_as_in_transformers() {
+        let text =
+            r#"{"do_normalize": null, "image_mean": null, "do_convert_rgb": null, "other": null}"#;
+        let config = ImageProcessorConfig::from_json(text).unwrap();
+        let expected = ImageProcessorConfig {
+            do_normalize: false,
+            do_convert_rgb: false,
+            ..ImageProcessorConfig::default()
+        };
+        assert_eq!(config, expected);
+        for text in [r#"{"image_mean": null}"#, r#"{"patch_size": null}"#] {
+            assert!(ImageProcessorConfig::from_json(text).is_err());
+        }
+        let read = |text| VideoProcessorConfig::from_json(text).map(|config| config.sampling);
+        let text = r#"{"video_processor_type": null, "max_duration": Infinity}"#;
+        assert_eq!(read(text).unwrap().max_duration, f64::INFINITY);
+        assert!(
+            !read(r#"{"do_sample_frames": null, "fps": null}"#)
+                .unwrap()
+                .do_sample_frames
+        );
+        assert!(read(r#"{"fps": null}"#).is_err());
+        assert!(read(r#"{"video_processor_type": "Glm46VVideoProcessor", "fps": null}"#).is_ok());
+        let text = r#"{"video_processor_type": "Glm5NextVideoProcessor", "max_frames": null}"#;
+        assert!(read(text).is_err());
     }
 
     #[test]
@@ -277,13 +442,27 @@ mod tests {
     #[test]
     fn refusals_name_the_field() {
         for (json, field) in [
-            (r#"{"resample": 2}"#, "resample"),
-            (r#"{"image_mean": [0.5]}"#, "image_mean"),
+            (r#"{"resample": 1}"#, "resample"),
+            (r#"{"image_mean": [0.5, 0.5]}"#, "image_mean"),
+            (r#"{"image_std": NaN}"#, "image_std"),
+            (r#"{"rescale_factor": Infinity}"#, "rescale_factor"),
+            (
+                r#"{"image_processor_type": "Other"}"#,
+                "image_processor_type",
+            ),
+            (
+                r#"{"image_processor_type": "Glm5NextImageProcessor", "max_image_tokens": 0}"#,
+                "max_image_tokens",
+            ),
+            (
+                r#"{"image_processor_type": "GlmgaImageProcessor", "patch_expand_factor": 0}"#,
+                "patch_expand_factor",
+            ),
             (r#"{"image_std": [1, 0, 1]}"#, "image_std"),
             (r#"{"merge_size": 0}"#, "merge_size"),
             (r#"{"rescale_factor": 0}"#, "rescale_factor"),
             (
-                r#"{"size": {"shortest_edge": 9, "longest_edge": 4}}"#,
+                r#"{"size": {"shortest_edge": 9, "longest_edge": 0}}"#,
                 "size.longest_edge",
             ),
             (r#"{"size": {"height": 9}}"#, "size"),
@@ -310,12 +489,16 @@ mod tests {
 
     #[test]
     fn a_video_configuration_is_read_as_it_was_written() {
-        let mut config = VideoProcessorConfig::default();
-        config.sampling.video_processor_type = SamplingRule::Glm46v;
-        config.sampling.fps = 0.5;
-        config.frames.temporal_patch_size = 4;
-        let text = serde_json::to_string(&config).unwrap();
-        assert!(text.contains(r#""video_processor_type":"Glm46VVideoProcessor""#));
-        assert_eq!(VideoProcessorConfig::from_json(&text).unwrap(), config);
+        for (class, name) in [
+            (ProcessorClass::Glm46v, "Glm46VVideoProcessor"),
+            (ProcessorClass::Glm5Next, "Glm5NextVideoProcessor"),
+        ] {
+            let mut config = VideoProcessorConfig::default_of(class);
+            config.sampling.fps = 0.5;
+            config.frames.temporal_patch_size = 4;
+            let text = serde_json::to_string(&config).unwrap();
+            assert!(text.contains(&format!(r#""video_processor_type":"{name}""#)));
+            assert_eq!(VideoProcessorConfig::from_json(&text).unwrap(), config);
+        }
     }
 }

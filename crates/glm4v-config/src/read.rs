@@ -9,6 +9,15 @@ const ALIASES: [(&str, &str); 2] = [
     ("num_hidden_layers", "depth"),
     ("num_attention_heads", "num_heads"),
 ];
+/// Fields that only vision configurations have.
+const TOWER_FIELDS: [&str; 6] = [
+    "depth",
+    "num_heads",
+    "patch_size",
+    "temporal_patch_size",
+    "spatial_merge_size",
+    "out_hidden_size",
+];
 
 impl VisionConfig {
     /// Reads and validates a `config.json`; see [`VisionConfig::from_json`].
@@ -27,15 +36,17 @@ impl VisionConfig {
     /// [`ConfigError`] for text that is not JSON, an unknown `model_type`, or a field with an unsupported value.
     pub fn from_json(text: &str) -> Result<Self, ConfigError> {
         let mut value = json::object(text)?;
-        let nested = value.get_mut("vision_config").map(Value::take);
-        let config: Self = match nested {
+        let model_type = ModelType::of(&value);
+        let config: Self = match value.get_mut("vision_config").map(Value::take) {
             Some(vision) => {
-                let tower = ModelType::of(&value)?.tower();
+                let vision = object_or_defaults(vision)?;
+                let tower = model_type?.unwrap_or_default().tower_of(&vision)?;
                 with_defaults(vision, tower, "vision_config")?
             }
             None => {
-                check_bare(&value)?;
-                with_defaults(value, VisionModelType::default(), "")?
+                let is_model = model_type.is_ok_and(|model_type| model_type.is_some());
+                let tower = bare_tower(&value, is_model)?;
+                with_defaults(value, tower, "")?
             }
         };
         config.validate()?;
@@ -43,17 +54,28 @@ impl VisionConfig {
     }
 }
 
-/// Refuses a model's configuration without `vision_config`, and an object that is not a vision configuration.
-fn check_bare(config: &Value) -> Result<(), ConfigError> {
-    let tower = VisionModelType::of_tower(config);
-    let fields = json!(VisionConfig::default());
-    let is_known = |name: &String| fields.get(name).is_some();
-    let mut names = config.as_object().into_iter().flat_map(Map::keys);
-    if tower.is_ok() && names.any(is_known) {
-        return Ok(());
+/// An absent `vision_config` may be written as `null`. transformers then uses its defaults.
+fn object_or_defaults(vision: Value) -> Result<Value, ConfigError> {
+    if vision.is_null() {
+        return Ok(json!({}));
     }
-    if tower.is_err() {
-        ModelType::of(config)?;
+    json::check_object(&vision, "vision_config")?;
+    Ok(vision)
+}
+
+/// The tower of a vision configuration that has a file of its own. Refuses a model's configuration without `vision_config`, and
+/// an object that is not a vision configuration.
+fn bare_tower(config: &Value, is_model: bool) -> Result<VisionModelType, ConfigError> {
+    let tower = VisionModelType::of(config, "model_type")?;
+    let fields = json!(VisionConfig::default());
+    // Configurations of language models have some of the fields too.
+    let is_known = |name: &String| match is_model {
+        true => TOWER_FIELDS.contains(&&name[..]),
+        false => fields.get(name).is_some(),
+    };
+    let mut names = config.as_object().into_iter().flat_map(Map::keys);
+    if names.any(is_known) {
+        return Ok(tower.unwrap_or_default());
     }
     Err(ConfigError::Field {
         field: "vision_config".into(),
@@ -62,14 +84,12 @@ fn check_bare(config: &Value) -> Result<(), ConfigError> {
     })
 }
 
-/// Reads `vision`. Absent fields have the defaults of its `model_type`, or of the parameter if it has none.
+/// Reads `vision` as the configuration of the tower `model_type`.
 fn with_defaults(
     vision: Value,
     model_type: VisionModelType,
     parent: &str,
 ) -> Result<VisionConfig, ConfigError> {
-    json::check_object(&vision, parent)?;
-    let model_type = VisionModelType::of_tower(&vision)?.unwrap_or(model_type);
     let mut fields = json!(VisionConfig::default_of(model_type));
     if let (Value::Object(fields), Value::Object(given)) = (&mut fields, vision) {
         fields.extend(canonical(given));
@@ -123,8 +143,11 @@ mod tests {
             rope_parameters: Some(RopeParameters::default()),
             ..VisionConfig::default()
         };
-        let json = serde_json::to_string(&config).unwrap();
-        assert_eq!(VisionConfig::from_json(&json).unwrap(), config);
+        let glm5 = VisionConfig::default_of(VisionModelType::Glm5NextVision);
+        for config in [config, glm5] {
+            let json = serde_json::to_string(&config).unwrap();
+            assert_eq!(VisionConfig::from_json(&json).unwrap(), config);
+        }
     }
 
     #[test]
@@ -179,6 +202,7 @@ mod tests {
                 r#"{"model_type": "glm4v", "hidden_size": 8}"#,
                 "vision_config",
             ),
+            (r#"{"vision_config": 1}"#, "vision_config"),
             (r#"{"patch_size": 15}"#, "image_size"),
             (r#"{"patch_size": [14, 14]}"#, "patch_size"),
             (r#"{"rms_norm_eps": -1}"#, "rms_norm_eps"),
@@ -191,7 +215,26 @@ mod tests {
                 "vision_config.hidden_act",
             ),
             (r#"{"vision_config": []}"#, "vision_config"),
-            (r#"{"vision_config": null}"#, "vision_config"),
+            (
+                r#"{"model_type": "glm5_next_vision", "swiglu_limit": 0}"#,
+                "swiglu_limit",
+            ),
+            (
+                r#"{"model_type": "glm5_next_vision", "swiglu_limit": NaN}"#,
+                "swiglu_limit",
+            ),
+            (
+                r#"{"model_type": "glm5_next_vision", "swiglu_limit": null}"#,
+                "swiglu_limit",
+            ),
+            (
+                r#"{"model_type": "glm5_next_vision", "projection_intermediate_size": 0}"#,
+                "projection_intermediate_size",
+            ),
+            (
+                r#"{"vision_config": {"rms_norm_eps": NaN}}"#,
+                "vision_config.rms_norm_eps",
+            ),
         ] {
             let message = refused(json);
             assert!(message.contains(&format!("`{field}`")), "{json}: {message}");
@@ -202,9 +245,132 @@ mod tests {
     fn refusals_without_a_field() {
         assert!(refused("{").contains("not valid JSON"));
         assert!(refused("[]").contains("expected a JSON object, found an array"));
+        let pointer = refused("version https://git-lfs.github.com/spec/v1\noid sha256:4d\n");
+        assert!(
+            pointer.starts_with("this is a Git LFS pointer"),
+            "{pointer}"
+        );
+        let page = refused("<!DOCTYPE html><html></html>");
+        assert!(page.starts_with("this is a web page"), "{page}");
+    }
+
+    #[test]
+    fn an_unknown_model_type_is_refused_with_the_known_ones() {
         let message = refused(r#"{"model_type": "llava", "vision_config": {}}"#);
-        assert!(message.contains("`llava`") && message.contains("glm4v_moe"));
-        assert!(refused(r#"{"model_type": "qwen2_vl"}"#).contains("`qwen2_vl`"));
+        assert_eq!(
+            message,
+            "model_type `llava` is not supported; use one of: glm4v, glm4v_moe, glm46v, glm_ocr, glm5_next, glmga"
+        );
+        for model in ["glm4v", "glm46v"] {
+            let nested = format!(
+                r#"{{"model_type": "{model}", "vision_config": {{"model_type": "siglip"}}}}"#
+            );
+            let message = refused(&nested);
+            assert!(
+                message.starts_with("vision_config.model_type `siglip` is not supported"),
+                "{message}"
+            );
+            assert!(message.contains("glm5_next_vision"), "{message}");
+        }
+        for bare in ["qwen2_vl", "glm_image_vision"] {
+            let message = refused(&format!(r#"{{"model_type": "{bare}", "depth": 2}}"#));
+            assert!(
+                message.starts_with(&format!("model_type `{bare}`")),
+                "{message}"
+            );
+        }
+    }
+
+    /// As in transformers: `AutoConfig` reads the `vision_config` of `glm46v` and `glmga`, and a fixed class that of the others.
+    #[test]
+    fn the_model_type_of_the_vision_configuration_may_be_another() {
+        use VisionModelType::{Glm4vMoeVision, Glm4vVision, Glm5NextVision, GlmOcrVision};
+        for (model, vision, expected) in [
+            ("glm4v", "glm4v", Glm4vVision),
+            ("glm4v", "glm4v_moe_vision", Glm4vVision),
+            ("glm4v_moe", "glm4v_moe", Glm4vMoeVision),
+            ("glm4v_moe", "glm4v_vision", Glm4vMoeVision),
+            ("glm46v", "glm46v", Glm4vVision),
+            ("glm46v", "glm4v_moe_vision", Glm4vMoeVision),
+            ("glm46v", "glm4v_moe", Glm4vMoeVision),
+            ("glm46v", "glm_ocr_vision", GlmOcrVision),
+            ("glmga", "glmga", Glm4vVision),
+            ("glmga", "glm5_next_vision", Glm5NextVision),
+            ("glm_ocr", "glm4v_vision", GlmOcrVision),
+            ("glm5_next", "glm_ocr_vision", Glm5NextVision),
+        ] {
+            let json = format!(
+                r#"{{"model_type": "{model}", "vision_config": {{"model_type": "{vision}"}}}}"#
+            );
+            let config = VisionConfig::from_json(&json).unwrap();
+            assert_eq!(config, VisionConfig::default_of(expected), "{json}");
+        }
+        for model in ModelType::ALL {
+            let expected = VisionConfig::default_of(model.tower());
+            for vision in ["{}", "null"] {
+                let json = format!(
+                    r#"{{"model_type": "{}", "vision_config": {vision}}}"#,
+                    model.name()
+                );
+                assert_eq!(VisionConfig::from_json(&json).unwrap(), expected, "{json}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_tower_may_be_a_file_of_its_own() {
+        for (name, model) in [
+            ("glm4v_vision", ModelType::Glm4v),
+            ("glm4v", ModelType::Glm4v),
+            ("glm4v_moe_vision", ModelType::Glm4vMoe),
+            ("glm4v_moe", ModelType::Glm4vMoe),
+            ("glm46v", ModelType::Glm46v),
+            ("glm_ocr_vision", ModelType::GlmOcr),
+            ("glm_ocr", ModelType::GlmOcr),
+            ("glm5_next_vision", ModelType::Glm5Next),
+            ("glm5_next", ModelType::Glm5Next),
+            ("glmga", ModelType::Glmga),
+        ] {
+            let json = format!(r#"{{"model_type": "{name}", "depth": 2, "rms_norm_eps": 1e-6}}"#);
+            let expected = VisionConfig {
+                depth: 2,
+                rms_norm_eps: 1e-6,
+                ..VisionConfig::default_of(model.tower())
+            };
+            assert_eq!(VisionConfig::from_json(&json).unwrap(), expected, "{json}");
+        }
+    }
+
+    #[test]
+    fn values_that_are_no_numbers_may_be_in_other_fields() {
+        let json = r#"{"model_type": "glm4v", "text_config": {"a": NaN, "b": [-Infinity]},
+            "vision_config": {"depth": 2, "dropout": Infinity}}"#;
+        assert_eq!(VisionConfig::from_json(json).unwrap().depth, 2);
+    }
+
+    #[test]
+    fn the_tower_of_glm5_has_a_limit_and_a_width_of_its_own() {
+        let read = |fields: &str| {
+            let json = format!(r#"{{"model_type": "glm5_next_vision", "depth": 2{fields}}}"#);
+            VisionConfig::from_json(&json).unwrap()
+        };
+        let config = read("");
+        assert_eq!((config.mlp_size(), config.merger_size()), (4096, 10_240));
+        assert_eq!(config.gate_limit(), Some(10.0));
+        assert!(config.block_bias() && config.has_head_norms() && !config.has_position_table());
+        let config = read(r#", "swiglu_limit": 7, "projection_intermediate_size": 96"#);
+        assert_eq!((config.merger_size(), config.gate_limit()), (96, Some(7.0)));
+        // As in torch, an infinite limit is none.
+        for infinity in ["Infinity", r#"{"__float__": "Infinity"}"#] {
+            let config = read(&format!(r#", "swiglu_limit": {infinity}"#));
+            assert_eq!(config.gate_limit(), None);
+            let json = serde_json::to_string(&config).unwrap();
+            assert_eq!(VisionConfig::from_json(&json).unwrap(), config);
+        }
+        // Other towers ignore both fields.
+        let ocr = r#"{"model_type": "glm_ocr_vision", "swiglu_limit": 7, "projection_intermediate_size": 96}"#;
+        let ocr = VisionConfig::from_json(ocr).unwrap();
+        assert_eq!((ocr.merger_size(), ocr.gate_limit()), (4608, None));
     }
 
     #[test]

@@ -35,18 +35,14 @@ impl VisionConfig {
                 self.head_dim(),
             ));
         }
-        if !(self.rms_norm_eps > 0.0 && self.rms_norm_eps.is_finite()) {
-            return Err(ConfigError::invalid(
-                "rms_norm_eps",
-                "a positive number",
-                self.rms_norm_eps,
-            ));
-        }
+        check_positive("rms_norm_eps", self.rms_norm_eps)?;
+        self.validate_limit()?;
         self.validate_rope()?;
         self.validate_total()
     }
 
-    fn sizes(&self) -> [(&'static str, usize); 10] {
+    fn sizes(&self) -> [(&'static str, usize); 11] {
+        let projection_size = self.projection_intermediate_size.unwrap_or(1);
         [
             ("depth", self.depth),
             ("hidden_size", self.hidden_size),
@@ -58,6 +54,7 @@ impl VisionConfig {
             ("spatial_merge_size", self.spatial_merge_size),
             ("out_hidden_size", self.out_hidden_size),
             ("intermediate_size", self.intermediate_size),
+            ("projection_intermediate_size", projection_size),
         ]
     }
 
@@ -90,14 +87,19 @@ impl VisionConfig {
                 &rope.rope_type,
             ));
         }
-        if !(rope.rope_theta > 0.0 && rope.rope_theta.is_finite()) {
-            return Err(ConfigError::invalid(
-                "rope_theta",
+        check_positive("rope_theta", rope.rope_theta)
+    }
+
+    /// An infinite limit is valid: it changes no value.
+    fn validate_limit(&self) -> Result<(), ConfigError> {
+        match self.swiglu_limit {
+            Some(limit) if limit.is_nan() || limit <= 0.0 => Err(ConfigError::invalid(
+                "swiglu_limit",
                 "a positive number",
-                rope.rope_theta,
-            ));
+                limit,
+            )),
+            Some(_) | None => Ok(()),
         }
-        Ok(())
     }
 }
 

@@ -1,11 +1,16 @@
 use serde::{Deserialize, Serialize};
 
-use crate::{HiddenAct, VisionModelType};
+use crate::{HiddenAct, VisionModelType, infinity};
+
+/// `projection_intermediate_size`, if a file has none.
+const PROJECTION_SIZE: usize = 10_240;
+/// `swiglu_limit`, if a file has none.
+const SWIGLU_LIMIT: f64 = 10.0;
 
 /// The shape of the vision tower: `vision_config` of `config.json`.
 ///
-/// Absent fields have the defaults of `Glm4vVisionConfig`, `Glm4vMoeVisionConfig` and `GlmOcrVisionConfig` in
-/// transformers 5.23.
+/// Absent fields have the defaults of `Glm4vVisionConfig`, `Glm4vMoeVisionConfig`, `GlmOcrVisionConfig` and
+/// `Glm5NextVisionConfig` in transformers 5.23.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct VisionConfig {
@@ -29,11 +34,19 @@ pub struct VisionConfig {
     pub spatial_merge_size: usize,
     /// Width of the embeddings. See also [`VisionConfig::mlp_size`].
     pub out_hidden_size: usize,
-    /// Width of the merger's MLP; in GLM-OCR, of the blocks' MLP. See [`VisionConfig::merger_size`].
+    /// Width of the merger's MLP; in GLM-OCR and GLM-5.3-Flash, of the blocks' MLP. See [`VisionConfig::merger_size`].
     pub intermediate_size: usize,
+    /// Width of the merger's MLP in GLM-5.3-Flash. `None` means the default, and no other tower uses it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub projection_intermediate_size: Option<usize>,
+    /// Limit of the gated MLPs in GLM-5.3-Flash. `None` means the default, and no other tower uses it. See
+    /// [`VisionConfig::gate_limit`].
+    #[serde(with = "infinity", skip_serializing_if = "Option::is_none")]
+    pub swiglu_limit: Option<f64>,
     /// Activation of the gated MLPs.
     pub hidden_act: HiddenAct,
-    /// Whether `attn.qkv` has a bias. In GLM-OCR, this applies to `attn.proj` and the blocks' MLP as well.
+    /// Whether `attn.qkv` has a bias. In GLM-OCR and GLM-5.3-Flash, this applies to `attn.proj` and
+    /// the blocks' MLP as well.
     pub attention_bias: bool,
     /// Epsilon of every RMSNorm.
     pub rms_norm_eps: f64,
@@ -76,6 +89,8 @@ impl Default for VisionConfig {
             spatial_merge_size: 2,
             out_hidden_size: 4096,
             intermediate_size: 13696,
+            projection_intermediate_size: None,
+            swiglu_limit: None,
             hidden_act: HiddenAct::Silu,
             attention_bias: false,
             rms_norm_eps: 1e-5,
@@ -91,15 +106,21 @@ impl VisionConfig {
             model_type,
             ..Self::default()
         };
+        let ocr = Self {
+            hidden_size: 1024,
+            num_heads: 16,
+            out_hidden_size: 1536,
+            intermediate_size: 4096,
+            attention_bias: true,
+            ..common.clone()
+        };
         match model_type {
             VisionModelType::Glm4vVision | VisionModelType::Glm4vMoeVision => common,
-            VisionModelType::GlmOcrVision => Self {
-                hidden_size: 1024,
-                num_heads: 16,
-                out_hidden_size: 1536,
-                intermediate_size: 4096,
-                attention_bias: true,
-                ..common
+            VisionModelType::GlmOcrVision => ocr,
+            VisionModelType::Glm5NextVision => Self {
+                projection_intermediate_size: Some(PROJECTION_SIZE),
+                swiglu_limit: Some(SWIGLU_LIMIT),
+                ..ocr
             },
         }
     }
@@ -125,37 +146,58 @@ impl VisionConfig {
     /// Width of the blocks' MLP.
     #[must_use]
     pub const fn mlp_size(&self) -> usize {
-        match self.is_glm_ocr() {
-            true => self.intermediate_size,
-            false => self.out_hidden_size,
+        match self.model_type {
+            VisionModelType::Glm4vVision | VisionModelType::Glm4vMoeVision => self.out_hidden_size,
+            VisionModelType::GlmOcrVision | VisionModelType::Glm5NextVision => {
+                self.intermediate_size
+            }
         }
     }
 
     /// Width of the merger's MLP.
     #[must_use]
     pub const fn merger_size(&self) -> usize {
-        match self.is_glm_ocr() {
-            true => self.out_hidden_size * self.in_channels,
-            false => self.intermediate_size,
+        match (self.model_type, self.projection_intermediate_size) {
+            (VisionModelType::Glm4vVision | VisionModelType::Glm4vMoeVision, _) => {
+                self.intermediate_size
+            }
+            (VisionModelType::GlmOcrVision, _) => self.out_hidden_size * self.in_channels,
+            (VisionModelType::Glm5NextVision, Some(size)) => size,
+            (VisionModelType::Glm5NextVision, None) => PROJECTION_SIZE,
+        }
+    }
+
+    /// The limit of every gated MLP, in the blocks and in the merger. Before the activation, the gate is at most the limit, and
+    /// the other factor is between ±limit. `None` if they have no limit.
+    #[must_use]
+    pub fn gate_limit(&self) -> Option<f64> {
+        match self.model_type {
+            VisionModelType::Glm4vVision
+            | VisionModelType::Glm4vMoeVision
+            | VisionModelType::GlmOcrVision => None,
+            VisionModelType::Glm5NextVision => {
+                let limit = self.swiglu_limit.unwrap_or(SWIGLU_LIMIT);
+                limit.is_finite().then_some(limit)
+            }
         }
     }
 
     /// Whether `attn.proj` and the blocks' MLP have biases.
     #[must_use]
     pub const fn block_bias(&self) -> bool {
-        self.attention_bias && self.is_glm_ocr()
+        self.attention_bias && self.is_like_glm_ocr()
     }
 
     /// Whether the queries and keys of each head are normalized (`q_norm`, `k_norm`).
     #[must_use]
     pub const fn has_head_norms(&self) -> bool {
-        self.is_glm_ocr()
+        self.is_like_glm_ocr()
     }
 
     /// Whether the tower has a position table and a norm before it (`embeddings`, `post_conv_layernorm`).
     #[must_use]
     pub const fn has_position_table(&self) -> bool {
-        !self.is_glm_ocr()
+        !self.is_like_glm_ocr()
     }
 
     /// The base of the rotary embedding's inverse frequencies.
@@ -167,11 +209,11 @@ impl VisionConfig {
             .map_or(default, |rope| rope.rope_theta)
     }
 
-    /// Whether the tower has the modules of GLM-OCR. All differences between towers, apart from sizes, follow from it.
-    const fn is_glm_ocr(&self) -> bool {
+    /// Whether the tower has the modules of GLM-OCR.
+    const fn is_like_glm_ocr(&self) -> bool {
         match self.model_type {
             VisionModelType::Glm4vVision | VisionModelType::Glm4vMoeVision => false,
-            VisionModelType::GlmOcrVision => true,
+            VisionModelType::GlmOcrVision | VisionModelType::Glm5NextVision => true,
         }
     }
 }

@@ -2,6 +2,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use glm4v_config::{ConfigError, ProcessorFiles};
 use glm4v_shards::Index;
 
 use crate::revision::{Revision, is_commit};
@@ -14,8 +15,6 @@ pub(crate) struct HfCache {
 }
 
 pub(crate) const CONFIG: &str = "config.json";
-pub(crate) const PREPROCESSOR: &str = "preprocessor_config.json";
-pub(crate) const VIDEO_PREPROCESSOR: &str = "video_preprocessor_config.json";
 pub(crate) const SINGLE: &str = "model.safetensors";
 pub(crate) const INDEX: &str = "model.safetensors.index.json";
 
@@ -81,14 +80,25 @@ pub(crate) fn entries(dir: &Path) -> Vec<PathBuf> {
 
 /// The vision files that `dir` lacks. A dangling link counts as missing.
 pub(crate) fn missing_files(dir: &Path) -> Vec<String> {
-    let configs = [CONFIG, PREPROCESSOR].map(str::to_owned);
-    let mut names: Vec<String> = configs.into();
+    let mut names = vec![CONFIG.to_owned()];
     match shards(dir) {
         Ok(shards) => names.extend(shards),
         Err(error) => return vec![error.to_string()],
     }
     names.retain(|name| !dir.join(name).is_file());
+    if !has_processor(dir) {
+        names.push(ProcessorFiles::IMAGE.to_owned());
+    }
     names
+}
+
+/// Whether `dir` has an image processor, in either layout.
+pub(crate) fn has_processor(dir: &Path) -> bool {
+    // A file that is refused is not fetched again: its error is shown when it is loaded.
+    match ProcessorFiles::from_dir(dir).and_then(|files| files.image()) {
+        Err(ConfigError::NoImageProcessor { .. }) => false,
+        Ok(_) | Err(_) => true,
+    }
 }
 
 /// The names of the files with the vision tower, whether `dir` has them or not.

@@ -5,7 +5,7 @@ use crate::attempts::Attempts;
 use crate::client::Client;
 use crate::download::Download;
 use crate::environment::check_endpoint;
-use crate::hf_cache::{CONFIG, HfCache, PREPROCESSOR, missing_files};
+use crate::hf_cache::{CONFIG, HfCache, has_processor, missing_files};
 use crate::partial::PartialFetch;
 use crate::remote::Remote;
 use crate::revision::Revision;
@@ -130,9 +130,8 @@ impl Hub {
         )
     }
 
-    /// A directory with the configurations of `model`: config.json, preprocessor_config.json and, if published,
-    /// video_preprocessor_config.json. It may have no weights. Any copy in a cache is used before these files are fetched
-    /// into our tower cache.
+    /// A directory with the configurations of `model`: config.json and the [`glm4v_config::ProcessorFiles`] that are
+    /// published. It may have no weights. Any copy in a cache is used before these files are fetched into our tower cache.
     ///
     /// # Errors
     /// As [`Hub::fetch`].
@@ -147,10 +146,7 @@ impl Hub {
         let copies = incomplete.into_iter().map(|(dir, _)| dir);
         let recorded = self.tower_cache.0.recorded(model, &revision);
         let configs = recorded.map(|(_, commit)| self.tower_cache.configs(model, &commit));
-        let is_enough = |dir: &PathBuf| {
-            let mut files = [CONFIG, PREPROCESSOR].into_iter();
-            files.all(|name| dir.join(name).is_file())
-        };
+        let is_enough = |dir: &PathBuf| dir.join(CONFIG).is_file() && has_processor(dir);
         match found
             .into_iter()
             .chain(copies)

@@ -1,13 +1,13 @@
 use std::io::Read;
 use std::ops::Range;
 
-use glm4v_config::{ConfigError, ImageProcessorConfig, VideoProcessorConfig, VisionConfig};
+use glm4v_config::{ConfigError, ProcessorFiles, VisionConfig};
 use glm4v_shards::{Header, Index, Limits, Plan, Shard, ShardError, tower};
 use ureq::http::Uri;
 
 use crate::attempts::Attempts;
 use crate::client::Client;
-use crate::hf_cache::{CONFIG, INDEX, PREPROCESSOR, SINGLE, VIDEO_PREPROCESSOR};
+use crate::hf_cache::{CONFIG, INDEX, SINGLE};
 use crate::{HubError, ModelId, url};
 
 /// One commit of a model at the hub.
@@ -61,14 +61,15 @@ impl Remote<'_> {
     pub(crate) fn configs(&self) -> Result<(VisionConfig, Texts), HubError> {
         let config = self.text(CONFIG)?;
         let vision = self.checked(CONFIG, VisionConfig::from_json(&config))?;
+        let mut files = ProcessorFiles::default().of_model(&config);
         let mut texts = vec![(CONFIG, config)];
-        if let Some(video) = published(self.text(VIDEO_PREPROCESSOR))? {
-            self.checked(VIDEO_PREPROCESSOR, VideoProcessorConfig::from_json(&video))?;
-            texts.push((VIDEO_PREPROCESSOR, video));
+        for name in ProcessorFiles::NAMES {
+            if let Some(text) = published(self.text(name))? {
+                files = files.with(name, text.clone());
+                texts.push((name, text));
+            }
         }
-        let image = self.text(PREPROCESSOR)?;
-        self.checked(PREPROCESSOR, ImageProcessorConfig::from_json(&image))?;
-        texts.push((PREPROCESSOR, image));
+        self.checked_processors(&files)?;
         Ok((vision, texts))
     }
 
@@ -150,6 +151,19 @@ impl Remote<'_> {
     fn text(&self, name: &str) -> Result<String, HubError> {
         let url = self.url(name);
         self.attempts.run(|| self.client.small(&url, LONGEST_TEXT))
+    }
+
+    /// Refuses processors that could not be loaded.
+    fn checked_processors(&self, files: &ProcessorFiles) -> Result<(), HubError> {
+        let result = files.image().and_then(|_| files.video());
+        match result {
+            Ok(_) => Ok(()),
+            // The error names the file. The URL is what the user can look at.
+            Err(ConfigError::File { path, source }) => {
+                self.checked(&path.to_string_lossy(), Err(*source))
+            }
+            Err(source) => self.checked(ProcessorFiles::IMAGE, Err(source)),
+        }
     }
 
     fn checked<T>(&self, name: &str, config: Result<T, ConfigError>) -> Result<T, HubError> {

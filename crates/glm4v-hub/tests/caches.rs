@@ -315,3 +315,23 @@ fn configurations_of_their_cache_are_enough() {
     assert!(dir.starts_with(caches.hf_cache()), "{}", dir.display());
     assert!(server.requests().is_empty());
 }
+
+#[cfg(unix)]
+#[test]
+fn processors_in_one_file_are_enough() {
+    let source = tempfile::tempdir().unwrap();
+    let files = ["config.json", "model.safetensors", "processor_config.json"];
+    for name in &files[..2] {
+        std::fs::copy(golden(SINGLE).join(name), source.path().join(name)).unwrap();
+    }
+    for (nested, is_found) in [
+        (r#"{"image_processor": {}}"#, true),
+        (r#"{"processor_class": "Glm4vProcessor"}"#, false),
+    ] {
+        std::fs::write(source.path().join(files[2]), nested).unwrap();
+        let caches = Caches::new();
+        caches.fill(source.path(), &files, COMMIT);
+        let hub = unreachable(&caches);
+        assert_eq!(hub.find(&model(), None).unwrap().is_some(), is_found);
+    }
+}

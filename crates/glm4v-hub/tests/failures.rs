@@ -72,7 +72,7 @@ fn what_is_not_there_is_named() {
     for (file, problem) in [
         (
             "preprocessor_config.json",
-            format!("{COMMIT}/preprocessor_config.json: 404"),
+            format!("{COMMIT}/preprocessor_config.json: expected processor_config.json with"),
         ),
         (
             "model.safetensors.index.json",
@@ -421,7 +421,7 @@ fn configurations_are_read_before_anything_big() {
     );
     let message = file_refused("preprocessor_config.json", "<html>Log in</html>");
     assert!(
-        message.contains("preprocessor_config.json: not valid JSON"),
+        message.contains("preprocessor_config.json: this is a web page"),
         "{message}"
     );
     let config = std::fs::read_to_string(golden(SHARDED).join("config.json")).unwrap();

@@ -252,3 +252,27 @@ fn offline_says_how_to_fetch() {
     ));
     assert!(server.requests().is_empty());
 }
+
+/// What `save_pretrained` of transformers 5 writes.
+const NESTED: &str = r#"{"processor_class": "Glm4vProcessor",
+    "image_processor": {"image_processor_type": "Glm4vImageProcessor", "patch_size": 14},
+    "video_processor": {"video_processor_type": "Glm4vVideoProcessor", "fps": 1}}"#;
+
+#[test]
+fn processors_in_one_file_are_fetched_and_found() {
+    let source = tempfile::tempdir().unwrap();
+    for name in ["config.json", "model.safetensors"] {
+        std::fs::copy(golden(SINGLE).join(name), source.path().join(name)).unwrap();
+    }
+    std::fs::write(source.path().join("processor_config.json"), NESTED).unwrap();
+    let (server, caches) = (Server::honest(source.path().to_owned()), Caches::new());
+    let hub = caches.hub(&server.url());
+
+    let configs = hub.configs(&model(), None, &()).unwrap();
+    assert!(configs.join("processor_config.json").exists());
+    let dir = hub.checkpoint(&model(), None, &()).unwrap();
+    let text = std::fs::read_to_string(dir.join("processor_config.json")).unwrap();
+    assert_eq!(text, NESTED);
+    assert!(!dir.join("preprocessor_config.json").exists());
+    assert_eq!(hub.find(&model(), None).unwrap(), Some(dir));
+}

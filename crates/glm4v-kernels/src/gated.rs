@@ -19,6 +19,7 @@ pub struct PackedGate {
     panels: Panels,
     out_features: usize,
     bias: Option<Vec<f32>>,
+    limit: f32,
     activation: Activation,
 }
 
@@ -57,6 +58,12 @@ impl PackedGate {
         }
     }
 
+    /// Limits every product before the activation: the gate to at most `limit`, the other factor to ±`limit`. NaN stays NaN.
+    #[must_use]
+    pub fn with_limit(self, limit: f32) -> Self {
+        Self { limit, ..self }
+    }
+
     fn for_kernel<W: Element>(
         kernel: Kernel,
         weights: [&[W]; 2],
@@ -83,6 +90,7 @@ impl PackedGate {
             panels: Panels::new(kernel, in_features, count, row),
             out_features,
             bias: None,
+            limit: f32::INFINITY,
             activation,
         }
     }
@@ -99,7 +107,7 @@ impl PackedGate {
         self.out_features
     }
 
-    /// out = activation(x·gateᵀ + bias) · (x·upᵀ + bias), rounded once.
+    /// out = activation(x·gateᵀ + bias) · (x·upᵀ + bias), rounded once. Both factors are limited first.
     ///
     /// # Shapes
     /// - x: `[rows, in_features]`
@@ -118,6 +126,7 @@ impl PackedGate {
             self.panels.kernel.isa().run(Finish {
                 sums,
                 bias: self.bias.as_deref(),
+                limit: self.limit,
                 activation: self.activation,
                 out,
                 out_features: self.out_features,
@@ -151,6 +160,7 @@ fn interleaved(biases: [&[f32]; 2], out_features: usize) -> Vec<f32> {
 struct Finish<'a, Y> {
     sums: &'a Sums<'a>,
     bias: Option<&'a [f32]>,
+    limit: f32,
     activation: Activation,
     out: &'a DisjointSlices<'a, Y>,
     out_features: usize,
@@ -185,7 +195,9 @@ impl<Y: Element> Finish<'_, Y> {
                 let values = sums.biased(row, panel, self.bias);
                 let mut gated = [0.0; OUTPUTS];
                 for (lane, gated) in gated.iter_mut().enumerate() {
-                    *gated = activate(values[lane]) * values[OUTPUTS + lane];
+                    let gate = at_most(values[lane], self.limit);
+                    let up = at_least(values[OUTPUTS + lane], -self.limit);
+                    *gated = activate(gate) * at_most(up, self.limit);
                 }
                 for (out, value) in out.iter_mut().zip(gated) {
                     *out = Y::from_f32(value);
@@ -195,8 +207,21 @@ impl<Y: Element> Finish<'_, Y> {
     }
 }
 
+/// NaN stays NaN, as in torch's `clamp`. `f32::min` would replace it.
+#[inline(always)]
+fn at_most(x: f32, limit: f32) -> f32 {
+    if x > limit { limit } else { x }
+}
+
+#[inline(always)]
+fn at_least(x: f32, limit: f32) -> f32 {
+    if x < limit { limit } else { x }
+}
+
 #[cfg(test)]
 mod tests {
+    use half::bf16;
+
     use super::*;
     use crate::testing::{distance, numbers, product, rounded, seen, widened};
 
@@ -209,13 +234,22 @@ mod tests {
         [29, 257, 64],
     ];
 
-    fn exact(x: &[f32], weights: [&[f32]; 2], bias: [&[f32]; 2], shape: [usize; 2]) -> Vec<f64> {
+    /// In standard deviations of the sums. Half a deviation limits most of them, and 1.5 deviations some.
+    const LIMITS: [f32; 3] = [f32::INFINITY, 1.5, 0.5];
+
+    fn exact(
+        x: &[f32],
+        weights: [&[f32]; 2],
+        bias: [&[f32]; 2],
+        shape: [usize; 2],
+        limit: f64,
+    ) -> Vec<f64> {
         let [gate, up] = weights.map(|weight| product(x, weight, shape));
         let outputs = gate.iter().zip(up).enumerate();
         let output = outputs.map(|(i, (gate, up))| {
             let [gate_bias, up_bias] = bias.map(|bias| f64::from(bias[i % shape[0]]));
-            let gate = gate + gate_bias;
-            gate / (1.0 + (-gate).exp()) * (up + up_bias)
+            let gate = (gate + gate_bias).min(limit);
+            gate / (1.0 + (-gate).exp()) * (up + up_bias).clamp(-limit, limit)
         });
         output.collect()
     }
@@ -224,7 +258,7 @@ mod tests {
     fn gated_products_are_those_of_loops() {
         for (precision, bound) in [(Precision::F32, 1e-6), (Precision::Bf16, 2e-6)] {
             for kernel in Kernel::available(precision) {
-                for [rows, in_features, out_features] in SIZES {
+                for ([rows, in_features, out_features], limit) in sizes_and_limits() {
                     let x = numbers(rows * in_features, 1);
                     let weights = [2, 3].map(|seed| numbers(out_features * in_features, seed));
                     let [gate, up] = &weights;
@@ -234,7 +268,8 @@ mod tests {
                     let shape = [out_features, in_features];
                     let packed =
                         PackedGate::for_kernel(kernel, [gate, up], shape, Activation::Silu)
-                            .with_biases(bias);
+                            .with_biases(bias)
+                            .with_limit(limit);
                     let bytes = PackedGate::bytes(shape, precision);
                     assert_eq!(bytes, packed.panels.num_bytes());
                     let mut out = vec![f32::NAN; rows * out_features];
@@ -245,13 +280,54 @@ mod tests {
                         Precision::Bf16 => widened(&rounded(weight)),
                     };
                     let weights = [&stored(gate)[..], &stored(up)];
-                    let exact = exact(&seen(kernel, &x), weights, bias, shape);
+                    let exact = exact(&seen(kernel, &x), weights, bias, shape, limit.into());
                     let error = distance(&out, &exact);
                     assert!(
                         error < bound,
-                        "{kernel:?} {rows}×{in_features}→{out_features}: {error:e}"
+                        "{kernel:?} {rows}×{in_features}→{out_features}, limit {limit}: {error:e}"
                     );
+
+                    let mut narrow = vec![bf16::NAN; out.len()];
+                    packed.product(&x, &mut narrow);
+                    assert_eq!(narrow, rounded(&out), "{kernel:?}, limit {limit}");
                 }
+            }
+        }
+    }
+
+    fn sizes_and_limits() -> impl Iterator<Item = ([usize; 3], f32)> {
+        let deviation = |[_, in_features, _]: [usize; 3]| (in_features as f32).sqrt() / 3.0;
+        let with_limits = move |size| LIMITS.map(|limit| (size, limit * deviation(size)));
+        SIZES.into_iter().flat_map(with_limits)
+    }
+
+    /// Values of torch 2.15: `silu(gate.clamp(max=2)) * up.clamp(-2, 2)`, with one input feature and weights of 1.
+    #[test]
+    fn limits_are_the_references() {
+        const SILU_OF_2: f32 = 1.761_594_2;
+        const SILU_OF_MINUS_3: f32 = -0.142_277_62;
+        for (gate, up, expected) in [
+            (3.0, 5.0, 2.0 * SILU_OF_2),
+            (3.0, -5.0, -2.0 * SILU_OF_2),
+            (-3.0, 5.0, 2.0 * SILU_OF_MINUS_3),
+            (-3.0, -1.0, -SILU_OF_MINUS_3),
+            (f32::INFINITY, f32::NEG_INFINITY, -2.0 * SILU_OF_2),
+            (f32::NEG_INFINITY, 1.0, f32::NAN),
+            (f32::NAN, 1.0, f32::NAN),
+            (1.0, f32::NAN, f32::NAN),
+        ] {
+            for kernel in Kernel::available(Precision::F32) {
+                let packed =
+                    PackedGate::for_kernel(kernel, [&[gate], &[up]], [1, 1], Activation::Silu)
+                        .with_limit(2.0);
+                let mut out = [0.0_f32];
+                packed.product(&[1.0_f32], &mut out);
+                let is_close = (out[0] - expected).abs() < 1e-6;
+                assert!(
+                    is_close || expected.is_nan() && out[0].is_nan(),
+                    "{kernel:?} {gate} {up}: {}, expected {expected}",
+                    out[0]
+                );
             }
         }
     }

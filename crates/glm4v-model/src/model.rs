@@ -10,7 +10,8 @@ use crate::forward::{self, Stages};
 use crate::layout::BatchLayout;
 use crate::{Cancelled, ComputeMode, Footprint, ForwardOptions, PatchRows, VisionOutput};
 
-/// The vision tower (`Glm4vVisionModel`, `Glm4vMoeVisionModel`, `GlmOcrVisionModel` of transformers 5.23).
+/// The vision tower (`Glm4vVisionModel`, `Glm4vMoeVisionModel`, `GlmOcrVisionModel`, `Glm5NextVisionModel` of transformers
+/// 5.23).
 ///
 /// A [`TowerBuilder`](crate::TowerBuilder) builds it. Clones share the parameters.
 #[derive(Clone)]

@@ -18,10 +18,12 @@ const GRIDS: [GridThw; 3] = [
     GridThw::new(2, 3, 3),
     GridThw::new(1, 3, 9),
 ];
+/// Limits some of the gates and some of the other factors.
+const LIMIT: f64 = 0.4;
 const KINDS: [PatchKind; 3] = [PatchKind::Image, PatchKind::Video, PatchKind::Image];
 
-/// Towers with odd widths: with and without a position table, head norms and biases.
-fn configs() -> [VisionConfig; 2] {
+/// Towers with odd widths: with and without a position table, head norms and biases, and with limits.
+fn configs() -> [VisionConfig; 3] {
     let config = VisionConfig {
         depth: 2,
         hidden_size: 60,
@@ -39,7 +41,13 @@ fn configs() -> [VisionConfig; 2] {
         hidden_act: HiddenAct::GeluPytorchTanh,
         ..config.clone()
     };
-    [config, ocr]
+    let glm5 = VisionConfig {
+        model_type: VisionModelType::Glm5NextVision,
+        projection_intermediate_size: Some(43),
+        swiglu_limit: Some(LIMIT),
+        ..ocr.clone()
+    };
+    [config, ocr, glm5]
 }
 
 /// Numbers between −1 and 1 that are exact in bf16.
@@ -180,6 +188,25 @@ fn both_towers_agree_at_every_stage() {
     }
 }
 
+/// Otherwise no other test would see a limit that is ignored.
+#[test]
+fn a_limit_changes_values() {
+    let [.., config] = configs();
+    let unlimited = VisionConfig {
+        swiglu_limit: Some(f64::INFINITY),
+        ..config.clone()
+    };
+    for mode in [CPU, DEVICE] {
+        let [limited, unlimited] = [&config, &unlimited].map(|config| {
+            let stages = run(&tower(config, mode), &GRIDS, &KINDS).0;
+            [Stage::Block(0), Stage::Merger].map(|stage| values(&stages[&stage]))
+        });
+        for (limited, unlimited) in limited.iter().zip(&unlimited) {
+            assert!(distance(limited, unlimited) > 1e-2, "{mode:?}");
+        }
+    }
+}
+
 /// 1188 rows of one segment are two row blocks of the CPU tower.
 #[test]
 fn both_towers_agree_on_a_large_image() {
@@ -191,7 +218,7 @@ fn both_towers_agree_on_a_large_image() {
 
 #[test]
 fn rows_of_an_image_are_a_repeated_frame() {
-    let [config, _] = configs();
+    let [config, ..] = configs();
     let [channels, area] = [config.in_channels, config.patch_size * config.patch_size];
     let grid = GRIDS[0];
     let image = numbers(grid.num_patches() * channels * area, 7);
@@ -255,7 +282,7 @@ fn no_value_depends_on_the_order_of_parameters() {
 
 #[test]
 fn no_value_depends_on_the_stored_type() {
-    let [_, config] = configs();
+    let [_, config, _] = configs();
     let parameters = parameters(&config);
     let embeddings = |is_bf16: &dyn Fn(&str) -> bool| {
         let model = build(&config, CPU, &parameters, is_bf16).unwrap();
@@ -287,14 +314,14 @@ fn a_missing_parameter_is_named() {
 #[test]
 #[should_panic(expected = "the tower has no parameter blocks.2.norm1.weight")]
 fn an_unknown_parameter_is_refused() {
-    let [config, _] = configs();
+    let [config, ..] = configs();
     let parameter = ("blocks.2.norm1.weight".to_owned(), vec![60], vec![1.0; 60]);
     let _ = build(&config, CPU, &[parameter], |_| false);
 }
 
 #[test]
 fn a_cancelled_pass_stops_before_the_next_block() {
-    let [config, _] = configs();
+    let [config, ..] = configs();
     for mode in [CPU, DEVICE] {
         let model = tower(&config, mode);
         let token = CancelToken::new();
@@ -318,7 +345,7 @@ fn a_cancelled_pass_stops_before_the_next_block() {
 
 #[test]
 fn options_of_attention_change_no_value() {
-    let [config, _] = configs();
+    let [config, ..] = configs();
     let model = tower(&config, DEVICE);
     let embeddings = |attention, max_score_bytes| {
         let options = ForwardOptions {
@@ -338,7 +365,7 @@ fn options_of_attention_change_no_value() {
 #[test]
 #[should_panic(expected = "the grids have 72 patches")]
 fn rows_of_other_grids_are_refused() {
-    let [config, _] = configs();
+    let [config, ..] = configs();
     let rows = rows(&config, &GRIDS[1..], &KINDS[1..]);
     let _ = tower(&config, CPU).forward(rows, &GRIDS, ForwardOptions::default());
 }
@@ -346,7 +373,7 @@ fn rows_of_other_grids_are_refused() {
 #[test]
 #[should_panic(expected = "Image rows have 27 values")]
 fn rows_of_another_width_are_refused() {
-    let [config, _] = configs();
+    let [config, ..] = configs();
     let rows = rows(&config, &GRIDS[..1], &[PatchKind::Video]);
     let [PatchRows::Video(rows)] = &rows[..] else {
         unreachable!("the rows are of a video");

@@ -1,10 +1,12 @@
+use std::borrow::Cow;
 use std::panic::resume_unwind;
 use std::sync::Mutex;
 use std::thread::{self, ScopedJoinHandle};
 
-use glm4v_config::{GridThw, PatchKind};
+use glm4v_config::{GridThw, ImageProcessorConfig, PatchKind, SizeBudget};
 
 use crate::codec::{DecodeMemory, rgb_bytes};
+use crate::target::Target;
 use crate::video_processor::video_bytes;
 use crate::{Patches, PreprocessError, Processor, SampledFrames, Source};
 
@@ -18,6 +20,11 @@ pub struct Probed {
     pub grid: GridThw,
     /// (height, width) of the source in pixels.
     pub size: (usize, usize),
+    /// (height, width) in pixels of the source that the grid covers: [`GridThw::token_box`] takes it. It exceeds `size` where
+    /// black is added at the right and at the bottom.
+    pub canvas: (usize, usize),
+    /// (height, width) of the resized source.
+    pub(crate) content: (usize, usize),
     /// For a video, the frames that will be read.
     pub frames: Option<SampledFrames>,
     /// Upper bound of the host memory while this input is read, without its patch rows. It includes
@@ -34,6 +41,13 @@ impl Probed {
             Source::Video(_) => PatchKind::Video,
         }
     }
+
+    fn target(&self) -> Target {
+        Target {
+            grid: self.grid,
+            content: self.content,
+        }
+    }
 }
 
 impl Processor {
@@ -42,17 +56,29 @@ impl Processor {
     /// # Errors
     /// Those of [`Processor::grid`], [`Processor::video`] and [`crate::sample_frames`]. They name the file.
     pub fn probe(&self, source: Source) -> Result<Probed, PreprocessError> {
-        let planned = match &source {
-            Source::Image(image) => self.plan_image(image.size()),
-            Source::Video(video) => self
-                .video()
-                .and_then(|processor| processor.plan(video.metadata(), video.size()))
-                .map(|(frames, grid)| (Some(frames), grid)),
-        };
-        let (frames, grid) = planned.map_err(|error| error.named(source.name()))?;
+        self.probe_within(source, None)
+    }
+
+    /// [`Processor::probe`] with other limits of the size, for this input.
+    ///
+    /// # Errors
+    /// Those of [`Processor::probe`], and [`PreprocessError::Config`] for limits that [`ImageProcessorConfig::within`]
+    /// refuses.
+    pub fn probe_within(
+        &self,
+        source: Source,
+        budget: Option<SizeBudget>,
+    ) -> Result<Probed, PreprocessError> {
+        let planned = self.plan(&source, budget);
+        let (frames, Target { grid, content }) =
+            planned.map_err(|error| error.named(source.name()))?;
         let size = source.size();
+        let resized = self.resized(grid);
+        let canvas = |size, resized, content| {
+            (size as f64 * resized as f64 / content as f64).round() as usize
+        };
         let decode_bytes = match &source {
-            Source::Image(image) => image.decode_bytes(self.resized(grid)),
+            Source::Image(image) => image.decode_bytes(resized),
             Source::Video(video) => {
                 let count = frames.as_ref().map(|frames| frames.indices.len());
                 video.decode_bytes() + self.decode_bytes(size, grid, count)
@@ -62,16 +88,35 @@ impl Processor {
             source,
             grid,
             size,
+            canvas: (
+                canvas(size.0, resized.0, content.0),
+                canvas(size.1, resized.1, content.1),
+            ),
+            content,
             frames,
             decode_bytes,
         })
     }
 
-    fn plan_image(
+    /// The sampled frames of a video, and what the input becomes.
+    fn plan(
         &self,
-        (height, width): (usize, usize),
-    ) -> Result<(Option<SampledFrames>, GridThw), PreprocessError> {
-        Ok((None, self.grid(height, width)?))
+        source: &Source,
+        budget: Option<SizeBudget>,
+    ) -> Result<(Option<SampledFrames>, Target), PreprocessError> {
+        match source {
+            Source::Image(image) => {
+                let (height, width) = image.size();
+                let config = limited(self.config(), budget)?;
+                Ok((None, Target::of_image(&config, height, width)?))
+            }
+            Source::Video(video) => {
+                let processor = self.video()?;
+                let frames = limited(&processor.config().frames, budget)?;
+                let (frames, target) = processor.plan(&frames, video.metadata(), video.size())?;
+                Ok((Some(frames), target))
+            }
+        }
     }
 
     /// Upper bound of the host memory while an image, or `num_frames` sampled frames of a video, of `size` (height,
@@ -136,14 +181,25 @@ impl Processor {
 
     fn read_into(&self, input: &Probed, rows: &mut [f32]) -> Result<(), PreprocessError> {
         match &input.source {
-            Source::Image(image) => self.image().read_into(image, input.grid, rows),
+            Source::Image(image) => self.image().read_into(image, input.target(), rows),
             Source::Video(video) => {
                 let frames = input.frames.as_ref().expect("a probed video is sampled");
                 self.video()?
-                    .read_into(video, &frames.indices, input.grid, rows)
+                    .read_into(video, &frames.indices, input.target(), rows)
             }
         }
     }
+}
+
+/// A configuration with the limits of an input.
+fn limited(
+    config: &ImageProcessorConfig,
+    budget: Option<SizeBudget>,
+) -> Result<Cow<'_, ImageProcessorConfig>, PreprocessError> {
+    Ok(match budget {
+        None => Cow::Borrowed(config),
+        Some(budget) => Cow::Owned(config.within(budget)?),
+    })
 }
 
 /// The results of `map` in the order of `items`. Threads share the items, and each maps one at a time.

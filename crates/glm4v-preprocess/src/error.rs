@@ -31,6 +31,14 @@ pub enum PreprocessError {
         /// The first bytes.
         found: String,
     },
+    /// An image of a format that is recognised, but not read.
+    #[error(
+        "{format} images are not supported: convert the file to PNG or JPEG first, for example with: magick FILE FILE.png"
+    )]
+    ForeignFormat {
+        /// The format's name.
+        format: &'static str,
+    },
     /// A video file was passed as bytes.
     #[error("a video file cannot be read from memory: save it, and open it by its path")]
     VideoBytes,
@@ -153,15 +161,11 @@ pub enum PreprocessError {
     /// The configuration of a processor is invalid.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// The checkpoint has no configuration for videos.
+    /// A processor of images only cannot read videos.
     #[error(
-        "{}: not found, and videos cannot be read without it: copy it from the published checkpoint",
-        file.display()
+        "this processor has no configuration for videos: add one with `with_video`, or load the processor of a checkpoint"
     )]
-    NoVideoProcessor {
-        /// The path at which it was expected.
-        file: PathBuf,
-    },
+    NoVideoProcessor,
     /// Two configurations that belong together have patches of different sizes.
     #[error("{first} has {field} {first_value}, but {second} has {second_value}")]
     Mismatch {
@@ -196,6 +200,12 @@ impl PreprocessError {
         }
     }
 
+    /// The error where ffmpeg stops before a frame, with its message if it has one.
+    pub(crate) fn ended_early(index: usize, message: Option<String>) -> Self {
+        let message = message.unwrap_or_else(|| "it gave no reason".into());
+        Self::EndedEarly { index, message }
+    }
+
     /// The refusal of a file that starts with `bytes`.
     pub(crate) fn unknown_format(supported: String, bytes: &[u8]) -> Self {
         let first = &bytes[..bytes.len().min(8)];
@@ -223,7 +233,7 @@ impl PreprocessError {
             Self::Io { .. }
             | Self::File { .. }
             | Self::Config(_)
-            | Self::NoVideoProcessor { .. }
+            | Self::NoVideoProcessor
             | Self::Mismatch { .. } => self,
             other => Self::File {
                 path: path.to_owned(),

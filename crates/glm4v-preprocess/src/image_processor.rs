@@ -9,10 +9,10 @@ use crate::patchify::Patchifier;
 use crate::resize::resize;
 use crate::rgb::{Alpha, to_rgb};
 use crate::source::Pixels;
-use crate::target::{target_grid, target_size};
+use crate::target::Target;
 use crate::{ImageSource, Patches, PreprocessError};
 
-/// Makes patch rows of images, as transformers' `Glm4vImageProcessor` does.
+/// Makes patch rows of images, as the image processors of transformers 5.23 do: those of [`glm4v_config::ProcessorClass`].
 ///
 /// ```
 /// use glm4v_config::{GridThw, Preset};
@@ -48,10 +48,10 @@ impl ImageProcessor {
     /// The grid of an image of `height` × `width` pixels. It depends on the size alone.
     ///
     /// # Errors
-    /// Those of [`crate::smart_resize`]. Without resizing, [`PreprocessError::Size`] for a side that is not a multiple of
-    /// [`ImageProcessorConfig::factor`].
+    /// Those of [`crate::smart_resize`] and [`crate::fit_within`]. Without resizing, [`PreprocessError::Size`] for a side
+    /// that is not a multiple of patch_size · merge_size.
     pub fn grid(&self, height: usize, width: usize) -> Result<GridThw, PreprocessError> {
-        target_grid(&self.config, self.config.temporal_patch_size, height, width)
+        Ok(Target::of_image(&self.config, height, width)?.grid)
     }
 
     /// The patch rows of images of any sizes, in their order.
@@ -64,40 +64,41 @@ impl ImageProcessor {
     /// Those of [`ImageProcessor::grid`]. [`PreprocessError::PixelType`] for floating-point pixels, and for any but RGB
     /// with 8 bits where `do_convert_rgb` is false. [`PreprocessError::Allocation`] for rows that cannot be allocated.
     pub fn preprocess(&self, images: &[DynamicImage]) -> Result<Patches, PreprocessError> {
-        let grid =
-            |image: &DynamicImage| self.grid(image.height() as usize, image.width() as usize);
-        let grids = images.iter().map(grid).collect::<Result<Vec<_>, _>>()?;
-        let inputs = grids
+        let target = |image: &DynamicImage| {
+            let (height, width) = (image.height() as usize, image.width() as usize);
+            Target::of_image(&self.config, height, width)
+        };
+        let targets = images.iter().map(target).collect::<Result<Vec<_>, _>>()?;
+        let inputs = targets
             .iter()
-            .map(|&grid| (grid, PatchKind::Image, self.stored_row_len()));
+            .map(|target| (target.grid, PatchKind::Image, self.stored_row_len()));
         let mut patches = Patches::zeroed(inputs, self.row_len())?;
-        let work = images.par_iter().zip(&grids).zip(patches.split_mut());
-        work.try_for_each(|((image, &grid), rows)| {
-            let (height, width) = target_size(&self.config, grid);
-            let resized = resize(self.rgb(image)?, height, width);
-            self.patchifier.write(&[&*resized], grid, rows);
+        let work = images.par_iter().zip(&targets).zip(patches.split_mut());
+        work.try_for_each(|((image, target), rows)| {
+            let resized = resize(self.rgb(image)?, target.resized(), self.config.resample);
+            self.patchifier.write(&[&*resized], target.grid, rows);
             Ok::<(), PreprocessError>(())
         })?;
         Ok(patches)
     }
 
-    /// Writes the rows of an image of `grid` to `rows`, as they are stored.
+    /// Writes the rows of an image to `rows`, as they are stored.
     pub(crate) fn read_into(
         &self,
         source: &ImageSource,
-        grid: GridThw,
+        target: Target,
         rows: &mut [f32],
     ) -> Result<(), PreprocessError> {
-        let size = target_size(&self.config, grid);
+        let (size, filter) = (target.resized(), self.config.resample);
         let resized = match source.pixels() {
             Pixels::File {
                 bytes,
                 header,
                 options,
-            } => Cow::Owned(decode_resized(bytes, header.codec, options, size)?),
-            Pixels::Memory(image) => resize(self.rgb(image)?, size.0, size.1),
+            } => Cow::Owned(decode_resized(bytes, header.codec, options, size, filter)?),
+            Pixels::Memory(image) => resize(self.rgb(image)?, size, filter),
         };
-        self.patchifier.write(&[&*resized], grid, rows);
+        self.patchifier.write(&[&*resized], target.grid, rows);
         Ok(())
     }
 

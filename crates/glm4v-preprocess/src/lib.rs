@@ -1,5 +1,5 @@
-//! Pixels to patch rows for the GLM-V vision encoder, equal to those of transformers' `Glm4vImageProcessor` and its
-//! video processors. All of it runs on the host.
+//! Pixels to patch rows for the GLM-V vision encoder, equal to those of the image processors and video processors of
+//! transformers. All of it runs on the host.
 //!
 //! [`Source::open`] opens an image or a video, and reads its header. [`Processor::probe`] computes the grid, and with it
 //! the number of tokens. [`Processor::read_batch`] decodes, resizes and normalizes any number of inputs into one batch of
@@ -45,6 +45,7 @@ mod batch;
 mod codec;
 mod error;
 mod file;
+mod fit_within;
 mod frames;
 mod image_processor;
 mod metadata;
@@ -66,6 +67,7 @@ mod video_processor;
 pub use batch::Probed;
 pub use codec::{DecodeLimits, DecodeOptions, ImageCodec, decode_image, open_image};
 pub use error::PreprocessError;
+pub use fit_within::{Fit, fit_within};
 pub use frames::FrameSource;
 pub use image_processor::ImageProcessor;
 pub use metadata::{SampledFrames, VideoMetadata};

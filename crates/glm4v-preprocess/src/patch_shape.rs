@@ -4,8 +4,10 @@ use crate::PreprocessError;
 use crate::span::CHANNELS;
 
 /// A configuration's name in errors.
-pub(crate) const IMAGE_PROCESSOR: &str = "the processor (preprocessor_config.json)";
-pub(crate) const VIDEO_PROCESSOR: &str = "the video processor (video_preprocessor_config.json)";
+pub(crate) const IMAGE_PROCESSOR: &str =
+    "the image processor (processor_config.json or preprocessor_config.json)";
+pub(crate) const VIDEO_PROCESSOR: &str =
+    "the video processor (processor_config.json or video_preprocessor_config.json)";
 pub(crate) const TOWER: &str = "the tower (config.json)";
 
 /// The sizes of a patch, in which the processors and the tower must agree.

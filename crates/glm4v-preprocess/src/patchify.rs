@@ -31,6 +31,7 @@ impl Patchifier {
 
     /// Writes the rows of one image or video to `rows`, [t·h·w, `row_width`], in merge-block order: for each temporal
     /// patch, block row and block column, the patches of that block. The last frame is repeated to fill a temporal patch.
+    /// Where the grid is larger than the frames, at the right and at the bottom, the pixels are black.
     pub(crate) fn write(&self, frames: &[&RgbImage], grid: GridThw, rows: &mut [f32]) {
         assert_eq!(rows.len(), grid.num_patches() * self.row_width());
         let block_rows = grid.h / self.merge;
@@ -68,12 +69,18 @@ impl Patchifier {
     }
 
     fn write_plane(&self, frame: &RgbImage, channel: usize, y: usize, x: usize, plane: &mut [f32]) {
-        let stride = frame.width() as usize * CHANNELS;
+        let (width, height) = (frame.width() as usize, frame.height() as usize);
         let levels = self.levels.channel(channel);
         for (line, values) in plane.chunks_exact_mut(self.patch).enumerate() {
-            let start = (y + line) * stride + x * CHANNELS;
-            let pixels = &frame.as_raw()[start..][..self.patch * CHANNELS];
-            for (value, pixel) in values.iter_mut().zip(pixels.chunks_exact(CHANNELS)) {
+            let columns = match y + line < height {
+                true => x.min(width)..(x + self.patch).min(width),
+                false => 0..0,
+            };
+            let (inside, outside) = values.split_at_mut(columns.len());
+            outside.fill(levels[0]);
+            let start = ((y + line) * width + columns.start) * CHANNELS;
+            let pixels = frame.as_raw()[start.min(frame.len())..].chunks_exact(CHANNELS);
+            for (value, pixel) in inside.iter_mut().zip(pixels) {
                 *value = levels[usize::from(pixel[channel])];
             }
         }
@@ -135,6 +142,26 @@ mod tests {
             .flat_map(|offset| plane.map(|level| level + offset))
             .collect();
         assert_eq!(rows, expected);
+    }
+
+    #[test]
+    fn a_grid_larger_than_the_frame_is_black_at_the_right_and_at_the_bottom() {
+        let rows = written(
+            &patchifier(2, 1, 1),
+            &[&gradient(3, 1)],
+            GridThw::new(1, 2, 3),
+        );
+        let red: Vec<&[f32]> = rows.chunks(12).map(|row| &row[..4]).collect();
+        let black = [0.0; 4];
+        let expected = [
+            [0.0, 1.0, 0.0, 0.0],
+            [2.0, 0.0, 0.0, 0.0],
+            black,
+            black,
+            black,
+            black,
+        ];
+        assert_eq!(red, expected);
     }
 
     #[test]

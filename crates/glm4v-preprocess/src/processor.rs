@@ -1,9 +1,10 @@
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::OnceLock;
 
 use glm4v_config::{
-    ConfigError, GridThw, ImageProcessorConfig, Preset, VideoProcessorConfig, VisionConfig,
+    ConfigError, GridThw, ImageProcessorConfig, Preset, ProcessorFiles, SizeBudget,
+    VideoProcessorConfig, VisionConfig,
 };
 use image::{DynamicImage, RgbImage};
 
@@ -11,8 +12,6 @@ use crate::patch_shape::{IMAGE_PROCESSOR, PatchShape, TOWER, VIDEO_PROCESSOR};
 use crate::{
     ImageProcessor, Patches, PreprocessError, SampledFrames, VideoMetadata, VideoProcessor,
 };
-
-const VIDEO_FILE: &str = "video_preprocessor_config.json";
 
 /// Makes patch rows of images and videos, on the host.
 ///
@@ -33,8 +32,10 @@ const VIDEO_FILE: &str = "video_preprocessor_config.json";
 pub struct Processor {
     image: ImageProcessor,
     video: OnceLock<VideoProcessor>,
-    /// Where the configuration for videos is expected. It is read for the first video.
-    video_file: Option<PathBuf>,
+    /// The files with the configuration for videos. It is read for the first video.
+    files: Option<ProcessorFiles>,
+    /// The limits of `files` are replaced by these.
+    budget: Option<SizeBudget>,
 }
 
 impl Processor {
@@ -59,21 +60,27 @@ impl Processor {
         Ok(Self {
             image: ImageProcessor::new(image),
             video: OnceLock::new(),
-            video_file: None,
+            files: None,
+            budget: None,
         })
     }
 
-    /// The processor of a checkpoint: `preprocessor_config.json` in `dir`, and `video_preprocessor_config.json`, which is
-    /// read for the first video.
+    /// The processor of a checkpoint, from the [`ProcessorFiles`] in `dir`.
     ///
     /// # Errors
-    /// [`ConfigError`], which names the file.
+    /// Those of [`Processor::from_files`], and [`ConfigError::Io`].
     pub fn from_dir(dir: impl AsRef<Path>) -> Result<Self, ConfigError> {
-        let dir = dir.as_ref();
-        let image = ImageProcessorConfig::from_file(dir.join("preprocessor_config.json"))?;
+        Self::from_files(ProcessorFiles::from_dir(dir)?)
+    }
+
+    /// The processor of a checkpoint with these files. The configuration for videos is read for the first video.
+    ///
+    /// # Errors
+    /// Those of [`ProcessorFiles::image`]. They name the file.
+    pub fn from_files(files: ProcessorFiles) -> Result<Self, ConfigError> {
         Ok(Self {
-            video_file: Some(dir.join(VIDEO_FILE)),
-            ..Self::image_only(image)?
+            files: Some(files.clone()),
+            ..Self::image_only(files.image()?)?
         })
     }
 
@@ -92,6 +99,25 @@ impl Processor {
         Ok(self)
     }
 
+    /// Limits the size of all resized images and videos. [`Processor::probe_within`] does it for one input.
+    ///
+    /// # Errors
+    /// [`PreprocessError::Config`] for limits that [`ImageProcessorConfig::within`] refuses.
+    pub fn with_budget(self, budget: SizeBudget) -> Result<Self, PreprocessError> {
+        let limited = Self {
+            image: ImageProcessor::new(self.config().within(budget)?),
+            video: OnceLock::new(),
+            files: self.files,
+            budget: Some(budget),
+        };
+        let Some(video) = self.video.into_inner() else {
+            return Ok(limited);
+        };
+        let mut config = video.config().clone();
+        config.frames = config.frames.within(budget)?;
+        limited.with_video(config)
+    }
+
     /// The configuration for images.
     #[must_use]
     pub fn config(&self) -> &ImageProcessorConfig {
@@ -107,18 +133,18 @@ impl Processor {
     /// The processor of videos.
     ///
     /// # Errors
-    /// [`PreprocessError::NoVideoProcessor`] where there is no configuration for videos. [`PreprocessError::Config`] and
-    /// [`PreprocessError::Mismatch`] where it is invalid.
+    /// [`PreprocessError::NoVideoProcessor`] for a processor of images only. [`PreprocessError::Config`] and
+    /// [`PreprocessError::Mismatch`] for an invalid configuration.
     pub fn video(&self) -> Result<&VideoProcessor, PreprocessError> {
         if let Some(video) = self.video.get() {
             return Ok(video);
         }
-        let file = self.video_file.as_deref();
-        let file = file.filter(|file| file.exists()).ok_or_else(|| {
-            let file = file.unwrap_or(Path::new(VIDEO_FILE)).to_owned();
-            PreprocessError::NoVideoProcessor { file }
-        })?;
-        let video = self.video_processor(VideoProcessorConfig::from_file(file)?)?;
+        let files = self.files.as_ref();
+        let mut config = files.ok_or(PreprocessError::NoVideoProcessor)?.video()?;
+        if let Some(budget) = self.budget {
+            config.frames = config.frames.within(budget)?;
+        }
+        let video = self.video_processor(config)?;
         Ok(self.video.get_or_init(|| video))
     }
 

@@ -3,6 +3,7 @@ use std::borrow::Cow;
 use fast_image_resize::images::{TypedImage, TypedImageRef};
 use fast_image_resize::pixels::U8x3;
 use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
+use glm4v_config::Resample;
 use image::RgbImage;
 
 #[cfg(feature = "libjpeg")]
@@ -11,12 +12,16 @@ use crate::span::CHANNELS;
 /// Lines that are decoded, and then resized, at once. With fewer lines, setting up the filter takes a share of the time.
 pub(crate) const STRIP_LINES: usize = 128;
 
-/// Bicubic with antialiasing, on 8-bit levels. Every value equals torchvision's.
-pub(crate) fn resize(image: Cow<'_, RgbImage>, height: u32, width: u32) -> Cow<'_, RgbImage> {
+/// Resizes to (height, width) with antialiasing, on 8-bit levels. Every value equals torchvision's.
+pub(crate) fn resize(
+    image: Cow<'_, RgbImage>,
+    (height, width): (u32, u32),
+    filter: Resample,
+) -> Cow<'_, RgbImage> {
     // torchvision resizes the width first and rounds to levels. One call for both axes would resize the height first.
     let rows = image.height();
-    let image = resize_once(image, rows, width);
-    resize_once(image, height, width)
+    let image = resize_once(image, rows, width, filter);
+    resize_once(image, height, width, filter)
 }
 
 /// Resizes the width of an image of (width, height) pixels while its lines are decoded. `next` fills a buffer with the
@@ -25,6 +30,7 @@ pub(crate) fn resize(image: Cow<'_, RgbImage>, height: u32, width: u32) -> Cow<'
 pub(crate) fn resize_in_strips<E>(
     (from_width, height): (u32, u32),
     width: u32,
+    filter: Resample,
     mut next: impl FnMut(&mut [u8]) -> Result<(), E>,
 ) -> Result<RgbImage, E> {
     let mut image = RgbImage::new(width, height);
@@ -43,6 +49,7 @@ pub(crate) fn resize_in_strips<E>(
             (from_width, lines as u32),
             target,
             (width, lines as u32),
+            filter,
         );
     };
     let mut waiting = None;
@@ -64,20 +71,34 @@ pub(crate) fn resize_in_strips<E>(
     Ok(image)
 }
 
-fn resize_once(image: Cow<'_, RgbImage>, height: u32, width: u32) -> Cow<'_, RgbImage> {
+fn resize_once(
+    image: Cow<'_, RgbImage>,
+    height: u32,
+    width: u32,
+    filter: Resample,
+) -> Cow<'_, RgbImage> {
     let size = (width, height);
     if image.dimensions() == size {
         return image;
     }
     let mut resized = RgbImage::new(width, height);
-    convolve(image.as_raw(), image.dimensions(), &mut resized, size);
+    convolve(
+        image.as_raw(),
+        image.dimensions(),
+        &mut resized,
+        size,
+        filter,
+    );
     Cow::Owned(resized)
 }
 
 /// Resizes pixels between two sizes, (width, height).
-fn convolve(source: &[u8], from: (u32, u32), target: &mut [u8], to: (u32, u32)) {
-    let bicubic = ResizeAlg::Convolution(FilterType::CatmullRom);
-    let options = ResizeOptions::new().resize_alg(bicubic);
+fn convolve(source: &[u8], from: (u32, u32), target: &mut [u8], to: (u32, u32), filter: Resample) {
+    let filter = match filter {
+        Resample::Bilinear => FilterType::Bilinear,
+        Resample::Bicubic => FilterType::CatmullRom,
+    };
+    let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(filter));
     let source = TypedImageRef::<U8x3>::from_buffer(from.0, from.1, source)
         .expect("RGB has three bytes a pixel");
     let mut target =
@@ -95,7 +116,7 @@ mod tests {
     use super::*;
 
     fn resized(image: &RgbImage, height: u32, width: u32) -> RgbImage {
-        resize(Cow::Borrowed(image), height, width).into_owned()
+        resize(Cow::Borrowed(image), (height, width), Resample::Bicubic).into_owned()
     }
 
     #[test]
@@ -111,7 +132,7 @@ mod tests {
     fn the_same_size_is_not_copied() {
         let image = RgbImage::new(5, 3);
         assert!(matches!(
-            resize(Cow::Borrowed(&image), 3, 5),
+            resize(Cow::Borrowed(&image), (3, 5), Resample::Bilinear),
             Cow::Borrowed(_)
         ));
     }
@@ -133,14 +154,23 @@ mod tests {
                 lines.copy_from_slice(own);
                 Ok::<_, &str>(())
             };
-            let arrived = resize_in_strips(from, width, next).unwrap();
+            let arrived = resize_in_strips(from, width, Resample::Bicubic, next).unwrap();
             assert!(
                 arrived == resized(&image, from.1, width),
                 "{from:?}, {width}"
             );
         }
-        let broken = resize_in_strips((9, 200), 4, |_| Err("cut off"));
+        let broken = resize_in_strips((9, 200), 4, Resample::Bicubic, |_| Err("cut off"));
         assert_eq!(broken, Err("cut off"));
+    }
+
+    #[test]
+    fn bilinear_halving_weighs_four_pixels() {
+        // The triangle, twice as wide, weighs the taps at 0.25, 0.25 and 0.75 with 0.75, 0.75 and 0.25:
+        // (0 · 0.75 + 70 · 0.75 + 140 · 0.25) / 1.75 = 50.
+        let ramp = RgbImage::from_fn(4, 1, |x, _| Rgb([70 * x as u8; 3]));
+        let halved = resize(Cow::Owned(ramp), (1, 2), Resample::Bilinear);
+        assert_eq!(halved.get_pixel(0, 0).0, [50; 3]);
     }
 
     #[test]

@@ -1,5 +1,8 @@
+mod at_rate;
 mod glm46v;
 mod glm4v;
+mod glm5_next;
+mod glmga;
 mod linspace;
 mod video;
 
@@ -10,8 +13,8 @@ use video::Video;
 
 /// The sampled frames of a video, counted from 0 and in order: exactly those of transformers 5.23.
 ///
-/// Without `do_sample_frames`, these are all frames. Otherwise [`SamplingRule`] selects
-/// `Glm4vVideoProcessor.sample_frames` or `Glm46VVideoProcessor.sample_frames`. Only the last frame can stand twice, which
+/// Without `do_sample_frames`, these are all frames. Otherwise [`SamplingRule`] selects the `sample_frames` of a video
+/// processor. Only the last frame can stand twice, which
 /// makes an odd number even. A very short video may have no sampled frame.
 ///
 /// # Errors
@@ -30,6 +33,8 @@ pub fn sample_frames(
     let mut indices = match sampling.video_processor_type {
         SamplingRule::Glm4v => glm4v::sample(sampling, video)?,
         SamplingRule::Glm46v => glm46v::sample(config.frames.temporal_patch_size, video),
+        SamplingRule::Glmga => glmga::sample(sampling, video)?,
+        SamplingRule::Glm5Next => glm5_next::sample(sampling, video)?,
     };
     indices.dedup();
     if let (true, Some(&last)) = (indices.len() % 2 == 1, indices.last()) {
@@ -43,9 +48,7 @@ mod tests {
     use super::*;
 
     fn config(rule: SamplingRule) -> VideoProcessorConfig {
-        let mut config = VideoProcessorConfig::default();
-        config.sampling.video_processor_type = rule;
-        config
+        VideoProcessorConfig::default_of(rule.into())
     }
 
     fn sampled(rule: SamplingRule, num_frames: usize, fps: f64) -> Vec<usize> {
@@ -56,6 +59,8 @@ mod tests {
     fn a_single_frame_is_sampled_twice() {
         assert_eq!(sampled(SamplingRule::Glm4v, 1, 25.0), [0, 0]);
         assert_eq!(sampled(SamplingRule::Glm46v, 1, 25.0), [0, 0]);
+        assert_eq!(sampled(SamplingRule::Glmga, 1, 25.0), [0, 0]);
+        assert_eq!(sampled(SamplingRule::Glm5Next, 1, 25.0), [0, 0]);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 use std::borrow::Cow;
 use std::iter;
 
-use glm4v_config::{GridThw, PatchKind, VideoProcessorConfig};
+use glm4v_config::{GridThw, ImageProcessorConfig, PatchKind, VideoProcessorConfig};
 use image::RgbImage;
 use rayon::prelude::*;
 
@@ -10,14 +10,14 @@ use crate::frames::{FrameSource, SampledReader, in_order};
 use crate::metadata::check_sampled;
 use crate::patchify::Patchifier;
 use crate::resize::resize;
-use crate::target::{target_grid, target_size};
+use crate::target::Target;
 use crate::{Patches, PreprocessError, SampledFrames, VideoMetadata, VideoSource, sample_frames};
 
 /// Frames of a video that are in memory in full size at once, whatever the number of cores: a frame can have 25 MB. A
 /// temporal patch with more frames is in memory whole.
 const FRAMES_AT_ONCE: usize = 8;
 
-/// Makes patch rows of videos, as transformers' (5.23) `Glm4vVideoProcessor` and `Glm46VVideoProcessor` do.
+/// Makes patch rows of videos, as the video processors of transformers 5.23 do: those of [`glm4v_config::SamplingRule`].
 ///
 /// ```
 /// use glm4v_config::{GridThw, VideoProcessorConfig};
@@ -57,7 +57,8 @@ impl VideoProcessor {
     /// The grid of `num_frames` sampled frames ([`sample_frames`]) of `height` × `width` pixels.
     ///
     /// # Errors
-    /// Those of [`crate::smart_resize`], which needs at least `temporal_patch_size` frames. Without resizing,
+    /// Those of [`crate::smart_resize`], which needs at least `temporal_patch_size` frames, and of [`crate::fit_within`].
+    /// Without resizing,
     /// [`PreprocessError::Size`] for a side that is not a multiple of patch_size · merge_size.
     /// [`PreprocessError::TooLarge`] for more frames than a video may have.
     pub fn grid(
@@ -67,7 +68,7 @@ impl VideoProcessor {
         width: usize,
     ) -> Result<GridThw, PreprocessError> {
         let frames = check_sampled(num_frames)?;
-        target_grid(&self.config.frames, frames, height, width)
+        Ok(Target::new(&self.config.frames, frames, height, width)?.grid)
     }
 
     /// The patch rows of a video, and its sampled frames. `frames` are all frames of the video, in order.
@@ -105,25 +106,27 @@ impl VideoProcessor {
             .transpose()?
             .ok_or_else(|| none_sampled(metadata))?;
         let (height, width) = (first.height() as usize, first.width() as usize);
-        let grid = self.grid(indices.len(), height, width)?;
-        let inputs = [(grid, PatchKind::Video, self.row_len())];
+        let target = Target::new(&self.config.frames, indices.len(), height, width)?;
+        let inputs = [(target.grid, PatchKind::Video, self.row_len())];
         let mut patches = Patches::zeroed(inputs, self.row_len())?;
         let mut frames = iter::once(Ok(first)).chain(sampled);
         for rows in patches.split_mut() {
-            self.write(&mut frames, grid, rows)?;
+            self.write(&mut frames, target, rows)?;
         }
-        Ok((patches, SampledFrames::new(metadata, indices, grid.t)))
+        let frames = SampledFrames::new(metadata, indices, target.grid.t);
+        Ok((patches, frames))
     }
 
-    /// The frames to sample from a video of (height, width) pixels, and their grid.
+    /// The frames to sample from a video of (height, width) pixels, and what they become with the limits of `frames`.
     pub(crate) fn plan(
         &self,
+        frames: &ImageProcessorConfig,
         metadata: &VideoMetadata,
         (height, width): (usize, usize),
-    ) -> Result<(SampledFrames, GridThw), PreprocessError> {
+    ) -> Result<(SampledFrames, Target), PreprocessError> {
         let indices = self.sample(metadata)?;
-        let grid = self.grid(indices.len(), height, width)?;
-        Ok((SampledFrames::new(metadata, indices, grid.t), grid))
+        let target = Target::new(frames, indices.len(), height, width)?;
+        Ok((SampledFrames::new(metadata, indices, target.grid.t), target))
     }
 
     fn sample(&self, metadata: &VideoMetadata) -> Result<Vec<usize>, PreprocessError> {
@@ -139,10 +142,10 @@ impl VideoProcessor {
         &self,
         source: &VideoSource,
         indices: &[usize],
-        grid: GridThw,
+        target: Target,
         rows: &mut [f32],
     ) -> Result<(), PreprocessError> {
-        self.write(source.frames(indices)?, grid, rows)
+        self.write(source.frames(indices)?, target, rows)
     }
 
     /// Values of a row.
@@ -154,12 +157,18 @@ impl VideoProcessor {
     fn write<E: From<PreprocessError>>(
         &self,
         mut frames: impl Iterator<Item = Result<RgbImage, E>>,
-        grid: GridThw,
+        target: Target,
         rows: &mut [f32],
     ) -> Result<(), E> {
         let temporal = self.config.frames.temporal_patch_size;
-        let slice = GridThw::new(1, grid.h, grid.w);
-        let slice_len = slice.num_patches() * self.row_len();
+        let slice = Target {
+            grid: GridThw {
+                t: 1,
+                ..target.grid
+            },
+            ..target
+        };
+        let slice_len = slice.grid.num_patches() * self.row_len();
         for rows in rows.chunks_mut(slices_at_once(temporal) * slice_len) {
             let frames: Vec<RgbImage> = frames
                 .by_ref()
@@ -172,14 +181,14 @@ impl VideoProcessor {
         Ok(())
     }
 
-    fn write_slice(&self, frames: &[RgbImage], slice: GridThw, rows: &mut [f32]) {
-        let (height, width) = target_size(&self.config.frames, slice);
+    fn write_slice(&self, frames: &[RgbImage], slice: Target, rows: &mut [f32]) {
+        let (size, filter) = (slice.resized(), self.config.frames.resample);
         let resized: Vec<Cow<'_, RgbImage>> = frames
             .par_iter()
-            .map(|frame| resize(Cow::Borrowed(frame), height, width))
+            .map(|frame| resize(Cow::Borrowed(frame), size, filter))
             .collect();
         let resized: Vec<&RgbImage> = resized.iter().map(AsRef::as_ref).collect();
-        self.patchifier.write(&resized, slice, rows);
+        self.patchifier.write(&resized, slice.grid, rows);
     }
 }
 
@@ -210,7 +219,7 @@ fn none_sampled(metadata: &VideoMetadata) -> PreprocessError {
 
 #[cfg(test)]
 mod tests {
-    use glm4v_config::{FrameSampling, ImageProcessorConfig};
+    use glm4v_config::FrameSampling;
     use image::Rgb;
 
     use super::*;

@@ -31,6 +31,10 @@ struct SampleRows {
     glm4v: Vec<SampleRow>,
     #[serde(rename = "Glm46VVideoProcessor")]
     glm46v: Vec<SampleRow>,
+    #[serde(rename = "GlmgaVideoProcessor")]
+    glmga: Vec<SampleRow>,
+    #[serde(rename = "Glm5NextVideoProcessor")]
+    glm5_next: Vec<SampleRow>,
 }
 
 fn check_rows(rule: SamplingRule, rows: &[SampleRow]) {
@@ -38,9 +42,8 @@ fn check_rows(rule: SamplingRule, rows: &[SampleRow]) {
     for row in rows {
         let &(num_frames, fps, duration, rate, max_duration, temporal, count, frames, seconds) =
             row;
-        let mut config = VideoProcessorConfig::default();
+        let mut config = VideoProcessorConfig::default_of(rule.into());
         config.frames.temporal_patch_size = temporal;
-        config.sampling.video_processor_type = rule;
         config.sampling.fps = rate;
         config.sampling.max_duration = max_duration;
         config.validate().unwrap();
@@ -65,6 +68,8 @@ fn frames_are_sampled_as_the_reference_samples_them() {
     let rows: SampleRows = golden("sample_frames.json");
     check_rows(SamplingRule::Glm4v, &rows.glm4v);
     check_rows(SamplingRule::Glm46v, &rows.glm46v);
+    check_rows(SamplingRule::Glmga, &rows.glmga);
+    check_rows(SamplingRule::Glm5Next, &rows.glm5_next);
 }
 
 #[derive(Deserialize)]

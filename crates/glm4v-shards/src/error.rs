@@ -1,3 +1,5 @@
+use glm4v_config::Substitute;
+
 /// Weights that are damaged, or are not a vision tower. A file has the name that the caller gave: a path or a URL.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -17,6 +19,14 @@ pub enum ShardError {
         file: String,
         /// The fault.
         message: String,
+    },
+    /// Another file is in the place of a shard or of the index.
+    #[error("{file}: this is {substitute}")]
+    Substitute {
+        /// The file.
+        file: String,
+        /// The other file.
+        substitute: Substitute,
     },
     /// The file has no vision tower.
     #[error(

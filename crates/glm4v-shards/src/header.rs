@@ -1,5 +1,6 @@
 use std::collections::BTreeMap;
 
+use glm4v_config::Substitute;
 use safetensors::Dtype;
 use serde::Deserialize;
 use serde_json::Value;
@@ -39,7 +40,8 @@ impl Header {
     /// The position of the first tensor in a file of `file_len` bytes. `first` are the first bytes of the file.
     ///
     /// # Errors
-    /// [`ShardError::Header`] for a header that is longer than the file or the format allows.
+    /// [`ShardError::Header`] for a header that is longer than the file or the format allows, and [`ShardError::Substitute`]
+    /// for a file that is none of safetensors.
     pub fn data_start(
         first: [u8; Self::LENGTH_BYTES],
         file_len: u64,
@@ -48,10 +50,18 @@ impl Header {
         let length = u64::from_le_bytes(first);
         let max = MAX_HEADER_BYTES.min(file_len.saturating_sub(Self::LENGTH_BYTES as u64));
         if length > max {
-            return Err(refuse(
-                file,
-                format!("expected a header of at most {max} bytes, found one of {length}"),
-            ));
+            return Err(match Substitute::of(&first) {
+                Some(substitute) => ShardError::Substitute {
+                    file: file.to_owned(),
+                    substitute,
+                },
+                None => refuse(
+                    file,
+                    format!(
+                        "expected a header of at most {max} bytes, found one of {length}; fetch the file again"
+                    ),
+                ),
+            });
         }
         Ok(Self::LENGTH_BYTES as u64 + length)
     }
@@ -59,7 +69,7 @@ impl Header {
     /// Parses `head`, the bytes before the first tensor of a file of `file_len` bytes.
     ///
     /// # Errors
-    /// [`ShardError::Header`] for a damaged header. Tensors must have the length of their shape and type. They must fill
+    /// Those of [`Header::data_start`], and [`ShardError::Header`] for a damaged header. Tensors must have the length of their shape and type. They must fill
     /// the file without gaps and overlaps.
     pub fn parse(head: &[u8], file_len: u64, file: &str) -> Result<Self, ShardError> {
         let (first, json) = head.split_first_chunk().ok_or_else(|| {
@@ -245,5 +255,23 @@ mod tests {
         assert!(start(10, 17).is_err() && start(u64::MAX, u64::MAX).is_err());
         assert!(start(100_000_000, u64::MAX).is_ok() && start(100_000_001, u64::MAX).is_err());
         assert!(Header::parse(&[0; 7], 7, "file").is_err());
+    }
+
+    #[test]
+    fn text_in_the_place_of_a_shard_is_recognised() {
+        let pointer =
+            b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 4972489328\n";
+        let page = b"<!DOCTYPE html>\n<html lang=\"en\">";
+        for (text, expected) in [
+            (&pointer[..], Substitute::LfsPointer),
+            (page, Substitute::WebPage),
+        ] {
+            let error = Header::parse(text, text.len() as u64, "a.safetensors").unwrap_err();
+            let message = error.to_string();
+            assert!(message.starts_with("a.safetensors: this is a"), "{message}");
+            let substitute = expected;
+            let file = "a.safetensors".to_owned();
+            assert_eq!(error, ShardError::Substitute { file, substitute });
+        }
     }
 }

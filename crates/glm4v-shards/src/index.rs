@@ -1,6 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path};
 
+use glm4v_config::Substitute;
 use serde::Deserialize;
 
 use crate::ShardError;
@@ -18,12 +19,20 @@ impl Index {
     ///
     /// # Errors
     /// [`ShardError::Index`] for text that is not an index, and for a shard outside the directory of the index.
+    /// [`ShardError::Substitute`] for another file in its place.
     pub fn parse(text: &str, file: &str) -> Result<Self, ShardError> {
         let refuse = |message: String| ShardError::Index {
             file: file.to_owned(),
             message: printable(&message),
         };
-        let index: Self = serde_json::from_str(text).map_err(|error| refuse(error.to_string()))?;
+        let index: Self =
+            serde_json::from_str(text).map_err(|error| match Substitute::of(text.as_bytes()) {
+                Some(substitute) => ShardError::Substitute {
+                    file: file.to_owned(),
+                    substitute,
+                },
+                None => refuse(error.to_string()),
+            })?;
         let odd = index.weight_map.iter().find(|(_, shard)| !is_plain(shard));
         if let Some((key, shard)) = odd {
             return Err(refuse(format!(
@@ -119,6 +128,13 @@ mod tests {
         assert!(matches!(
             Index::parse("[]", "index"),
             Err(ShardError::Index { .. })
+        ));
+        assert!(matches!(
+            Index::parse("version https://git-lfs.github.com/spec/v1\n", "index"),
+            Err(ShardError::Substitute {
+                substitute: Substitute::LfsPointer,
+                ..
+            })
         ));
     }
 }

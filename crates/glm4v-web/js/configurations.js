@@ -3,12 +3,24 @@ const COMMIT = /^[0-9a-f]{40}$/;
 /** The texts of the configuration files, and the base address of the weights. */
 export async function configurations(request, http) {
   const { text: config, base } = await mainConfig(request, http);
-  const directory = base?.directory;
-  const preprocessor = await textOf(request.preprocessor, directory, 'preprocessor_config.json', http);
-  const videoPreprocessor = request.videoPreprocessor
-    ? await textOf(request.videoPreprocessor, directory, '', http)
-    : await optional(directory, 'video_preprocessor_config.json', http);
-  return { config, preprocessor, videoPreprocessor, base };
+  return { config, ...await processors(request, base?.directory, http), base };
+}
+
+/**
+ * transformers 5 writes processor_config.json, and the module prefers its content. It is not read if the caller passes one of
+ * the other files: the caller's file must win.
+ */
+async function processors(request, directory, http) {
+  const found = async (source, name) => (source ? textOf(source, directory, '', http) : optional(directory, name, http));
+  const isPassed = request.preprocessor || request.videoPreprocessor;
+  const processor = isPassed && !request.processor
+    ? undefined
+    : await found(request.processor, 'processor_config.json');
+  const preprocessor = processor === undefined
+    ? await textOf(request.preprocessor, directory, 'preprocessor_config.json', http)
+    : await found(request.preprocessor, 'preprocessor_config.json');
+  const videoPreprocessor = await found(request.videoPreprocessor, 'video_preprocessor_config.json');
+  return { processor, preprocessor, videoPreprocessor };
 }
 
 /** config.json is fetched first: on a hub, the response names the commit from which all other files are then read. */
@@ -33,7 +45,7 @@ async function textOf(source, directory, name, http) {
   return (await http.text(source?.url ?? new URL(name, directory).href)).text;
 }
 
-/** Older checkpoints have no separate video settings. Weights without an address have no directory to look in. */
+/** A checkpoint has some of the files. Weights without an address have no directory to look in. */
 async function optional(directory, name, http) {
   const found = directory && await http.text(new URL(name, directory).href, { optional: true });
   return found ? found.text : undefined;

@@ -24,8 +24,8 @@ export interface CreateOptions {
   seed?: number;
 
   /**
-   * A checkpoint: `'owner/name'` on a hub, or the URL of a directory with `config.json`, `preprocessor_config.json` and
-   * the weights (`model.safetensors`, or `model.safetensors.index.json` and its shards). Only the byte ranges that hold
+   * A checkpoint: `'owner/name'` on a hub, or the URL of a directory with `config.json`, `processor_config.json` or
+   * `preprocessor_config.json`, and the weights (`model.safetensors`, or `model.safetensors.index.json` and its shards). Only the byte ranges that hold
    * the vision tower are fetched. Write `'./owner/name'` for a relative directory.
    */
   model?: string | URL;
@@ -38,9 +38,17 @@ export interface CreateOptions {
 
   /** Replaces the `config.json` beside the weights. Required if the weights have no address. */
   config?: JsonSource;
-  /** Replaces the `preprocessor_config.json` beside the weights. Required if the weights have no address. */
+  /**
+   * Replaces the `processor_config.json` beside the weights, which transformers 5 writes for images and videos. This or
+   * `preprocessor` is required if the weights have no address.
+   */
+  processor?: JsonSource;
+  /** Replaces the `preprocessor_config.json` beside the weights. A `processor_config.json` beside them is not read then. */
   preprocessor?: JsonSource;
-  /** Replaces the `video_preprocessor_config.json` beside the weights. Older checkpoints have no such file. */
+  /**
+   * Replaces the `video_preprocessor_config.json` beside the weights. A `processor_config.json` beside them is not read then.
+   * Without any file for videos, the one for images is used.
+   */
   videoPreprocessor?: JsonSource;
   /**
    * The weights, if they are not in the model's directory: the URL of a safetensors file or of an index, a picked file,
@@ -72,7 +80,22 @@ export interface Progress {
   heap: number;
 }
 
-export interface EncodeOptions {
+/**
+ * Limits of the size of an image, or of all sampled frames of a video together. Larger inputs are reduced, smaller ones are
+ * enlarged. The default is the model's setting. Limits in tokens and in pixels exclude each other.
+ */
+export interface Budget {
+  /** Minimum number of tokens. */
+  minTokens?: number;
+  /** Maximum number of tokens. */
+  maxTokens?: number;
+  /** Minimum number of pixels, as `size.shortest_edge` counts them: an image counts twice, as two frames. */
+  minPixels?: number;
+  /** Maximum number of pixels, as `size.longest_edge` counts them. */
+  maxPixels?: number;
+}
+
+export interface EncodeOptions extends Budget {
   /**
    * Which decoder reads image files. The library is exact for all its formats except JPEG, where its values differ by a
    * few levels. The browser reads more formats, such as AVIF, and is exact for JPEG if it uses libjpeg-turbo, as Chromium
@@ -144,9 +167,9 @@ export class Encoder {
   /** Encodes images of any sizes. The rows of the result are in the order of the images. */
   encodeImages(images: readonly (ImageFile | Pixels)[], options?: EncodeOptions): Promise<Result>;
   /** Encodes a video. Pass all its frames, of one size, and its frames per second; the encoder samples them. */
-  encodeFrames(frames: readonly Pixels[], fps: number): Promise<Result>;
+  encodeFrames(frames: readonly Pixels[], fps: number, options?: Budget): Promise<Result>;
   /** The cost of an image of this size. Rejects if the model does not support the size. */
-  plan(width: number, height: number): Promise<Plan>;
+  plan(width: number, height: number, options?: Budget): Promise<Plan>;
   /** Red, green and blue for each row, from its first three principal components. Similar rows get similar colors. */
   colors(result: Pick<Result, 'embeddings' | 'shape'>): Promise<Uint8Array>;
   /** Ends the worker and frees the device's memory. Pending calls reject. */

@@ -1,3 +1,4 @@
+import { budgetOf } from './budget.js';
 import { imageOf, pixelsOf } from './images.js';
 import { Link } from './link.js';
 import { creation } from './options.js';
@@ -36,25 +37,27 @@ export class Encoder {
     return this.encodeImages([image], options);
   }
 
-  async encodeImages(images, { decode = 'auto' } = {}) {
+  async encodeImages(images, { decode = 'auto', ...options } = {}) {
     if (!['auto', 'library', 'browser'].includes(decode)) {
       throw new TypeError(`decode: expected 'auto', 'library' or 'browser', found ${JSON.stringify(decode)}`);
     }
+    const budget = budgetOf('encodeImages', options);
     const messages = listOf('encodeImages', images).map(imageOf);
     const transfer = messages.flatMap(([, buffers]) => buffers);
-    return this.#link.call('encodeImages', { images: messages.map(([message]) => message), decode }, transfer);
+    return this.#link.call('encodeImages', { images: messages.map(([message]) => message), decode, budget }, transfer);
   }
 
-  async encodeFrames(frames, fps) {
+  async encodeFrames(frames, fps, options = {}) {
     if (!(fps > 0 && Number.isFinite(fps))) {
       throw new TypeError(`encodeFrames: expected the frames per second as a number above 0, found ${fps}`);
     }
+    const budget = budgetOf('encodeFrames', options);
     const pixels = listOf('encodeFrames', frames).map(pixelsOf);
-    return this.#link.call('encodeFrames', { frames: pixels, fps });
+    return this.#link.call('encodeFrames', { frames: pixels, fps, budget });
   }
 
-  async plan(width, height) {
-    return this.#link.call('plan', { width, height });
+  async plan(width, height, options = {}) {
+    return this.#link.call('plan', { width, height, budget: budgetOf('plan', options) });
   }
 
   async colors({ embeddings, shape }) {

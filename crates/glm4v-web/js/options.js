@@ -3,11 +3,11 @@ import { portOf } from './stream.js';
 const HUB = 'https://huggingface.co';
 const HUB_NAME = /^[\w.-]+\/[\w.-]+$/;
 const KNOWN = new Set([
-  'preset', 'seed', 'model', 'revision', 'hub', 'token', 'config', 'preprocessor', 'videoPreprocessor', 'weights',
+  'preset', 'seed', 'model', 'revision', 'hub', 'token', 'config', 'processor', 'preprocessor', 'videoPreprocessor', 'weights',
   'device', 'dtype', 'cache', 'onProgress', 'signal',
 ]);
 /** Options that need a checkpoint. */
-const CHECKPOINT = ['model', 'revision', 'hub', 'token', 'config', 'preprocessor', 'videoPreprocessor', 'weights'];
+const CHECKPOINT = ['model', 'revision', 'hub', 'token', 'config', 'processor', 'preprocessor', 'videoPreprocessor', 'weights'];
 
 /** Checks the options of `Encoder.create` and turns them into a message to the worker. */
 export function creation(options = {}) {
@@ -43,9 +43,10 @@ function checkCombination(options) {
     throw new TypeError("Encoder.create: none of preset, model and weights is given; preset: 'tiny' works without any files");
   }
   if (!given('model') && !hasDirectory(options.weights)) {
-    for (const name of ['config', 'preprocessor']) {
-      if (!given(name)) {
-        throw new TypeError(`weights without a web address have no directory to read ${name} from: pass ${name} as well`);
+    for (const names of [['config'], ['processor', 'preprocessor']]) {
+      if (!names.some(given)) {
+        const missing = names.join(' or ');
+        throw new TypeError(`weights without a web address have no directory to read ${missing} from: pass ${missing} as well`);
       }
     }
   }
@@ -73,6 +74,7 @@ function checkpoint(options, stream) {
     cache,
     base: model === undefined ? baseOf(weights) : modelOf(model, hub, revision),
     config: jsonOf('config', options.config),
+    processor: jsonOf('processor', options.processor),
     preprocessor: jsonOf('preprocessor', options.preprocessor),
     videoPreprocessor: jsonOf('videoPreprocessor', options.videoPreprocessor),
     weights: stream ? { port: stream.port } : weightsOf(weights),

@@ -65,12 +65,12 @@ async function create(request, report) {
   };
 }
 
-async function encodeImages({ images, decode }) {
+async function encodeImages({ images, decode, budget }) {
   const start = performance.now();
   const names = images.map((image, index) => nameOf(image, images.length === 1 ? 'the image' : `images[${index}]`));
   const sources = await Promise.all(images.map((image, index) => sourceOf(image, names[index], decode)));
   const decoded = performance.now() - start;
-  const result = await encoder.encodeImages(sources, names);
+  const result = await encoder.encodeImages(sources, names, budget);
   return { ...result, times: { ...result.times, decode: result.times.decode + decoded } };
 }
 
@@ -92,16 +92,16 @@ async function sourceOf({ pixels, ...file }, name, decode) {
   return decode === 'auto' && isExactInBrowser(bytes) ? pixelsOfFile(bytes, name).catch(() => bytes) : bytes;
 }
 
-async function encodeFrames({ frames, fps }) {
+async function encodeFrames({ frames, fps, budget }) {
   const sources = frames.map(({ pixels }) => pixels);
   const { width, height, read } = frameReader(sources);
-  const result = await encoder.encodeFrames(frames.length, fps, width, height, read);
+  const result = await encoder.encodeFrames(frames.length, fps, width, height, read, budget);
   sources.forEach((source) => source.close?.());
   return result;
 }
 
-function plan({ width, height }) {
-  return encoder.plan(width, height);
+function plan({ width, height, budget }) {
+  return encoder.plan(width, height, budget);
 }
 
 function colors({ embeddings, width }) {

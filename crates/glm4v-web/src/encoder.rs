@@ -1,14 +1,16 @@
 use std::sync::Arc;
 
+use glm4v::config::VideoProcessorConfig;
 use glm4v::image::RgbImage;
 use glm4v::model::VisionModel;
 use glm4v::pipeline::Inputs;
 use glm4v::plan::InputSize;
-use glm4v::preprocess::{ReadOptions, VideoMetadata};
+use glm4v::preprocess::{ImageProcessor, ReadOptions, VideoMetadata, VideoProcessor};
 use glm4v::{InputError, Preset, Processor, Tensor, VisionEncoder};
 use js_sys::{Function, Object, Uint8Array};
 use wasm_bindgen::prelude::*;
 
+use crate::budget::{budget, within};
 use crate::encoded::Encoded;
 use crate::pixels::{self, PixelsError};
 use crate::{Device, failures, js};
@@ -40,7 +42,7 @@ impl Encoder {
 
     /// Encodes images of any sizes. An image is a `Uint8Array`, the bytes of a file in one of [`crate::image_formats`], or
     /// an object like `ImageData`: `{ data, width, height }` with red, green, blue and alpha, which is dropped. `names`
-    /// are the names of the images in errors.
+    /// are the names of the images in errors. `limits` are the limits of their sizes.
     ///
     /// # Errors
     /// For the first image that is of another type, damaged or refused. The message names the image.
@@ -49,13 +51,19 @@ impl Encoder {
         &self,
         images: Vec<JsValue>,
         names: Vec<String>,
+        limits: JsValue,
     ) -> Result<Object, JsError> {
+        let budget = budget(&limits);
         let mut encoded = Encoded::new(self.encoder.config());
         let sources = images.iter().zip(&names).map(|(image, name)| {
-            let source = pixels::source(image, name.clone());
-            source.map_err(|error| JsError::new(&format!("{name}: {error}")))
+            let source = pixels::source(image, name.clone())
+                .map_err(|error| JsError::new(&format!("{name}: {error}")))?;
+            Ok(match budget {
+                None => source,
+                Some(budget) => source.within(budget),
+            })
         });
-        let sources = sources.collect::<Result<Vec<_>, _>>()?;
+        let sources = sources.collect::<Result<Vec<_>, JsError>>()?;
         let options = ReadOptions {
             first_frame_only: true,
             ..ReadOptions::default()
@@ -75,10 +83,11 @@ impl Encoder {
     }
 
     /// Encodes a video of `count` frames at `fps` frames a second. `frame` is called with the index of each sampled frame.
-    /// It returns the frame's pixels: red, green, blue and alpha, which is dropped.
+    /// It returns the frame's pixels: red, green, blue and alpha, which is dropped. `limits` are the limits of the size of all
+    /// sampled frames together.
     ///
     /// # Errors
-    /// For an encoder that was loaded without `video_preprocessor_config.json`, and for a video that is refused.
+    /// For a video that is refused.
     #[wasm_bindgen(js_name = encodeFrames)]
     pub async fn encode_frames(
         &self,
@@ -87,6 +96,7 @@ impl Encoder {
         width: u32,
         height: u32,
         frame: Function,
+        limits: JsValue,
     ) -> Result<Object, JsError> {
         let mut encoded = Encoded::new(self.encoder.config());
         let read = |index: usize| -> Result<RgbImage, PixelsError> {
@@ -95,7 +105,11 @@ impl Encoder {
             pixels::rgb(Uint8Array::new(&rgba).to_vec(), width, height)
         };
         let metadata = VideoMetadata::new(count, fps);
-        let processor = self.encoder.processor().video()?;
+        let config = self.encoder.processor().video()?.config();
+        let processor = VideoProcessor::new(VideoProcessorConfig {
+            frames: within(&config.frames, budget(&limits))?,
+            ..config.clone()
+        });
         let (patches, frames) = processor.preprocess_from(read, &metadata)?;
         encoded.add(&self.encoder, &patches).await?;
         let encoded = encoded.finish();
@@ -105,13 +119,14 @@ impl Encoder {
         Ok(encoded)
     }
 
-    /// The size and the cost of an image of `width` × `height` pixels, before it exists.
+    /// The size and the cost of an image of `width` × `height` pixels, before it exists. `limits` are those of its size.
     ///
     /// # Errors
     /// For a size that is refused, and for one that does not fit the device.
-    pub fn plan(&self, width: usize, height: usize) -> Result<Object, JsError> {
+    pub fn plan(&self, width: usize, height: usize, limits: &JsValue) -> Result<Object, JsError> {
         let config = self.encoder.config();
-        let grid = self.encoder.processor().grid(height, width)?;
+        let image = within(self.encoder.processor().config(), budget(limits))?;
+        let grid = ImageProcessor::new(image).grid(height, width)?;
         let plan = self.encoder.plan(&[InputSize::image(grid)])?;
         let resized = [grid.w, grid.h].map(|side| (side * config.patch_size) as f64);
         Ok(js::object([

@@ -5,6 +5,7 @@
 //! the package. docs/web.md describes them.
 #![cfg(any(target_arch = "wasm32", feature = "host"))]
 
+mod budget;
 mod device;
 mod encoded;
 mod encoder;

@@ -1,7 +1,7 @@
 use std::collections::VecDeque;
 
 use glm4v::Processor;
-use glm4v::config::{ConfigError, ImageProcessorConfig, VideoProcessorConfig, VisionConfig};
+use glm4v::config::{ProcessorFiles, VisionConfig};
 use glm4v::weights::{Encoding, Loader as WeightsLoader};
 use glm4v_shards::{Chunk, Header, Index, Limits, Place, Plan, Shard, tower};
 use js_sys::Array;
@@ -37,7 +37,8 @@ struct Expected {
 
 #[wasm_bindgen]
 impl Loader {
-    /// Parses the texts of `config.json`, `preprocessor_config.json` and, for videos, `video_preprocessor_config.json`.
+    /// Parses the texts of `config.json` and of the files of the processors that the checkpoint has:
+    /// `processor_config.json`, `preprocessor_config.json` and `video_preprocessor_config.json`.
     ///
     /// # Errors
     /// For a configuration that is refused, and for a type that the device does not support.
@@ -46,20 +47,24 @@ impl Loader {
         device: &Device,
         dtype: &str,
         config: &str,
-        preprocessor: &str,
+        processor: Option<String>,
+        preprocessor: Option<String>,
         video_preprocessor: Option<String>,
     ) -> Result<Loader, JsError> {
-        let config = VisionConfig::from_json(config).map_err(in_file("config.json"))?;
-        let image = ImageProcessorConfig::from_json(preprocessor)
-            .map_err(in_file("preprocessor_config.json"))?;
-        let processor = match video_preprocessor {
-            Some(text) => {
-                let video = VideoProcessorConfig::from_json(&text)
-                    .map_err(in_file("video_preprocessor_config.json"))?;
-                Processor::new(image, video)?
-            }
-            None => Processor::image_only(image)?,
-        };
+        let mut files = ProcessorFiles::default().of_model(config);
+        let config = VisionConfig::from_json(config)
+            .map_err(|error| JsError::new(&format!("config.json: {error}")))?;
+        for (name, text) in [
+            (ProcessorFiles::NESTED, processor),
+            (ProcessorFiles::IMAGE, preprocessor),
+            (ProcessorFiles::VIDEO, video_preprocessor),
+        ] {
+            files = match text {
+                Some(text) => files.with(name, text),
+                None => files,
+            };
+        }
+        let processor = Processor::from_files(files)?;
         processor.check(&config)?;
         let options = device.loader_options(dtype)?;
         Ok(Self {
@@ -191,8 +196,4 @@ impl Loader {
         let model = self.weights.finish()?;
         Encoder::new(&self.device, model, self.processor).await
     }
-}
-
-fn in_file(file: &str) -> impl Fn(ConfigError) -> JsError {
-    move |error| JsError::new(&format!("{file}: {error}"))
 }

@@ -3,7 +3,8 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use glm4v_config::{
-    ImageProcessorConfig, ModelType, Parameter, VideoProcessorConfig, VisionConfig,
+    ImageProcessorConfig, ModelType, Parameter, ProcessorFiles, SamplingRule, VideoProcessorConfig,
+    VisionConfig,
 };
 use glm4v_shards::Encoding;
 use safetensors::{Dtype, View};
@@ -21,9 +22,9 @@ pub struct WriteOptions<'a> {
     pub model_type: ModelType,
     /// `vision_config` of `config.json`.
     pub vision: &'a VisionConfig,
-    /// `preprocessor_config.json`.
+    /// `preprocessor_config.json`, or `image_processor` of `processor_config.json`.
     pub image_processor: &'a ImageProcessorConfig,
-    /// `video_preprocessor_config.json`.
+    /// `video_preprocessor_config.json`, or `video_processor` of `processor_config.json`.
     pub video_processor: &'a VideoProcessorConfig,
     /// The seed of the random parameters.
     pub seed: u64,
@@ -31,7 +32,8 @@ pub struct WriteOptions<'a> {
     pub encoding: Encoding,
 }
 
-/// Writes a random checkpoint in the published layout: `config.json`, both preprocessor files, and shards with an index.
+/// Writes a random checkpoint in the published layout: `config.json`, the preprocessor files, and shards with an index.
+/// Models that only transformers 5 has get one file for both processors, as it writes them.
 ///
 /// Keys start with `model.visual.`. The parameters are those of [`random`](crate::random()) with the same seed.
 ///
@@ -80,12 +82,24 @@ fn write_configs(dir: &Path, options: &WriteOptions<'_>) -> Result<(), WeightsEr
     });
     let mut image = json!(options.image_processor);
     image["image_processor_type"] = json!(names.image_processor);
-    image["processor_class"] = json!(names.processor);
     let mut video = json!(options.video_processor);
-    video["processor_class"] = json!(names.processor);
     write_json(&dir.join("config.json"), &config)?;
-    write_json(&dir.join("preprocessor_config.json"), &image)?;
-    write_json(&dir.join("video_preprocessor_config.json"), &video)
+    match options.video_processor.sampling.video_processor_type {
+        SamplingRule::Glm4v | SamplingRule::Glm46v => {
+            image["processor_class"] = json!(names.processor);
+            video["processor_class"] = json!(names.processor);
+            write_json(&dir.join(ProcessorFiles::IMAGE), &image)?;
+            write_json(&dir.join(ProcessorFiles::VIDEO), &video)
+        }
+        SamplingRule::Glmga | SamplingRule::Glm5Next => {
+            let nested = json!({
+                "image_processor": image,
+                "processor_class": names.processor,
+                "video_processor": video,
+            });
+            write_json(&dir.join(ProcessorFiles::NESTED), &nested)
+        }
+    }
 }
 
 fn write_shards(dir: &Path, options: &WriteOptions<'_>) -> Result<(), WeightsError> {

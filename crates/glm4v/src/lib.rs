@@ -1,5 +1,5 @@
-//! The GLM-V vision encoder: images and videos to the embeddings that GLM-4.1V, GLM-4.5V and GLM-4.6V feed to their language
-//! models. The values equal those of transformers 5.23.
+//! The GLM-V vision encoder: images and videos to the embeddings that GLM-4.1V, GLM-4.5V, GLM-4.6V, GLM-5.3-Flash, GLM-GA and
+//! GLM-OCR feed to their language models. The values equal those of transformers 5.23.
 //!
 //! ```
 //! use glm4v::{LoadOptions, Preset, VisionEncoder};

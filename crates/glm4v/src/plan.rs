@@ -33,7 +33,8 @@ const F32: usize = size_of::<f32>();
 /// The constant overhead of the process: its code and its threads. A debug program is larger.
 const PROGRAM: u64 = if cfg!(debug_assertions) { 40 } else { 14 } << 20;
 /// The proportional overhead of the process: the allocator keeps at most one freed byte for 8 bytes in use. Measured peaks
-/// of long videos and of large weights need most of it.
+/// of long videos and of large weights need most of it. Decoding needs none: its blocks are large, and go back to the
+/// system at once.
 const ALLOCATOR_SHARE: u64 = 8;
 
 /// The cost of encoding inputs. Peaks are upper bounds of the measured peaks (docs/performance.md).
@@ -225,10 +226,8 @@ impl<'a> Tower<'a> {
         is_loaded: bool,
     ) -> Plan {
         let mut plan = self.plan(inputs, limits);
-        if is_loaded {
-            plan.host = 0;
-        }
-        let loading = plan.host;
+        let loading = if is_loaded { 0 } else { plan.host };
+        plan.host = with_overhead(loading);
         // The next batch, the inputs after it, and the bytes of the inputs that are open before it is read.
         let split = |inputs: &'i [InputSize]| {
             let (sizes, threads) = (inputs.iter().copied(), rayon::current_num_threads());
@@ -256,14 +255,16 @@ impl<'a> Tower<'a> {
                 true => (0, busy.max(loading)),
                 false => (idle, busy),
             };
-            let peak = (decoding + idle).max(next_rows + next_decoding + busy);
-            plan.host = plan.host.max(plan.embeddings + open + rows + peak);
+            let kept = plan.embeddings + open + rows;
+            let reading = with_overhead(kept + idle) + decoding;
+            let encoding = with_overhead(kept + next_rows + busy) + next_decoding;
+            plan.host = plan.host.max(reading).max(encoding);
             plan.embeddings += results;
             plan.patch_rows = plan.patch_rows.max(rows + next_rows);
             plan.reading = plan.reading.max(open + decoding.max(next_decoding));
             unread = rest;
         }
-        plan.host += PROGRAM + plan.host / ALLOCATOR_SHARE;
+        plan.host += PROGRAM;
         plan.device = plan.device.map(|weights| weights + plan.activations);
         plan
     }
@@ -328,6 +329,11 @@ impl<'a> Tower<'a> {
 fn spans(inputs: &[InputSize]) -> Vec<FrameSpan> {
     let inputs = inputs.iter();
     inputs.map(|input| (input.grid, input.kind)).collect()
+}
+
+/// Bytes in use, and the share of the allocator.
+fn with_overhead(bytes: u64) -> u64 {
+    bytes + bytes / ALLOCATOR_SHARE
 }
 
 /// Bytes of the largest inputs that the threads decode at the same time.

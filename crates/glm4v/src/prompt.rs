@@ -35,7 +35,8 @@ pub fn image(grid: GridThw, spatial_merge_size: usize) -> String {
 /// The string of a video: each temporal patch as an image, followed by its time.
 ///
 /// `timestamps` has one time in seconds a temporal patch. [`SamplingRule::Glm4v`] writes whole seconds, as
-/// `Glm4vProcessor` of transformers 5.23 does. [`SamplingRule::Glm46v`] writes one decimal, as `Glm46VProcessor` does.
+/// `Glm4vProcessor` of transformers 5.23 does. The other rules write one decimal, as `Glm46VProcessor` (which GLM-GA uses,
+/// too) and `Glm5NextProcessor` do.
 #[must_use]
 pub fn video(
     grid: GridThw,
@@ -46,7 +47,9 @@ pub fn video(
     let frame = image(GridThw { t: 1, ..grid }, spatial_merge_size);
     let frames = timestamps.iter().map(|&seconds| match rule {
         SamplingRule::Glm4v => format!("{frame}{}", seconds as i64),
-        SamplingRule::Glm46v => format!("{frame}{seconds:.1} seconds"),
+        SamplingRule::Glm46v | SamplingRule::Glmga | SamplingRule::Glm5Next => {
+            format!("{frame}{seconds:.1} seconds")
+        }
     });
     let frames: String = frames.collect();
     format!("<|begin_of_video|>{frames}<|end_of_video|>")
@@ -83,7 +86,7 @@ mod tests {
         assert!(prompt.ends_with("<|image|><|end_of_image|>"), "{prompt}");
     }
 
-    /// Printed by `Glm4vProcessor.replace_frame_token_id` and `Glm46VProcessor`'s.
+    /// Printed by `replace_frame_token_id` of `Glm4vProcessor`, `Glm46VProcessor` and `Glm5NextProcessor`.
     #[test]
     fn a_video_names_the_time_of_each_temporal_patch() {
         let frame = "<|begin_of_image|><|image|><|end_of_image|>";
@@ -92,9 +95,14 @@ mod tests {
             prompt(SamplingRule::Glm4v),
             format!("<|begin_of_video|>{frame}0{frame}1<|end_of_video|>")
         );
-        assert_eq!(
-            prompt(SamplingRule::Glm46v),
-            format!("<|begin_of_video|>{frame}0.2 seconds{frame}2.0 seconds<|end_of_video|>")
-        );
+        let decimals =
+            format!("<|begin_of_video|>{frame}0.2 seconds{frame}2.0 seconds<|end_of_video|>");
+        for rule in [
+            SamplingRule::Glm46v,
+            SamplingRule::Glmga,
+            SamplingRule::Glm5Next,
+        ] {
+            assert_eq!(prompt(rule), decimals);
+        }
     }
 }

@@ -23,6 +23,12 @@ struct Args {
     /// The attention method: auto, backend or eager
     #[arg(long, default_value = "auto")]
     attention: String,
+    /// A folder of cases to compare, instead of the committed goldens
+    #[arg(long, conflicts_with = "checkpoint")]
+    goldens: Option<PathBuf>,
+    /// Print one line for each case that agrees
+    #[arg(long)]
+    brief: bool,
     /// Cases to compare, by their names [default: all]
     #[arg(long = "case", value_delimiter = ',')]
     cases: Vec<String>,
@@ -52,7 +58,7 @@ fn main() -> Result<ExitCode> {
     let args = Args::parse();
     let goldens = goldens(&args)?;
     let method = attention(&args.attention)?;
-    let (mut compared, mut diverged) = (0, 0);
+    let (mut compared, mut diverged) = (0, Vec::new());
     for spec in &args.backends {
         let info = match spec.find().and_then(|info| info.spec.open().map(|_| info)) {
             Ok(found) => found,
@@ -80,17 +86,24 @@ fn main() -> Result<ExitCode> {
             let encoder = VisionEncoder::load(&golden.checkpoint, &options)?;
             let comparison = compare(golden, &encoder, args.dtype, args.tolerance)?;
             compared += 1;
-            diverged += usize::from(!print(&golden.name, &comparison));
+            if !print(&golden.name, &comparison, args.brief) {
+                diverged.push(&golden.name[..]);
+            }
             print_times(golden, &encoder, args.repeat)?;
         }
     }
-    println!("{} passed, {diverged} failed", compared - diverged);
-    Ok(ExitCode::from(u8::from(diverged > 0 || compared == 0)))
+    let failed = diverged.len();
+    println!("{} passed, {failed} failed", compared - failed);
+    if failed > 0 {
+        println!("failed: {}", diverged.join(", "));
+    }
+    Ok(ExitCode::from(u8::from(failed > 0 || compared == 0)))
 }
 
 fn goldens(args: &Args) -> Result<Vec<Golden>> {
     let (Some(checkpoint), Some(expected)) = (&args.checkpoint, &args.expected) else {
-        return chosen(Golden::all()?, &args.cases);
+        let goldens = args.goldens.as_deref().map(Golden::all_in);
+        return chosen(goldens.unwrap_or_else(Golden::all)?, &args.cases);
     };
     let mut expected = Expected::read(expected)?;
     if let Some(own) = &args.own {
@@ -119,7 +132,16 @@ fn chosen(mut goldens: Vec<Golden>, cases: &[String]) -> Result<Vec<Golden>> {
     Ok(goldens)
 }
 
-fn print(name: &str, comparison: &Comparison) -> bool {
+/// Prints the stages, and tells whether all of them agree. In brief, only the largest error of a case that agrees is printed.
+fn print(name: &str, comparison: &Comparison, brief: bool) -> bool {
+    let agrees = comparison.first_divergence().is_none();
+    if brief && agrees {
+        let errors = comparison.rows.iter();
+        let errors = errors.map(|row| row.difference.relative_l2);
+        let largest = errors.fold(0.0, f64::max);
+        println!("  {name:<22} largest relative L2 {largest:.2e}");
+        return agrees;
+    }
     println!(
         "  {name:<22} {:<20} {:>11} {:>11} {:>15}",
         "stage", "relative L2", "max abs", "1 - cosine"
@@ -144,7 +166,7 @@ fn print(name: &str, comparison: &Comparison) -> bool {
         None => println!("  {name}: agrees with the reference\n"),
         Some(row) => println!("  {name}: DIVERGES, first at {}\n", row.stage),
     }
-    comparison.first_divergence().is_none()
+    agrees
 }
 
 fn print_times(golden: &Golden, encoder: &VisionEncoder, repeat: usize) -> Result<()> {

@@ -1,9 +1,10 @@
+use std::num::NonZero;
 use std::path::PathBuf;
 
 use anyhow::{Result, bail};
 use clap::Args;
 use glm4v::Processor;
-use glm4v::config::SamplingRule;
+use glm4v::config::{SamplingRule, SizeBudget};
 use glm4v::preprocess::{DecodeOptions, ReadOptions};
 
 use crate::values::positive;
@@ -36,6 +37,18 @@ pub(crate) struct ReadArgs {
     /// Ignore the EXIF orientation of images
     #[arg(long, help_heading = READING)]
     pub(crate) no_exif: bool,
+    /// Enlarge an image, or all frames of a video together, to at least this many tokens [default: the checkpoint's setting]
+    #[arg(long, help_heading = READING, value_name = "TOKENS")]
+    pub(crate) min_tokens: Option<NonZero<usize>>,
+    /// Reduce an image, or all frames of a video together, to at most this many tokens [default: the checkpoint's setting]
+    #[arg(long, help_heading = READING, value_name = "TOKENS")]
+    pub(crate) max_tokens: Option<NonZero<usize>>,
+    /// The same in pixels, as `size.shortest_edge` of the checkpoint counts them: an image counts twice, as two frames
+    #[arg(long, help_heading = READING, value_name = "PIXELS", conflicts_with_all = ["min_tokens", "max_tokens"])]
+    pub(crate) min_pixels: Option<NonZero<usize>>,
+    /// The same in pixels, as `size.longest_edge` of the checkpoint counts them: an image counts twice, as two frames
+    #[arg(long, help_heading = READING, value_name = "PIXELS", conflicts_with_all = ["min_tokens", "max_tokens"])]
+    pub(crate) max_pixels: Option<NonZero<usize>>,
 }
 
 impl ReadArgs {
@@ -52,17 +65,44 @@ impl ReadArgs {
         }
     }
 
-    /// Changes how `processor` samples videos.
-    pub(crate) fn with_sampling(&self, processor: Processor) -> Result<Processor> {
+    /// Changes how `processor` resizes inputs and samples videos.
+    pub(crate) fn configure(&self, processor: Processor) -> Result<Processor> {
+        let processor = self.with_sampling(processor)?;
+        match self.budget() {
+            None => Ok(processor),
+            Some(budget) => Ok(processor.with_budget(budget)?),
+        }
+    }
+
+    /// The limits of the size, if any is given. The command line has only one kind of them.
+    fn budget(&self) -> Option<SizeBudget> {
+        let limits = |min: Option<NonZero<usize>>, max: Option<NonZero<usize>>| {
+            (min.map(NonZero::get), max.map(NonZero::get))
+        };
+        let tokens = limits(self.min_tokens, self.max_tokens);
+        let pixels = limits(self.min_pixels, self.max_pixels);
+        match (tokens, pixels) {
+            ((None, None), (None, None)) => None,
+            ((None, None), (min, max)) => Some(SizeBudget::Pixels { min, max }),
+            ((min, max), _) => Some(SizeBudget::Tokens { min, max }),
+        }
+    }
+
+    fn with_sampling(&self, processor: Processor) -> Result<Processor> {
         if self.fps.is_none() && self.max_duration.is_none() {
             return Ok(processor);
         }
         let mut config = processor.video()?.config().clone();
-        if config.sampling.video_processor_type == SamplingRule::Glm46v {
-            bail!(
+        match config.sampling.video_processor_type {
+            SamplingRule::Glm46v => bail!(
                 "--fps and --max-duration do not apply to this model: it samples by the rule of Glm46VVideoProcessor, \
                  whose rates are fixed; leave them out, or choose a model with Glm4vVideoProcessor"
-            );
+            ),
+            SamplingRule::Glmga if self.max_duration.is_some() => bail!(
+                "--max-duration does not apply to this model: it samples by the rule of GlmgaVideoProcessor, which has no \
+                 longest duration; leave it out, and use --fps"
+            ),
+            SamplingRule::Glm4v | SamplingRule::Glmga | SamplingRule::Glm5Next => {}
         }
         let sampling = &mut config.sampling;
         sampling.fps = self.fps.unwrap_or(sampling.fps);

@@ -29,7 +29,7 @@ pub(crate) struct InitArgs {
 }
 
 const EXAMPLES: &str = "\
-Use such a checkpoint for tests and timings. Its files are those of a published checkpoint: config.json, both preprocessor
+Use such a checkpoint for tests and timings. Its files are those of a published checkpoint: config.json, the preprocessor
 files, the weight shards and their index. The language model is left out. The weights are those of
 `encode --preset P --seed N`, rounded to the stored type.
 

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::{Result, ensure};
 use clap::Args;
-use glm4v::config::{ImageProcessorConfig, VideoProcessorConfig};
+use glm4v::config::{ImageProcessorConfig, ProcessorFiles, VideoProcessorConfig};
 use glm4v::weights::{Checkpoint, Inspection};
 use glm4v::{Processor, VisionConfig};
 
@@ -76,7 +76,9 @@ impl Findings {
             vision,
             image: processor.ok().map(|processor| processor.config().clone()),
             // If it is invalid, the processor has reported it above.
-            video: VideoProcessorConfig::from_file(dir.join("video_preprocessor_config.json")).ok(),
+            video: ProcessorFiles::from_dir(dir)
+                .and_then(|files| files.video())
+                .ok(),
             tower: tower.ok(),
             problems: problem.into_iter().chain(mismatch).collect(),
         })

@@ -53,7 +53,7 @@ Examples:
 pub(crate) fn run(args: &PlanArgs, console: &Console) -> Result<()> {
     let weights = Weights::find(&args.model, None, ModelFiles::Configs, console)?;
     let config = weights.config()?;
-    let processor = Arc::new(args.read.with_sampling(weights.processor()?)?);
+    let processor = Arc::new(args.read.configure(weights.processor()?)?);
     processor.check(&config)?;
     let devices = Devices::find_or_assume(&args.device)?;
     let read = args.read.options();

@@ -48,7 +48,7 @@ Examples:
 pub(crate) fn run(args: PreprocessArgs, console: &Console) -> Result<()> {
     let (file, paths) = (&args.output, args.inputs.inputs);
     let processor = Weights::find(&args.model, None, ModelFiles::Configs, console)?.processor()?;
-    let processor = Arc::new(args.inputs.read.with_sampling(processor)?);
+    let processor = Arc::new(args.inputs.read.configure(processor)?);
     atomic::check(&file.path)?;
     reading::check_exist(&paths)?;
 

@@ -223,6 +223,10 @@ impl CpuBuilder {
         };
         let gate_bias = self.parameters.optional_vector(&key(".gate_proj.bias"))?;
         let up_bias = self.parameters.optional_vector(&key(".up_proj.bias"))?;
+        let gate = match self.parameters.config.gate_limit() {
+            Some(limit) => gate.with_limit(limit as f32),
+            None => gate,
+        };
         Ok(match (gate_bias, up_bias) {
             (Some(gate_bias), Some(up_bias)) => gate.with_biases([&gate_bias, &up_bias]),
             (Some(_) | None, _) => gate,

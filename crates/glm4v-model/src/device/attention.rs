@@ -12,9 +12,9 @@ use crate::tiles::{self, Scores, Tile};
 pub(crate) struct Attention {
     /// Queries, keys and values in this order, each split in heads
     pub(crate) qkv: Linear,
-    /// Norm of each query, in GLM-OCR
+    /// Norm of each query, in GLM-OCR and GLM-5.3-Flash
     pub(crate) q_norm: Option<RmsNorm>,
-    /// Norm of each key, in GLM-OCR
+    /// Norm of each key, in GLM-OCR and GLM-5.3-Flash
     pub(crate) k_norm: Option<RmsNorm>,
     /// Mixes the outputs of the heads
     pub(crate) proj: Linear,

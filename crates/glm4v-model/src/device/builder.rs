@@ -122,6 +122,7 @@ impl DeviceBuilder {
             up_proj: self.linear(&format!("{module}.up_proj"))?,
             down_proj: self.linear(&format!("{module}.down_proj"))?,
             hidden_act: self.parameters.config.hidden_act,
+            limit: self.parameters.config.gate_limit(),
         })
     }
 

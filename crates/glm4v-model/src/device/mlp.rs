@@ -5,7 +5,7 @@ use glm4v_config::HiddenAct;
 use super::Linear;
 use crate::activation::activate;
 
-/// The gated MLP of a block (`Glm4VisionMlp`, `GlmOcrVisionMlp`) and of the merger.
+/// The gated MLP of a block (`Glm4VisionMlp`, `GlmOcrVisionMlp`, `Glm5NextVisionMLP`) and of the merger.
 #[derive(Module, Debug)]
 pub(crate) struct Mlp {
     /// hidden → width, activated
@@ -16,6 +16,9 @@ pub(crate) struct Mlp {
     pub(crate) down_proj: Linear,
     #[module(skip)]
     pub(crate) hidden_act: HiddenAct,
+    /// The gate is at most the limit, the other factor is between ±limit.
+    #[module(skip)]
+    pub(crate) limit: Option<f64>,
 }
 
 impl Mlp {
@@ -24,7 +27,17 @@ impl Mlp {
     /// # Shapes
     /// - x, output: `[rows, hidden]`
     pub(crate) fn forward(&self, x: Tensor<2>) -> Tensor<2> {
-        let gate = activate(self.hidden_act, self.gate_proj.forward(x.clone()));
-        self.down_proj.forward(gate * self.up_proj.forward(x))
+        let gate = self.gate_proj.forward(x.clone());
+        let gate = match self.limit {
+            Some(limit) => gate.clamp_max(limit),
+            None => gate,
+        };
+        let gate = activate(self.hidden_act, gate);
+        let up = self.up_proj.forward(x);
+        let up = match self.limit {
+            Some(limit) => up.clamp(-limit, limit),
+            None => up,
+        };
+        self.down_proj.forward(gate * up)
     }
 }

@@ -1,5 +1,7 @@
 //! The first frame of a GIF, drawn on its canvas as Pillow does.
 
+use std::io::{Chain, Cursor, Read};
+
 use gif::{ColorOutput, Decoder, Frame, MemoryLimit};
 use image::metadata::Orientation;
 use image::{Rgb, RgbImage};
@@ -9,6 +11,16 @@ use super::options::DecodeLimits;
 use super::stored::StoredImage;
 use crate::PreprocessError;
 use crate::rgb::whiten;
+
+/// Bytes before the palette.
+const SCREEN: usize = 13;
+/// The byte with the size of the palette, and its bits.
+const FLAGS: usize = 10;
+const HAS_PALETTE: u8 = 0x80;
+const COLORS_256: u8 = 7;
+
+/// A decoder of a file whose header may have been changed.
+pub(crate) type GifReader<'a> = Decoder<Chain<Cursor<Vec<u8>>, &'a [u8]>>;
 
 pub(super) fn header(bytes: &[u8], limits: &DecodeLimits) -> Result<StoredImage, PreprocessError> {
     let stored = StoredImage::rgb(FirstFrame::open(bytes, limits)?.canvas);
@@ -38,16 +50,32 @@ pub(super) fn decode(
 
 /// A reader of palette indices, before the first frame. It has no limit of its own: callers check a frame's size before
 /// they read its pixels.
-pub(crate) fn reader(bytes: &[u8]) -> Result<Decoder<&[u8]>, PreprocessError> {
+pub(crate) fn reader(bytes: &[u8]) -> Result<GifReader<'_>, PreprocessError> {
     let mut settings = gif::DecodeOptions::new();
     settings.set_color_output(ColorOutput::Indexed);
     settings.allow_unknown_blocks(true);
     settings.set_memory_limit(MemoryLimit::Unlimited);
-    settings.read_info(bytes).map_err(failed)
+    let (start, rest) = bytes.split_at(SCREEN.min(bytes.len()));
+    let start = with_palette(start);
+    settings
+        .read_info(Cursor::new(start).chain(rest))
+        .map_err(failed)
+}
+
+/// The header of a file with a palette. Where there is none, Pillow takes the indices of pixels for levels of gray.
+fn with_palette(screen: &[u8]) -> Vec<u8> {
+    let mut screen = screen.to_vec();
+    if let Some(flags) = screen.get_mut(FLAGS)
+        && *flags & HAS_PALETTE == 0
+    {
+        *flags |= HAS_PALETTE | COLORS_256;
+        screen.extend((0..=u8::MAX).flat_map(|level| [level; 3]));
+    }
+    screen
 }
 
 /// The next frame's size and palette. The reader stands before its pixels.
-pub(crate) fn next_frame(reader: &mut Decoder<&[u8]>) -> Result<Frame<'static>, PreprocessError> {
+pub(crate) fn next_frame(reader: &mut GifReader) -> Result<Frame<'static>, PreprocessError> {
     let frame = reader.next_frame_info().map_err(failed)?;
     let frame = frame.ok_or_else(|| PreprocessError::decode(ImageCodec::Gif.name(), "no frame"))?;
     Ok(frame.clone())
@@ -58,7 +86,7 @@ pub(crate) fn failed(error: gif::DecodingError) -> PreprocessError {
 }
 
 struct FirstFrame<'a> {
-    reader: Decoder<&'a [u8]>,
+    reader: GifReader<'a>,
     frame: Frame<'static>,
     /// (width, height) that the frame needs.
     canvas: (u32, u32),

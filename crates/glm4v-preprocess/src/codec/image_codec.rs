@@ -1,5 +1,10 @@
 use image::ImageFormat;
 
+use super::foreign;
+
+/// TIFF files of more than 4 GB, in both byte orders. The `image` crate does not know them.
+const BIG_TIFF: [&[u8]; 2] = [b"II\x2b\0", b"MM\0\x2b"];
+
 /// The formats of image files that are read. A file's first bytes decide, whatever its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ImageCodec {
@@ -15,10 +20,24 @@ pub enum ImageCodec {
     Bmp,
     /// TIFF. Only the first page is read.
     Tiff,
+    /// AVIF, with the feature `avif`.
+    Avif,
 }
 
 impl ImageCodec {
-    /// Every format, for help texts.
+    /// Every format that this build reads, for help texts.
+    #[cfg(feature = "avif")]
+    pub const ALL: [Self; 7] = [
+        Self::Png,
+        Self::Jpeg,
+        Self::WebP,
+        Self::Gif,
+        Self::Bmp,
+        Self::Tiff,
+        Self::Avif,
+    ];
+    /// Every format that this build reads, for help texts.
+    #[cfg(not(feature = "avif"))]
     pub const ALL: [Self; 6] = [
         Self::Png,
         Self::Jpeg,
@@ -38,6 +57,12 @@ impl ImageCodec {
     /// ```
     #[must_use]
     pub fn detect(bytes: &[u8]) -> Option<Self> {
+        if BIG_TIFF.iter().any(|start| bytes.starts_with(start)) {
+            return Some(Self::Tiff);
+        }
+        if cfg!(feature = "avif") && foreign::name(bytes) == Some(foreign::AVIF) {
+            return Some(Self::Avif);
+        }
         let format = image::guess_format(bytes).ok()?;
         Self::ALL.into_iter().find(|codec| codec.format() == format)
     }
@@ -52,6 +77,7 @@ impl ImageCodec {
             Self::Gif => "GIF",
             Self::Bmp => "BMP",
             Self::Tiff => "TIFF",
+            Self::Avif => "AVIF",
         }
     }
 
@@ -75,6 +101,7 @@ impl ImageCodec {
             Self::Gif => ImageFormat::Gif,
             Self::Bmp => ImageFormat::Bmp,
             Self::Tiff => ImageFormat::Tiff,
+            Self::Avif => ImageFormat::Avif,
         }
     }
 }

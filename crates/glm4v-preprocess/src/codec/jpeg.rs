@@ -3,10 +3,12 @@
 use std::borrow::Cow;
 use std::io::{self, BufRead, Read};
 
+use glm4v_config::Resample;
 use image::RgbImage;
 use image::metadata::Orientation;
 use mozjpeg::{ColorSpace, Decompress, Marker};
 
+use super::cmyk::cmyk_to_rgb;
 use super::image_codec::ImageCodec;
 use super::options::{DecodeLimits, DecodeOptions};
 use super::orientation::{EXIF_PREFIX, orientation};
@@ -50,7 +52,10 @@ pub(super) fn decode(
             .to_colorspace(ColorSpace::JCS_CMYK)
             .map_err(failed)?;
         let pixels: Vec<[u8; 4]> = started.read_scanlines().map_err(failed)?;
-        pixels.into_iter().flat_map(cmyk_to_rgb).collect()
+        // Adobe inverts the inks, and Pillow reads every CMYK JPEG like that.
+        let inks = |pixel: [u8; 4]| pixel.map(|light| u8::MAX - light);
+        let pixels = pixels.into_iter();
+        pixels.flat_map(|pixel| cmyk_to_rgb(inks(pixel))).collect()
     } else {
         decoder
             .rgb()
@@ -67,6 +72,7 @@ pub(super) fn decode_resized(
     bytes: &[u8],
     options: &DecodeOptions,
     (height, width): (u32, u32),
+    filter: Resample,
 ) -> Result<Option<RgbImage>, PreprocessError> {
     let decoder = start(bytes, &options.limits)?;
     if !comes_in_strips(&decoder, options.apply_exif) {
@@ -75,10 +81,10 @@ pub(super) fn decode_resized(
     let size = size(&decoder);
     let mut started = decoder.rgb().map_err(failed)?;
     let next = |lines: &mut [u8]| started.read_scanlines_into(lines).map(drop);
-    let narrowed = resize_in_strips(size, width, next).map_err(failed)?;
+    let narrowed = resize_in_strips(size, width, filter, next).map_err(failed)?;
     // It may keep the coefficients of the whole image.
     drop(started);
-    let resized = resize(Cow::Owned(narrowed), height, width);
+    let resized = resize(Cow::Owned(narrowed), (height, width), filter);
     Ok(Some(resized.into_owned()))
 }
 
@@ -123,14 +129,13 @@ fn is_cmyk<R>(decoder: &Decompress<R>) -> bool {
 }
 
 fn metadata_orientation<R>(decoder: &Decompress<R>) -> Orientation {
-    let all = |prefix| {
-        let found: Vec<&[u8]> = decoder
-            .markers()
-            .filter_map(|marker| marker.data.strip_prefix(prefix))
-            .collect();
-        found.concat()
+    let all = |prefix: &'static [u8]| {
+        let markers = decoder.markers();
+        markers.filter_map(move |marker| marker.data.strip_prefix(prefix))
     };
-    orientation(Some(&all(EXIF_PREFIX)), Some(&all(XMP_PREFIX)))
+    // EXIF can continue in further markers. Of XMP, the last marker counts, as in Pillow.
+    let exif: Vec<&[u8]> = all(EXIF_PREFIX).collect();
+    orientation(Some(&exif.concat()), all(XMP_PREFIX).last())
 }
 
 /// Whether the frame header is that of a progressive JPEG.
@@ -153,15 +158,6 @@ fn is_progressive(file: &[u8]) -> bool {
         }
     }
     false
-}
-
-/// Inverted CMYK, as Adobe writes it and as Pillow reads every CMYK JPEG: 255 is no ink.
-fn cmyk_to_rgb([cyan, magenta, yellow, black]: [u8; 4]) -> [u8; 3] {
-    let light = u32::from(black);
-    [cyan, magenta, yellow].map(|ink| {
-        let absorbed = (u32::from(255 - ink) * light + 127) / 255;
-        (light - absorbed) as u8
-    })
 }
 
 /// A reader that fails at the end of the file, where libjpeg would invent the rest of the image.
@@ -189,15 +185,6 @@ impl BufRead for CheckedReader<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn cmyk_is_inverted() {
-        // No ink at all is white, full black is black, and black dims the rest.
-        assert_eq!(cmyk_to_rgb([255, 255, 255, 255]), [255, 255, 255]);
-        assert_eq!(cmyk_to_rgb([255, 255, 255, 0]), [0, 0, 0]);
-        assert_eq!(cmyk_to_rgb([0, 255, 51, 255]), [0, 255, 51]);
-        assert_eq!(cmyk_to_rgb([0, 255, 51, 100]), [0, 100, 20]);
-    }
 
     #[test]
     fn the_frame_header_shows_a_progressive_jpeg() {

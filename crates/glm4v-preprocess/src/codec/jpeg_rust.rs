@@ -1,5 +1,6 @@
 //! JPEG without libjpeg: the pixels differ from Pillow's by a few levels.
 
+use glm4v_config::Resample;
 use image::RgbImage;
 use image::metadata::Orientation;
 
@@ -35,6 +36,7 @@ pub(super) fn decode_resized(
     _bytes: &[u8],
     _options: &DecodeOptions,
     _size: (u32, u32),
+    _filter: Resample,
 ) -> Result<Option<RgbImage>, PreprocessError> {
     Ok(None)
 }

@@ -1,7 +1,11 @@
 //! Image files: one file a format, all with the same two functions, `header` and `decode`.
 
+#[cfg_attr(not(feature = "avif"), path = "avif_absent.rs")]
+mod avif;
 mod bmp;
+mod cmyk;
 mod contain;
+pub(crate) mod foreign;
 pub(crate) mod gif;
 mod header;
 mod image_codec;
@@ -14,11 +18,12 @@ mod png;
 mod stored;
 mod through_image;
 mod tiff;
-mod webp;
+pub(crate) mod webp;
 
 use std::borrow::Cow;
 use std::path::Path;
 
+use glm4v_config::Resample;
 use image::{DynamicImage, RgbImage};
 
 use crate::PreprocessError;
@@ -51,15 +56,16 @@ pub fn open_image(
 /// [`open_image`] for a file that is already in memory.
 ///
 /// # Errors
-/// [`PreprocessError::UnknownFormat`] for bytes that are not an image. [`PreprocessError::TooLarge`] beyond a limit of
-/// `options`. [`PreprocessError::Decode`] for an image that is damaged or cut off. [`PreprocessError::PixelType`] for
-/// floating-point pixels.
+/// [`PreprocessError::UnknownFormat`] for bytes that are not an image. [`PreprocessError::ForeignFormat`] for an image of a
+/// format that is recognised, but not read. [`PreprocessError::TooLarge`] beyond a limit of `options`.
+/// [`PreprocessError::Decode`] for an image that is damaged, cut off or of a kind that is not read.
 pub fn decode_image(
     bytes: &[u8],
     options: &DecodeOptions,
 ) -> Result<DynamicImage, PreprocessError> {
     let codec = detect(bytes, options)?;
     let decoded = contain(codec.name(), || match codec {
+        ImageCodec::Avif => avif::decode(bytes, &options.limits),
         ImageCodec::Bmp => bmp::decode(bytes, &options.limits),
         ImageCodec::Gif => gif::decode(bytes, &options.limits),
         ImageCodec::Jpeg => jpeg::decode(bytes, &options.limits),
@@ -81,15 +87,18 @@ pub(crate) fn decode_resized(
     codec: ImageCodec,
     options: &DecodeOptions,
     size: (u32, u32),
+    filter: Resample,
 ) -> Result<RgbImage, PreprocessError> {
     if codec == ImageCodec::Jpeg {
-        let resized = contain(codec.name(), || jpeg::decode_resized(bytes, options, size))?;
+        let resized = contain(codec.name(), || {
+            jpeg::decode_resized(bytes, options, size, filter)
+        })?;
         if let Some(resized) = resized {
             return Ok(resized);
         }
     }
     let rgb = decode_image(bytes, options)?.into_rgb8();
-    Ok(resize(Cow::Owned(rgb), size.0, size.1).into_owned())
+    Ok(resize(Cow::Owned(rgb), size, filter).into_owned())
 }
 
 /// The header, without a pixel.
@@ -99,6 +108,7 @@ pub(crate) fn read_header(
 ) -> Result<ImageHeader, PreprocessError> {
     let codec = detect(bytes, options)?;
     let stored = contain(codec.name(), || match codec {
+        ImageCodec::Avif => avif::header(bytes, &options.limits),
         ImageCodec::Bmp => bmp::header(bytes, &options.limits),
         ImageCodec::Gif => gif::header(bytes, &options.limits),
         ImageCodec::Jpeg => jpeg::header(bytes, options),
@@ -119,6 +129,5 @@ pub(crate) fn read_image_file(
 
 fn detect(bytes: &[u8], options: &DecodeOptions) -> Result<ImageCodec, PreprocessError> {
     options.limits.check_file(bytes.len())?;
-    let unknown = || PreprocessError::unknown_format(ImageCodec::names(), bytes);
-    ImageCodec::detect(bytes).ok_or_else(unknown)
+    ImageCodec::detect(bytes).ok_or_else(|| foreign::refusal(bytes))
 }

@@ -1,19 +1,54 @@
 use image::metadata::Orientation;
 
+use super::tiff::Directory;
+
 /// The attribute in XMP. Its value follows as `="6"` or `>6<`.
 const XMP_NAME: &[u8] = b"tiff:Orientation";
-/// The prefix of EXIF in a JPEG, and in some files of other formats.
-pub(crate) const EXIF_PREFIX: &[u8] = b"Exif\0\0";
+/// The tag in EXIF, and in a TIFF file.
+const TAG: u16 = 274;
+/// The prefix of EXIF in a JPEG, and in some files of other formats. Some files have it twice.
+pub(super) const EXIF_PREFIX: &[u8] = b"Exif\0\0";
 
 /// The orientation in the EXIF metadata, or else in the XMP metadata: the order of Pillow's `exif_transpose`.
-pub(crate) fn orientation(exif: Option<&[u8]>, xmp: Option<&[u8]>) -> Orientation {
-    exif.map(|exif| exif.strip_prefix(EXIF_PREFIX).unwrap_or(exif))
-        .and_then(Orientation::from_exif_chunk)
-        .or_else(|| xmp.and_then(in_xmp))
-        .unwrap_or(Orientation::NoTransforms)
+pub(super) fn orientation(exif: Option<&[u8]>, xmp: Option<&[u8]>) -> Orientation {
+    let exif = exif.map(|exif| without_prefix(without_prefix(exif)));
+    tagged_orientation(exif.and_then(Directory::read).as_ref(), xmp)
 }
 
-fn in_xmp(xmp: &[u8]) -> Option<Orientation> {
+/// [`orientation`] of a directory. XMP is not asked if the tag is there, whatever its value: 0 means upright.
+pub(super) fn tagged_orientation(directory: Option<&Directory>, xmp: Option<&[u8]>) -> Orientation {
+    let directory = directory.filter(|directory| directory.contains(TAG));
+    match directory {
+        Some(directory) => directory.number(TAG).and_then(of_number),
+        None => xmp.and_then(in_xmp).and_then(Orientation::from_exif),
+    }
+    .unwrap_or(Orientation::NoTransforms)
+}
+
+/// The orientation of a file whose own transforms leave the image upright. Pillow lets them go before the value in EXIF.
+#[cfg(feature = "avif")]
+pub(super) fn orientation_beside_transforms(
+    exif: Option<&[u8]>,
+    xmp: Option<&[u8]>,
+) -> Orientation {
+    let directory = exif.map(without_prefix).and_then(Directory::read);
+    match directory.filter(|directory| directory.contains(TAG)) {
+        Some(_) => Orientation::NoTransforms,
+        None => tagged_orientation(None, xmp),
+    }
+}
+
+fn without_prefix(exif: &[u8]) -> &[u8] {
+    exif.strip_prefix(EXIF_PREFIX).unwrap_or(exif)
+}
+
+fn of_number(number: f64) -> Option<Orientation> {
+    (1..=8)
+        .find(|&value| f64::from(value) == number)
+        .and_then(Orientation::from_exif)
+}
+
+fn in_xmp(xmp: &[u8]) -> Option<u8> {
     xmp.windows(XMP_NAME.len())
         .enumerate()
         .filter(|(_, window)| *window == XMP_NAME)
@@ -24,25 +59,39 @@ fn in_xmp(xmp: &[u8]) -> Option<Orientation> {
                 .or_else(|| value.strip_prefix(b">"))?;
             value.first().filter(|digit| digit.is_ascii_digit())
         })
-        .and_then(|digit| Orientation::from_exif(digit - b'0'))
+        .map(|digit| digit - b'0')
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// Little-endian EXIF with one entry: tag 0x0112, one SHORT.
-    fn exif(orientation: u8) -> Vec<u8> {
-        let mut bytes = b"II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0".to_vec();
-        bytes.extend([orientation, 0, 0, 0, 0, 0, 0, 0]);
+    /// Little-endian EXIF with one entry: the tag, and one value of a type.
+    fn exif(kind: u8, value: u8) -> Vec<u8> {
+        let mut bytes = b"II*\0\x08\0\0\0\x01\0\x12\x01".to_vec();
+        bytes.extend([kind, 0, 1, 0, 0, 0, value, 0, 0, 0]);
         bytes
     }
 
     #[test]
     fn exif_with_and_without_its_prefix() {
-        assert_eq!(orientation(Some(&exif(6)), None), Orientation::Rotate90);
-        let prefixed = [EXIF_PREFIX, &exif(3)].concat();
+        assert_eq!(orientation(Some(&exif(3, 6)), None), Orientation::Rotate90);
+        let prefixed = [EXIF_PREFIX, &exif(3, 3)].concat();
         assert_eq!(orientation(Some(&prefixed), None), Orientation::Rotate180);
+        let twice = [EXIF_PREFIX, &prefixed].concat();
+        assert_eq!(orientation(Some(&twice), None), Orientation::Rotate180);
+    }
+
+    #[test]
+    fn every_integer_type_and_no_byte() {
+        for kind in [3, 4, 6, 8, 9, 13] {
+            let found = orientation(Some(&exif(kind, 8)), None);
+            assert_eq!(found, Orientation::Rotate270, "type {kind}");
+        }
+        for kind in [1, 2, 7] {
+            let found = orientation(Some(&exif(kind, 8)), None);
+            assert_eq!(found, Orientation::NoTransforms, "type {kind}");
+        }
     }
 
     #[test]
@@ -55,9 +104,15 @@ mod tests {
             Orientation::FlipHorizontal
         );
         assert_eq!(
-            orientation(Some(&exif(6)), Some(element)),
+            orientation(Some(&exif(3, 6)), Some(element)),
             Orientation::Rotate90
         );
+        for value in [0, 9] {
+            assert_eq!(
+                orientation(Some(&exif(3, value)), Some(element)),
+                Orientation::NoTransforms
+            );
+        }
     }
 
     #[test]

@@ -1,3 +1,4 @@
+use super::at_rate::at_rate;
 use super::linspace::linspace_floor;
 use super::video::Video;
 
@@ -16,37 +17,11 @@ pub(super) fn sample(temporal_patch_size: usize, video: Video) -> Vec<usize> {
     let rate = rate.map_or(SLOWEST, |&(_, rate)| rate);
     let count = ((seconds * rate * temporal) as usize).min(MAX_FRAMES);
 
-    let indices = if video.num_frames < count {
-        linspace_floor(0, video.last(), count)
-    } else {
-        every_step(video, 1.0 / (temporal * rate), count)
-    };
-    match (indices.len(), indices.as_slice()) {
-        (len, _) if len > count => linspace_floor(0, video.last(), count),
-        (len, &[first, .., last]) if len < count => linspace_floor(first, last, count),
-        (len, &[only]) if len < count => linspace_floor(only, only, count),
-        _ => indices,
+    if video.num_frames < count {
+        return linspace_floor(0, video.last(), count);
     }
-}
-
-/// The first frame at or after every `step` seconds, until the last whole second of the video.
-fn every_step(video: Video, step: f64, count: usize) -> Vec<usize> {
-    let (frame_seconds, end) = (1.0 / video.fps, video.duration.trunc());
-    let mut indices = Vec::new();
-    let mut due = 0.0;
-    for index in 0..video.num_frames {
-        if index as f64 * frame_seconds < due {
-            continue;
-        }
-        // The reference adds: index · step would round differently.
-        due += step;
-        indices.push(index);
-        // One more than `count` shows that there are too many.
-        if due >= end || indices.len() > count {
-            break;
-        }
-    }
-    indices
+    let (step, end) = (1.0 / (temporal * rate), video.duration.trunc());
+    at_rate(video, step, end, count)
 }
 
 #[cfg(test)]

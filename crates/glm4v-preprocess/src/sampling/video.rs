@@ -1,6 +1,6 @@
 use crate::{PreprocessError, VideoMetadata};
 
-/// The properties of a video that both rules use.
+/// The properties of a video that all rules use.
 #[derive(Clone, Copy)]
 pub(super) struct Video {
     pub(super) num_frames: usize,

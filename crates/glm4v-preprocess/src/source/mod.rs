@@ -14,7 +14,7 @@ use std::path::Path;
 
 use ::image::{DynamicImage, RgbImage};
 
-use crate::codec::{ImageCodec, read_image_file};
+use crate::codec::{ImageCodec, foreign, read_image_file};
 use crate::file::{io_error, read_up_to};
 use crate::{PreprocessError, VideoMetadata};
 pub use image::ImageSource;
@@ -151,11 +151,11 @@ impl Source {
         }
     }
 
-    /// Defects of the input that do not prevent reading it.
+    /// Defects of the input that do not prevent reading it. Some are known only after it is read.
     #[must_use]
-    pub fn warnings(&self) -> &[String] {
+    pub fn warnings(&self) -> Vec<String> {
         match self {
-            Self::Image(_) => &[],
+            Self::Image(_) => Vec::new(),
             Self::Video(video) => video.warnings(),
         }
     }
@@ -173,6 +173,9 @@ impl Source {
 fn check_format(magic: &[u8]) -> Result<(), PreprocessError> {
     if ImageCodec::detect(magic).is_some() {
         return Ok(());
+    }
+    if let Some(format) = foreign::name(magic) {
+        return Err(PreprocessError::ForeignFormat { format });
     }
     let supported = format!(
         "images ({}) and videos ({})",

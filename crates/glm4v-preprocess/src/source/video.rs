@@ -16,14 +16,16 @@ use crate::{PreprocessError, VideoMetadata};
 ///
 /// - The best video stream is read. ffmpeg's RGB equals torchcodec's. (PyAV converts 10-bit and interlaced frames
 ///   differently.)
-/// - The number of frames is the number of packets, less those that an edit list discards.
+/// - The number of frames is the number of packets, less those that an edit list discards. Frame i is the frame that is
+///   shown at the time of packet i. In most files it is the i-th frame. A file that has packets without a frame of
+///   their own is decoded twice.
 /// - The duration reaches from the start of the first frame to the end of the last one. Frames a second are the
 ///   quotient, whatever the header claims.
 /// - Frames are in display order. They are rotated to the nearest quarter of the display matrix, and never mirrored.
 /// - Some files have frames here that torchcodec refuses: files that are cut off, MPEG transport streams, AVI with
 ///   B-frames.
-/// - Some files are decoded once to count their frames, with a warning. ffprobe complains about such a file, or it has
-///   fewer packets than its header claims, or it starts inside a group of pictures.
+/// - A frame that cannot be decoded is replaced by the last frame before it, with a warning that counts such frames.
+///   torchcodec fails there.
 /// - Frames that change their size are scaled to the size of the first frame.
 ///
 /// An **animated image** is composited over white, as viewers show it, and its frames have their own times. (torchcodec
@@ -88,12 +90,12 @@ impl VideoSource {
         demuxer: &'static str,
         options: &ReadOptions,
     ) -> Result<Self, PreprocessError> {
-        let (file, metadata, warnings) = VideoFile::open(path, demuxer, options)?;
+        let (file, metadata, warning) = VideoFile::open(path, demuxer, options)?;
         let source = Self {
             name: Some(path.to_owned()),
             metadata,
             size: height_width(file.size()),
-            warnings,
+            warnings: warning.into_iter().collect(),
             frames: Frames::File(file),
         };
         source.with_fps(options.source_fps)
@@ -143,10 +145,15 @@ impl VideoSource {
         self.size
     }
 
-    /// Defects of the video that do not prevent reading it.
+    /// Defects of the video that do not prevent reading it. Frames of a video file that cannot be decoded are known
+    /// after the frames are read.
     #[must_use]
-    pub fn warnings(&self) -> &[String] {
-        &self.warnings
+    pub fn warnings(&self) -> Vec<String> {
+        let read = match &self.frames {
+            Frames::File(file) => file.warning(),
+            Frames::Folder(_) | Frames::Animation(_) | Frames::Memory(_) => None,
+        };
+        self.warnings.iter().cloned().chain(read).collect()
     }
 
     /// The frames at `indices`, counted from 0 in the whole video. The indices must be in order and may repeat. Each
@@ -164,7 +171,7 @@ impl VideoSource {
     /// - those of [`crate::open_image`] for an image in a folder,
     /// - [`PreprocessError::FrameSize`] for a frame of another size,
     /// - [`PreprocessError::Decode`] for a damaged animation,
-    /// - [`PreprocessError::EndedEarly`] for a video file that ends before the frame.
+    /// - [`PreprocessError::EndedEarly`] for a video file of which no frame can be decoded.
     pub fn frames<'a>(
         &'a self,
         indices: &'a [usize],
@@ -197,7 +204,7 @@ impl VideoSource {
         Ok(match &self.frames {
             Frames::Folder(folder) => Reader::Folder(folder),
             Frames::Animation(animation) => Reader::Animation(animation.reader()?),
-            Frames::File(file) => Reader::File(file.reader(indices)?),
+            Frames::File(file) => Reader::File(Box::new(file.reader(indices)?)),
             Frames::Memory(frames) => Reader::Memory(frames),
         })
     }
@@ -206,7 +213,8 @@ impl VideoSource {
         match &self.frames {
             Frames::Animation(animation) => animation.stored_bytes(),
             Frames::Memory(frames) => frames.iter().map(|frame| frame.len() as u64).sum(),
-            Frames::Folder(_) | Frames::File(_) => 0,
+            Frames::File(file) => file.stored_bytes(),
+            Frames::Folder(_) => 0,
         }
     }
 
@@ -230,7 +238,7 @@ fn height_width((width, height): (u32, u32)) -> (usize, usize) {
 enum Reader<'a> {
     Folder(&'a Folder),
     Animation(AnimationReader<'a>),
-    File(VideoReader),
+    File(Box<VideoReader<'a>>),
     Memory(&'a [RgbImage]),
 }
 

@@ -3,4 +3,5 @@
 mod animations;
 mod common;
 mod folders;
+mod packets;
 mod video_files;

@@ -168,6 +168,7 @@ fn containers_and_codecs() {
             .any(|word| ["-qp", "-lossless", "ffv1"].contains(word));
         assert!(!lossless || found == expected, "{name}");
         assert_eq!(found.len(), 12, "{name}");
+        assert_eq!(source.warnings(), [""; 0], "{name}");
     }
     let upright = folder.path().join("upright.mkv");
     assert!(ffmpeg(
@@ -231,10 +232,11 @@ fn the_existing_frames_of_a_file_that_is_cut_off_are_read() {
     let there = all_checksums(&source);
     assert!((5..all.len()).contains(&there.len()), "{}", there.len());
     assert_eq!(there[..4], all[..4]);
-    let [warning] = source.warnings() else {
-        panic!("{:?}", source.warnings());
+    let warnings = source.warnings();
+    let [warning] = warnings.as_slice() else {
+        panic!("{warnings:?}");
     };
-    let counted = format!("{} frames can be read", there.len());
+    let counted = format!("it has {} frames", there.len());
     assert!(warning.ends_with(&counted), "{warning}");
     let options = ReadOptions::default();
     read(&path, &options, VideoProcessorConfig::default()).unwrap();
@@ -507,11 +509,14 @@ fn errors_contain_the_last_message_of_ffmpeg() {
     if !has_ffmpeg() {
         return;
     }
-    let frame = "head -c 18228 /dev/zero";
+    // A frame, and its time in 1/12800 s.
+    let frame =
+        |time: usize| format!("echo 'frame:0 pts:{time} pts_time:0' >&2; head -c 18228 /dev/zero");
+    let (first, last) = (frame(0), frame(9 * 512));
     let loud = "head -c 9000000 /dev/zero | tr '\\0' x >&2; echo >&2";
-    assert_eq!(read_with(&format!("{loud}; {frame}; {frame}")), Ok(3));
+    assert_eq!(read_with(&format!("{loud}; {first}; {last}")), Ok(3));
     let error =
-        read_with(&format!("{loud}; {frame}; echo '[h264 @ 0x1] bad day' >&2")).unwrap_err();
+        read_with(&format!("{loud}; {first}; echo '[h264 @ 0x1] bad day' >&2")).unwrap_err();
     assert!(
         error.contains("b-frames.mp4: ffmpeg stopped before frame 9"),
         "{error}"

@@ -41,6 +41,16 @@ fn ocr_config() -> VisionConfig {
     }
 }
 
+/// The same with limits, and a merger of another width.
+fn glm5_config() -> VisionConfig {
+    VisionConfig {
+        model_type: VisionModelType::Glm5NextVision,
+        projection_intermediate_size: Some(36),
+        swiglu_limit: Some(0.5),
+        ..ocr_config()
+    }
+}
+
 /// The key and the bytes of every tensor.
 fn tensors(config: &VisionConfig, encoding: Encoding) -> Vec<(String, Vec<u8>)> {
     let parameters = config.parameters().into_iter();
@@ -109,7 +119,7 @@ fn checkpoint(dir: &Path, config: &VisionConfig, encoding: Encoding) -> PathBuf 
 
 #[test]
 fn random_and_streamed_towers_are_equal() {
-    for config in [config(), ocr_config()] {
+    for config in [config(), ocr_config(), glm5_config()] {
         let tensors = tensors(&config, Encoding::F32);
         for mode in MODES {
             let expected = outputs(&random(&config, SEED, &Device::flex(), mode).unwrap());
@@ -128,7 +138,7 @@ fn random_and_streamed_towers_are_equal() {
 
 #[test]
 fn the_order_of_tensors_changes_nothing() {
-    for config in [config(), ocr_config()] {
+    for config in [config(), ocr_config(), glm5_config()] {
         let tensors = tensors(&config, Encoding::Bf16);
         let reversed: Vec<_> = tensors.iter().rev().cloned().collect();
         for mode in MODES {
@@ -275,5 +285,24 @@ fn too_few_and_too_many_bytes_are_refused() {
                 ..
             }
         ));
+    }
+}
+
+#[test]
+fn text_in_the_place_of_weights_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let shard = dir.path().join("model.safetensors");
+    let index = dir.path().join("model.safetensors.index.json");
+    let pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 4972489328\n";
+    for file in [&index, &shard] {
+        for (text, expected) in [
+            (pointer, "this is a Git LFS pointer"),
+            ("<!doctype html><html></html>", "this is a web page"),
+        ] {
+            std::fs::write(file, text).unwrap();
+            let message = Checkpoint::open(dir.path()).unwrap_err().to_string();
+            let expected = format!("{}: {expected}", file.display());
+            assert!(message.starts_with(&expected), "{message}");
+        }
     }
 }

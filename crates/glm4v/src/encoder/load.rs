@@ -2,7 +2,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use burn::tensor::{Device, FloatDType};
-use glm4v_config::{Preset, VisionConfig};
+use glm4v_config::{Preset, SizeBudget, VisionConfig};
 use glm4v_model::{AttentionMethod, VisionModel};
 use glm4v_preprocess::Processor;
 use glm4v_weights::{Checkpoint, LoaderOptions};
@@ -38,6 +38,8 @@ pub struct LoadOptions {
     pub max_buffer: Option<u64>,
     /// How attention is computed. The default depends on the device (docs/parity.md).
     pub attention: Option<AttentionMethod>,
+    /// Limits of the size of each image and video, in place of those of the checkpoint.
+    pub budget: Option<SizeBudget>,
     /// The branch, tag or commit of a model on the hub. The default is `main`.
     pub revision: Option<String>,
     /// Whether a model on the hub is taken from the caches only.
@@ -52,6 +54,7 @@ impl Default for LoadOptions {
             max_memory: None,
             max_buffer: None,
             attention: None,
+            budget: None,
             revision: None,
             offline: false,
         }
@@ -87,7 +90,7 @@ impl VisionEncoder {
             false => hub_dir(source, options)?,
         };
         let config = VisionConfig::from_file(dir.join("config.json"))?;
-        let processor = Processor::from_dir(&dir)?;
+        let processor = options.limited(Processor::from_dir(&dir)?)?;
         processor.check(&config)?;
         let checkpoint = Checkpoint::open(dir)?;
         let load = |device: &Device, loader| Ok(checkpoint.load(&config, device, loader)?.0);
@@ -100,7 +103,7 @@ impl VisionEncoder {
     /// As [`VisionEncoder::load`], for the device and the memory.
     pub fn random(preset: Preset, seed: u64, options: &LoadOptions) -> Result<Self, Error> {
         let config = preset.vision();
-        let processor = Processor::from_preset(preset);
+        let processor = options.limited(Processor::from_preset(preset))?;
         let load =
             |device: &Device, loader| Ok(glm4v_weights::random(&config, seed, device, loader)?);
         Self::build(&config, processor, options, load)
@@ -133,6 +136,13 @@ impl VisionEncoder {
 }
 
 impl LoadOptions {
+    fn limited(&self, processor: Processor) -> Result<Processor, Error> {
+        match self.budget {
+            None => Ok(processor),
+            Some(budget) => Ok(processor.with_budget(budget)?),
+        }
+    }
+
     /// Opens a device, and checks that it computes in this type and that the weights fit.
     fn open(&self, info: &DeviceInfo, config: &VisionConfig) -> Result<(Device, Target), Error> {
         let device = info.open()?;

@@ -47,7 +47,7 @@ pub struct InputInfo {
     pub open_bytes: u64,
     /// Bytes while it is decoded, beside its patch rows and its file.
     pub decode_bytes: u64,
-    /// What makes the result doubtful.
+    /// What makes the result doubtful. Frames of a video that cannot be decoded are known after it is read.
     pub warnings: Vec<String>,
 }
 
@@ -123,13 +123,15 @@ impl Inputs {
         });
         let inputs: Vec<Result<InputInfo, InputError>> = inputs.collect();
         let (patches, errors) = self.processor.read_batch(&probed);
-        let mut errors = errors.into_iter();
+        let mut read = probed.iter().zip(errors);
         let inputs = inputs.into_iter().map(|input| {
             let info = input?;
-            match errors.next().flatten() {
-                Some(error) => Err(InputError::new(info.index, info.name, error)),
-                None => Ok(info),
+            let (probed, error) = read.next().expect("each open input is read");
+            if let Some(error) = error {
+                return Err(InputError::new(info.index, info.name, error));
             }
+            let warnings = probed.source.warnings();
+            Ok(InputInfo { warnings, ..info })
         });
         let inputs: Vec<_> = inputs.collect();
         (!inputs.is_empty()).then_some(ReadBatch { patches, inputs })
@@ -170,7 +172,8 @@ fn open(
     index: usize,
     name: &str,
 ) -> Result<Open, PreprocessError> {
-    let probed = processor.probe(source.open(options)?)?;
+    let budget = source.budget();
+    let probed = processor.probe_within(source.open(options)?, budget)?;
     let open_bytes = probed.source.stored_bytes();
     let info = InputInfo {
         index,
@@ -182,7 +185,7 @@ fn open(
         tokens: probed.grid.num_tokens(processor.config().merge_size),
         open_bytes,
         decode_bytes: probed.decode_bytes.saturating_sub(open_bytes),
-        warnings: probed.source.warnings().to_vec(),
+        warnings: probed.source.warnings(),
     };
     Ok((info, probed))
 }
@@ -192,7 +195,7 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use burn::tensor::FloatDType;
-    use glm4v_config::Preset;
+    use glm4v_config::{Preset, SizeBudget};
     use image::DynamicImage;
 
     use super::*;
@@ -286,6 +289,27 @@ mod tests {
         let grids = [GridThw::new(1, 8, 10), GridThw::new(1, 8, 8)];
         assert_eq!(batch.patches.grids(), grids);
         assert!(inputs.next_batch().is_none());
+    }
+
+    #[test]
+    fn an_input_can_have_its_own_limits() {
+        let image = || InputSource::from(DynamicImage::new_rgb8(280, 280));
+        let at_most = |max| {
+            image().within(SizeBudget::Tokens {
+                min: None,
+                max: Some(max),
+            })
+        };
+        let sources = [image(), at_most(25), at_most(0)];
+        let processor = Arc::new(Processor::from_preset(Preset::Tiny));
+        let mut inputs = Inputs::new(sources, processor, ReadOptions::default(), limits());
+        let sizes: Vec<_> = inputs.look_ahead().map(tokens).collect();
+        assert_eq!(sizes, [Some(100), Some(25), None]);
+        let batch = inputs.next_batch().unwrap();
+        let grids = [GridThw::new(1, 20, 20), GridThw::new(1, 10, 10)];
+        assert_eq!(batch.patches.grids(), grids);
+        let error = batch.inputs[2].as_ref().unwrap_err().to_string();
+        assert!(error.starts_with("image 2: field `size"), "{error}");
     }
 
     #[test]

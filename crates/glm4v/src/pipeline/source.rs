@@ -2,6 +2,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use glm4v_config::SizeBudget;
 use glm4v_preprocess::{PreprocessError, ReadOptions, Source, VideoMetadata};
 use image::{DynamicImage, RgbImage};
 
@@ -40,9 +41,30 @@ pub enum InputSource {
         /// How they were recorded.
         metadata: VideoMetadata,
     },
+    /// A source with its own limits of the size.
+    Within {
+        /// The source.
+        source: Box<InputSource>,
+        /// The limits, in place of those of the processor.
+        budget: SizeBudget,
+    },
 }
 
 impl InputSource {
+    /// This source with other limits of the size than those of the processor.
+    ///
+    /// ```
+    /// use glm4v::InputSource;
+    /// use glm4v::config::SizeBudget;
+    ///
+    /// let thumbnail = InputSource::from("cat.jpg").within(SizeBudget::Tokens { min: None, max: Some(64) });
+    /// ```
+    #[must_use]
+    pub fn within(self, budget: SizeBudget) -> Self {
+        let source = Box::new(self);
+        Self::Within { source, budget }
+    }
+
     /// The name in messages. Sources in memory are numbered from 0.
     pub(crate) fn name(&self, index: usize) -> String {
         match self {
@@ -50,6 +72,15 @@ impl InputSource {
             Self::Bytes { name, .. } => name.clone(),
             Self::Image(_) => format!("image {index}"),
             Self::Frames { .. } => format!("video {index}"),
+            Self::Within { source, .. } => source.name(index),
+        }
+    }
+
+    /// The limits of the size, if they are not those of the processor.
+    pub(crate) fn budget(&self) -> Option<SizeBudget> {
+        match self {
+            Self::Within { budget, .. } => Some(*budget),
+            Self::Path(_) | Self::Bytes { .. } | Self::Image(_) | Self::Frames { .. } => None,
         }
     }
 
@@ -59,6 +90,7 @@ impl InputSource {
             Self::Bytes { name, bytes } => Source::from_bytes(&name, bytes, options),
             Self::Image(image) => Ok(Source::from_image(image)),
             Self::Frames { frames, metadata } => Source::from_frames(frames, metadata),
+            Self::Within { source, .. } => source.open(options),
         }
     }
 }

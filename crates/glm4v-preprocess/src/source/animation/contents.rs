@@ -26,7 +26,7 @@ impl AnimatedFormat {
             ImageCodec::Gif => Some(Self::Gif),
             ImageCodec::Png => Some(Self::Png),
             ImageCodec::WebP => Some(Self::WebP),
-            ImageCodec::Bmp | ImageCodec::Jpeg | ImageCodec::Tiff => None,
+            ImageCodec::Avif | ImageCodec::Bmp | ImageCodec::Jpeg | ImageCodec::Tiff => None,
         }
     }
 

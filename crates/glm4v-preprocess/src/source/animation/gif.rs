@@ -1,4 +1,4 @@
-use gif::{Decoder, DisposalMethod};
+use gif::DisposalMethod;
 use image::{Rgba, RgbaImage};
 
 use super::bytes::Bytes;
@@ -6,7 +6,7 @@ use super::canvas::{Area, Canvas, Composite};
 use super::contents::{AnimatedFormat, Contents};
 use crate::PreprocessError;
 use crate::codec::DecodeLimits;
-use crate::codec::gif::{failed, next_frame, reader};
+use crate::codec::gif::{GifReader, failed, next_frame, reader};
 
 const EXTENSION: u8 = 0x21;
 const FRAME: u8 = 0x2c;
@@ -85,7 +85,7 @@ fn palette_bytes(flags: u8) -> usize {
 
 /// The frames of a GIF, composited.
 pub(super) struct GifFrames<'a> {
-    reader: Decoder<&'a [u8]>,
+    reader: GifReader<'a>,
     max_pixels: u64,
     canvas: Canvas,
     /// How to remove the shown frame before the next one.

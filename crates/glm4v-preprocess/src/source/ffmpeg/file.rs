@@ -1,9 +1,11 @@
 use std::ffi::OsString;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::packets::Packets;
 use super::probe::{Rotation, Stream};
-use super::program::{Input, Running};
+use super::program::Input;
 use crate::{PreprocessError, ReadOptions, VideoMetadata};
 
 /// One stream of a video file.
@@ -15,38 +17,40 @@ pub(crate) struct VideoFile {
     /// (width, height) before rotation.
     pub(super) coded: (u32, u32),
     pub(super) rotation: Rotation,
+    /// The times of the packets, in order; `None` where the order of decoding is all that is known.
+    times: Option<Vec<i64>>,
+    /// Times for which a seek finds a later key frame.
+    early_seeks: Option<Range<i64>>,
+    /// What was found while frames were read.
+    warning: Mutex<Option<String>>,
 }
 
 impl VideoFile {
-    /// The file, its metadata, and warnings.
+    /// The file, its metadata, and a warning.
     pub(crate) fn open(
         path: &Path,
         demuxer: &'static str,
         options: &ReadOptions,
-    ) -> Result<(Self, VideoMetadata, Vec<String>), PreprocessError> {
+    ) -> Result<(Self, VideoMetadata, Option<String>), PreprocessError> {
         let input = Input::new(path, demuxer);
         let stream = Stream::find(&options.ffprobe, &input)?;
         let size @ (width, height) = stream.size();
         let bytes = 3 * u64::from(width) * u64::from(height);
         options.decode.limits.check_size(size, bytes)?;
         let packets = Packets::scan(&options.ffprobe, &input, &stream)?;
+        let metadata = packets.metadata(&stream);
+        let warning = packets.warning(&stream);
         let file = Self {
             input,
             ffmpeg: options.ffmpeg.clone(),
             stream: stream.index,
             coded: size,
             rotation: stream.rotation(),
+            early_seeks: packets.early_seeks(),
+            times: packets.into_times(),
+            warning: Mutex::new(None),
         };
-        let mut metadata = packets.metadata(&stream);
-        let mut warnings = Vec::new();
-        if let Some(doubt) = packets.doubt(&stream) {
-            metadata.num_frames = file.count_frames()?;
-            warnings.push(format!(
-                "{doubt}; {} frames can be read",
-                metadata.num_frames
-            ));
-        }
-        Ok((file, metadata, warnings))
+        Ok((file, metadata, warning))
     }
 
     /// (width, height) after rotation.
@@ -54,36 +58,57 @@ impl VideoFile {
         self.rotation.rotated(self.coded)
     }
 
+    /// The times of the packets, in order; `None` where the order of decoding is all that is known.
+    pub(super) fn times(&self) -> Option<&[i64]> {
+        self.times.as_deref()
+    }
+
+    /// The packet that torchcodec takes for packet `index` after a seek. It takes a later one in some files with an edit
+    /// list.
+    pub(super) fn sought(&self, index: usize) -> usize {
+        match (&self.times, &self.early_seeks) {
+            (Some(times), Some(early)) if early.contains(&times[index]) => {
+                times.partition_point(|time| *time < early.end)
+            }
+            _ => index,
+        }
+    }
+
+    /// Records that `replaced` of `requested` frames are missing or damaged.
+    pub(super) fn set_replaced(&self, replaced: usize, requested: usize) {
+        let warning = format!(
+            "{replaced} of {requested} sampled frames are missing or damaged in the file: the last frame before each \
+             stands in for it"
+        );
+        *self.lock_warning() = (replaced > 0).then_some(warning);
+    }
+
+    /// The warning of the frames that were read last.
+    pub(crate) fn warning(&self) -> Option<String> {
+        self.lock_warning().clone()
+    }
+
+    fn lock_warning(&self) -> MutexGuard<'_, Option<String>> {
+        self.warning.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn stored_bytes(&self) -> u64 {
+        let times = self.times.as_ref();
+        times.map_or(0, |times| size_of_val(times.as_slice()) as u64)
+    }
+
     /// Arguments that decode every displayed frame of the stream, once and in order.
     ///
-    /// Rotation is done here, because ffmpeg also mirrors and rotates by odd angles. Filters are not restarted where the
-    /// size changes, because they would count from 0 again.
+    /// Times stay those of the packets. Rotation is done here, because ffmpeg also mirrors and rotates by odd angles.
+    /// Filters are not restarted where the size changes, because they would count from 0 again.
     pub(super) fn decode_args(&self) -> Vec<OsString> {
         let mut args: Vec<OsString> = ["-nostdin", "-v", "error", "-noautorotate"]
             .map(Into::into)
             .into();
-        args.extend(["-reinit_filter", "0"].map(Into::into));
+        args.extend(["-copyts", "-reinit_filter", "0"].map(Into::into));
         args.extend(self.input.args());
         let stream = format!("0:{}", self.stream);
         args.extend(["-map", &stream, "-fps_mode", "passthrough"].map(Into::into));
         args
-    }
-
-    /// Counts the frames. All frames are decoded, but not converted.
-    fn count_frames(&self) -> Result<usize, PreprocessError> {
-        let mut args = self.decode_args();
-        args.extend(["-c:v", "wrapped_avframe", "-f", "null"].map(Into::into));
-        args.extend(["-nostats", "-progress", "pipe:1", "-"].map(Into::into));
-        let mut running = Running::start(&self.ffmpeg, &args)?;
-        let mut count = 0;
-        running.lines(|line| {
-            if let Some(frames) = line.strip_prefix("frame=") {
-                count = frames.trim().parse().unwrap_or(count);
-            }
-        })?;
-        match (count, running.finish()) {
-            (0, Err(error)) => Err(error),
-            _ => Ok(count),
-        }
     }
 }

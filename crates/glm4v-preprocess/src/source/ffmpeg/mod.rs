@@ -2,10 +2,13 @@
 
 mod file;
 mod frames;
+mod listing;
 mod packets;
 mod probe;
 mod program;
 mod select;
+mod shown;
+mod times;
 
 pub(crate) use file::VideoFile;
 pub(crate) use frames::VideoReader;

@@ -1,19 +1,27 @@
+use std::ops::Range;
 use std::path::Path;
+use std::sync::mpsc;
 
 use super::probe::Stream;
 use super::program::{Input, Running};
 use crate::{PreprocessError, VideoMetadata};
 
-/// The packets of a stream, one a frame, none of them decoded.
+/// The time of a packet that has none. It is the first of all times, as in torchcodec.
+pub(super) const NO_TIME: i64 = i64::MIN;
+
+/// The packets of a stream, none of them decoded. torchcodec counts each as a frame.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Packets {
-    shown: usize,
     /// Hidden by an edit list.
     discarded: usize,
     /// In the stream's unit of time.
     begin: Option<i64>,
     end: Option<i64>,
-    starts_inside: bool,
+    /// The presentation time of each packet, or else its decoding time, as in torchcodec.
+    times: Vec<i64>,
+    /// The decoding time of the first packet, and both times of the first key frame.
+    first_dts: Option<i64>,
+    key: Option<(i64, i64)>,
     complaint: Option<String>,
 }
 
@@ -37,10 +45,18 @@ impl Packets {
         .into();
         args.extend(["-of", "compact"].map(Into::into));
         args.extend(input.args());
-        let mut running = Running::start(ffprobe, &args)?;
+        let demuxer = input.demuxer;
+        let (sender, complaints) = mpsc::channel();
+        let mut running = Running::watch(ffprobe, &args, move |line| {
+            if let Some(complaint) = complaint(line, demuxer) {
+                // The receiver waits for the end of the program.
+                let _ = sender.send(complaint.to_owned());
+            }
+        })?;
         let mut packets = Self::default();
         running.lines(|line| packets.add(line))?;
-        packets.complaint = running.finish()?;
+        running.finish()?;
+        packets.complaint = complaints.into_iter().last();
         Ok(packets)
     }
 
@@ -55,17 +71,20 @@ impl Packets {
                 .find(|(key, _)| *key == name)
                 .map_or("", |(_, value)| value)
         };
-        let flags = field("flags");
-        if self.shown + self.discarded == 0 {
-            self.starts_inside = !flags.contains('K');
-        }
-        if flags.contains('D') {
+        if field("flags").contains('D') {
             self.discarded += 1;
             return;
         }
-        self.shown += 1;
         let time = |name| field(name).parse::<i64>().ok();
-        if let Some(begin) = time("pts").or_else(|| time("dts")) {
+        let begin = time("pts").or_else(|| time("dts"));
+        self.times.push(begin.unwrap_or(NO_TIME));
+        if self.times.len() == 1 {
+            self.first_dts = time("dts");
+        }
+        if self.key.is_none() && field("flags").contains('K') {
+            self.key = time("pts").zip(time("dts"));
+        }
+        if let Some(begin) = begin {
             let end = begin.saturating_add(time("duration").unwrap_or(0));
             self.begin = Some(self.begin.map_or(begin, |earliest| earliest.min(begin)));
             self.end = Some(self.end.map_or(end, |latest| latest.max(end)));
@@ -83,28 +102,53 @@ impl Packets {
             .map(|(begin, end)| end - begin);
         let rate = duration.filter(|&seconds| seconds != 0.0);
         VideoMetadata {
-            num_frames: self.shown,
+            num_frames: self.times.len(),
             fps: rate
-                .map(|seconds| self.shown as f64 / seconds)
+                .map(|seconds| self.times.len() as f64 / seconds)
                 .or(stream.frame_rate()),
             duration,
             frame_times: None,
         }
     }
 
-    /// Why there may be fewer frames than packets.
-    pub(crate) fn doubt(&self, stream: &Stream) -> Option<String> {
-        let there = self.shown + self.discarded;
+    /// What is wrong with a file that was cut off.
+    pub(crate) fn warning(&self, stream: &Stream) -> Option<String> {
+        let there = self.times.len() + self.discarded;
         let short = stream.claimed_frames().filter(|&claimed| claimed > there);
         if let Some(claimed) = short {
-            return Some(format!("the header claims {claimed} frames"));
+            return Some(format!(
+                "the header claims {claimed} frames; the file has {there}"
+            ));
         }
-        if let Some(complaint) = &self.complaint {
-            return Some(format!("the file is damaged or cut off ({complaint})"));
-        }
-        let inside = "the file starts inside a group of pictures";
-        (self.shown > 0 && self.starts_inside).then(|| inside.into())
+        let complaint = self.complaint.as_ref()?;
+        Some(format!(
+            "the file is damaged or cut off ({complaint}); it has {there} frames"
+        ))
     }
+
+    /// The times for which ffmpeg's seek in an MP4 finds the first key frame, though it is shown later. The index of the
+    /// file begins with the first packet that an edit list does not hide.
+    pub(crate) fn early_seeks(&self) -> Option<Range<i64>> {
+        let (pts, dts) = self.key?;
+        let found = dts.saturating_sub(self.first_dts?);
+        (self.discarded > 0 && found < pts).then_some(found..pts)
+    }
+
+    /// The times in order. `None` where no packet has a time.
+    pub(crate) fn into_times(mut self) -> Option<Vec<i64>> {
+        self.times.sort_unstable();
+        self.begin.is_some().then_some(self.times)
+    }
+}
+
+/// What the demuxer says in a line of messages. Decoders complain too, but they run again when frames are read.
+fn complaint<'a>(line: &'a str, demuxer: &str) -> Option<&'a str> {
+    let (module, words) = line.strip_prefix('[')?.split_once("] ")?;
+    let names = module.split(' ').next()?;
+    names
+        .split(',')
+        .any(|name| name == demuxer)
+        .then_some(words)
 }
 
 #[cfg(test)]
@@ -139,7 +183,36 @@ mod tests {
             (3, Some(0.2 - 0.04))
         );
         assert_eq!(metadata.fps, Some(3.0 / (0.2 - 0.04)));
-        assert_eq!(packets.doubt(&stream()), None);
+        assert_eq!(packets.warning(&stream()), None);
+        assert_eq!(packets.into_times(), Some(vec![4, 12, 16]));
+    }
+
+    #[test]
+    fn times_are_in_display_order() {
+        let times = |lines: &[&str]| packets(lines).into_times();
+        let found = times(&[
+            "pts=4|dts=-4|flags=K_",
+            "pts=16|dts=0|flags=__",
+            "pts=-4|dts=2|flags=KD",
+            "pts=N/A|dts=N/A|flags=__",
+            "pts=8|dts=4|flags=__",
+        ]);
+        assert_eq!(found, Some(vec![NO_TIME, 4, 8, 16]));
+        assert_eq!(times(&["pts=N/A|dts=N/A|flags=K_"]), None);
+    }
+
+    #[test]
+    fn a_seek_can_find_a_key_frame_too_early() {
+        let lines = [
+            "pts=-40|dts=-40|flags=KD",
+            "pts=20|dts=-10|flags=__",
+            "pts=0|dts=0|flags=__",
+            "pts=80|dts=50|flags=K_",
+            "pts=60|dts=60|flags=__",
+        ];
+        assert_eq!(packets(&lines).early_seeks(), Some(60..80));
+        // Nothing is hidden.
+        assert_eq!(packets(&lines[1..]).early_seeks(), None);
     }
 
     #[test]
@@ -151,15 +224,24 @@ mod tests {
     }
 
     #[test]
-    fn doubts_name_their_reason() {
-        let doubt = |packets: Packets| packets.doubt(&stream()).unwrap();
-        assert!(doubt(packets(&["pts=0|flags=K_"])).contains("claims 4 frames"));
-        assert!(doubt(packets(&["pts=0|flags=__"; 4])).contains("starts inside"));
+    fn only_the_demuxer_complains_about_the_file() {
+        let line = "[matroska,webm @ 0x55d0] File ended prematurely";
+        assert_eq!(complaint(line, "matroska"), Some("File ended prematurely"));
+        assert_eq!(complaint("[mpeg2video @ 0x1] ac-tex damaged", "mpeg"), None);
+        assert_eq!(complaint("mpeg: damaged", "mpeg"), None);
+    }
+
+    #[test]
+    fn warnings_name_their_reason() {
+        let warning = |packets: Packets| packets.warning(&stream());
+        let short = warning(packets(&["pts=0|flags=K_"])).unwrap();
+        assert!(short.contains("claims 4 frames; the file has 1"));
         let complaint = Some("partial file".into());
         let damaged = Packets {
             complaint,
             ..packets(&["pts=0|flags=K_"; 4])
         };
-        assert!(doubt(damaged).contains("(partial file)"));
+        assert!(warning(damaged).unwrap().contains("(partial file)"));
+        assert_eq!(warning(packets(&["pts=0|flags=__"; 4])), None);
     }
 }

@@ -1,5 +1,6 @@
 use std::cmp::Reverse;
 use std::path::Path;
+use std::sync::mpsc;
 
 use image::{RgbImage, imageops};
 use serde::Deserialize;
@@ -13,6 +14,7 @@ use crate::PreprocessError;
 pub(crate) struct Stream {
     pub(crate) index: usize,
     codec_type: String,
+    codec_name: Option<String>,
     width: u32,
     height: u32,
     time_base: String,
@@ -21,6 +23,9 @@ pub(crate) struct Stream {
     bit_rate: Option<String>,
     disposition: Disposition,
     side_data_list: Vec<SideData>,
+    /// Packets of the stream that ffprobe read to find out about the streams. It is 0 where only one stream is a video.
+    #[serde(skip)]
+    probed_packets: usize,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -38,12 +43,15 @@ struct SideData {
     rotation: Option<f64>,
 }
 
-const ENTRIES: &str = "stream=index,codec_type,width,height,time_base,r_frame_rate,nb_frames,bit_rate\
+const ENTRIES: &str = "stream=index,codec_type,codec_name,width,height,time_base,r_frame_rate,nb_frames,bit_rate\
 :stream_disposition=default,hearing_impaired,visual_impaired,attached_pic:stream_side_data=rotation";
 
+/// With this many packets, a stream counts as a video for ffmpeg, and not as an image.
+const ENOUGH_PACKETS: usize = 5;
+
 impl Stream {
-    /// The stream that `av_find_best_stream` takes, without its penalty for streams of fewer than five frames. ffmpeg
-    /// counts the cover image of an album as a video stream; it is ignored here.
+    /// The stream that `av_find_best_stream` takes. ffmpeg counts the cover image of an album as a video stream; it is
+    /// ignored here.
     pub(crate) fn find(ffprobe: &Path, input: &Input) -> Result<Self, PreprocessError> {
         let streams = all(ffprobe, input)?;
         let found: Vec<&str> = streams.iter().map(Self::kind).collect();
@@ -54,24 +62,37 @@ impl Stream {
         let videos = streams
             .into_iter()
             .filter(|stream| stream.kind() == "video");
+        let mut videos: Vec<Self> = videos.collect();
+        if videos.len() > 1 {
+            count_probed_packets(ffprobe, input, &mut videos)?;
+        }
         // The first of equals.
-        videos
-            .min_by_key(|stream| Reverse(stream.rank()))
-            .ok_or(PreprocessError::NoVideo { found })
+        let best = videos
+            .into_iter()
+            .min_by_key(|stream| Reverse(stream.rank()));
+        best.ok_or(PreprocessError::NoVideo { found })
     }
 
     fn kind(&self) -> &str {
-        match (self.codec_type.as_str(), self.disposition.attached_pic) {
-            ("video", 1) => "a cover image",
+        match (self.codec_type.as_str(), &self.codec_name) {
+            ("video", None) => "video of an unknown codec",
+            ("video", Some(_)) if self.disposition.attached_pic == 1 => "a cover image",
             (kind, _) => kind,
         }
     }
 
-    fn rank(&self) -> (u8, u64) {
+    /// What ffmpeg compares, in its order: a thumbnail has fewer packets than a video, whatever its bit rate.
+    fn rank(&self) -> (u8, usize, u64, usize) {
         let whole = self.disposition.hearing_impaired + self.disposition.visual_impaired == 0;
-        let rate = self.bit_rate.as_deref().and_then(|rate| rate.parse().ok());
         let disposed = u8::from(whole) + self.disposition.default;
-        (disposed, rate.unwrap_or(0))
+        let rate = self.bit_rate.as_deref().and_then(|rate| rate.parse().ok());
+        let packets = self.probed_packets;
+        (
+            disposed,
+            packets.min(ENOUGH_PACKETS),
+            rate.unwrap_or(0),
+            packets,
+        )
     }
 
     /// (width, height) as coded.
@@ -121,6 +142,41 @@ fn all(ffprobe: &Path, input: &Input) -> Result<Vec<Stream>, PreprocessError> {
             message: format!("its report is invalid: {error}"),
         })?;
     Ok(report.streams)
+}
+
+/// ffprobe prints the numbers of packets only among its messages.
+fn count_probed_packets(
+    ffprobe: &Path,
+    input: &Input,
+    streams: &mut [Stream],
+) -> Result<(), PreprocessError> {
+    let mut args: Vec<_> = ["-v", "debug"].map(Into::into).into();
+    args.extend(input.args());
+    let (sender, counts) = mpsc::channel();
+    let running = Running::watch(ffprobe, &args, move |line| {
+        if let Some(count) = probed_packets(line) {
+            // The receiver waits for the end of the program.
+            let _ = sender.send(count);
+        }
+    })?;
+    running.finish()?;
+    for (index, count) in counts {
+        let stream = streams.iter_mut().find(|stream| stream.index == index);
+        if let Some(stream) = stream {
+            stream.probed_packets = count;
+        }
+    }
+    Ok(())
+}
+
+/// The index of a stream and its number of packets, from the message that describes the stream.
+fn probed_packets(line: &str) -> Option<(usize, usize)> {
+    let stream = line.trim_start().strip_prefix("Stream #0:")?;
+    let (stream, _) = stream.split_once(": ")?;
+    let (stream, _time_base) = stream.rsplit_once(", ")?;
+    let (stream, count) = stream.rsplit_once(", ")?;
+    let index = stream.split(|char: char| !char.is_ascii_digit()).next()?;
+    Some((index.parse().ok()?, count.parse().ok()?))
 }
 
 fn fraction(text: &str) -> Option<(f64, f64)> {
@@ -204,16 +260,34 @@ mod tests {
     }
 
     #[test]
-    fn default_streams_go_before_bit_rates() {
-        let stream = |default, rate: Option<&str>| Stream {
+    fn streams_are_compared_as_ffmpeg_compares_them() {
+        let stream = |default, packets, rate: Option<&str>| Stream {
             disposition: Disposition {
                 default,
                 ..Disposition::default()
             },
             bit_rate: rate.map(Into::into),
+            probed_packets: packets,
             ..Stream::default()
         };
-        assert!(stream(1, None).rank() > stream(0, Some("9")).rank());
-        assert!(stream(1, Some("10")).rank() > stream(1, Some("9")).rank());
+        let ordered = [
+            stream(0, 9, Some("9")),
+            stream(1, 1, Some("9")),
+            stream(1, 5, None),
+            stream(1, 6, None),
+            stream(1, 5, Some("8")),
+            stream(1, 7, Some("10")),
+        ];
+        assert!(ordered.is_sorted_by(|worse, better| worse.rank() < better.rank()));
+    }
+
+    #[test]
+    fn packets_are_counted_by_streams() {
+        let line = "  Stream #0:1[0x2](und), 15, 1/12800: Video: h264 (High) (avc1), 62x98, 25 fps";
+        assert_eq!(probed_packets(line), Some((1, 15)));
+        let line = "  Stream #0:12, 0, 1/1000: Audio: aac (LC), 44100 Hz, stereo, fltp";
+        assert_eq!(probed_packets(line), Some((12, 0)));
+        assert_eq!(probed_packets("  Stream #0:1(und): Video: h264"), None);
+        assert_eq!(probed_packets("    Side data:"), None);
     }
 }

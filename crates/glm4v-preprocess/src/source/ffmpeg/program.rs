@@ -4,11 +4,12 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, ChildStdout, Command, Stdio};
 use std::thread::JoinHandle;
 
+use super::times::Report;
 use crate::PreprocessError;
 use crate::file::io_error;
 
-/// Bytes at the end of stderr that are kept.
-const STDERR_BYTES: usize = 4096;
+/// Most bytes of a line on stderr. A longer line counts as several.
+const LINE_BYTES: u64 = 4096;
 /// Lines at the end that give no reason.
 const EMPTY_LINES: [&str; 2] = ["Conversion failed!", "    Last message repeated"];
 
@@ -16,7 +17,7 @@ const EMPTY_LINES: [&str; 2] = ["Conversion failed!", "    Last message repeated
 #[derive(Debug)]
 pub(crate) struct Input {
     file: OsString,
-    demuxer: &'static str,
+    pub(super) demuxer: &'static str,
 }
 
 impl Input {
@@ -48,6 +49,15 @@ pub(crate) struct Running {
 
 impl Running {
     pub(crate) fn start(program: &Path, args: &[OsString]) -> Result<Self, PreprocessError> {
+        Self::watch(program, args, |_| ())
+    }
+
+    /// Starts the program. A thread calls `see` with each line on stderr.
+    pub(crate) fn watch(
+        program: &Path,
+        args: &[OsString],
+        see: impl FnMut(&str) + Send + 'static,
+    ) -> Result<Self, PreprocessError> {
         let child = Command::new(program)
             .args(args)
             .stdin(Stdio::null())
@@ -67,7 +77,7 @@ impl Running {
             child,
             stdout: BufReader::new(stdout),
             // A thread reads stderr, so that neither pipe waits for the other.
-            stderr: Some(std::thread::spawn(|| last_line(stderr))),
+            stderr: Some(std::thread::spawn(|| last_message(stderr, see))),
         })
     }
 
@@ -132,21 +142,30 @@ impl Drop for Running {
 }
 
 /// The last line with a reason, without the name and address of ffmpeg's module.
-fn last_line(mut stderr: ChildStderr) -> String {
-    let (mut tail, mut buffer) = (Vec::new(), [0; STDERR_BYTES]);
-    while let Ok(read @ 1..) = stderr.read(&mut buffer) {
-        tail.extend(&buffer[..read]);
-        let surplus = tail.len().saturating_sub(STDERR_BYTES);
-        tail.drain(..surplus);
+fn last_message(stderr: ChildStderr, mut see: impl FnMut(&str)) -> String {
+    let (mut stderr, mut bytes) = (BufReader::new(stderr), Vec::new());
+    let mut message = String::new();
+    while let Ok(1..) = (&mut stderr).take(LINE_BYTES).read_until(b'\n', &mut bytes) {
+        let line = String::from_utf8_lossy(&bytes);
+        let line = line.trim_end();
+        see(line);
+        if has_reason(line) {
+            message.clear();
+            message.push_str(without_module(line));
+        }
+        bytes.clear();
     }
-    let text = String::from_utf8_lossy(&tail);
-    let has_reason = |line: &&str| {
-        let empty = EMPTY_LINES.iter().any(|words| line.starts_with(words));
-        !line.trim().is_empty() && !empty
-    };
-    let line = text.lines().rev().find(has_reason).unwrap_or_default();
+    message
+}
+
+fn has_reason(line: &str) -> bool {
+    let is_empty = EMPTY_LINES.iter().any(|words| line.starts_with(words));
+    !line.is_empty() && !is_empty && Report::parse(line).is_none()
+}
+
+fn without_module(line: &str) -> &str {
     let bare = line
         .strip_prefix('[')
         .and_then(|rest| rest.split_once("] "));
-    bare.map_or(line, |(_, words)| words).trim().to_owned()
+    bare.map_or(line, |(_, words)| words).trim()
 }

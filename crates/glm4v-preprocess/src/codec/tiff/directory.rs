@@ -1,0 +1,239 @@
+//! The first directory of a TIFF file. EXIF metadata has the same layout.
+
+use std::collections::BTreeMap;
+
+use super::order::ByteOrder;
+
+/// The entries of a directory. Values are read when they are asked for.
+#[derive(Debug)]
+pub(in crate::codec) struct Directory<'a> {
+    pub(super) order: ByteOrder,
+    /// By tag. The first of several entries with one tag counts, as in Pillow.
+    entries: BTreeMap<u16, Entry<'a>>,
+}
+
+#[derive(Debug)]
+struct Entry<'a> {
+    kind: Kind,
+    /// Bytes of one value.
+    size: usize,
+    /// The bytes of all values, at least one.
+    data: &'a [u8],
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// Bytes and text: no numbers for Pillow.
+    Bytes,
+    Unsigned,
+    Signed,
+    Float,
+    UnsignedRatio,
+    SignedRatio,
+}
+
+impl Kind {
+    /// The kind and the size of a value, by the number that the file has for it. Pillow ignores other types.
+    const fn of(number: u64) -> Option<(Self, usize)> {
+        Some(match number {
+            1 | 2 | 7 => (Self::Bytes, 1),
+            3 => (Self::Unsigned, 2),
+            4 | 13 => (Self::Unsigned, 4),
+            5 => (Self::UnsignedRatio, 8),
+            6 => (Self::Signed, 1),
+            8 => (Self::Signed, 2),
+            9 => (Self::Signed, 4),
+            10 => (Self::SignedRatio, 8),
+            11 => (Self::Float, 4),
+            12 => (Self::Float, 8),
+            16 => (Self::Unsigned, 8),
+            _ => return None,
+        })
+    }
+}
+
+/// How many bytes the numbers of a directory have.
+#[derive(Clone, Copy)]
+struct Widths {
+    /// The number of entries.
+    entries: usize,
+    /// A number of values, and the offset of a value.
+    value: usize,
+}
+
+const CLASSIC: Widths = Widths {
+    entries: 2,
+    value: 4,
+};
+const BIG: Widths = Widths {
+    entries: 8,
+    value: 8,
+};
+
+impl<'a> Directory<'a> {
+    /// `None` for bytes without a directory. The first entry whose values lie beyond the end of the bytes ends it, as in
+    /// Pillow.
+    pub(in crate::codec) fn read(bytes: &'a [u8]) -> Option<Self> {
+        let order = ByteOrder::of(bytes)?;
+        let (widths, start) = match order.unsigned(bytes.get(2..4)?) {
+            42 => (CLASSIC, bytes.get(4..8)?),
+            43 => (BIG, bytes.get(8..16)?),
+            _ => return None,
+        };
+        let start = usize::try_from(order.unsigned(start)).ok()?;
+        let (count, table) = bytes.get(start..)?.split_at_checked(widths.entries)?;
+        let count = usize::try_from(order.unsigned(count)).ok()?;
+        let mut entries = BTreeMap::new();
+        for entry in table.chunks_exact(4 + 2 * widths.value).take(count) {
+            let (tag, rest) = entry.split_at(2);
+            let (kind, rest) = rest.split_at(2);
+            let (count, place) = rest.split_at(widths.value);
+            let Some((kind, size)) = Kind::of(order.unsigned(kind)) else {
+                continue;
+            };
+            let Some(data) = values(bytes, order, order.unsigned(count), size, place) else {
+                break;
+            };
+            if !data.is_empty() {
+                let entry = Entry { kind, size, data };
+                entries.entry(order.unsigned(tag) as u16).or_insert(entry);
+            }
+        }
+        Some(Self { order, entries })
+    }
+
+    pub(in crate::codec) fn contains(&self, tag: u16) -> bool {
+        self.entries.contains_key(&tag)
+    }
+
+    /// The first number of an entry of any numeric type.
+    pub(in crate::codec) fn number(&self, tag: u16) -> Option<f64> {
+        let Entry { kind, size, data } = self.entries.get(&tag)?;
+        let order = self.order;
+        let first = &data[..*size];
+        let (top, bottom) = first.split_at(size / 2);
+        Some(match kind {
+            Kind::Bytes => return None,
+            Kind::Unsigned => order.unsigned(first) as f64,
+            Kind::Signed => order.signed(first) as f64,
+            Kind::Float => order.float(first),
+            Kind::UnsignedRatio => order.unsigned(top) as f64 / order.unsigned(bottom) as f64,
+            Kind::SignedRatio => order.signed(top) as f64 / order.signed(bottom) as f64,
+        })
+    }
+
+    /// The bytes of all values. An absent entry has none.
+    pub(in crate::codec) fn bytes(&self, tag: u16) -> &'a [u8] {
+        self.entries.get(&tag).map_or(&[], |entry| entry.data)
+    }
+
+    /// All values of an entry of unsigned integers. Other entries have none.
+    pub(super) fn integers(&self, tag: u16) -> Vec<u64> {
+        let entry = self.entries.get(&tag);
+        let entry = entry.filter(|entry| matches!(entry.kind, Kind::Unsigned | Kind::Bytes));
+        entry.map_or_else(Vec::new, |entry| {
+            let values = entry.data.chunks_exact(entry.size);
+            values.map(|value| self.order.unsigned(value)).collect()
+        })
+    }
+
+    /// The first value of an entry of unsigned integers.
+    pub(super) fn integer(&self, tag: u16) -> Option<u64> {
+        self.integers(tag).first().copied()
+    }
+
+    /// The values of an entry of positive ratios. Other entries have none.
+    pub(super) fn ratios(&self, tag: u16) -> Vec<f32> {
+        let entry = self.entries.get(&tag);
+        let entry = entry.filter(|entry| entry.kind == Kind::UnsignedRatio);
+        entry.map_or_else(Vec::new, |entry| {
+            let values = entry.data.chunks_exact(entry.size);
+            let ratio = |value: &[u8]| {
+                let (top, bottom) = value.split_at(4);
+                self.order.unsigned(top) as f32 / self.order.unsigned(bottom) as f32
+            };
+            values.map(ratio).collect()
+        })
+    }
+}
+
+/// The bytes of `count` values: in the entry itself if they fit, or else at the offset in it.
+fn values<'a>(
+    bytes: &'a [u8],
+    order: ByteOrder,
+    count: u64,
+    size: usize,
+    place: &'a [u8],
+) -> Option<&'a [u8]> {
+    let length = usize::try_from(count).ok()?.checked_mul(size)?;
+    if length <= place.len() {
+        return Some(&place[..length]);
+    }
+    let start = usize::try_from(order.unsigned(place)).ok()?;
+    bytes.get(start..)?.get(..length)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TAG: u16 = 274;
+
+    /// A little-endian directory with one entry of 4 bytes.
+    fn one(kind: u8, count: u8, place: [u8; 4]) -> Vec<u8> {
+        let mut bytes = b"II*\0\x08\0\0\0\x01\0\x12\x01".to_vec();
+        bytes.extend([kind, 0, count, 0, 0, 0]);
+        bytes.extend(place);
+        bytes
+    }
+
+    fn number(bytes: &[u8]) -> Option<f64> {
+        Directory::read(bytes)?.number(TAG)
+    }
+
+    #[test]
+    fn every_numeric_type_is_a_number() {
+        for (kind, place, expected) in [
+            (3, [6, 0, 9, 9], 6.0),
+            (4, [6, 0, 1, 0], 65542.0),
+            (13, [6, 0, 0, 0], 6.0),
+            (6, [0xff, 0, 0, 0], -1.0),
+            (8, [0xfe, 0xff, 0, 0], -2.0),
+            (9, [6, 0, 0, 0], 6.0),
+            (11, 6.5_f32.to_le_bytes(), 6.5),
+        ] {
+            assert_eq!(number(&one(kind, 1, place)), Some(expected), "type {kind}");
+        }
+        let mut ratio = one(5, 1, [22, 0, 0, 0]);
+        ratio.extend([12, 0, 0, 0, 2, 0, 0, 0]);
+        assert_eq!(number(&ratio), Some(6.0));
+        for kind in [1, 2, 7] {
+            let bytes = one(kind, 1, [6, 0, 0, 0]);
+            assert!(Directory::read(&bytes).unwrap().contains(TAG));
+            assert_eq!(number(&bytes), None);
+        }
+    }
+
+    #[test]
+    fn big_files_and_big_endian() {
+        let mut big = b"MM\0\x2b\0\x08\0\0\0\0\0\0\0\0\0\x10".to_vec();
+        big.extend([0, 0, 0, 0, 0, 0, 0, 1, 1, 0x12, 0, 3]);
+        big.extend([0, 0, 0, 0, 0, 0, 0, 4, 0, 1, 0, 2, 0, 3, 0, 4]);
+        let directory = Directory::read(&big).unwrap();
+        assert_eq!(directory.integers(TAG), [1, 2, 3, 4]);
+        assert_eq!(directory.integer(TAG), Some(1));
+        assert!(directory.integers(TAG + 1).is_empty());
+    }
+
+    #[test]
+    fn false_counts_and_offsets_leave_entries_out() {
+        let absent = |bytes: &[u8]| !Directory::read(bytes).unwrap().contains(TAG);
+        assert!(absent(&one(3, 3, [200, 0, 0, 0])));
+        assert!(absent(&one(3, 0, [6, 0, 0, 0])));
+        assert!(absent(&one(99, 1, [6, 0, 0, 0])));
+        let whole = one(3, 1, [6, 0, 0, 0]);
+        for length in 0..whole.len() {
+            assert_eq!(number(&whole[..length]), None, "{length}");
+        }
+    }
+}

@@ -1,0 +1,276 @@
+//! How the pixels of a TIFF file are stored, from the tags of its directory.
+
+use super::color::{ColorModel, is_rgb_or_ycbcr};
+use super::compression::Compression;
+use super::directory::Directory;
+use super::order::ByteOrder;
+use super::sample::SampleType;
+use super::{failed, unsupported};
+use crate::PreprocessError;
+use crate::codec::DecodeLimits;
+
+const WIDTH: u16 = 256;
+const HEIGHT: u16 = 257;
+const BITS: u16 = 258;
+const FILL_ORDER: u16 = 266;
+const STRIP_OFFSETS: u16 = 273;
+const SAMPLES: u16 = 277;
+const ROWS_PER_STRIP: u16 = 278;
+const STRIP_BYTES: u16 = 279;
+const PLANAR: u16 = 284;
+const PREDICTOR: u16 = 317;
+const TILE_WIDTH: u16 = 322;
+const TILE_HEIGHT: u16 = 323;
+const TILE_OFFSETS: u16 = 324;
+const TILE_BYTES: u16 = 325;
+const SAMPLE_FORMAT: u16 = 339;
+
+/// Most samples of a pixel, as in Pillow.
+const MAX_SAMPLES: u64 = 6;
+const SEPARATE_PLANES: u64 = 2;
+const LOW_BIT_FIRST: u64 = 2;
+
+/// The first image of a file.
+#[derive(Debug)]
+pub(super) struct Layout {
+    pub(super) order: ByteOrder,
+    /// (width, height).
+    pub(super) size: (u32, u32),
+    /// The first tells how all are stored: Pillow reads no images of mixed types.
+    pub(super) sample: SampleType,
+    /// Samples of a pixel, with alpha and unused ones.
+    pub(super) samples: usize,
+    pub(super) color: ColorModel,
+    pub(super) compression: Compression,
+    pub(super) predictor: Predictor,
+    /// Whether the first pixel of a byte is in its lowest bit.
+    pub(super) low_bit_first: bool,
+    pub(super) chunks: Chunks,
+}
+
+/// Strips, or tiles.
+#[derive(Debug)]
+pub(super) struct Chunks {
+    /// (width, height) of each. The last strip can be lower, unlike the last tile.
+    pub(super) size: (u32, u32),
+    tiled: bool,
+    /// Chunks in a row of them.
+    pub(super) across: usize,
+    /// Chunks of one plane.
+    per_plane: usize,
+    /// 1, or the number of samples, each of which has chunks of its own.
+    pub(super) planes: usize,
+    /// Where each is in the file.
+    offsets: Vec<u64>,
+    bytes: Vec<u64>,
+}
+
+/// What was subtracted from each sample before it was compressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Predictor {
+    None,
+    /// The same sample of the pixel to the left.
+    Horizontal,
+    /// The byte to the left, in rows whose bytes are sorted by significance.
+    Float,
+}
+
+impl Layout {
+    pub(super) fn read(
+        directory: &Directory,
+        limits: &DecodeLimits,
+    ) -> Result<Self, PreprocessError> {
+        let size = (
+            side(directory, WIDTH, "width")?,
+            side(directory, HEIGHT, "height")?,
+        );
+        limits.check_size(size, area(size).saturating_mul(3))?;
+        let compression = Compression::read(directory)?;
+        let samples = samples(directory, &compression)?;
+        let sample = sample_type(directory)?;
+        let layout = Self {
+            order: directory.order,
+            size,
+            sample,
+            samples,
+            color: ColorModel::read(directory, &compression, samples, sample)?,
+            predictor: predictor(directory, &compression, sample)?,
+            low_bit_first: directory.integer(FILL_ORDER) == Some(LOW_BIT_FIRST),
+            chunks: Chunks::read(directory, size, samples)?,
+            compression,
+        };
+        compression_fits(&layout)?;
+        limits.check_size(size, layout.decoded_bytes())?;
+        // A tile can be larger than the image.
+        limits.check_size(layout.chunks.size, layout.chunk_bytes())?;
+        Ok(layout)
+    }
+
+    /// Bytes of the pixels in RGB, or as the file has them, whichever are more.
+    fn decoded_bytes(&self) -> u64 {
+        area(self.size)
+            .saturating_mul(3.max(self.samples as u64 * self.sample.bits().div_ceil(8) as u64))
+    }
+
+    /// Bytes of one chunk, uncompressed, with all planes.
+    pub(super) fn chunk_bytes(&self) -> u64 {
+        let samples = self.samples as u64 * u64::from(self.chunks.size.0);
+        let row = (samples * self.sample.bits() as u64).div_ceil(8) + self.samples as u64;
+        row.saturating_mul(self.chunks.size.1.into())
+    }
+
+    /// Samples of a pixel in one chunk.
+    pub(super) fn chunk_samples(&self) -> usize {
+        self.samples / self.chunks.planes
+    }
+}
+
+impl Chunks {
+    fn read(
+        directory: &Directory,
+        (width, height): (u32, u32),
+        samples: usize,
+    ) -> Result<Self, PreprocessError> {
+        let tiled = directory.contains(TILE_OFFSETS);
+        let (offsets, bytes) = match tiled {
+            true => (TILE_OFFSETS, TILE_BYTES),
+            false => (STRIP_OFFSETS, STRIP_BYTES),
+        };
+        let size = if tiled {
+            (
+                side(directory, TILE_WIDTH, "tile width")?,
+                side(directory, TILE_HEIGHT, "tile height")?,
+            )
+        } else {
+            let rows = directory.integer(ROWS_PER_STRIP).unwrap_or(u64::MAX);
+            (width, rows.min(height.into()) as u32)
+        };
+        if size.0 == 0 || size.1 == 0 {
+            return Err(failed("strips or tiles without pixels"));
+        }
+        let across = width.div_ceil(size.0) as usize;
+        let per_plane = across.saturating_mul(height.div_ceil(size.1) as usize);
+        let separate = directory.integer(PLANAR) == Some(SEPARATE_PLANES);
+        let chunks = Self {
+            size,
+            tiled,
+            across,
+            per_plane,
+            planes: if separate { samples } else { 1 },
+            offsets: directory.integers(offsets),
+            bytes: directory.integers(bytes),
+        };
+        if chunks.offsets.len() < chunks.per_plane.saturating_mul(chunks.planes) {
+            return Err(failed(
+                "the file has fewer strips or tiles than its size needs",
+            ));
+        }
+        Ok(chunks)
+    }
+
+    /// The left upper corner of each chunk of a plane, and its (width, height) without the part beyond the image.
+    pub(super) fn areas(
+        &self,
+        image: (u32, u32),
+    ) -> impl Iterator<Item = ((u32, u32), (u32, u32))> + use<> {
+        let (size, across) = (self.size, self.across);
+        (0..self.per_plane).map(move |index| {
+            let x = (index % across) as u32 * size.0;
+            let y = (index / across) as u32 * size.1;
+            ((x, y), (size.0.min(image.0 - x), size.1.min(image.1 - y)))
+        })
+    }
+
+    /// Rows that a chunk stores, of which `visible` are in the image.
+    pub(super) fn stored_rows(&self, visible: u32) -> u32 {
+        if self.tiled { self.size.1 } else { visible }
+    }
+
+    /// The bytes of a chunk in the file. Without a usable length they reach to the end of the file.
+    pub(super) fn data<'a>(
+        &self,
+        file: &'a [u8],
+        plane: usize,
+        index: usize,
+    ) -> Result<&'a [u8], PreprocessError> {
+        let index = plane * self.per_plane + index;
+        let start = usize::try_from(self.offsets[index]).unwrap_or(usize::MAX);
+        let data = file
+            .get(start..)
+            .ok_or_else(|| failed("a strip or tile starts behind the end of the file"))?;
+        let length = self.bytes.get(index).copied().filter(|&length| length > 0);
+        let length = length.unwrap_or(u64::MAX).min(data.len() as u64) as usize;
+        Ok(&data[..length])
+    }
+}
+
+fn area((width, height): (u32, u32)) -> u64 {
+    u64::from(width).saturating_mul(height.into())
+}
+
+fn side(directory: &Directory, tag: u16, name: &str) -> Result<u32, PreprocessError> {
+    let side = directory.integer(tag).and_then(|side| side.try_into().ok());
+    side.ok_or_else(|| failed(format!("no usable {name}")))
+}
+
+fn samples(directory: &Directory, compression: &Compression) -> Result<usize, PreprocessError> {
+    let assumed = match compression {
+        Compression::Jpeg(_) if is_rgb_or_ycbcr(directory) => 3,
+        _ => 1,
+    };
+    match directory.integer(SAMPLES).unwrap_or(assumed) {
+        samples @ 1..=MAX_SAMPLES => Ok(samples as usize),
+        samples => Err(unsupported(format!("{samples} samples a pixel"))),
+    }
+}
+
+fn sample_type(directory: &Directory) -> Result<SampleType, PreprocessError> {
+    let same = |tag, default| {
+        let values = directory.integers(tag);
+        let first = values.first().copied().unwrap_or(default);
+        if values.iter().all(|&value| value == first) {
+            return Ok(first);
+        }
+        Err(unsupported("samples of several types in one pixel".into()))
+    };
+    let (bits, format) = (same(BITS, 1)?, same(SAMPLE_FORMAT, 1)?);
+    let name = || format!("samples of {bits} bits with the format {format}");
+    SampleType::of(bits, format).ok_or_else(|| unsupported(name()))
+}
+
+fn predictor(
+    directory: &Directory,
+    compression: &Compression,
+    sample: SampleType,
+) -> Result<Predictor, PreprocessError> {
+    if !compression.has_predictor() {
+        return Ok(Predictor::None);
+    }
+    match (directory.integer(PREDICTOR).unwrap_or(1), sample.bits()) {
+        (1, _) => Ok(Predictor::None),
+        (2, 8 | 16 | 32) => Ok(Predictor::Horizontal),
+        (3, 32) if sample == SampleType::Float => Ok(Predictor::Float),
+        (predictor, bits) => Err(unsupported(format!(
+            "predictor {predictor} with samples of {bits} bits"
+        ))),
+    }
+}
+
+/// Checks what the compressions need beyond the tags that each part reads.
+fn compression_fits(layout: &Layout) -> Result<(), PreprocessError> {
+    let (sample, samples) = (layout.sample, layout.chunk_samples());
+    let problem = match layout.compression {
+        Compression::Fax(_) if sample != SampleType::Bits(1) || samples != 1 => {
+            "fax compression of other pixels than black and white"
+        }
+        Compression::Jpeg(_) if sample != SampleType::Byte || !matches!(samples, 1 | 3) => {
+            "JPEG compression of other pixels than gray, RGB and YCbCr with 8 bits"
+        }
+        Compression::Jpeg(_) if layout.chunks.planes != 1 => "JPEG compression of separate planes",
+        _ if layout.color.subsampling() != (1, 1) && layout.chunks.planes != 1 => {
+            "subsampled colours in separate planes"
+        }
+        _ => return Ok(()),
+    };
+    Err(unsupported(problem.into()))
+}

@@ -1,0 +1,42 @@
+use std::sync::mpsc;
+
+use super::file::VideoFile;
+use super::program::Running;
+use super::shown::Shown;
+use super::times::{Report, report_filter};
+use crate::PreprocessError;
+
+/// ffmpeg's words for a packet that a decoder refuses, in its versions 5 to 8.
+const REFUSALS: [&str; 4] = [
+    "Error while decoding stream",
+    "Decoding error:",
+    "Error submitting packet to decoder",
+    "Error processing packet in decoder",
+];
+
+impl VideoFile {
+    /// Lists the frames of the file. All frames are decoded, but not converted.
+    pub(super) fn list_frames(&self) -> Result<Shown, PreprocessError> {
+        let mut args = self.decode_args();
+        args.extend(["-vf", &report_filter(1)].map(Into::into));
+        args.extend(["-c:v", "wrapped_avframe", "-f", "null", "-"].map(Into::into));
+        let (sender, refusals) = mpsc::channel();
+        let mut running = Running::watch(&self.ffmpeg, &args, move |line| {
+            if REFUSALS.iter().any(|words| line.contains(words)) {
+                // The receiver waits for the end of the program.
+                let _ = sender.send(());
+            }
+        })?;
+        let mut times = Vec::new();
+        running.lines(|line| {
+            if let Some(Report::Frame(time)) = Report::parse(line) {
+                times.push(time);
+            }
+        })?;
+        match (times.as_slice(), running.finish()) {
+            ([], Err(error)) => Err(error),
+            ([], Ok(message)) => Err(PreprocessError::ended_early(0, message)),
+            ([_, ..], _) => Ok(Shown::new(&times, refusals.iter().next().is_some())),
+        }
+    }
+}
