@@ -160,39 +160,30 @@ impl Job for Exponentials<'_> {
             }
             self.kernel.scale(self.sums, &shrink);
         }
-        let exponentials = |scores: &[f32; COLUMNS], sum: &mut [f32; COLUMNS]| {
-            let mut values = [0.0; COLUMNS];
-            for (lane, value) in values.iter_mut().enumerate() {
-                let score = mul_add::<FUSED>(scores[lane], self.scale, -largest[lane]);
-                *value = exp::<FUSED>(score);
-                sum[lane] += *value;
-            }
-            values
+        let exponent = Exponent {
+            scale: self.scale,
+            largest,
         };
         match self.kernel.right() {
             Format::F32 => {
                 for scores in &mut scores[..length] {
-                    *scores = exponentials(scores, &mut sum);
+                    *scores = exponent.of_key::<FUSED>(scores, &mut sum);
                 }
             }
             Format::Pairs => {
-                let mut row = |scores: &[[f32; COLUMNS]], key: usize| match scores.get(key) {
-                    Some(scores) => exponentials(scores, &mut sum),
-                    None => [0.0; COLUMNS],
-                };
-                let mut step = |scores: &[[f32; COLUMNS]], index: usize| {
-                    pairs(row(scores, 2 * index), row(scores, 2 * index + 1))
-                };
                 let order = self.kernel.right_order();
-                // Two steps are written after the four keys in their place have been read.
+                // Two steps replace the scores of two keys, after the scores of four keys have been read.
                 let steps = 2 * length.div_ceil(4);
                 for index in (0..steps).step_by(2) {
-                    let two_steps = [index, index + 1].map(|index| step(&scores[..length], index));
+                    let keys = &scores[2 * index..length];
+                    let first = exponent.of_two_keys::<FUSED>(keys, &mut sum);
+                    let keys = keys.get(2..).unwrap_or_default();
+                    let second = exponent.of_two_keys::<FUSED>(keys, &mut sum);
                     let place = scores[index..].first_chunk_mut();
                     let place = place.expect("blocks have whole pairs of steps");
                     match order {
-                        Order::Lanes | Order::Steps => *place = two_steps,
-                        Order::Quads => interleave(two_steps, place),
+                        Order::Lanes | Order::Steps => *place = [first, second],
+                        Order::Quads => interleave([first, second], place),
                     }
                 }
                 // The values past the last key are zero, but zero times infinity is not.
@@ -203,14 +194,49 @@ impl Job for Exponentials<'_> {
     }
 }
 
-/// A step of two keys.
-#[inline(always)]
-fn pairs(first: [f32; COLUMNS], second: [f32; COLUMNS]) -> [f32; COLUMNS] {
-    let mut words = [0.0; COLUMNS];
-    for (lane, word) in words.iter_mut().enumerate() {
-        *word = f32::from_bits(pair(first[lane], second[lane]));
+/// The exponentials of scaled scores minus the largest one of each query.
+struct Exponent {
+    scale: f32,
+    largest: [f32; COLUMNS],
+}
+
+impl Exponent {
+    /// The exponentials of one key. They are added to `sum`.
+    #[inline(always)]
+    fn of_key<const FUSED: bool>(
+        &self,
+        scores: &[f32; COLUMNS],
+        sum: &mut [f32; COLUMNS],
+    ) -> [f32; COLUMNS] {
+        let mut values = [0.0; COLUMNS];
+        for (lane, value) in values.iter_mut().enumerate() {
+            let score = mul_add::<FUSED>(scores[lane], self.scale, -self.largest[lane]);
+            *value = exp::<FUSED>(score);
+            sum[lane] += *value;
+        }
+        values
     }
-    words
+
+    /// The words of the first two keys. A key that does not exist is zero.
+    #[inline(always)]
+    fn of_two_keys<const FUSED: bool>(
+        &self,
+        keys: &[[f32; COLUMNS]],
+        sum: &mut [f32; COLUMNS],
+    ) -> [f32; COLUMNS] {
+        let [mut first, mut second] = [[0.0; COLUMNS]; 2];
+        if let Some(scores) = keys.first() {
+            first = self.of_key::<FUSED>(scores, sum);
+        }
+        if let Some(scores) = keys.get(1) {
+            second = self.of_key::<FUSED>(scores, sum);
+        }
+        let mut words = [0.0; COLUMNS];
+        for (lane, word) in words.iter_mut().enumerate() {
+            *word = f32::from_bits(pair(first[lane], second[lane]));
+        }
+        words
+    }
 }
 
 #[inline(always)]
