@@ -3,7 +3,9 @@
 use std::fs;
 use std::path::Path;
 
-use glm4v_preprocess::{DecodeLimits, DecodeOptions, PreprocessError, decode_image, open_image};
+use glm4v_preprocess::{
+    DecodeLimits, DecodeOptions, PreprocessError, ReadOptions, Source, decode_image, open_image,
+};
 
 fn image(name: &str) -> Vec<u8> {
     fs::read(
@@ -87,6 +89,64 @@ fn claimed_sizes_are_refused_by_the_header() {
                 .to_string()
                 .ends_with("exceeds the limit of 178956970 pixels"),
             "{error}"
+        );
+    }
+}
+
+/// A little-endian TIFF of one directory without data, whose values are numbers of 32 bits.
+fn tiff(tags: &[(u16, u32)]) -> Vec<u8> {
+    let mut bytes = b"II*\0\x08\0\0\0".to_vec();
+    bytes.extend((tags.len() as u16).to_le_bytes());
+    for (tag, value) in tags {
+        bytes.extend(tag.to_le_bytes());
+        bytes.extend([4, 0, 1, 0, 0, 0]);
+        bytes.extend(value.to_le_bytes());
+    }
+    bytes
+}
+
+#[test]
+fn claims_of_a_tiff_are_refused_by_its_tags() {
+    let side = 100_000;
+    let large = tiff(&[(256, side), (257, side), (273, 8)]);
+    let tiles = [(256, 9), (257, 9), (322, side), (323, side), (324, 8)];
+    for bytes in [large, tiff(&tiles)] {
+        let error = refusal(&bytes);
+        assert!(
+            matches!(error, PreprocessError::TooLarge { .. }),
+            "{error:?}"
+        );
+    }
+    for (tags, expected) in [
+        (&[(256, 9), (257, 0), (273, 8)][..], "at least 1 pixel"),
+        (&[(256, 9), (257, 9)], "fewer strips or tiles"),
+        (&[(256, 9), (257, 9), (273, 999)], "behind the end"),
+        (&[(256, 900), (257, 9), (273, 8)], "damaged or too short"),
+        (&[(256, 9), (257, 9), (273, 8), (259, 34925)], "LZMA"),
+        (&[(256, 9), (257, 9), (273, 8), (277, 99)], "99 samples"),
+        (&[(257, 9)], "no usable width"),
+    ] {
+        let message = refusal(&tiff(tags)).to_string();
+        assert!(message.contains(expected), "{message}");
+    }
+}
+
+#[test]
+fn formats_that_are_not_read_are_named_with_what_to_do() {
+    for (bytes, format) in [
+        (&b"\0\0\0\x18ftypheic\0\0\0\0mif1heic...."[..], "HEIC"),
+        (b"\0\0\0\x0cJXL \r\n\x87\n....", "JPEG XL"),
+        (b"\xff\x0a....", "JPEG XL"),
+    ] {
+        let expected = format!(
+            "{format} images are not supported: convert the file to PNG or JPEG first, for example with: magick \
+             FILE FILE.png"
+        );
+        assert_eq!(refusal(bytes).to_string(), expected);
+        let opened = Source::from_bytes("photo", bytes.to_vec(), &ReadOptions::default());
+        assert_eq!(
+            opened.unwrap_err().to_string(),
+            format!("photo: {expected}")
         );
     }
 }

@@ -1,8 +1,5 @@
 //! Image formats that are recognised, but not read.
 
-use super::image_codec::ImageCodec;
-use crate::PreprocessError;
-
 /// Brands in the first box of an ISO base media file with images, and the formats that they name.
 const BRANDS: [(&[u8; 4], &str); 10] = [
     (b"avif", AVIF),
@@ -20,14 +17,6 @@ pub(super) const AVIF: &str = "AVIF";
 const JPEG_XL: &str = "JPEG XL";
 /// JPEG XL as a bare code stream, and in a container.
 const JPEG_XL_STARTS: [&[u8]; 2] = [b"\xff\x0a", b"\0\0\0\x0cJXL \r\n\x87\n"];
-
-/// The error for bytes that are no image that is read.
-pub(super) fn refusal(bytes: &[u8]) -> PreprocessError {
-    match name(bytes) {
-        Some(format) => PreprocessError::ForeignFormat { format },
-        None => PreprocessError::unknown_format(ImageCodec::names(), bytes),
-    }
-}
 
 /// The name of a format that is recognised, but not read.
 pub(crate) fn name(bytes: &[u8]) -> Option<&'static str> {
@@ -64,8 +53,6 @@ mod tests {
             (b"\0\0\0\x0cJXL \r\n\x87\n", "JPEG XL"),
         ] {
             assert_eq!(name(start), Some(expected), "{}", start.escape_ascii());
-            let message = refusal(start).to_string();
-            assert!(message.starts_with(expected), "{message}");
         }
     }
 

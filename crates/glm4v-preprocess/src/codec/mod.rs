@@ -3,8 +3,10 @@
 #[cfg_attr(not(feature = "avif"), path = "avif_absent.rs")]
 mod avif;
 mod bmp;
+mod byte_order;
 mod cmyk;
 mod contain;
+mod directory;
 pub(crate) mod foreign;
 pub(crate) mod gif;
 mod header;
@@ -56,8 +58,8 @@ pub fn open_image(
 /// [`open_image`] for a file that is already in memory.
 ///
 /// # Errors
-/// [`PreprocessError::UnknownFormat`] for bytes that are not an image. [`PreprocessError::ForeignFormat`] for an image of a
-/// format that is recognised, but not read. [`PreprocessError::TooLarge`] beyond a limit of `options`.
+/// [`PreprocessError::UnknownFormat`] for bytes that are not an image. [`PreprocessError::ForeignFormat`] for
+/// an image of a format that is recognised, but not read. [`PreprocessError::TooLarge`] beyond a limit of `options`.
 /// [`PreprocessError::Decode`] for an image that is damaged, cut off or of a kind that is not read.
 pub fn decode_image(
     bytes: &[u8],
@@ -129,5 +131,9 @@ pub(crate) fn read_image_file(
 
 fn detect(bytes: &[u8], options: &DecodeOptions) -> Result<ImageCodec, PreprocessError> {
     options.limits.check_file(bytes.len())?;
-    ImageCodec::detect(bytes).ok_or_else(|| foreign::refusal(bytes))
+    let refusal = || match foreign::name(bytes) {
+        Some(format) => PreprocessError::ForeignFormat { format },
+        None => PreprocessError::unknown_format(ImageCodec::names(), bytes),
+    };
+    ImageCodec::detect(bytes).ok_or_else(refusal)
 }

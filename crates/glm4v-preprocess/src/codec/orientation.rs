@@ -1,6 +1,6 @@
 use image::metadata::Orientation;
 
-use super::tiff::Directory;
+use super::directory::Directory;
 
 /// The attribute in XMP. Its value follows as `="6"` or `>6<`.
 const XMP_NAME: &[u8] = b"tiff:Orientation";
@@ -25,7 +25,8 @@ pub(super) fn tagged_orientation(directory: Option<&Directory>, xmp: Option<&[u8
     .unwrap_or(Orientation::NoTransforms)
 }
 
-/// The orientation of a file whose own transforms leave the image upright. Pillow lets them go before the value in EXIF.
+/// The orientation of a file whose own transforms leave the image upright. Pillow lets them go before the value in
+/// EXIF.
 #[cfg(feature = "avif")]
 pub(super) fn orientation_beside_transforms(
     exif: Option<&[u8]>,

@@ -8,8 +8,8 @@ use super::frame::{Frame, Plane};
 use super::{failed, unsupported};
 use crate::PreprocessError;
 
-/// Factors of libyuv: of the brightness, and in 64ths its offset and those of blue in blue, blue in green, red in green and
-/// red in red.
+/// Factors of libyuv: of the brightness, and in 64ths its offset and those of blue in blue, blue in green, red in
+/// green and red in red.
 #[derive(Clone, Copy)]
 struct Factors {
     brightness: i32,
@@ -204,7 +204,7 @@ mod tests {
         assert_eq!(coding(6, true).unwrap().rgb(77, 128, 128), [77; 3]);
         assert_eq!(coding(1, false).unwrap().rgb(16, 128, 128), [0; 3]);
         assert_eq!(coding(9, false).unwrap().rgb(235, 128, 128), [255; 3]);
-        assert_eq!(coding(2, true).unwrap().rgb(76, 85, 255), [254, 0, 0]);
+        assert_eq!(coding(2, true).unwrap().rgb(76, 85, 255), [255, 0, 0]);
         assert!(coding(8, true).is_none());
     }
 

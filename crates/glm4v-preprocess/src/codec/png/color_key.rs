@@ -6,8 +6,8 @@ const PALETTE: u8 = 3;
 
 /// The colour key: the one colour, or the one palette entry, that is transparent.
 ///
-/// It is the colour that Pillow finds. Pillow does not scale the key of gray with 2 or 4 bits, and takes the low byte of
-/// each sample. A palette has a key only where one entry is transparent and all others are opaque.
+/// It is the colour that Pillow finds. Pillow does not scale the key of gray with 2 or 4 bits, and takes the low byte
+/// of each sample. A palette has a key only where one entry is transparent and all others are opaque.
 pub(super) fn color_key(png: &[u8]) -> Option<[u8; 3]> {
     let header = find(png, b"IHDR")?;
     let (depth, color_type) = (*header.get(8)?, *header.get(9)?);

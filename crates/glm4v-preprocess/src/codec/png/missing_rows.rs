@@ -15,8 +15,8 @@ const PASSES: [[u64; 4]; 7] = [
     [0, 1, 1, 2],
 ];
 
-/// Whether the pixels end properly, but behind too few rows, of which there is at least one. Pillow reads such a file: the
-/// missing samples are 0.
+/// Whether the pixels end properly, but behind too few rows, of which there is at least one. Pillow reads such a file:
+/// the missing samples are 0.
 pub(super) fn misses_rows(png: &[u8]) -> bool {
     let Some(rows) = find(png, b"IHDR").and_then(row_bytes) else {
         return false;

@@ -1,28 +1,22 @@
 //! The colours of a TIFF file.
 
 use super::compression::Compression;
-use super::directory::Directory;
+use super::photometric::{BLACK_IS_ZERO, CMYK, PALETTE, RGB, WHITE_IS_ZERO, YCBCR, photometric};
 use super::sample::SampleType;
 use super::ycbcr::YCbCr;
 use super::{failed, unsupported};
 use crate::PreprocessError;
 use crate::codec::cmyk::cmyk_to_rgb;
+use crate::codec::directory::Directory;
 
-const PHOTOMETRIC: u16 = 262;
 const COLOR_MAP: u16 = 320;
 const EXTRA_SAMPLES: u16 = 338;
 
-const WHITE_IS_ZERO: u64 = 0;
-const BLACK_IS_ZERO: u64 = 1;
-const RGB: u64 = 2;
-const PALETTE: u64 = 3;
-const CMYK: u64 = 5;
-const YCBCR: u64 = 6;
 /// The kind of an extra sample: alpha, with which the colours are multiplied.
 const ASSOCIATED_ALPHA: u64 = 1;
 
-/// What the samples of a pixel mean. Samples behind the colours are alpha or unused. Alpha is ignored, unless the colours are
-/// multiplied with it.
+/// What the samples of a pixel mean. Samples behind the colours are alpha or unused. Alpha is ignored, unless the
+/// colours are multiplied with it.
 #[derive(Debug)]
 pub(super) enum ColorModel {
     Gray {
@@ -133,19 +127,6 @@ impl ColorModel {
             Self::YCbCr(ycbcr) => ycbcr.rgb([levels[0], levels[1], levels[2]]),
         }
     }
-}
-
-/// Whether the directory names a colour space of three samples.
-pub(super) fn is_rgb_or_ycbcr(directory: &Directory) -> bool {
-    matches!(photometric(directory), RGB | YCBCR)
-}
-
-pub(super) fn is_ycbcr(directory: &Directory) -> bool {
-    photometric(directory) == YCBCR
-}
-
-fn photometric(directory: &Directory) -> u64 {
-    directory.integer(PHOTOMETRIC).unwrap_or(WHITE_IS_ZERO)
 }
 
 /// Whether Pillow clips the samples instead of scaling them.

@@ -4,12 +4,12 @@ use flate2::read::ZlibDecoder;
 use ruzstd::decoding::StreamingDecoder;
 use weezl::BitOrder;
 
-use super::color::is_ycbcr;
-use super::directory::Directory;
 use super::fax::{FaxDecoder, FaxKind};
 use super::jpeg_chunk::JpegChunks;
+use super::photometric::is_ycbcr;
 use super::{failed, unsupported};
 use crate::PreprocessError;
+use crate::codec::directory::Directory;
 
 const COMPRESSION: u16 = 259;
 const T4_OPTIONS: u16 = 292;

@@ -1,5 +1,5 @@
-//! The fax compressions of black and white images: ITU-T T.4 (group 3) and T.6 (group 4). The crate `fax` has the tables of
-//! codes.
+//! The fax compressions of black and white images: ITU-T T.4 (group 3) and T.6 (group 4). The crate `fax` has the
+//! tables of codes.
 
 use std::convert::Infallible;
 
@@ -47,7 +47,8 @@ impl<'a> FaxDecoder<'a> {
         }
     }
 
-    /// Sets the bits of the black pixels of the next row. `None` for damaged data, and for data that end before the row.
+    /// Sets the bits of the black pixels of the next row. `None` for damaged data, and for data that end before the
+    /// row.
     pub(super) fn row(&mut self, row: &mut [u8]) -> Option<()> {
         let changes = match self.kind {
             FaxKind::RowsOfBytes => self.runs_to(8)?,
@@ -177,8 +178,8 @@ fn set_bits(row: &mut [u8], start: usize, end: usize) {
     }
 }
 
-/// Bits from the highest of each byte on. Zeros follow the data, because codes are looked up together with the bits behind
-/// them.
+/// Bits from the highest of each byte on. Zeros follow the data, because codes are looked up together with the bits
+/// behind them.
 struct Bits<'a> {
     data: &'a [u8],
     /// In bits.
@@ -282,7 +283,8 @@ mod tests {
 
     #[test]
     fn modes_refer_to_the_row_above() {
-        // Horizontal, white 2, black 3, then the end; the same changes; a pass over them; and white rows that are left out.
+        // Horizontal, white 2, black 3, then the end; the same changes; a pass over them; and white rows that are left
+        // out.
         let end = "000000000001 000000000001";
         let bits = format!("001 0111 10 1  1 1 1  0001 1  {end}");
         let found = rows(&bits, FaxKind::Group4, 8, 5).unwrap();

@@ -1,13 +1,15 @@
 //! How the pixels of a TIFF file are stored, from the tags of its directory.
 
-use super::color::{ColorModel, is_rgb_or_ycbcr};
+use super::color::ColorModel;
 use super::compression::Compression;
-use super::directory::Directory;
-use super::order::ByteOrder;
+use super::photometric::is_rgb_or_ycbcr;
+use super::predictor::Predictor;
 use super::sample::SampleType;
 use super::{failed, unsupported};
 use crate::PreprocessError;
 use crate::codec::DecodeLimits;
+use crate::codec::byte_order::ByteOrder;
+use crate::codec::directory::Directory;
 
 const WIDTH: u16 = 256;
 const HEIGHT: u16 = 257;
@@ -63,16 +65,6 @@ pub(super) struct Chunks {
     /// Where each is in the file.
     offsets: Vec<u64>,
     bytes: Vec<u64>,
-}
-
-/// What was subtracted from each sample before it was compressed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Predictor {
-    None,
-    /// The same sample of the pixel to the left.
-    Horizontal,
-    /// The byte to the left, in rows whose bytes are sorted by significance.
-    Float,
 }
 
 impl Layout {

@@ -2,11 +2,10 @@
 
 mod color;
 mod compression;
-mod directory;
 mod fax;
 mod jpeg_chunk;
 mod layout;
-mod order;
+mod photometric;
 mod predictor;
 mod sample;
 mod ycbcr;
@@ -16,13 +15,13 @@ use std::borrow::Cow;
 use image::RgbImage;
 use image::metadata::Orientation;
 
+use super::directory::Directory;
 use super::image_codec::ImageCodec;
 use super::options::DecodeLimits;
 use super::orientation::tagged_orientation;
 use super::stored::StoredImage;
 use crate::PreprocessError;
 use compression::Compression;
-pub(super) use directory::Directory;
 use layout::Layout;
 
 const XMP: u16 = 700;
@@ -155,8 +154,8 @@ impl Chunk {
         (0..width).flat_map(pixel).collect()
     }
 
-    /// The samples of a row of pixels that are stored in blocks: the brightness of each pixel, then the two colour differences
-    /// of all.
+    /// The samples of a row of pixels that are stored in blocks: the brightness of each pixel, then the two colour
+    /// differences of all.
     fn levels_of_blocks(&self, (columns, lines): (u32, u32), y: usize, width: usize) -> Vec<u8> {
         let (columns, lines) = (columns as usize, lines as usize);
         let block_bytes = columns * lines + 2;

@@ -1,5 +1,14 @@
-use super::layout::Predictor;
-use super::order::ByteOrder;
+use crate::codec::byte_order::ByteOrder;
+
+/// What was subtracted from each sample before it was compressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Predictor {
+    None,
+    /// The same sample of the pixel to the left.
+    Horizontal,
+    /// The byte to the left, in rows whose bytes are sorted by significance.
+    Float,
+}
 
 /// Undoes a predictor in one row of pixels of `samples` samples.
 pub(super) fn undo(

@@ -1,4 +1,4 @@
-use super::order::ByteOrder;
+use crate::codec::byte_order::ByteOrder;
 
 /// How one sample is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,8 +53,8 @@ impl SampleType {
         }
     }
 
-    /// The first `count` samples of a row, with 8 bits each. Of 12 and 16 bits the high byte counts. Signed numbers, 32 bits
-    /// and floats are clipped to 0 to 255, as in Pillow.
+    /// The first `count` samples of a row, with 8 bits each. Of 12 and 16 bits the high byte counts. Signed numbers,
+    /// 32 bits and floats are clipped to 0 to 255, as in Pillow.
     pub(super) fn levels(self, row: &[u8], order: ByteOrder, count: usize) -> Vec<u8> {
         let clip = |number: i64| number.clamp(0, 255) as u8;
         let levels: Vec<u8> = match self {

@@ -1,9 +1,9 @@
 //! Brightness and two colour differences. JPEG data are converted by the JPEG decoder instead.
 
 use super::compression::Compression;
-use super::directory::Directory;
 use super::unsupported;
 use crate::PreprocessError;
+use crate::codec::directory::Directory;
 
 const COEFFICIENTS: u16 = 529;
 const SUBSAMPLING: u16 = 530;

@@ -62,7 +62,8 @@ fn first_frame(
     Ok((canvas, orientation))
 }
 
-/// Refuses a file that is cut off after its pixels: the metadata behind them, such as the orientation, would be missing.
+/// Refuses a file that is cut off after its pixels: the metadata behind them, such as the orientation, would be
+/// missing.
 fn check_length(bytes: &[u8]) -> Result<(), PreprocessError> {
     let length = bytes.get(4..8).and_then(|field| field.first_chunk());
     let claimed = length.map_or(0, |&length| u64::from(u32::from_le_bytes(length)) + 8);

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::order::ByteOrder;
+use super::byte_order::ByteOrder;
 
 /// The entries of a directory. Values are read when they are asked for.
 #[derive(Debug)]
-pub(in crate::codec) struct Directory<'a> {
+pub(super) struct Directory<'a> {
     pub(super) order: ByteOrder,
     /// By tag. The first of several entries with one tag counts, as in Pillow.
     entries: BTreeMap<u16, Entry<'a>>,
@@ -71,9 +71,9 @@ const BIG: Widths = Widths {
 };
 
 impl<'a> Directory<'a> {
-    /// `None` for bytes without a directory. The first entry whose values lie beyond the end of the bytes ends it, as in
-    /// Pillow.
-    pub(in crate::codec) fn read(bytes: &'a [u8]) -> Option<Self> {
+    /// `None` for bytes without a directory. The first entry whose values lie beyond the end of the bytes ends it, as
+    /// in Pillow.
+    pub(super) fn read(bytes: &'a [u8]) -> Option<Self> {
         let order = ByteOrder::of(bytes)?;
         let (widths, start) = match order.unsigned(bytes.get(2..4)?) {
             42 => (CLASSIC, bytes.get(4..8)?),
@@ -102,12 +102,12 @@ impl<'a> Directory<'a> {
         Some(Self { order, entries })
     }
 
-    pub(in crate::codec) fn contains(&self, tag: u16) -> bool {
+    pub(super) fn contains(&self, tag: u16) -> bool {
         self.entries.contains_key(&tag)
     }
 
     /// The first number of an entry of any numeric type.
-    pub(in crate::codec) fn number(&self, tag: u16) -> Option<f64> {
+    pub(super) fn number(&self, tag: u16) -> Option<f64> {
         let Entry { kind, size, data } = self.entries.get(&tag)?;
         let order = self.order;
         let first = &data[..*size];
@@ -123,7 +123,7 @@ impl<'a> Directory<'a> {
     }
 
     /// The bytes of all values. An absent entry has none.
-    pub(in crate::codec) fn bytes(&self, tag: u16) -> &'a [u8] {
+    pub(super) fn bytes(&self, tag: u16) -> &'a [u8] {
         self.entries.get(&tag).map_or(&[], |entry| entry.data)
     }
 
