@@ -6,6 +6,7 @@ use super::ReadOptions;
 use super::animation::{Animation, AnimationReader, Contents};
 use super::ffmpeg::{VideoFile, VideoReader};
 use super::folder::Folder;
+use super::spool::Spool;
 use crate::frames::{FrameSource, SampledReader};
 use crate::{PreprocessError, VideoMetadata};
 
@@ -40,6 +41,8 @@ pub struct VideoSource {
     size: (usize, usize),
     warnings: Vec<String>,
     frames: Frames,
+    /// The file of a video from a pipe. It exists as long as this source.
+    _spool: Option<Spool>,
 }
 
 #[derive(Debug)]
@@ -63,6 +66,7 @@ impl VideoSource {
             size: folder.size(),
             warnings,
             frames: Frames::Folder(folder),
+            _spool: None,
         };
         source.with_fps(options.source_fps)
     }
@@ -79,6 +83,7 @@ impl VideoSource {
             size: height_width(contents.size),
             frames: Frames::Animation(Animation::new(bytes, &contents, &options.decode.limits)?),
             warnings: contents.warning.into_iter().collect(),
+            _spool: None,
         };
         source.with_fps(options.source_fps)
     }
@@ -95,8 +100,18 @@ impl VideoSource {
             size: height_width(file.size()),
             warnings,
             frames: Frames::File(file),
+            _spool: None,
         };
         source.with_fps(options.source_fps)
+    }
+
+    /// The same video under the name of the input, which may be a pipe. `spool` is its file in that case.
+    pub(super) fn of_input(self, name: Option<&Path>, spool: Option<Spool>) -> Self {
+        Self {
+            name: name.map(Path::to_owned),
+            _spool: spool,
+            ..self
+        }
     }
 
     pub(super) fn from_frames(
@@ -113,6 +128,7 @@ impl VideoSource {
             size: height_width(size),
             warnings: Vec::new(),
             frames: Frames::Memory(frames),
+            _spool: None,
         };
         source.with_fps(None)
     }

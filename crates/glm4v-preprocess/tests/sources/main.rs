@@ -3,4 +3,5 @@
 mod animations;
 mod common;
 mod folders;
+mod pipes;
 mod video_files;
