@@ -86,6 +86,13 @@ impl Console {
     }
 }
 
+/// Ends the line of a progress bar, which is there only on a terminal.
+pub(crate) fn end_line() {
+    if io::stderr().is_terminal() {
+        let _ = writeln!(io::stderr());
+    }
+}
+
 /// Prints why the program stops.
 pub(crate) fn error(text: &str) {
     print("error", text);

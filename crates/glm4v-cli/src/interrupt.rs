@@ -101,6 +101,7 @@ pub(crate) fn watch() -> io::Result<()> {
         // One more signal does not wait for slow disks.
         ending.store(true, Ordering::SeqCst);
         let _paths = temporary::remove_all();
+        console::end_line();
         console::error(&signal.to_string());
         // Other threads still work, so the destructors of libraries must not run.
         low_level::exit(signal.exit_status().into());

@@ -103,12 +103,12 @@ fn every_command_reads_the_standard_input() {
     place
         .run_on(&photo, &["viz", "-", "-q", "-o", text(&output)])
         .ok();
-    assert_eq!(::image::image_dimensions(&output).unwrap(), (56, 84));
+    assert_eq!(::image::image_dimensions(&output).unwrap(), (84, 112));
     let rows = place.file("rows.safetensors");
     place
         .run_on(&photo, &["preprocess", "-", "-q", "-o", text(&rows)])
         .ok();
-    assert_eq!(read_safetensors(&rows, "pixel_values").grids, [[1, 6, 4]]);
+    assert_eq!(read_safetensors(&rows, "pixel_values").grids, [[1, 8, 6]]);
     let gif = place.run_on(&image("animated.gif"), &["encode", "-", "--json"]);
     assert!(gif.ok().json()["inputs"][0]["video"].is_object());
 }

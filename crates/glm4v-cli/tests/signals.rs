@@ -123,9 +123,9 @@ fn while_a_checkpoint_is_written() {
 fn while_the_tower_runs() {
     let mut work = AtWork::start(|dir| {
         let photo = dir.join("large.png");
-        ::image::RgbImage::new(2000, 1500).save(&photo).unwrap();
+        ::image::RgbImage::new(1000, 750).save(&photo).unwrap();
         let args = [
-            "encode", "-v", "--device", "flex", "--preset", "medium", "-o",
+            "encode", "-v", "--device", "flex", "--preset", "small", "-o",
         ];
         let mut args: Vec<PathBuf> = args.map(PathBuf::from).into();
         args.extend([dir.join("a.json"), photo]);
@@ -133,7 +133,7 @@ fn while_the_tower_runs() {
     });
     let mut stderr = BufReader::new(work.child.stderr.take().unwrap());
     let mut line = String::new();
-    while !line.contains("loaded preset medium") {
+    while !line.contains("loaded preset small") {
         line.clear();
         assert!(
             stderr.read_line(&mut line).unwrap() > 0,

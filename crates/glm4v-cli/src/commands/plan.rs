@@ -43,7 +43,8 @@ and config.json and the preprocessor files of a model. A named device need not e
 An operation is a floating-point operation; a multiplication and an addition are two. Memory is an upper bound for one
 `encode` of these inputs, batch by batch: the program needs at most this much, and usually not much less. Outside flex,
 the memory pools of the backend are not counted. Each line is the most that its kind needs at any time. These times
-differ, so the total is less than the sum. With --max-memory, batches are as small as `encode --max-memory` makes them.
+differ, so the total is less than the sum. A video from a pipe is saved in the directory that TMPDIR names, which is not
+counted. With --max-memory, batches are as small as `encode --max-memory` makes them.
 
 Examples:
   glm4v plan cat.jpg walk.mp4 -m zai-org/GLM-4.1V-9B-Thinking

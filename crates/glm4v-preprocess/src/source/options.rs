@@ -17,7 +17,8 @@ pub struct ReadOptions {
     /// The program that probes video files.
     pub ffprobe: PathBuf,
     /// Where a video that can be read only once is saved, because ffmpeg must seek in it. `None` is the directory of the
-    /// system for temporary files (`TMPDIR`). The file is removed with its source.
+    /// system for temporary files (`TMPDIR`). The file is removed with its source. It is not part of any figure of memory, so
+    /// the directory should be on a disk.
     pub spool_dir: Option<PathBuf>,
     /// Most bytes of a video that is saved there. A longer one is refused.
     pub max_spooled_bytes: u64,
