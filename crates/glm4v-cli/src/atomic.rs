@@ -1,11 +1,13 @@
-//! Files that appear only when they are complete.
+//! Files and directories that appear only when they are complete.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
 use anyhow::{Context, Result, anyhow, bail};
-use tempfile::NamedTempFile;
+
+use crate::interrupt;
+use crate::temporary::{TemporaryDir, TemporaryFile};
 
 /// Checks that `path` can be written, before the work starts.
 pub(crate) fn check(path: &Path) -> Result<()> {
@@ -31,20 +33,34 @@ pub(crate) fn write(
 /// Like [`write`], for writers that need the path of the temporary file.
 pub(crate) fn write_temporary(
     path: &Path,
-    content: impl FnOnce(&NamedTempFile) -> Result<()>,
+    content: impl FnOnce(&TemporaryFile) -> Result<()>,
 ) -> Result<()> {
     let temporary = temporary(path)?;
     // Some file systems report a full disk only on sync.
     let written = content(&temporary).and_then(|()| Ok(temporary.as_file().sync_all()?));
     let context = || format!("{}: cannot be written", path.display());
     written.with_context(context)?;
-    let renamed = temporary.persist(path).map_err(|error| error.error);
-    renamed.map(drop).with_context(context)
+    interrupt::check()?;
+    temporary.rename(path).with_context(context)
 }
 
-fn temporary(path: &Path) -> Result<NamedTempFile> {
-    let named = |dir: &&Path| !dir.as_os_str().is_empty();
-    let dir = path.parent().filter(named).unwrap_or(Path::new("."));
+/// Makes a directory in a temporary one beside `path` and renames it at the end. `content` creates the directory.
+pub(crate) fn write_directory(
+    path: &Path,
+    content: impl FnOnce(&Path) -> Result<()>,
+) -> Result<()> {
+    let parent = parent(path);
+    let context = || format!("{}: cannot be written", path.display());
+    fs::create_dir_all(parent).with_context(context)?;
+    let temporary = TemporaryDir::create(parent).map_err(|error| unwritable(path, &error))?;
+    let complete = temporary.path().join("complete");
+    content(&complete)?;
+    interrupt::check()?;
+    fs::rename(&complete, path).with_context(context)
+}
+
+fn temporary(path: &Path) -> Result<TemporaryFile> {
+    let dir = parent(path);
     if !dir.is_dir() {
         bail!(
             "{}: there is no directory {}; create it first",
@@ -52,17 +68,16 @@ fn temporary(path: &Path) -> Result<NamedTempFile> {
             dir.display()
         );
     }
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".glm4v-");
-    #[cfg(unix)]
-    {
-        // Temporary files are private by default; the output gets the usual permissions.
-        use std::os::unix::fs::PermissionsExt;
-        builder.permissions(std::fs::Permissions::from_mode(0o666));
-    }
-    builder.tempfile_in(dir).map_err(|error| {
-        // The text of the error names the temporary file, which would confuse the user.
-        let reason = io::Error::from(error.kind());
-        anyhow!("{}: cannot be written: {reason}", path.display())
-    })
+    TemporaryFile::create(dir).map_err(|error| unwritable(path, &error))
+}
+
+fn parent(path: &Path) -> &Path {
+    let named = |dir: &&Path| !dir.as_os_str().is_empty();
+    path.parent().filter(named).unwrap_or(Path::new("."))
+}
+
+fn unwritable(path: &Path, error: &io::Error) -> anyhow::Error {
+    // The text of the error names the temporary file, which would confuse the user.
+    let reason = io::Error::from(error.kind());
+    anyhow!("{}: cannot be written: {reason}", path.display())
 }

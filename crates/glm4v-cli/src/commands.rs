@@ -35,7 +35,7 @@ First steps:
   glm4v viz cat.jpg -m zai-org/GLM-4.1V-9B-Thinking -o cat.png
   glm4v encode --help                              options and examples of one command
 
-Exit status: 0 success, 1 a failure, 2 a wrong command line.";
+Exit status: 0 success, 1 a failure, 2 a wrong command line, 130 stopped by Ctrl-C, 143 stopped by SIGTERM.";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {

@@ -8,6 +8,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressFinish, ProgressStyle};
 use serde_json::Value;
 
 use crate::args::OutputArgs;
+use crate::escape::{escape, escape_lines};
 
 /// How often a progress bar is redrawn.
 pub(crate) const TICK: Duration = Duration::from_millis(100);
@@ -16,11 +17,6 @@ pub(crate) const TICK: Duration = Duration::from_millis(100);
 pub(crate) struct Console(pub(crate) OutputArgs);
 
 impl Console {
-    /// Prints why the program stops.
-    pub(crate) fn error(&self, text: &str) {
-        print("error", text);
-    }
-
     /// Prints why a result may be wrong.
     pub(crate) fn warning(&self, text: &str) {
         print("warning", text);
@@ -72,13 +68,13 @@ impl Console {
             .with_finish(ProgressFinish::AndClear)
     }
 
-    /// Prints the result of the command: `text` for people, or `json` for programs. A reader that closes the pipe early is
-    /// not an error.
+    /// Prints the result of the command: `text` for people, or `json` for programs. `text` is printed without control
+    /// characters. A reader that closes the pipe early is not an error.
     pub(crate) fn report(&self, text: &str, json: &Value) -> anyhow::Result<()> {
         let text = match (self.0.json, self.0.quiet) {
             (true, _) => json.to_string(),
             (false, true) => return Ok(()),
-            (false, false) => text.trim_end().to_owned(),
+            (false, false) => escape_lines(text.trim_end()),
         };
         let mut stdout = io::stdout().lock();
         let result = writeln!(stdout, "{text}").and_then(|()| stdout.flush());
@@ -90,7 +86,20 @@ impl Console {
     }
 }
 
+/// Ends the line of a progress bar, which is there only on a terminal.
+pub(crate) fn end_line() {
+    if io::stderr().is_terminal() {
+        let _ = writeln!(io::stderr());
+    }
+}
+
+/// Prints why the program stops.
+pub(crate) fn error(text: &str) {
+    print("error", text);
+}
+
+/// Prints one line without control characters.
 fn print(kind: &str, text: &str) {
     // If stderr is closed, there is no place to report it.
-    let _ = writeln!(io::stderr(), "glm4v: {kind}: {text}");
+    let _ = writeln!(io::stderr(), "glm4v: {kind}: {}", escape(text));
 }

@@ -18,7 +18,7 @@ pub(crate) struct Devices(Vec<DeviceInfo>);
 impl Devices {
     /// The devices that the command line names.
     pub(crate) fn find(args: &DeviceArgs) -> Result<Self> {
-        Ok(Self(args.device.find()?))
+        args.device.find().map(Self).map_err(one_line)
     }
 
     /// The same for a command that runs nothing. Devices that this machine does not have are accepted, without their
@@ -30,7 +30,7 @@ impl Devices {
             Err(error) => error,
         };
         let devices: Option<Vec<_>> = args.device.named().map(assumed).collect();
-        Ok(Self(devices.ok_or(error)?))
+        devices.map(Self).ok_or_else(|| one_line(error))
     }
 
     /// Refuses several devices for work that only one can do.
@@ -72,7 +72,7 @@ impl Devices {
                 error.context(format!("{spec} ({name})"))
             }
             glm4v::Error::Execution(report) => {
-                console.detail(&report);
+                report.lines().for_each(|line| console.detail(line));
                 glm4v::Error::Execution(failure::root_cause(&report).to_owned()).into()
             }
             glm4v::Error::Memory {
@@ -92,6 +92,7 @@ impl Devices {
                 let [needed, available] = [needed, available].map(table::bytes);
                 anyhow!("needs at least {needed} of memory{of_weights}; {limit} {available}")
             }
+            glm4v::Error::Device(error) => one_line(error),
             error => error.into(),
         }
     }
@@ -119,6 +120,18 @@ impl std::fmt::Display for Devices {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{} ({})", self.spec(), self.names())
     }
+}
+
+/// The error in one line. A driver's reason can have several.
+fn one_line(error: DeviceError) -> Error {
+    match error {
+        DeviceError::NotFound { spec, reason } => DeviceError::NotFound {
+            spec,
+            reason: failure::one_line(&reason),
+        },
+        error => error,
+    }
+    .into()
 }
 
 /// A device that this machine does not have. Nothing is known of `auto`.

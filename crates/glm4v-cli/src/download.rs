@@ -7,6 +7,7 @@ use glm4v::hub::{HubError, ModelId, Progress};
 use indicatif::ProgressBar;
 
 use crate::console::{Console, TICK};
+use crate::interrupt;
 
 /// Shows the progress of a download on the console.
 pub(crate) struct Download<'a> {
@@ -51,6 +52,10 @@ impl Progress for Download<'_> {
     fn advanced(&self, bytes: u64) {
         self.fetched.fetch_add(bytes, Ordering::Relaxed);
         self.bar.inc(bytes);
+    }
+
+    fn is_cancelled(&self) -> bool {
+        interrupt::signal().is_some()
     }
 
     fn retrying(&self, error: &HubError, wait: Duration) {

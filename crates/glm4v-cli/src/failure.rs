@@ -1,7 +1,10 @@
 //! One line for every failure.
 
-use std::panic;
+use std::io::Write;
 use std::sync::{Mutex, PoisonError};
+use std::{env, io, panic, process};
+
+use crate::escape::{escape, escape_lines};
 
 /// The last panic of any thread. It is printed only if it stops the program.
 static PANIC: Mutex<Option<String>> = Mutex::new(None);
@@ -11,7 +14,7 @@ const NO_MESSAGE: &str = "a panic without a message";
 pub(crate) fn line(error: &anyhow::Error) -> String {
     let mut line = String::new();
     for cause in error.chain() {
-        let text = one_line(&cause.to_string());
+        let text = cause.to_string();
         // The messages of our libraries include their sources.
         if line.is_empty() {
             line = text;
@@ -20,6 +23,22 @@ pub(crate) fn line(error: &anyhow::Error) -> String {
         }
     }
     line
+}
+
+/// Reports a wrong command line, or prints the help, and ends the program. Arguments with control characters are printed
+/// without colors.
+pub(crate) fn usage(error: &clap::Error) -> ! {
+    let is_safe = |argument: &str| escape(argument) == argument;
+    if env::args_os().all(|argument| is_safe(&argument.to_string_lossy())) {
+        error.exit();
+    }
+    // If stderr is closed, there is no place to report it.
+    let _ = write!(
+        io::stderr(),
+        "{}",
+        escape_lines(&error.render().to_string())
+    );
+    process::exit(error.exit_code());
 }
 
 /// Keeps panic messages off the terminal: a backend may catch its own panics, and for others one line is enough.
@@ -52,7 +71,8 @@ pub(crate) fn root_cause(report: &str) -> &str {
     last.trim().lines().next().unwrap_or(report)
 }
 
-fn one_line(text: &str) -> String {
+/// The lines of a library's report, joined.
+pub(crate) fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
@@ -64,8 +84,9 @@ mod tests {
 
     #[test]
     fn causes_are_printed_once() {
-        let error = anyhow!("disk\nfull").context("b: disk full").context("a");
+        let error = anyhow!("disk full").context("b: disk full").context("a");
         assert_eq!(line(&error), "a: b: disk full");
+        assert_eq!(one_line("disk\n  full\n"), "disk full");
     }
 
     #[test]

@@ -3,22 +3,31 @@
 use glm4v::pipeline::InputInfo;
 use serde_json::{Value, json};
 
-use crate::table;
+use crate::table::{self, Table};
 
 /// A table with one line an input. It has a column for frames if there is a video.
 pub(crate) fn text(inputs: &[InputInfo]) -> String {
     let has_videos = inputs.iter().any(|input| input.frames.is_some());
-    let head = if has_videos { "frames\t" } else { "" };
-    let mut lines = format!("input\twidth×height\t{head}grid t×h×w\ttokens\n");
+    let mut table = Table::default();
+    match has_videos {
+        true => table.row(&[
+            &"input",
+            &"width×height",
+            &"frames",
+            &"grid t×h×w",
+            &"tokens",
+        ]),
+        false => table.row(&[&"input", &"width×height", &"grid t×h×w", &"tokens"]),
+    }
     for input in inputs {
         let (name, (height, width), grid) = (&input.name, input.size, input.grid);
-        let (tokens, mut frames) = (input.tokens, frames(input));
-        if has_videos {
-            frames.push('\t');
+        let (size, tokens) = (format!("{width}×{height}"), input.tokens);
+        match has_videos {
+            true => table.row(&[name, &size, &frames(input), &grid, &tokens]),
+            false => table.row(&[name, &size, &grid, &tokens]),
         }
-        lines += &format!("{name}\t{width}×{height}\t{frames}{grid}\t{tokens}\n");
     }
-    table::align(&lines)
+    table.to_string()
 }
 
 /// As in `16 of 480, 24.00 a second`; empty for an image.

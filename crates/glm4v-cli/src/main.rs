@@ -7,34 +7,51 @@ mod console;
 mod devices;
 #[cfg(feature = "hub")]
 mod download;
+mod environment;
+mod escape;
 mod failure;
+mod interrupt;
 mod listing;
 mod model;
 mod output;
+mod pipes;
 mod reading;
 mod session;
 mod stages;
 mod table;
+mod temporary;
 mod values;
 mod weights;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 
+use anyhow::Result;
 use clap::Parser;
 
-use crate::commands::Cli;
+use crate::commands::{Cli, Command};
 use crate::console::Console;
 
 fn main() -> ExitCode {
-    let Cli { command, output } = Cli::parse();
+    environment::prepare();
+    let Cli { command, output } = Cli::try_parse().unwrap_or_else(|error| failure::usage(&error));
     failure::catch_messages(output.verbose);
     let console = Console(output);
-    let failure = match catch_unwind(AssertUnwindSafe(|| commands::run(command, &console))) {
+    let failure = match catch_unwind(AssertUnwindSafe(|| run(command, &console))) {
         Ok(Ok(())) => return ExitCode::SUCCESS,
         Ok(Err(error)) => failure::line(&error),
         Err(_) => failure::panic_line(),
     };
-    console.error(&failure);
+    // After a signal, a failure is its consequence.
+    if let Some(signal) = interrupt::signal() {
+        console::error(&signal.to_string());
+        return ExitCode::from(signal.exit_status());
+    }
+    console::error(&failure);
     ExitCode::FAILURE
+}
+
+fn run(command: Command, console: &Console) -> Result<()> {
+    interrupt::watch()?;
+    commands::run(command, console)
 }

@@ -1,18 +1,19 @@
 //! Reading inputs in batches. The first input that fails stops the command.
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use glm4v::devices::Backend;
 use glm4v::pipeline::{Batches, InputError, InputInfo, Inputs, ReadBatch};
 use glm4v::plan::{BatchLimits, Target};
 use glm4v::preprocess::ReadOptions;
 use glm4v::{FloatDType, Patches, Processor};
 use indicatif::ProgressBar;
-use rayon::prelude::*;
 
 use crate::console::Console;
+use crate::interrupt;
+use crate::pipes::{self, Pipes};
 
 /// Inputs that are read batch by batch, with a progress bar.
 pub(crate) struct Reading<'a> {
@@ -20,23 +21,27 @@ pub(crate) struct Reading<'a> {
     /// Counts the inputs that are read.
     pub(crate) bar: ProgressBar,
     console: &'a Console,
+    /// Videos from pipes exist as long as they are read.
+    _pipes: Pipes,
 }
 
 /// The inputs of a batch, and their patch rows.
 pub(crate) type Batch = (Vec<InputInfo>, Patches);
 
 impl<'a> Reading<'a> {
-    /// Reads `inputs`, of which there are `count`.
-    pub(crate) fn new(inputs: Inputs, count: usize, console: &'a Console) -> Self {
+    /// Reads `inputs`, of which there are `count`. Some may be `pipes`.
+    pub(crate) fn new(inputs: Inputs, count: usize, pipes: Pipes, console: &'a Console) -> Self {
         Self {
             batches: Batches::new(inputs),
             bar: console.progress("reading", Some(count)),
             console,
+            _pipes: pipes,
         }
     }
 
     /// The next batch; `None` after the last. Returns the error of the first input of the batch that cannot be read.
     pub(crate) fn next(&mut self) -> Result<Option<Batch>> {
+        interrupt::check()?;
         let Some(ReadBatch { patches, inputs }) = self.batches.next() else {
             return Ok(None);
         };
@@ -49,15 +54,6 @@ impl<'a> Reading<'a> {
         }
         Ok(Some((inputs, patches)))
     }
-}
-
-/// Fails if an input does not exist, before anything is done for the others.
-pub(crate) fn check_exist(paths: &[PathBuf]) -> Result<()> {
-    for path in paths {
-        let found = path.metadata();
-        found.with_context(|| format!("{}: cannot be read", path.display()))?;
-    }
-    Ok(())
 }
 
 /// The limits for reading without encoding. They are those of a CPU, with prefetch: the cores have no other work.
@@ -73,18 +69,14 @@ pub(crate) fn known(info: Result<&InputInfo, &InputError>) -> Result<InputInfo, 
     info.cloned().map_err(Clone::clone)
 }
 
-/// What is known of inputs before they are decoded. At any time only one is open for each thread.
+/// What is known of an input before it is decoded. It is closed again.
 pub(crate) fn probe(
-    paths: &[PathBuf],
+    input: &Path,
     processor: &Arc<Processor>,
     options: &ReadOptions,
-) -> Result<Vec<InputInfo>> {
-    let probe = |path: &PathBuf| -> Result<InputInfo, InputError> {
-        let processor = Arc::clone(processor);
-        let mut input = Inputs::new([path.clone()], processor, options.clone(), limits());
-        let info = input.look_ahead().next().expect("one path is one input");
-        known(info)
-    };
-    let infos: Vec<_> = paths.par_iter().map(probe).collect();
-    Ok(infos.into_iter().collect::<Result<_, _>>()?)
+) -> Result<InputInfo> {
+    let (processor, source) = (Arc::clone(processor), pipes::source(input.to_owned()));
+    let mut input = Inputs::new([source], processor, options.clone(), limits());
+    let info = input.look_ahead().next().expect("one path is one input");
+    Ok(known(info)?)
 }

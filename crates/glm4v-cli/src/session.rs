@@ -13,6 +13,7 @@ use crate::args::{ComputeArgs, ReadArgs};
 use crate::console::Console;
 use crate::devices::Devices;
 use crate::model::ModelFiles;
+use crate::pipes::{self, Pipes};
 use crate::reading::{self, Batch, Reading};
 use crate::stages::Stages;
 use crate::values::float_dtype;
@@ -69,14 +70,14 @@ impl<'a> Session<'a> {
     }
 
     /// Opens the first inputs, and finds the limits with which the inputs fit into the memory. With `--max-memory` all
-    /// inputs are probed for that, and one input stays open.
+    /// inputs are probed for that; one file and all pipes stay open.
     fn open(
         &self,
         paths: Vec<PathBuf>,
         options: &EncodeOptions,
     ) -> Result<(BatchLimits, Reading<'a>)> {
         self.check_blocks(options)?;
-        reading::check_exist(&paths)?;
+        let pipes = Pipes::among(&paths)?;
         let args = &self.compute.device;
         let target = self.devices.target(args.dtype);
         let limits = BatchLimits::new(&target);
@@ -86,19 +87,20 @@ impl<'a> Session<'a> {
             max_batch_patches: max_memory.map_or(limits.max_batch_patches, |_| 1),
             ..limits
         };
-        let mut inputs = Inputs::new(paths.clone(), processor, self.read.clone(), first);
-        let infos = inputs.look_ahead().map(reading::known);
-        let mut infos = infos.collect::<Result<Vec<_>, _>>()?;
-        if max_memory.is_some() {
-            let rest = &paths[infos.len()..];
-            infos.extend(reading::probe(rest, &self.processor, &self.read)?);
-        }
+        let sources = paths.into_iter().map(pipes::source);
+        let read = pipes.options(self.read.clone());
+        let mut inputs = Inputs::new(sources, processor, read, first);
+        let infos: Vec<_> = match max_memory {
+            Some(_) => inputs.survey(),
+            None => inputs.look_ahead().map(reading::known).collect(),
+        };
+        let infos = infos.into_iter().collect::<Result<Vec<_>, _>>()?;
         let sizes: Vec<InputSize> = infos.iter().map(InputSize::from).collect();
         let budget = MemoryBudget::new(max_memory);
         let plan = Plan::within(&self.config, &sizes, target, options, limits, budget);
         let limits = plan.map_err(|error| self.explain(error))?.limits;
         let inputs = inputs.with_limits(limits);
-        Ok((limits, Reading::new(inputs, count, self.console)))
+        Ok((limits, Reading::new(inputs, count, pipes, self.console)))
     }
 
     /// Fails if a requested block does not exist.

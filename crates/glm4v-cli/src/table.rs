@@ -1,30 +1,45 @@
 //! Text that people read: tables and numbers.
 
-/// A list of names and values, one pair a line.
-pub(crate) fn pairs(pairs: &[(&str, String)]) -> String {
-    let line = |(name, value): &(&str, String)| format!("{name}\t{value}\n");
-    align(&pairs.iter().map(line).collect::<String>())
+use std::fmt::{self, Display};
+
+use crate::escape::escape;
+
+/// Lines with aligned columns. Control characters in a cell are escaped, so that a name cannot add a column or a line.
+#[derive(Default)]
+pub(crate) struct Table(Vec<Vec<String>>);
+
+impl Table {
+    pub(crate) fn row(&mut self, cells: &[&dyn Display]) {
+        let cell = |cell: &&dyn Display| escape(&cell.to_string()).into_owned();
+        self.0.push(cells.iter().map(cell).collect());
+    }
 }
 
-/// Aligns the columns of lines whose cells are separated by tabs.
-pub(crate) fn align(lines: &str) -> String {
-    let mut widths: Vec<usize> = Vec::new();
-    for line in lines.lines() {
-        for (column, cell) in line.split('\t').enumerate() {
+impl Display for Table {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut widths: Vec<usize> = Vec::new();
+        for (column, cell) in self.0.iter().flat_map(|row| row.iter().enumerate()) {
             widths.resize(widths.len().max(column + 1), 0);
             widths[column] = widths[column].max(cell.chars().count());
         }
+        for row in &self.0 {
+            let cells = row.iter().zip(&widths);
+            let line: String = cells
+                .map(|(cell, width)| format!("{cell:width$}  "))
+                .collect();
+            writeln!(f, "{}", line.trim_end())?;
+        }
+        Ok(())
     }
-    let mut text = String::new();
-    for line in lines.lines() {
-        let cells = line.split('\t').zip(&widths);
-        let line: String = cells
-            .map(|(cell, width)| format!("{cell:width$}  "))
-            .collect();
-        text += line.trim_end();
-        text += "\n";
+}
+
+/// A list of names and values, one pair a line.
+pub(crate) fn pairs(pairs: &[(&str, String)]) -> String {
+    let mut table = Table::default();
+    for (name, value) in pairs {
+        table.row(&[name, value]);
     }
-    text
+    table.to_string()
 }
 
 /// A number and a noun, as in `1 token` and `2 tokens`.
@@ -68,8 +83,17 @@ mod tests {
 
     #[test]
     fn columns_are_aligned_by_characters_not_bytes() {
-        assert_eq!(align("a\t1×2\tx\nbcd\t3\n"), "a    1×2  x\nbcd  3\n");
-        assert_eq!(align(""), "");
+        let mut table = Table::default();
+        assert_eq!(table.to_string(), "");
+        table.row(&[&"a", &"1×2", &"x"]);
+        table.row(&[&"bcd", &3]);
+        assert_eq!(table.to_string(), "a    1×2  x\nbcd  3\n");
+    }
+
+    #[test]
+    fn a_cell_stays_one_cell() {
+        let pairs = pairs(&[("a\tb", "c\n\x1b[1m".into()), ("d", "e".into())]);
+        assert_eq!(pairs, "a\\tb  c\\n\\u{1b}[1m\nd     e\n");
     }
 
     #[test]

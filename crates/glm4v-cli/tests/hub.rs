@@ -7,6 +7,7 @@ mod server;
 mod support;
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use server::{Answer, Server};
 use support::{Run, image, program, read_safetensors, run};
@@ -33,6 +34,10 @@ impl Home {
     }
 
     fn run<const N: usize>(&self, args: [&str; N]) -> Run {
+        run(self.program().args(args))
+    }
+
+    fn program(&self) -> Command {
         let mut program = program();
         for variable in [
             "HF_TOKEN",
@@ -47,7 +52,7 @@ impl Home {
             .env("HF_ENDPOINT", self.server.url())
             .env("HF_HOME", self.dir.path().join("hf"))
             .env("GLM4V_CACHE", self.dir.path().join("glm4v"));
-        run(program.args(args))
+        program
     }
 
     fn file(&self, name: &str) -> PathBuf {
@@ -155,6 +160,59 @@ fn fetched_models_are_listed_and_removed() {
     assert!(removed.contains("removed zai-org/tiny"), "{removed}");
     let gone = home.run(["cache", "remove", MODEL]).fails();
     assert!(gone.contains("holds no zai-org/tiny"), "{gone}");
+}
+
+/// The names of all files below `dir`.
+#[cfg(unix)]
+fn files(dir: &Path) -> Vec<String> {
+    let mut names = Vec::new();
+    for entry in dir.read_dir().into_iter().flatten().flatten() {
+        match entry.path() {
+            path if path.is_dir() => names.extend(files(&path)),
+            path => names.push(path.file_name().unwrap().to_string_lossy().into_owned()),
+        }
+    }
+    names.sort();
+    names
+}
+
+#[cfg(unix)]
+#[test]
+fn a_signal_leaves_a_download_that_the_next_one_resumes() {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+    use std::thread::sleep;
+    use std::time::Duration;
+
+    let (stalls, weights) = (Arc::new(AtomicBool::new(true)), AtomicUsize::new(0));
+    let stalled = Arc::clone(&stalls);
+    let server = Server::new(checkpoint(), move |request, answer| {
+        // The first two requests are for the headers of the shards.
+        let is_tensors = request.is_weights() && weights.fetch_add(1, Ordering::SeqCst) >= 2;
+        if is_tensors && stalled.load(Ordering::SeqCst) {
+            sleep(Duration::from_secs(60));
+        }
+        answer
+    });
+    let home = Home::with(server);
+    let mut fetch = home.program().args(["fetch", "-q", MODEL]).spawn().unwrap();
+    while !files(home.dir.path()).contains(&"plan.json".to_owned()) {
+        assert!(fetch.try_wait().unwrap().is_none(), "it ended too early");
+        sleep(Duration::from_millis(1));
+    }
+    let pid = fetch.id().to_string();
+    let sent = Command::new("kill").args(["-s", "TERM", &pid]).status();
+    assert!(sent.unwrap().success());
+    assert_eq!(fetch.wait().unwrap().code(), Some(143));
+    let lock = "models--zai-org--tiny.lock";
+    assert_eq!(
+        files(home.dir.path()),
+        ["chunks", "model.safetensors", lock, "plan.json"]
+    );
+    stalls.store(false, Ordering::SeqCst);
+    home.run(["fetch", MODEL]).ok();
+    let listed = home.run(["cache", "--json"]).ok().json();
+    assert_eq!(listed["towers"][0]["unfinished"], false);
 }
 
 #[test]

@@ -23,6 +23,9 @@ impl Attempts<'_> {
         mut request: impl FnMut() -> Result<T, HubError>,
     ) -> Result<T, HubError> {
         for attempt in 0.. {
+            if self.progress.is_cancelled() {
+                return Err(HubError::Cancelled);
+            }
             let error = match request() {
                 Ok(value) => return Ok(value),
                 Err(error) => error,
@@ -46,7 +49,7 @@ impl Attempts<'_> {
     }
 
     fn sleep(self, mut wait: Duration) {
-        while !wait.is_zero() && !self.is_stopped() {
+        while !wait.is_zero() && !self.is_stopped() && !self.progress.is_cancelled() {
             let nap = wait.min(CHECK_EVERY);
             thread::sleep(nap);
             wait -= nap;

@@ -98,6 +98,9 @@ impl Download<'_> {
         }
         let mut buffer = vec![0; BUFFER_BYTES];
         while *position < chunk.range.end && !stop.load(Ordering::Relaxed) {
+            if self.progress.is_cancelled() {
+                return Err(HubError::Cancelled);
+            }
             let left = (chunk.range.end - *position).min(buffer.len() as u64) as usize;
             let count = read_some(&mut response, &mut buffer[..left])?;
             if count == 0 {

@@ -183,6 +183,9 @@ pub enum HubError {
         /// The reason.
         source: ConfigError,
     },
+    /// [`Progress::is_cancelled`](crate::Progress::is_cancelled) stopped the fetch. The next fetch continues it.
+    #[error("the download was cancelled; the next one resumes it")]
+    Cancelled,
     /// The disk is full, or a quota is used up.
     #[error("{}: no space left: {needed} bytes are needed; free some space, or set GLM4V_CACHE to a directory elsewhere", path.display())]
     NoSpace {

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use crate::{HubError, ModelId};
 
-/// Receives the progress of a fetch. Several threads call it. The default methods do nothing, and `()` uses them all.
+/// Receives the progress of a fetch, and can cancel it. Several threads call it. The default methods do nothing, and `()` uses them all.
 pub trait Progress: Sync {
     /// Another process is fetching `model`. This one waits for it.
     fn waiting(&self, model: &ModelId) {
@@ -17,6 +17,11 @@ pub trait Progress: Sync {
     /// `bytes` more are on disk.
     fn advanced(&self, bytes: u64) {
         let _ = bytes;
+    }
+
+    /// Whether the fetch should stop. It is asked before each request, and while tensors arrive.
+    fn is_cancelled(&self) -> bool {
+        false
     }
 
     /// A request failed with `error`. It is repeated after `wait`.

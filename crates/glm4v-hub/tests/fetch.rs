@@ -5,7 +5,7 @@ mod support;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
-use glm4v_hub::{HubError, Token};
+use glm4v_hub::{HubError, Progress, Token};
 use support::{
     Answer, COMMIT, Caches, Heard, OTHER_COMMIT, SHARDED, SINGLE, Server, assert_fetched, golden,
     model, tower_bytes,
@@ -228,6 +228,48 @@ fn processes_that_fetch_the_same_model_share_one_fetch() {
         .into_iter()
         .filter(|request| request.method == "HEAD");
     assert_eq!(heads.count(), 4);
+}
+
+/// Cancels a fetch when this many bytes have arrived.
+struct CancelAfter(u64, Heard);
+
+impl Progress for CancelAfter {
+    fn advanced(&self, bytes: u64) {
+        self.1.advanced(bytes);
+    }
+
+    fn is_cancelled(&self) -> bool {
+        self.1.bytes.load(Ordering::SeqCst) >= self.0
+    }
+}
+
+#[test]
+fn a_cancelled_fetch_is_resumed_by_the_next_one() {
+    let (server, caches) = (Server::honest(golden(SHARDED)), Caches::new());
+    let hub = caches.hub(&server.url());
+    let cancelled = CancelAfter(100_000, Heard::default());
+    let error = hub.fetch(&model(), None, &cancelled).unwrap_err();
+    assert!(matches!(error, HubError::Cancelled), "{error}");
+    let unfinished = caches.own_model().join("unfinished").join(COMMIT);
+    let mut names: Vec<_> = unfinished
+        .read_dir()
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name())
+        .collect();
+    names.sort();
+    assert_eq!(names, ["checkpoint", "chunks", "plan.json"]);
+
+    let heard = Heard::default();
+    let dir = hub.fetch(&model(), None, &heard).unwrap();
+    assert_fetched(&dir, &golden(SHARDED));
+    let (before, all) = (heard.before.into_inner(), tower_bytes(&golden(SHARDED)));
+    assert!(before > 0 && before < all, "{before} of {all}");
+
+    // Nothing is requested for a fetch that is cancelled before it starts.
+    server.forget();
+    let error = hub.fetch(&model(), None, &CancelAfter(0, Heard::default()));
+    assert!(matches!(error, Err(HubError::Cancelled)));
+    assert!(server.requests().is_empty());
 }
 
 #[test]

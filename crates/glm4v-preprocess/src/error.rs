@@ -23,6 +23,32 @@ pub enum PreprocessError {
         /// Why it is refused.
         source: Box<PreprocessError>,
     },
+    /// The path is neither a file nor a folder nor a pipe.
+    #[error(
+        "{found} cannot be read as an image or a video: name a file, a folder of frames, or a pipe"
+    )]
+    FileKind {
+        /// What it is.
+        found: &'static str,
+    },
+    /// A video from a pipe could not be saved, and ffmpeg must be able to seek in it.
+    #[error(
+        "the video can be read only once, so it is saved in {} first, and that failed: {source}; save it as a file, or \
+         set TMPDIR to a directory with enough space",
+        dir.display()
+    )]
+    Spool {
+        /// The directory.
+        dir: PathBuf,
+        /// The operating system's message.
+        source: std::io::Error,
+    },
+    /// A video from a pipe is too long to be saved.
+    #[error("the video can be read only once, and has more than {limit} bytes: save it as a file")]
+    LongPipe {
+        /// The limit.
+        limit: u64,
+    },
     /// The first bytes are not those of a supported format.
     #[error("unknown format: {found}; supported formats are {supported}")]
     UnknownFormat {

@@ -24,6 +24,8 @@ pub struct InputSize {
     pub open_bytes: u64,
     /// Bytes while the input is decoded, beside its patch rows and its file.
     pub decode_bytes: u64,
+    /// Whether the input was opened before its turn, and stays open: a pipe that was surveyed.
+    pub stays_open: bool,
 }
 
 impl InputSize {
@@ -35,6 +37,7 @@ impl InputSize {
             kind: PatchKind::Image,
             open_bytes: 0,
             decode_bytes: 0,
+            stays_open: false,
         }
     }
 }

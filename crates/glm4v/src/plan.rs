@@ -228,20 +228,24 @@ impl<'a> Tower<'a> {
         let mut plan = self.plan(inputs, limits);
         let loading = if is_loaded { 0 } else { plan.host };
         plan.host = with_overhead(loading);
-        // The next batch, the inputs after it, and the bytes of the inputs that are open before it is read.
+        // The next batch, the inputs after it, and the bytes of the inputs that are opened before it is read.
         let split = |inputs: &'i [InputSize]| {
             let (sizes, threads) = (inputs.iter().copied(), rayon::current_num_threads());
             let LookAhead { batch, open, .. } =
                 look_ahead(sizes, limits.max_batch_patches, threads);
             let (batch, rest) = inputs.split_at(if is_loaded { inputs.len() } else { batch });
-            let open = inputs.iter().take(open).map(|input| input.open_bytes);
-            (batch, rest, open.sum::<u64>())
+            let opened = inputs.iter().take(open).filter(|input| !input.stays_open);
+            (
+                batch,
+                rest,
+                opened.map(|input| input.open_bytes).sum::<u64>(),
+            )
         };
-        let mut unread = inputs;
+        let (mut unread, mut kept) = (inputs, kept_bytes(inputs));
         while !unread.is_empty() {
             let (batch, rest, open) = split(unread);
             let (next, _, next_open) = split(if limits.prefetch { rest } else { &[] });
-            let open = open.max(next_open);
+            let open = kept + open.max(next_open);
             let [rows, next_rows] = [batch, next].map(|inputs| self.row_bytes(&spans(inputs)));
             let [decoding, next_decoding] = [batch, next].map(decode_bytes);
             let (activations, results) = plan.add_batch(self, &spans(batch), options);
@@ -255,13 +259,14 @@ impl<'a> Tower<'a> {
                 true => (0, busy.max(loading)),
                 false => (idle, busy),
             };
-            let kept = plan.embeddings + open + rows;
-            let reading = with_overhead(kept + idle) + decoding;
-            let encoding = with_overhead(kept + next_rows + busy) + next_decoding;
+            let base = plan.embeddings + open + rows;
+            let reading = with_overhead(base + idle) + decoding;
+            let encoding = with_overhead(base + next_rows + busy) + next_decoding;
             plan.host = plan.host.max(reading).max(encoding);
             plan.embeddings += results;
             plan.patch_rows = plan.patch_rows.max(rows + next_rows);
             plan.reading = plan.reading.max(open + decoding.max(next_decoding));
+            kept -= kept_bytes(batch);
             unread = rest;
         }
         plan.host += PROGRAM;
@@ -334,6 +339,12 @@ fn spans(inputs: &[InputSize]) -> Vec<FrameSpan> {
 /// Bytes in use, and the share of the allocator.
 fn with_overhead(bytes: u64) -> u64 {
     bytes + bytes / ALLOCATOR_SHARE
+}
+
+/// Bytes of inputs that stay open until they are read.
+fn kept_bytes(inputs: &[InputSize]) -> u64 {
+    let kept = inputs.iter().filter(|input| input.stays_open);
+    kept.map(|input| input.open_bytes).sum()
 }
 
 /// Bytes of the largest inputs that the threads decode at the same time.
@@ -467,6 +478,32 @@ mod tests {
             assert_eq!(plan.patch_rows, batches * row_bytes);
             assert_eq!(plan.reading, 30 + 1000);
         }
+    }
+
+    #[test]
+    fn inputs_that_stay_open_are_counted_until_they_are_read() {
+        let image = InputSize {
+            open_bytes: 1 << 20,
+            decode_bytes: 7,
+            ..InputSize::image(GridThw::new(1, 10, 10))
+        };
+        let kept = InputSize {
+            stays_open: true,
+            ..image
+        };
+        let target = Target::new(Backend::Flex, FloatDType::F32);
+        let one_by_one = BatchLimits {
+            max_batch_patches: 1,
+            ..BatchLimits::new(&target)
+        };
+        let reading = |inputs: &[InputSize]| {
+            let (config, options) = (Preset::Tiny.vision(), EncodeOptions::default());
+            Plan::new(&config, inputs, target, &options, one_by_one).reading
+        };
+        assert_eq!(reading(&[image; 3]), (1 << 20) + 7);
+        assert_eq!(reading(&[kept; 3]), (3 << 20) + 7);
+        assert_eq!(reading(&[image, image, kept]), (2 << 20) + 7);
+        assert_eq!(reading(&[kept, image, image]), (1 << 20) + 7);
     }
 
     #[test]

@@ -13,7 +13,7 @@ const READING: &str = "Reading";
 
 #[derive(Args, Clone, Debug)]
 pub(crate) struct InputArgs {
-    /// Image files, video files, and folders of video frames, in any order
+    /// Image files, video files, folders of video frames, and pipes, in any order; - is the standard input
     #[arg(value_name = "INPUT", required = true)]
     pub(crate) inputs: Vec<PathBuf>,
     #[command(flatten)]

@@ -4,7 +4,7 @@ use glm4v::hub::{Cached, Hub, ModelId};
 use serde_json::{Value, json};
 
 use crate::console::Console;
-use crate::table;
+use crate::table::{self, Table};
 
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
@@ -61,8 +61,10 @@ fn list(hub: &Hub, console: &Console) -> Result<()> {
     let total: u64 = cached.iter().map(|one| one.bytes).sum();
     let mut text = String::new();
     if !cached.is_empty() {
-        let lines: String = cached.iter().map(line).collect();
-        text = table::align(&format!("model\tcommit\trevisions\tsize\n{lines}")) + "\n";
+        let mut table = Table::default();
+        table.row(&[&"model", &"commit", &"revisions", &"size"]);
+        cached.iter().for_each(|cached| add_row(&mut table, cached));
+        text = format!("{table}\n");
     }
     let (count, size) = (table::count(cached.len(), "tower"), table::bytes(total));
     text += &table::pairs(&[
@@ -74,11 +76,11 @@ fn list(hub: &Hub, console: &Console) -> Result<()> {
     console.report(&text, &json)
 }
 
-fn line(cached: &Cached) -> String {
+fn add_row(table: &mut Table, cached: &Cached) {
     let commit: String = cached.commit.chars().take(SHORT_COMMIT).collect();
     let (revisions, size) = (cached.revisions.join(", "), table::bytes(cached.bytes));
     let note = if cached.unfinished { INCOMPLETE } else { "" };
-    format!("{}\t{commit}\t{revisions}\t{size}\t{note}\n", cached.model)
+    table.row(&[&cached.model, &commit, &revisions, &size, &note]);
 }
 
 fn tower_json(cached: &Cached) -> Value {

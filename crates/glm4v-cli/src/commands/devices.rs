@@ -4,7 +4,7 @@ use glm4v::devices::{Backend, DeviceInfo, DeviceKind, devices};
 use serde_json::{Value, json};
 
 use crate::console::Console;
-use crate::table;
+use crate::table::Table;
 
 /// Lists the devices of this machine, and the backends of this program.
 pub(crate) fn run(console: &Console) -> Result<()> {
@@ -21,22 +21,25 @@ pub(crate) fn run(console: &Console) -> Result<()> {
     };
     let (built_in, not_built_in) = (names(true), names(false));
 
-    let mut lines = "device\tkind\tname\n".to_owned();
+    let mut table = Table::default();
+    table.row(&[&"device", &"kind", &"name"]);
     for device in &devices {
-        lines += &format!("{}\t{}\t{}\n", device.spec, kind(device), device.name);
+        table.row(&[&device.spec, &kind(device), &device.name]);
     }
     let chosen = auto.as_deref().unwrap_or("nothing: no device works");
-    let mut text = table::align(&lines);
+    let mut text = table.to_string();
     text += &format!("\nauto chooses {chosen}\n\n");
     text += &format!("backends in this program: {}\n", built_in.join(", "));
     for (_, reason) in &reasons {
         text += &format!("  {reason}\n");
     }
     if !not_built_in.is_empty() {
-        let line = |name: &&str| format!("  {name}\tbuild with --features {name}\n");
-        let lines: String = not_built_in.iter().map(line).collect();
-        text += "\nbackends that are not in this program:\n";
-        text += &table::align(&lines);
+        let mut table = Table::default();
+        for name in &not_built_in {
+            let advice = format!("build with --features {name}");
+            table.row(&[&format!("  {name}"), &advice]);
+        }
+        text += &format!("\nbackends that are not in this program:\n{table}");
     }
     let device = |device: &DeviceInfo| json!({"spec": device.spec.to_string(), "kind": kind(device), "name": device.name});
     let reason = |(backend, reason): &(&str, String)| json!({"backend": backend, "reason": reason});

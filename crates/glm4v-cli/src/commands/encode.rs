@@ -56,7 +56,8 @@ fn after_help() -> String {
         "\
 Images are files of any size in these formats: {images}. Of a TIFF the first page is read.
 Videos are video files (mp4, mkv, webm, mov, avi and others), animated GIF, WebP and PNG files, and folders of frames,
-which need --source-fps. The programs ffmpeg and ffprobe decode the video files.
+which need --source-fps. The programs ffmpeg and ffprobe decode the video files. A video from a pipe is saved first, in the
+directory that TMPDIR names, up to 8 GiB.
 The embeddings of all inputs go into one file, in order. grid_thw gives the grid of each input. An input has
 t·h·w / spatial_merge_size² rows.
 
@@ -78,7 +79,8 @@ Examples:
   glm4v encode cat.jpg
   glm4v encode cat.jpg walk.mp4 -m zai-org/GLM-4.1V-9B-Thinking -o pets.safetensors
   glm4v encode scans/*.tiff -m GLM-4.1V-9B-Thinking --device cuda:1 --dtype bf16 -o scans.npy
-  glm4v encode frames/ --source-fps 25 --fps 1 --json";
+  glm4v encode frames/ --source-fps 25 --fps 1 --json
+  curl -s https://example.com/cat.jpg | glm4v encode - -o cat.npy";
 
 /// Encodes images and videos. Everything that can fail fast is checked before the weights are loaded.
 pub(crate) fn run(args: EncodeArgs, console: &Console) -> Result<()> {

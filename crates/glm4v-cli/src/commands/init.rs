@@ -3,12 +3,13 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use clap::Args;
 use glm4v::Preset;
-use glm4v::weights::{Checkpoint, Encoding, WriteOptions, write_checkpoint};
+use glm4v::weights::{Checkpoint, Encoding, WeightsError, WriteOptions, write_checkpoint};
 use serde_json::{Value, json};
 
+use crate::atomic;
 use crate::console::Console;
 use crate::stages::Stages;
-use crate::table;
+use crate::table::{self, Table};
 use crate::values::{dtype, preset};
 
 #[derive(Args, Debug)]
@@ -39,6 +40,10 @@ Examples:
 
 /// Writes a checkpoint with random weights.
 pub(crate) fn run(args: &InitArgs, console: &Console) -> Result<()> {
+    if args.output.symlink_metadata().is_ok() {
+        let path = args.output.clone();
+        return Err(WeightsError::Exists { path }.into());
+    }
     let vision = args.preset.vision();
     let options = WriteOptions {
         model_type: args.preset.model_type(),
@@ -51,14 +56,17 @@ pub(crate) fn run(args: &InitArgs, console: &Console) -> Result<()> {
     let mut stages = Stages::default();
     {
         let _spinner = console.progress("writing random weights", None);
-        stages.time("write", || write_checkpoint(&args.output, &options))?;
+        let write = |dir: &Path| Ok(write_checkpoint(dir, &options)?);
+        stages.time("write", || atomic::write_directory(&args.output, write))?;
     }
     let written = Checkpoint::open(&args.output)?.inspect(&vision);
     let files = files(&args.output);
     let files = files.with_context(|| format!("{}: cannot be listed", args.output.display()))?;
     let total: u64 = files.iter().map(|(_, bytes)| bytes).sum();
-    let line = |(name, bytes): &(String, u64)| format!("{name}\t{}\n", table::bytes(*bytes));
-    let lines: String = files.iter().map(line).collect();
+    let mut listed = Table::default();
+    for (name, bytes) in &files {
+        listed.row(&[name, &table::bytes(*bytes)]);
+    }
     let (preset, seed, dtype) = (args.preset, args.seed, args.dtype);
     let weights = format!("random: preset {preset}, seed {seed}, {dtype}");
     let pairs = table::pairs(&[
@@ -80,7 +88,7 @@ pub(crate) fn run(args: &InitArgs, console: &Console) -> Result<()> {
         "parameters": written.parameters,
         "seconds": stages.json(),
     });
-    console.report(&format!("{}\n{pairs}", table::align(&lines)), &json)
+    console.report(&format!("{listed}\n{pairs}"), &json)
 }
 
 /// The names and sizes of the files in `dir`, sorted by name.

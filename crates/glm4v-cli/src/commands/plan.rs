@@ -1,5 +1,4 @@
 use std::path::{Path, PathBuf};
-use std::slice;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
@@ -17,14 +16,16 @@ use crate::args::{DeviceArgs, ModelArgs, ReadArgs};
 use crate::console::Console;
 use crate::devices::Devices;
 use crate::model::ModelFiles;
+use crate::pipes::Pipes;
+use crate::table::{self, Table};
 use crate::weights::Weights;
-use crate::{listing, reading, table};
+use crate::{listing, reading};
 
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct PlanArgs {
-    /// Image files, video files and folders of video frames; or sizes: 1920x1080 is an image, 1920x1080x16 a video with
-    /// 16 sampled frames
+    /// Image files, video files, folders of video frames and pipes; - is the standard input. Or sizes: 1920x1080 is an
+    /// image, 1920x1080x16 a video with 16 sampled frames
     #[arg(value_name = "INPUT|WxH|WxHxFRAMES", required = true)]
     inputs: Vec<PathBuf>,
     #[command(flatten)]
@@ -42,7 +43,8 @@ and config.json and the preprocessor files of a model. A named device need not e
 An operation is a floating-point operation; a multiplication and an addition are two. Memory is an upper bound for one
 `encode` of these inputs, batch by batch: the program needs at most this much, and usually not much less. Outside flex,
 the memory pools of the backend are not counted. Each line is the most that its kind needs at any time. These times
-differ, so the total is less than the sum. With --max-memory, batches are as small as `encode --max-memory` makes them.
+differ, so the total is less than the sum. A video from a pipe is saved in the directory that TMPDIR names, which is not
+counted. With --max-memory, batches are as small as `encode --max-memory` makes them.
 
 Examples:
   glm4v plan cat.jpg walk.mp4 -m zai-org/GLM-4.1V-9B-Thinking
@@ -56,10 +58,13 @@ pub(crate) fn run(args: &PlanArgs, console: &Console) -> Result<()> {
     let processor = Arc::new(args.read.configure(weights.processor()?)?);
     processor.check(&config)?;
     let devices = Devices::find_or_assume(&args.device)?;
-    let read = args.read.options();
+    let files = args.inputs.iter();
+    let files: Vec<&PathBuf> = files.filter(|input| given_size(input).is_none()).collect();
+    let pipes = Pipes::among(&files)?;
+    let read = pipes.options(args.read.options());
     let inputs = args.inputs.iter().map(|input| match given_size(input) {
         Some((size, frames)) => info_of_size(input, size, frames, &processor, &read),
-        None => Ok(reading::probe(slice::from_ref(input), &processor, &read)?.remove(0)),
+        None => reading::probe(input, &processor, &read),
     });
     let inputs = inputs.collect::<Result<Vec<InputInfo>>>()?;
 
@@ -137,6 +142,7 @@ fn info_of_size(
         tokens: grid.num_tokens(processor.config().merge_size),
         open_bytes: 0,
         decode_bytes: processor.decode_bytes(size, grid, frames),
+        stays_open: false,
         warnings: Vec::new(),
     })
 }
@@ -182,19 +188,27 @@ impl Planned<'_> {
         let Plan {
             patches, tokens, ..
         } = self.plan;
-        let mut lines = "input\twidth×height\tgrid t×h×w\tpatches\ttokens\toperations\n".to_owned();
+        let mut table = Table::default();
+        table.row(&[
+            &"input",
+            &"width×height",
+            &"grid t×h×w",
+            &"patches",
+            &"tokens",
+            &"operations",
+        ]);
         for input in &self.inputs {
             let (name, (height, width)) = (&input.name, input.size);
             let (grid, tokens, patches) = (input.grid, input.tokens, input.grid.num_patches());
             let operations = table::operations(self.footprint.operations(grid));
-            lines +=
-                &format!("{name}\t{width}×{height}\t{grid}\t{patches}\t{tokens}\t{operations}\n");
+            let size = format!("{width}×{height}");
+            table.row(&[name, &size, &grid, &patches, &tokens, &operations]);
         }
         if self.inputs.len() > 1 {
             let operations = table::operations(self.plan.operations);
-            lines += &format!("total\t\t\t{patches}\t{tokens}\t{operations}\n");
+            table.row(&[&"total", &"", &"", &patches, &tokens, &operations]);
         }
-        table::align(&lines)
+        table.to_string()
     }
 
     fn json(&self) -> Value {

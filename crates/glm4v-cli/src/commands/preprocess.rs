@@ -11,6 +11,7 @@ use crate::args::{InputArgs, ModelArgs};
 use crate::console::Console;
 use crate::model::ModelFiles;
 use crate::output::Output;
+use crate::pipes::{self, Pipes};
 use crate::reading::{self, Reading};
 use crate::stages::Stages;
 use crate::values::{OutputFile, OutputFormat};
@@ -50,13 +51,14 @@ pub(crate) fn run(args: PreprocessArgs, console: &Console) -> Result<()> {
     let processor = Weights::find(&args.model, None, ModelFiles::Configs, console)?.processor()?;
     let processor = Arc::new(args.inputs.read.configure(processor)?);
     atomic::check(&file.path)?;
-    reading::check_exist(&paths)?;
+    let pipes = Pipes::among(&paths)?;
 
     let mut stages = Stages::default();
     let count = paths.len();
-    let read = args.inputs.read.options();
-    let inputs = Inputs::new(paths, processor, read, reading::limits());
-    let mut reading = Reading::new(inputs, count, console);
+    let read = pipes.options(args.inputs.read.options());
+    let sources = paths.into_iter().map(pipes::source);
+    let inputs = Inputs::new(sources, processor, read, reading::limits());
+    let mut reading = Reading::new(inputs, count, pipes, console);
     let (mut inputs, mut values, mut width) = (Vec::new(), Vec::new(), 0);
     while let Some((batch, patches)) = stages.time("read", || reading.next())? {
         width = patches.row_len();

@@ -19,12 +19,12 @@ use crate::console::Console;
 use crate::session::Session;
 use crate::stages::Stages;
 use crate::values::{fraction, png_file};
-use crate::{atomic, listing, table};
+use crate::{atomic, interrupt, listing, table};
 
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct VizArgs {
-    /// Image file, video file, or folder of video frames
+    /// Image file, video file, folder of video frames, or pipe; - is the standard input
     #[arg(value_name = "INPUT")]
     input: PathBuf,
     #[command(flatten)]
@@ -63,6 +63,7 @@ pub(crate) fn run(args: VizArgs, console: &Console) -> Result<()> {
     let mut stages = Stages::default();
     let options = EncodeOptions {
         hidden_states: args.block.into_iter().collect(),
+        cancel: Some(interrupt::token()),
         ..EncodeOptions::default()
     };
     let (encoder, reading, (inputs, patches)) =

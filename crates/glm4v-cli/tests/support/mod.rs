@@ -26,8 +26,8 @@ pub fn glm4v(args: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Run {
 /// The program, to be run.
 pub fn program() -> Command {
     let mut program = Command::new(env!("CARGO_BIN_EXE_glm4v"));
-    // Without it, Mesa's Vulkan drivers write lines of their own on stderr.
-    program.env("XDG_RUNTIME_DIR", std::env::temp_dir());
+    // Libraries must be silent where there is no desktop.
+    program.env_remove("XDG_RUNTIME_DIR");
     program
 }
 
@@ -92,6 +92,23 @@ pub fn image(name: &str) -> PathBuf {
 pub fn video(name: &str) -> PathBuf {
     let videos = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/videos");
     videos.join(name)
+}
+
+/// Makes a pipe with a name.
+#[cfg(unix)]
+pub fn make_pipe(path: &Path) {
+    let made = Command::new("mkfifo").arg(path).status().unwrap();
+    assert!(made.success());
+}
+
+/// Writes the content of `file` into a pipe, in a thread.
+#[cfg(unix)]
+pub fn feed(pipe: &Path, file: &Path) {
+    let (pipe, bytes) = (pipe.to_owned(), std::fs::read(file).unwrap());
+    std::thread::spawn(move || {
+        // A program that refuses the input closes the pipe early.
+        let _ = std::fs::write(pipe, bytes);
+    });
 }
 
 /// Whether videos can be read here; says so aloud where not.

@@ -5,21 +5,25 @@ mod container;
 mod ffmpeg;
 mod folder;
 mod image;
+mod kind;
 mod natural;
 mod options;
+mod spool;
 mod video;
 
-use std::fs;
+use std::fs::{self, File, Metadata};
+use std::io::Read;
 use std::path::Path;
 
 use ::image::{DynamicImage, RgbImage};
 
-use crate::codec::{ImageCodec, foreign, read_image_file};
-use crate::file::{io_error, read_up_to};
+use crate::codec::{ImageCodec, foreign};
+use crate::file::{io_error, read_on};
 use crate::{PreprocessError, VideoMetadata};
 pub use image::ImageSource;
 pub(crate) use image::Pixels;
 pub use options::ReadOptions;
+use spool::Spool;
 pub use video::VideoSource;
 
 /// The first bytes that tell a format: three packets of an MPEG transport stream.
@@ -49,18 +53,22 @@ impl Source {
     /// - an image file of a format of [`ImageCodec`],
     /// - an animated GIF, WebP or PNG: a video, unless [`ReadOptions::first_frame_only`] is set,
     /// - a video file, for which ffmpeg 5.1 or later must be installed,
-    /// - a folder of images: the frames of a video.
+    /// - a folder of images: the frames of a video,
+    /// - a pipe with the content of one of these files.
     ///
-    /// An image file is read into memory, and its header is checked. Pixels are not decoded.
+    /// An image file is read into memory, and its header is checked. Pixels are not decoded. A pipe is read once: a video
+    /// file from a pipe is saved as a temporary file first ([`ReadOptions::spool_dir`]).
     ///
     /// # Errors
     /// Each error names the file. [`PreprocessError::Io`] for a file that cannot be read, otherwise
     /// [`PreprocessError::File`] with one of these reasons:
     ///
     /// - those of [`crate::decode_image`] that the header shows, and [`PreprocessError::UnknownFormat`],
+    /// - [`PreprocessError::FileKind`] for a device or a socket,
     /// - [`PreprocessError::NoFrames`] for a folder without images,
     /// - [`PreprocessError::NoProgram`] where ffmpeg or ffprobe is missing,
     /// - [`PreprocessError::Program`] for a video file that they cannot read,
+    /// - [`PreprocessError::Spool`] and [`PreprocessError::LongPipe`] for a video from a pipe that cannot be saved,
     /// - [`PreprocessError::NoVideo`] for a file without a video stream,
     /// - [`PreprocessError::TooLarge`] for frames beyond the limits,
     /// - [`PreprocessError::VideoMetadata`] for a video without frames.
@@ -74,12 +82,71 @@ impl Source {
         if metadata.is_dir() {
             return VideoSource::folder(path, options).map(Self::Video);
         }
-        let magic = read_up_to(path, MAGIC_BYTES as u64)?;
-        if let Some(demuxer) = container::demuxer(&magic) {
-            return VideoSource::video_file(path, demuxer, options).map(Self::Video);
+        kind::check(&metadata)?;
+        let mut file = File::open(path).map_err(|source| io_error(path, source))?;
+        Self::read(Some(path), &mut file, Some(&metadata), options)
+    }
+
+    /// Opens an input that can be read only once, such as the standard input: the content of any file that
+    /// [`Source::open`] reads. `name` stands for it in errors; it may be empty.
+    ///
+    /// An image is kept in memory. A video file is saved as a temporary file ([`ReadOptions::spool_dir`]).
+    ///
+    /// ```
+    /// use std::io::Cursor;
+    ///
+    /// use glm4v_preprocess::{ReadOptions, Source};
+    /// use image::{DynamicImage, ImageFormat};
+    ///
+    /// let mut png = Cursor::new(Vec::new());
+    /// DynamicImage::new_rgb8(640, 480).write_to(&mut png, ImageFormat::Png)?;
+    /// png.set_position(0);
+    /// let source = Source::from_reader("a pipe", png, &ReadOptions::default())?;
+    /// assert_eq!(source.size(), (480, 640));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`Source::open`] for files.
+    pub fn from_reader(
+        name: &str,
+        mut reader: impl Read,
+        options: &ReadOptions,
+    ) -> Result<Self, PreprocessError> {
+        let name = named(name);
+        Self::read(name, &mut reader, None, options).map_err(|error| error.named(name))
+    }
+
+    /// Reads an input once. `metadata` is that of the file called `name`, if there is one.
+    fn read(
+        name: Option<&Path>,
+        reader: &mut impl Read,
+        metadata: Option<&Metadata>,
+        options: &ReadOptions,
+    ) -> Result<Self, PreprocessError> {
+        let path = name.unwrap_or(Path::new("the input"));
+        let mut bytes = Vec::new();
+        read_on(path, reader, &mut bytes, MAGIC_BYTES as u64)?;
+        if let Some(demuxer) = container::demuxer(&bytes) {
+            let file = metadata.and_then(|metadata| kind::shared_path(path, metadata));
+            let video = match file {
+                Some(file) => {
+                    VideoSource::video_file(&file, demuxer, options)?.of_input(name, None)
+                }
+                None => {
+                    let spool = Spool::save(&bytes, reader, options)?;
+                    VideoSource::video_file(spool.path(), demuxer, options)?
+                        .of_input(name, Some(spool))
+                }
+            };
+            return Ok(Self::Video(video));
         }
-        check_format(&magic)?;
-        Self::image_file(Some(path), read_image_file(path, &options.decode)?, options)
+        check_format(&bytes)?;
+        // One byte more than allowed shows that the file is too long.
+        let limit = options.decode.limits.max_file_bytes.saturating_add(1);
+        read_on(path, reader, &mut bytes, limit)?;
+        bytes.shrink_to_fit();
+        Self::image_file(name, bytes, options)
     }
 
     /// Opens a file that is already in memory: an image, or an animated image. `name` stands for the file in errors; it
@@ -87,13 +154,13 @@ impl Source {
     ///
     /// # Errors
     /// Those of [`Source::open`], and [`PreprocessError::VideoBytes`] for a video file: ffmpeg must be able to seek in
-    /// it.
+    /// it. [`Source::from_reader`] saves it first.
     pub fn from_bytes(
         name: &str,
         bytes: Vec<u8>,
         options: &ReadOptions,
     ) -> Result<Self, PreprocessError> {
-        let name = Some(Path::new(name)).filter(|name| !name.as_os_str().is_empty());
+        let name = named(name);
         let opened = match container::demuxer(&bytes[..bytes.len().min(MAGIC_BYTES)]) {
             Some(_) => Err(PreprocessError::VideoBytes),
             None => check_format(&bytes).and_then(|()| Self::image_file(name, bytes, options)),
@@ -168,6 +235,11 @@ impl Source {
             Self::Video(video) => video.stored_bytes(),
         }
     }
+}
+
+/// A name that may be empty.
+fn named(name: &str) -> Option<&Path> {
+    Some(Path::new(name)).filter(|name| !name.as_os_str().is_empty())
 }
 
 fn check_format(magic: &[u8]) -> Result<(), PreprocessError> {

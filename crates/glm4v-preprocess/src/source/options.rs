@@ -16,10 +16,16 @@ pub struct ReadOptions {
     pub ffmpeg: PathBuf,
     /// The program that probes video files.
     pub ffprobe: PathBuf,
+    /// Where a video that can be read only once is saved, because ffmpeg must seek in it. `None` is the directory of the
+    /// system for temporary files (`TMPDIR`). The file is removed with its source. It is not part of any figure of memory, so
+    /// the directory should be on a disk.
+    pub spool_dir: Option<PathBuf>,
+    /// Most bytes of a video that is saved there. A longer one is refused.
+    pub max_spooled_bytes: u64,
 }
 
 impl Default for ReadOptions {
-    /// Animated images are videos, no frame rate, `ffmpeg` and `ffprobe` on PATH.
+    /// Animated images are videos, no frame rate, `ffmpeg` and `ffprobe` on PATH, at most 8 GiB of a video from a pipe.
     fn default() -> Self {
         Self {
             decode: DecodeOptions::default(),
@@ -27,6 +33,8 @@ impl Default for ReadOptions {
             first_frame_only: false,
             ffmpeg: "ffmpeg".into(),
             ffprobe: "ffprobe".into(),
+            spool_dir: None,
+            max_spooled_bytes: 8 << 30,
         }
     }
 }

@@ -6,6 +6,7 @@ use super::ReadOptions;
 use super::animation::{Animation, AnimationReader, Contents};
 use super::ffmpeg::{VideoFile, VideoReader};
 use super::folder::Folder;
+use super::spool::Spool;
 use crate::frames::{FrameSource, SampledReader};
 use crate::{PreprocessError, VideoMetadata};
 
@@ -42,6 +43,8 @@ pub struct VideoSource {
     size: (usize, usize),
     warnings: Vec<String>,
     frames: Frames,
+    /// The file of a video from a pipe. It exists as long as this source.
+    _spool: Option<Spool>,
 }
 
 #[derive(Debug)]
@@ -65,6 +68,7 @@ impl VideoSource {
             size: folder.size(),
             warnings,
             frames: Frames::Folder(folder),
+            _spool: None,
         };
         source.with_fps(options.source_fps)
     }
@@ -81,6 +85,7 @@ impl VideoSource {
             size: height_width(contents.size),
             frames: Frames::Animation(Animation::new(bytes, &contents, &options.decode.limits)?),
             warnings: contents.warning.into_iter().collect(),
+            _spool: None,
         };
         source.with_fps(options.source_fps)
     }
@@ -97,8 +102,18 @@ impl VideoSource {
             size: height_width(file.size()),
             warnings: warning.into_iter().collect(),
             frames: Frames::File(file),
+            _spool: None,
         };
         source.with_fps(options.source_fps)
+    }
+
+    /// The same video under the name of the input, which may be a pipe. `spool` is its file in that case.
+    pub(super) fn of_input(self, name: Option<&Path>, spool: Option<Spool>) -> Self {
+        Self {
+            name: name.map(Path::to_owned),
+            _spool: spool,
+            ..self
+        }
     }
 
     pub(super) fn from_frames(
@@ -115,6 +130,7 @@ impl VideoSource {
             size: height_width(size),
             warnings: Vec::new(),
             frames: Frames::Memory(frames),
+            _spool: None,
         };
         source.with_fps(None)
     }

@@ -4,4 +4,5 @@ mod animations;
 mod common;
 mod folders;
 mod packets;
+mod pipes;
 mod video_files;

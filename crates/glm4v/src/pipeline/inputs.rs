@@ -1,8 +1,10 @@
 use std::collections::VecDeque;
+use std::iter;
+use std::mem;
 use std::sync::Arc;
 
 use glm4v_config::{GridThw, PatchKind};
-use glm4v_preprocess::{Patches, PreprocessError, Probed, Processor, ReadOptions, SampledFrames};
+use glm4v_preprocess::{Patches, Probed, Processor, ReadOptions, SampledFrames, Source};
 use rayon::prelude::*;
 
 use super::{InputError, InputSource};
@@ -14,7 +16,7 @@ use crate::plan::{BatchLimits, InputSize};
 /// Every source is opened and probed once. [`Inputs::look_ahead`] shows the sizes of the next inputs before they are
 /// decoded, so that a [`Plan`](crate::Plan) can be made of them. [`crate::pipeline`] has an example.
 pub struct Inputs {
-    sources: Box<dyn Iterator<Item = InputSource> + Send>,
+    sources: Box<dyn Iterator<Item = Next> + Send>,
     processor: Arc<Processor>,
     options: ReadOptions,
     limits: BatchLimits,
@@ -25,6 +27,13 @@ pub struct Inputs {
 }
 
 type Open = (InputInfo, Probed);
+
+/// An input whose turn to be opened comes later.
+enum Next {
+    Source(InputSource),
+    /// It was opened by [`Inputs::survey`], and cannot be opened again.
+    Open(Result<Open, InputError>),
+}
 
 /// What is known of an input before it is decoded.
 #[derive(Clone, Debug, PartialEq)]
@@ -47,6 +56,8 @@ pub struct InputInfo {
     pub open_bytes: u64,
     /// Bytes while it is decoded, beside its patch rows and its file.
     pub decode_bytes: u64,
+    /// Whether it was opened before its turn, and stays open: see [`Inputs::survey`].
+    pub stays_open: bool,
     /// What makes the result doubtful. Frames of a video that cannot be decoded are known after it is read.
     pub warnings: Vec<String>,
 }
@@ -58,6 +69,7 @@ impl From<&InputInfo> for InputSize {
             kind: info.kind,
             open_bytes: info.open_bytes,
             decode_bytes: info.decode_bytes,
+            stays_open: info.stays_open,
         }
     }
 }
@@ -83,7 +95,11 @@ impl Inputs {
         S: IntoIterator<Item: Into<InputSource> + 'static, IntoIter: Send + 'static>,
     {
         Self {
-            sources: Box::new(sources.into_iter().map(Into::into)),
+            sources: Box::new(
+                sources
+                    .into_iter()
+                    .map(|source| Next::Source(source.into())),
+            ),
             processor,
             options,
             limits,
@@ -110,6 +126,34 @@ impl Inputs {
         self.open_next();
         let open = self.open.iter();
         open.map(|open| open.as_ref().map(|(info, _)| info))
+    }
+
+    /// What is known of every input that is not read, before any is decoded. The sources must end.
+    ///
+    /// Of the inputs after the look-ahead, files and folders are closed again, so that few are open at a time. Pipes and
+    /// inputs in memory can be opened only once; they stay open until they are read.
+    pub fn survey(&mut self) -> Vec<Result<InputInfo, InputError>> {
+        self.open_next();
+        let rest = mem::replace(&mut self.sources, Box::new(iter::empty()));
+        let rest: Vec<(Next, usize)> = rest.zip(self.count..).collect();
+        let (processor, options) = (&self.processor, &self.options);
+        let survey = |(next, index): (Next, usize)| match next {
+            Next::Source(source) if source.can_reopen() => {
+                let open = open(source.clone(), processor, options, index);
+                (open.map(|(info, _)| info), Next::Source(source))
+            }
+            next => {
+                let mut open = next.open(processor, options, index);
+                if let Ok((info, _)) = &mut open {
+                    info.stays_open = true;
+                }
+                (known(&open), Next::Open(open))
+            }
+        };
+        let surveyed: Vec<_> = rest.into_par_iter().map(survey).collect();
+        let (rest, next): (Vec<_>, Vec<_>) = surveyed.into_iter().unzip();
+        self.sources = Box::new(next.into_iter());
+        self.open.iter().map(known).chain(rest).collect()
     }
 
     /// Reads the next batch; all cores decode. Returns `None` after the last input.
@@ -142,16 +186,14 @@ impl Inputs {
         loop {
             let ahead = self.ahead();
             let sources = self.sources.by_ref().take(ahead.to_open);
-            let sources: Vec<(InputSource, usize)> = sources.zip(self.count..).collect();
+            let sources: Vec<(Next, usize)> = sources.zip(self.count..).collect();
             if sources.is_empty() {
                 return ahead;
             }
             self.count += sources.len();
-            let opened = sources.into_par_iter().map(|(source, index)| {
-                let name = source.name(index);
-                let open = open(source, &self.processor, &self.options, index, &name);
-                open.map_err(|error| InputError::new(index, name, error))
-            });
+            let (processor, options) = (&self.processor, &self.options);
+            let opened = sources.into_par_iter();
+            let opened = opened.map(|(next, index)| next.open(processor, options, index));
             let opened: Vec<_> = opened.collect();
             self.open.extend(opened);
         }
@@ -165,19 +207,47 @@ impl Inputs {
     }
 }
 
+impl Next {
+    fn open(
+        self,
+        processor: &Processor,
+        options: &ReadOptions,
+        index: usize,
+    ) -> Result<Open, InputError> {
+        match self {
+            Self::Source(source) => open(source, processor, options, index),
+            Self::Open(open) => open,
+        }
+    }
+}
+
+fn known(open: &Result<Open, InputError>) -> Result<InputInfo, InputError> {
+    match open {
+        Ok((info, _)) => Ok(info.clone()),
+        Err(error) => Err(error.clone()),
+    }
+}
+
 fn open(
     source: InputSource,
     processor: &Processor,
     options: &ReadOptions,
     index: usize,
-    name: &str,
-) -> Result<Open, PreprocessError> {
+) -> Result<Open, InputError> {
+    let name = source.name(index);
     let budget = source.budget();
-    let probed = processor.probe_within(source.open(options)?, budget)?;
+    let probe = |source: Source| processor.probe_within(source, budget);
+    match source.open(options).and_then(probe) {
+        Ok(probed) => Ok((info(&probed, processor, index, name), probed)),
+        Err(error) => Err(InputError::new(index, name, error)),
+    }
+}
+
+fn info(probed: &Probed, processor: &Processor, index: usize, name: String) -> InputInfo {
     let open_bytes = probed.source.stored_bytes();
-    let info = InputInfo {
+    InputInfo {
         index,
-        name: name.to_owned(),
+        name,
         size: probed.size,
         grid: probed.grid,
         kind: probed.kind(),
@@ -185,9 +255,9 @@ fn open(
         tokens: probed.grid.num_tokens(processor.config().merge_size),
         open_bytes,
         decode_bytes: probed.decode_bytes.saturating_sub(open_bytes),
+        stays_open: false,
         warnings: probed.source.warnings(),
-    };
-    Ok((info, probed))
+    }
 }
 
 #[cfg(test)]
@@ -247,6 +317,38 @@ mod tests {
         let (mut large, _) = inputs(&[600; 20], limits());
         let found = large.look_ahead().count();
         assert!((6..6 + threads).contains(&found), "{found}");
+    }
+
+    #[test]
+    fn a_survey_keeps_open_what_cannot_be_opened_again() {
+        let dir = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/images");
+        let file = std::path::Path::new(dir).join("rgb-60x83.png");
+        let bytes = std::fs::read(&file).unwrap();
+        let memory = InputSource::Bytes {
+            name: "memory".into(),
+            bytes: bytes.clone(),
+        };
+        let sources = vec![file.clone().into(), memory, file.into(), "none.png".into()];
+        let processor = Arc::new(Processor::from_preset(Preset::Tiny));
+        let one_by_one = BatchLimits {
+            max_batch_patches: 1,
+            ..limits()
+        };
+        let mut inputs = Inputs::new(sources, processor, ReadOptions::default(), one_by_one);
+        let surveyed = inputs.survey();
+        let known: Vec<_> = surveyed
+            .iter()
+            .map(|info| Some((info.as_ref().ok()?.index, info.as_ref().ok()?.stays_open)))
+            .collect();
+        assert_eq!(
+            known,
+            [Some((0, false)), Some((1, true)), Some((2, false)), None]
+        );
+        assert_eq!(inputs.look_ahead().count(), 1);
+        let read: Vec<_> = std::iter::from_fn(|| inputs.next_batch()).collect();
+        let tokens = |batch: &ReadBatch| tokens(batch.inputs[0].as_ref());
+        let read: Vec<_> = read.iter().map(tokens).collect();
+        assert_eq!(read, [Some(12), Some(12), Some(12), None]);
     }
 
     #[test]

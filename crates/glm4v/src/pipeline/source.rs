@@ -1,5 +1,6 @@
 use std::fmt;
-use std::path::PathBuf;
+use std::io::{self, IsTerminal};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use glm4v_config::SizeBudget;
@@ -23,8 +24,10 @@ use crate::Error;
 /// ```
 #[derive(Clone, Debug)]
 pub enum InputSource {
-    /// A file, or a folder with the frames of a video.
+    /// A file, a folder with the frames of a video, or a pipe.
     Path(PathBuf),
+    /// The standard input: an image file, or a video. It can be read only once.
+    Stdin,
     /// The bytes of an image file.
     Bytes {
         /// The name in messages.
@@ -69,6 +72,7 @@ impl InputSource {
     pub(crate) fn name(&self, index: usize) -> String {
         match self {
             Self::Path(path) => path.display().to_string(),
+            Self::Stdin => STDIN.to_owned(),
             Self::Bytes { name, .. } => name.clone(),
             Self::Image(_) => format!("image {index}"),
             Self::Frames { .. } => format!("video {index}"),
@@ -84,15 +88,36 @@ impl InputSource {
         }
     }
 
+    /// Whether the source can be opened twice. Pipes and sources in memory cannot.
+    pub(crate) fn can_reopen(&self) -> bool {
+        match self {
+            Self::Path(path) => path.is_file() || path.is_dir(),
+            Self::Stdin | Self::Bytes { .. } | Self::Image(_) | Self::Frames { .. } => false,
+        }
+    }
+
     pub(crate) fn open(self, options: &ReadOptions) -> Result<Source, PreprocessError> {
         match self {
             Self::Path(path) => Source::open(path, options),
+            Self::Stdin => open_stdin(options),
             Self::Bytes { name, bytes } => Source::from_bytes(&name, bytes, options),
             Self::Image(image) => Ok(Source::from_image(image)),
             Self::Frames { frames, metadata } => Source::from_frames(frames, metadata),
             Self::Within { source, .. } => source.open(options),
         }
     }
+}
+
+/// The name of the standard input in messages.
+const STDIN: &str = "-";
+
+fn open_stdin(options: &ReadOptions) -> Result<Source, PreprocessError> {
+    let stdin = io::stdin();
+    if stdin.is_terminal() {
+        let found = "a terminal";
+        return Err(PreprocessError::FileKind { found }.in_file(Path::new(STDIN)));
+    }
+    Source::from_reader(STDIN, stdin.lock(), options)
 }
 
 impl From<PathBuf> for InputSource {

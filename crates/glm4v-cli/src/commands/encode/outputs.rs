@@ -3,6 +3,7 @@ use glm4v::{AttentionQuery, EncodeOptions, Error, Patches, VisionConfig, VisionE
 use ndarray::ArrayView2;
 
 use super::ExtraOutputArgs;
+use crate::interrupt;
 use crate::output::Tensor;
 use crate::values::attention_name;
 
@@ -38,7 +39,7 @@ impl Outputs {
                 last_hidden_state: args.last_hidden_state,
                 hidden_states,
                 attention: attention.clone(),
-                ..EncodeOptions::default()
+                cancel: Some(interrupt::token()),
             },
             ..Self::default()
         })
@@ -52,7 +53,15 @@ impl Outputs {
     ) -> Result<(), Error> {
         if !self.options.wants_extra() {
             // Only a read shows how long a GPU took, and whether it failed.
-            append(&mut self.embeddings, encoder.encode_values(patches)?);
+            let embeddings = match encoder.devices().count() {
+                1 => {
+                    let output = encoder.encode_with(patches, &self.options)?;
+                    output.embeddings.into_values()?
+                }
+                // They would gather the embeddings on one device first.
+                _ => encoder.encode_values(patches)?,
+            };
+            append(&mut self.embeddings, embeddings);
             return Ok(());
         }
         let (options, queries) = self.options_of_batch(patches.spans().len());

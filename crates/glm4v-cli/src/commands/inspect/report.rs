@@ -4,7 +4,8 @@ use glm4v::weights::{Inspection, Mismatch};
 use serde_json::{Value, json};
 
 use super::Findings;
-use crate::table;
+use crate::escape::escape;
+use crate::table::{self, Table};
 
 /// The number of keys that are listed without -v.
 const FEW: usize = 10;
@@ -49,21 +50,21 @@ impl Findings {
 }
 
 fn config_text(config: &Value) -> String {
-    let mut lines = String::new();
-    flatten("  ", config, &mut lines);
-    if lines.is_empty() {
-        return "  missing or invalid\n".to_owned();
+    let mut table = Table::default();
+    flatten("  ", config, &mut table);
+    match table.to_string() {
+        text if text.is_empty() => "  missing or invalid\n".to_owned(),
+        text => text,
     }
-    table::align(&lines)
 }
 
-/// One line a field. Fields of an inner object are named `object.field`.
-fn flatten(prefix: &str, value: &Value, lines: &mut String) {
+/// One row a field. Fields of an inner object are named `object.field`.
+fn flatten(prefix: &str, value: &Value, table: &mut Table) {
     for (name, value) in value.as_object().into_iter().flatten() {
         if value.is_object() {
-            flatten(&format!("{prefix}{name}."), value, lines);
+            flatten(&format!("{prefix}{name}."), value, table);
         } else {
-            *lines += &format!("{prefix}{name}\t{}\n", scalar(value));
+            table.row(&[&format!("{prefix}{name}"), &scalar(value)]);
         }
     }
 }
@@ -118,7 +119,7 @@ fn list(what: &str, keys: &[String], all: bool) -> String {
     let shown = if all { keys.len() } else { FEW.min(keys.len()) };
     let mut text = format!("\n{} {what}\n", table::count(keys.len(), "tensor"));
     for key in &keys[..shown] {
-        text += &format!("  {key}\n");
+        text += &format!("  {}\n", escape(key));
     }
     if shown < keys.len() {
         text += &format!("  … and {} more; -v lists all\n", keys.len() - shown);
