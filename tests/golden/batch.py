@@ -31,14 +31,14 @@ def preprocess(checkpoint, inputs):
 
 
 def picture_parts(checkpoint, pictures):
-    config = json.loads((checkpoint / "preprocessor_config.json").read_text())
+    config = configuration(checkpoint, "image_processor", "preprocessor_config.json")
     processor = IMAGE_PROCESSORS[config["image_processor_type"]].from_pretrained(checkpoint)
     output = processor(images=list(pictures.values()), return_tensors="pt")
     return by_place(pictures, output["pixel_values"], output["image_grid_thw"])
 
 
 def clip_parts(checkpoint, clips):
-    config = json.loads((checkpoint / "video_preprocessor_config.json").read_text())
+    config = configuration(checkpoint, "video_processor", "video_preprocessor_config.json")
     rule = config["video_processor_type"]
     output = process_clips(RULES[rule][0].from_pretrained(checkpoint), list(clips.values()))
     grids = output["video_grid_thw"]
@@ -48,6 +48,14 @@ def clip_parts(checkpoint, clips):
         sampled[f"frames_indices.{place}"] = torch.tensor([int(index) for index in metadata.frames_indices])
         sampled[f"timestamps.{place}"] = torch.tensor(seconds, dtype=torch.float64)
     return by_place(clips, output["pixel_values_videos"], grids), sampled
+
+
+def configuration(checkpoint, name, file):
+    """The configuration of a processor: nested in one file for both, or in a file of its own."""
+    nested = checkpoint / "processor_config.json"
+    if nested.exists():
+        return json.loads(nested.read_text())[name]
+    return json.loads((checkpoint / file).read_text())
 
 
 def by_place(entries, rows, grids):
