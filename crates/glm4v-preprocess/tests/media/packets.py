@@ -95,12 +95,12 @@ def damage(source, target, packet):
 
 
 def packets(path, stream):
-    """The time of each packet that is shown, sorted."""
-    with av.open(str(path)) as container:
-        stream = container.streams[stream]
-        shown = [packet for packet in container.demux(stream) if packet.size and not packet.is_discard]
-    times = [packet.pts if packet.pts is not None else packet.dts for packet in shown]
-    return sorted(NO_TIME if time is None else time for time in times)
+    """The time of each packet that is shown, sorted. ffprobe reads MPEG-PS as torchcodec does, if both have one version of
+    ffmpeg; PyAV has another version."""
+    entries = ["-select_streams", stream, "-show_entries", "packet=pts,dts,flags", "-of", "json", path]
+    report = subprocess.run(["ffprobe", "-v", "error", *map(str, entries)], check=True, capture_output=True).stdout
+    shown = [packet for packet in json.loads(report)["packets"] if "D" not in packet["flags"]]
+    return sorted(packet.get("pts", packet.get("dts", NO_TIME)) for packet in shown)
 
 
 def decoded(path, stream):

@@ -102,7 +102,7 @@ impl VideoReader<'_> {
 
     /// Finds the frames of the requests from `first` on.
     fn list(&mut self, first: usize) -> Result<(), PreprocessError> {
-        let shown = self.file.list_frames()?;
+        let shown = self.file.list_frames(self.requests[first].index)?;
         let packets: Vec<usize> = (self.requests.iter())
             .map(|request| request.packet)
             .collect();

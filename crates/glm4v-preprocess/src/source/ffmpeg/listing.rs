@@ -15,8 +15,9 @@ const REFUSALS: [&str; 4] = [
 ];
 
 impl VideoFile {
-    /// Lists the frames of the file. All frames are decoded, but not converted.
-    pub(super) fn list_frames(&self) -> Result<Shown, PreprocessError> {
+    /// Lists the frames of the file. All frames are decoded, but not converted. If there are none, the error says that
+    /// frame `index` is missing.
+    pub(super) fn list_frames(&self, index: usize) -> Result<Shown, PreprocessError> {
         let mut args = self.decode_args();
         args.extend(["-vf", &report_filter(1)].map(Into::into));
         args.extend(["-c:v", "wrapped_avframe", "-f", "null", "-"].map(Into::into));
@@ -35,7 +36,7 @@ impl VideoFile {
         })?;
         match (times.as_slice(), running.finish()) {
             ([], Err(error)) => Err(error),
-            ([], Ok(message)) => Err(PreprocessError::ended_early(0, message)),
+            ([], Ok(message)) => Err(PreprocessError::ended_early(index, message)),
             ([_, ..], _) => Ok(Shown::new(&times, refusals.iter().next().is_some())),
         }
     }
