@@ -229,7 +229,7 @@ fn an_input_that_the_configuration_refuses_is_named() {
     let image_only = Processor::image_only(config()).unwrap();
     let error = image_only.probe(source).unwrap_err();
     assert!(
-        matches!(error, PreprocessError::NoVideoProcessor { .. }),
+        matches!(error, PreprocessError::NoVideoProcessor),
         "{error}"
     );
 }

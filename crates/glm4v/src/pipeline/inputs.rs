@@ -32,7 +32,7 @@ type Open = (InputInfo, Probed);
 enum Next {
     Source(InputSource),
     /// It was opened by [`Inputs::survey`], and cannot be opened again.
-    Open(Result<Open, InputError>),
+    Open(Box<Result<Open, InputError>>),
 }
 
 /// What is known of an input before it is decoded.
@@ -147,7 +147,7 @@ impl Inputs {
                 if let Ok((info, _)) = &mut open {
                     info.stays_open = true;
                 }
-                (known(&open), Next::Open(open))
+                (known(&open), Next::Open(Box::new(open)))
             }
         };
         let surveyed: Vec<_> = rest.into_par_iter().map(survey).collect();
@@ -216,7 +216,7 @@ impl Next {
     ) -> Result<Open, InputError> {
         match self {
             Self::Source(source) => open(source, processor, options, index),
-            Self::Open(open) => open,
+            Self::Open(open) => *open,
         }
     }
 }

@@ -84,7 +84,11 @@ impl InputSource {
     pub(crate) fn budget(&self) -> Option<SizeBudget> {
         match self {
             Self::Within { budget, .. } => Some(*budget),
-            Self::Path(_) | Self::Bytes { .. } | Self::Image(_) | Self::Frames { .. } => None,
+            Self::Path(_)
+            | Self::Stdin
+            | Self::Bytes { .. }
+            | Self::Image(_)
+            | Self::Frames { .. } => None,
         }
     }
 
@@ -93,6 +97,7 @@ impl InputSource {
         match self {
             Self::Path(path) => path.is_file() || path.is_dir(),
             Self::Stdin | Self::Bytes { .. } | Self::Image(_) | Self::Frames { .. } => false,
+            Self::Within { source, .. } => source.can_reopen(),
         }
     }
 
