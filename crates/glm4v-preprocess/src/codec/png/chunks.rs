@@ -4,11 +4,17 @@ const SIGNATURE: usize = 8;
 pub(super) struct Chunk<'a> {
     pub(super) kind: [u8; 4],
     pub(super) data: &'a [u8],
-    /// Whether the checksum behind the data is theirs.
-    pub(super) is_intact: bool,
+    /// The kind and the data.
+    named: &'a [u8],
+    checksum: u32,
 }
 
 impl Chunk<'_> {
+    /// Whether the checksum behind the data is theirs.
+    pub(super) fn is_intact(&self) -> bool {
+        self.checksum == crc32fast::hash(self.named)
+    }
+
     pub(super) fn is_pixels(&self) -> bool {
         self.kind == *b"IDAT"
     }
@@ -27,7 +33,8 @@ pub(super) fn chunks(png: &[u8]) -> impl Iterator<Item = Chunk<'_>> {
         Some(Chunk {
             kind: *kind,
             data,
-            is_intact: u32::from_be_bytes(*checksum) == crc32fast::hash(named),
+            named,
+            checksum: u32::from_be_bytes(*checksum),
         })
     })
 }

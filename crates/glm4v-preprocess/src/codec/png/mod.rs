@@ -51,7 +51,7 @@ pub(super) fn decode(
 /// A decoder that has read everything before the pixels, within the limits. As in Pillow, the checksums there must be
 /// right, and those of the pixels do not matter.
 fn start<'a>(bytes: &'a [u8], limits: &DecodeLimits) -> Result<Reader<'a>, PreprocessError> {
-    if let Some(chunk) = before_pixels(bytes).find(|chunk| !chunk.is_intact) {
+    if let Some(chunk) = before_pixels(bytes).find(|chunk| !chunk.is_intact()) {
         let kind = chunk.kind.escape_ascii();
         return Err(failed(format!("the checksum of the chunk {kind} is wrong")));
     }
