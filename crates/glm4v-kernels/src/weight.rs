@@ -295,7 +295,7 @@ mod tests {
 
     #[test]
     fn no_bit_depends_on_the_number_of_threads() {
-        let [rows, in_features, out_features] = [300, 800, 700];
+        let [rows, in_features, out_features] = [150, 800, 300];
         let (x, weight) = (
             numbers(rows * in_features, 5),
             numbers(out_features * in_features, 6),
