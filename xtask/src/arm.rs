@@ -26,6 +26,8 @@ const PROCESSORS: [(&str, &str); 3] = [
     ("neoverse-n1", "neon"),
     ("max", "neonbf16"),
 ];
+/// The kernels are compiled as in a release, since qemu is slow.
+const OPTIMISED: &str = "profile.dev.package.glm4v-kernels.opt-level=3";
 /// Golden cases of `--programs`: 14-pixel patches, 16-pixel patches, and GLM-OCR.
 const CASES: &str = "patch14-f32,patch16-merge3-tps1,glm-ocr";
 
@@ -57,6 +59,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     }
     for (processor, isa) in PROCESSORS {
         let mut test = cargo(&["test", "--quiet", "--package=glm4v-kernels", "--lib"]);
+        test.args(["--config", OPTIMISED]);
         test.env(variable("RUNNER"), emulator(processor).join(" "));
         test.env("GLM4V_TEST_ISA", isa);
         eprintln!("{processor}: {isa}");

@@ -205,6 +205,7 @@ mod tests {
     use half::bf16;
 
     use super::*;
+    use crate::format::Format;
     use crate::testing::{distance, numbers, product, rounded, seen, widened};
 
     /// rows, in_features, out_features: on both sides of every boundary of a panel, block or task.
@@ -295,7 +296,7 @@ mod tests {
 
     #[test]
     fn no_bit_depends_on_the_number_of_threads() {
-        let [rows, in_features, out_features] = [300, 800, 700];
+        let [rows, in_features, out_features] = [150, 800, 300];
         let (x, weight) = (
             numbers(rows * in_features, 5),
             numbers(out_features * in_features, 6),
@@ -319,7 +320,11 @@ mod tests {
     fn rows_may_be_longer_than_the_packed_rows_of_a_task() {
         for precision in [Precision::F32, Precision::Bf16] {
             for kernel in Kernel::available(precision) {
-                let in_features = 2 * product::LEFT_WORDS / kernel.rows() + 33;
+                let words = product::LEFT_WORDS / kernel.rows() + 1;
+                let in_features = match kernel.left() {
+                    Format::F32 => words,
+                    Format::Pairs => 2 * words,
+                };
                 let x: Vec<_> = (0..in_features).map(|i| (i % 3) as f32).collect();
                 let weight = vec![1.0_f32; in_features];
                 let packed = PackedWeight::for_kernel(kernel, &weight, [1, in_features]);
