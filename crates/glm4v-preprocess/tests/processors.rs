@@ -244,8 +244,8 @@ fn an_absurd_minimum_is_refused() {
     for class in [ProcessorClass::Glm4v, ProcessorClass::Glm5Next] {
         let image = ImageProcessorConfig::default_of(class);
         let budget = SizeBudget::Tokens {
-            min: Some(usize::MAX),
-            max: None,
+            min: Some(usize::MAX / 4),
+            max: Some(usize::MAX),
         };
         let processor = Processor::image_only(image).unwrap();
         let processor = processor.with_budget(budget).unwrap();
