@@ -79,9 +79,10 @@ def make_videos(folder):
         both = ["-i", VIDEOS / "h264-cut.mp4", "-i", thumbnail, "-c", "copy", "-disposition:v", "default", *CLEAN]
         ffmpeg(*both, "-map", 0, "-map", 1, VIDEOS / f"thumbnail-behind.{container}")
         ffmpeg(*both, "-map", 1, "-map", 0, VIDEOS / f"thumbnail-before.{container}")
-    damage(VIDEOS / "vp9-two-pass.webm", VIDEOS / "vp9-damaged.webm", 9)
+    # The frame before a key frame: what a decoder makes of the frames that need a damaged one depends on its version.
+    damage(VIDEOS / "vp9-two-pass.webm", VIDEOS / "vp9-damaged.webm", 29)
     damage(VIDEOS / "hevc-cut.mp4", VIDEOS / "hevc-damaged.mp4", 30)
-    damage(VIDEOS / "av1-two-pass.webm", VIDEOS / "av1-damaged.webm", 20)
+    damage(VIDEOS / "av1-two-pass.webm", VIDEOS / "av1-damaged.webm", 29)
 
 
 def damage(source, target, packet):

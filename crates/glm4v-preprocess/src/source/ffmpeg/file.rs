@@ -99,13 +99,17 @@ impl VideoFile {
 
     /// Arguments that decode every displayed frame of the stream, once and in order.
     ///
+    /// A damaged file is decoded by one thread: with more threads, what follows a damaged packet depends on their number.
     /// Times stay those of the packets. Rotation is done here, because ffmpeg also mirrors and rotates by odd angles.
     /// Filters are not restarted where the size changes, because they would count from 0 again.
-    pub(super) fn decode_args(&self) -> Vec<OsString> {
+    pub(super) fn decode_args(&self, is_damaged: bool) -> Vec<OsString> {
         let mut args: Vec<OsString> = ["-nostdin", "-v", "error", "-noautorotate"]
             .map(Into::into)
             .into();
         args.extend(["-copyts", "-reinit_filter", "0"].map(Into::into));
+        if is_damaged {
+            args.extend(["-threads", "1"].map(Into::into));
+        }
         args.extend(self.input.args());
         let stream = format!("0:{}", self.stream);
         args.extend(["-map", &stream, "-fps_mode", "passthrough"].map(Into::into));

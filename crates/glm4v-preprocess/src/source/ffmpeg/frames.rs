@@ -34,7 +34,7 @@ impl VideoFile {
         let requests = self.requests(indices);
         let decoding = match indices {
             [] => None,
-            [..] => Some(Decoding::start(self, &requests)?),
+            [..] => Some(Decoding::start(self, &requests, false)?),
         };
         Ok(VideoReader {
             file: self,
@@ -116,7 +116,8 @@ impl VideoReader<'_> {
             request.number = least;
         }
         self.are_listed = true;
-        self.decoding = Some(Decoding::start(self.file, &self.requests[first..])?);
+        let decoding = Decoding::start(self.file, &self.requests[first..], shown.is_damaged)?;
+        self.decoding = Some(decoding);
         Ok(())
     }
 
@@ -141,12 +142,16 @@ struct Decoding {
 }
 
 impl Decoding {
-    fn start(file: &VideoFile, requests: &[Request]) -> Result<Self, PreprocessError> {
+    fn start(
+        file: &VideoFile,
+        requests: &[Request],
+        is_damaged: bool,
+    ) -> Result<Self, PreprocessError> {
         let numbers: Vec<usize> = requests.iter().map(|request| request.number).collect();
         let selection = Selection::new(&numbers);
         let filters = format!("select='{}',{}", selection.expression, report_filter(2));
         let count = selection.count().to_string();
-        let mut args = file.decode_args();
+        let mut args = file.decode_args(is_damaged);
         args.extend(["-vf", &filters, "-frames:v", &count].map(Into::into));
         args.extend(["-pix_fmt", "rgb24", "-f", "rawvideo", "-"].map(Into::into));
         let (sender, times) = mpsc::channel();

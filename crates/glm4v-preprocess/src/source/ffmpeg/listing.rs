@@ -18,7 +18,15 @@ impl VideoFile {
     /// Lists the frames of the file. All frames are decoded, but not converted. If there are none, the error says that
     /// frame `index` is missing.
     pub(super) fn list_frames(&self, index: usize) -> Result<Shown, PreprocessError> {
-        let mut args = self.decode_args();
+        let shown = self.list(index, false)?;
+        match shown.is_damaged {
+            true => self.list(index, true),
+            false => Ok(shown),
+        }
+    }
+
+    fn list(&self, index: usize, is_damaged: bool) -> Result<Shown, PreprocessError> {
+        let mut args = self.decode_args(is_damaged);
         args.extend(["-vf", &report_filter(1)].map(Into::into));
         args.extend(["-c:v", "wrapped_avframe", "-f", "null", "-"].map(Into::into));
         let (sender, refusals) = mpsc::channel();
@@ -37,7 +45,10 @@ impl VideoFile {
         match (times.as_slice(), running.finish()) {
             ([], Err(error)) => Err(error),
             ([], Ok(message)) => Err(PreprocessError::ended_early(index, message)),
-            ([_, ..], _) => Ok(Shown::new(&times, refusals.iter().next().is_some())),
+            ([_, ..], _) => {
+                let is_damaged = is_damaged || refusals.iter().next().is_some();
+                Ok(Shown::new(&times, is_damaged))
+            }
         }
     }
 }

@@ -11,7 +11,7 @@ pub(super) struct Shown {
     /// The times of the frames and their numbers in the order of decoding, sorted by time.
     times: Vec<(i64, usize)>,
     /// Whether the decoder refuses a packet.
-    is_damaged: bool,
+    pub(super) is_damaged: bool,
 }
 
 /// The frame for a packet.
