@@ -24,7 +24,7 @@ type Reader<'a> = png::Reader<Cursor<&'a [u8]>>;
 pub(super) fn header(bytes: &[u8], limits: &DecodeLimits) -> Result<StoredImage, PreprocessError> {
     let reader = start(bytes, limits)?;
     Ok(StoredImage {
-        decoded_bytes: output_bytes(&reader) as u64,
+        decoded_bytes: output_bytes(&reader),
         orientation: metadata_orientation(bytes),
         ..StoredImage::rgb(reader.info().size())
     })

@@ -108,7 +108,7 @@ impl<'a> FaxDecoder<'a> {
             let passed = |&&change: &&u32| reached.is_some_and(|reached| change <= reached);
             next += self.above[next..].iter().take_while(passed).count();
             // The next change to the opposite of the colour here. Changes to black have even indices.
-            let opposite = next + usize::from(!next.is_multiple_of(2) != is_black(&changes));
+            let opposite = next + usize::from(next.is_multiple_of(2) == is_black(&changes));
             let above = |index: usize| self.above.get(index).copied().unwrap_or(self.width);
             let reference = above(opposite);
             reached = Some(match self.bits.checked(mode::decode)? {
@@ -171,10 +171,11 @@ fn change(changes: &mut Vec<u32>, place: u32, width: u32) {
 }
 
 fn set_bits(row: &mut [u8], start: usize, end: usize) {
-    for index in start / 8..end.div_ceil(8) {
+    let bytes = row.iter_mut().enumerate();
+    for (index, byte) in bytes.take(end.div_ceil(8)).skip(start / 8) {
         let first = start.saturating_sub(8 * index);
         let last = (end - 8 * index).min(8);
-        row[index] |= (0xff_u8 >> first) & (0xff_00_u16 >> last) as u8;
+        *byte |= (0xff_u8 >> first) & (0xff_00_u16 >> last) as u8;
     }
 }
 
@@ -296,7 +297,7 @@ mod tests {
     #[test]
     fn noise_ends_without_a_panic() {
         let noise: Vec<u8> = (0..4000_u32)
-            .map(|index| (index * index * 31 >> 5) as u8)
+            .map(|index| ((index * index * 31) >> 5) as u8)
             .collect();
         let kinds = [
             FaxKind::RowsOfBytes,
