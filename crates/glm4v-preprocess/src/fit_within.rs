@@ -1,6 +1,7 @@
 use glm4v_config::TokenLimits;
 
 use crate::PreprocessError;
+use crate::smart_resize::check_sides;
 
 /// Where a frame is drawn. Both sizes are (height, width) in pixels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -123,10 +124,7 @@ fn check(
     temporal_factor: usize,
     factor: usize,
 ) -> Result<(), PreprocessError> {
-    if height == 0 || width == 0 {
-        let found = format!("{width}×{height} pixels");
-        return Err(PreprocessError::size("sides of at least 1 pixel", found));
-    }
+    check_sides(height, width)?;
     if factor == 0 || temporal_factor == 0 || num_frames == 0 {
         let found = format!("{factor}, {temporal_factor} and {num_frames}");
         return Err(PreprocessError::size(

@@ -14,8 +14,8 @@ use video::Video;
 /// The sampled frames of a video, counted from 0 and in order: exactly those of transformers 5.23.
 ///
 /// Without `do_sample_frames`, these are all frames. Otherwise [`SamplingRule`] selects the `sample_frames` of a video
-/// processor. Only the last frame can stand twice, which
-/// makes an odd number even. A very short video may have no sampled frame.
+/// processor. Only the last frame can stand twice, which makes an odd number even. A very short video may have no sampled
+/// frame.
 ///
 /// # Errors
 /// [`PreprocessError::VideoMetadata`] for a video without frames, and for invalid numbers. Sampling needs a known frame

@@ -55,6 +55,15 @@ fn at_least(height: f64, width: f64, side: f64) -> (f64, f64) {
     ((height * scale).trunc(), (width * scale).trunc())
 }
 
+/// Refuses an image without pixels.
+pub(crate) fn check_sides(height: usize, width: usize) -> Result<(), PreprocessError> {
+    if height == 0 || width == 0 {
+        let found = format!("{width}×{height} pixels");
+        return Err(PreprocessError::size("sides of at least 1 pixel", found));
+    }
+    Ok(())
+}
+
 fn check(
     num_frames: usize,
     height: usize,
@@ -62,10 +71,7 @@ fn check(
     temporal_factor: usize,
     factor: usize,
 ) -> Result<(), PreprocessError> {
-    if height == 0 || width == 0 {
-        let found = format!("{width}×{height} pixels");
-        return Err(PreprocessError::size("sides of at least 1 pixel", found));
-    }
+    check_sides(height, width)?;
     if factor == 0 || temporal_factor == 0 {
         let found = format!("{factor} and {temporal_factor}");
         return Err(PreprocessError::size("factors of at least 1", found));
