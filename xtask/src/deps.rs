@@ -9,12 +9,13 @@ mod circles;
 mod source;
 
 /// Which of our packages each of our packages may depend on.
-const MAY_USE: [(&str, &[&str]); 12] = [
+const MAY_USE: [(&str, &[&str]); 13] = [
     ("glm4v-config", &[]),
     ("glm4v-shards", &["glm4v-config"]),
     ("glm4v-hub", &["glm4v-config", "glm4v-shards"]),
     ("glm4v-kernels", &[]),
     ("glm4v-preprocess", &["glm4v-config"]),
+    ("glm4v-collect", &["glm4v-preprocess"]),
     ("glm4v-model", &["glm4v-config", "glm4v-kernels"]),
     (
         "glm4v-weights",
@@ -36,7 +37,8 @@ const MAY_USE: [(&str, &[&str]); 12] = [
     ("xtask", &[]),
 ];
 /// Packages that work on the host alone.
-const HOST_ONLY: [&str; 5] = [
+const HOST_ONLY: [&str; 6] = [
+    "glm4v-collect",
     "glm4v-config",
     "glm4v-hub",
     "glm4v-kernels",
