@@ -28,6 +28,7 @@ const SYSTEMS: [System; 2] = [
             Need::Program("x86_64-w64-mingw32-gcc", "gcc-mingw-w64-x86-64"),
         ],
         packages: &[
+            "glm4v-collect",
             "glm4v-config",
             "glm4v-hub",
             "glm4v-kernels",
@@ -39,6 +40,7 @@ const SYSTEMS: [System; 2] = [
         target: "aarch64-apple-darwin",
         needs: &[Need::Target("aarch64-apple-darwin")],
         packages: &[
+            "glm4v-collect",
             "glm4v-config",
             "glm4v-kernels",
             "glm4v-preprocess",

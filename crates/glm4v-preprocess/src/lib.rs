@@ -75,7 +75,7 @@ pub use patches::Patches;
 pub use processor::Processor;
 pub use sampling::sample_frames;
 pub use smart_resize::smart_resize;
-pub use source::{ImageSource, ReadOptions, Source, VideoSource};
+pub use source::{ImageSource, MediaKind, ReadOptions, Source, VideoSource};
 pub use span::{PatchSpan, SpanRows};
 pub use unpatchify::unpatchify;
 pub use video_processor::VideoProcessor;

@@ -1,0 +1,93 @@
+//! Lists of inputs.
+
+mod support;
+
+use std::path::PathBuf;
+
+use glm4v_collect::{Input, Location};
+use support::{FLAT, Folder, Found, GIF, RECURSIVE};
+
+fn list(path: PathBuf) -> Input {
+    Input::List { path, nul: false }
+}
+
+#[test]
+fn lines_are_files_folders_and_urls() {
+    let folder = Folder::with(&[("a b.gif", GIF), ("sub/c.gif", GIF), ("sub/d/e.gif", GIF)]);
+    let (file, sub) = (folder.path("a b.gif"), folder.path("sub"));
+    let text = format!(
+        "\u{feff}{}\r\n\r\n   \n{}\nhttps://images.example/a?b\ndata:,x",
+        file.display(),
+        sub.display()
+    );
+    let path = folder.add("list.txt", text.as_bytes());
+    let found = Found::of([list(path)], RECURSIVE);
+    let ids = found.ids();
+    assert_eq!(
+        ids[..4],
+        [file.to_str().unwrap(), "c.gif", "d/e.gif", "https://images.example/a?b"]
+    );
+    assert_eq!(found.entries[4].location, Location::Data("data:,x".into()));
+}
+
+#[test]
+fn zero_bytes_allow_every_name() {
+    let folder = Folder::with(&[("a\nb.gif", GIF), ("c.gif\r", GIF)]);
+    let names = ["a\nb.gif", "c.gif\r"].map(|name| folder.path(name));
+    let text = names.each_ref().map(|name| name.to_str().unwrap()).join("\0");
+    let path = folder.add("list", text.as_bytes());
+    let input = Input::List { path, nul: true };
+    let found = Found::of([input], FLAT);
+    assert_eq!(found.ids(), names.each_ref().map(|name| name.to_str().unwrap()));
+}
+
+#[test]
+fn errors_name_the_list_and_the_line_and_the_next_line_is_read() {
+    let folder = Folder::with(&[("a.gif", GIF), ("notes.txt", b"text")]);
+    let path = |name| folder.path(name).display().to_string();
+    let text = format!(
+        "{}\n\n{}\n{}\nftp://a.example/b\nhttp://me:secret@a.example/\n{}\n",
+        path("*.gif"),
+        path("missing.gif"),
+        path("notes.txt"),
+        path("a.gif"),
+    );
+    let found = Found::of([list(folder.add("list", text.as_bytes()))], FLAT);
+    assert_eq!(found.entries.len(), 1);
+    let messages: Vec<_> = found.errors.iter().map(|error| folder.shorten(&error.to_string())).collect();
+    assert_eq!(
+        messages,
+        [
+            "list, line 1: *.gif: no such file or folder; check the name",
+            "list, line 3: missing.gif: no such file or folder; check the name",
+            "list, line 4: notes.txt: expected an image, a video, a folder or a tar archive; pass a file that names inputs as a list or a manifest",
+            "list, line 5: ftp://a.example/b: expected a URL that starts with http:// or https://, found ftp:",
+            "list, line 6: http://a.example/: the URL contains a user name or a password; remove it",
+        ]
+    );
+    let path = folder.add("zeros", b"\0missing.gif\0");
+    let found = Found::of([Input::List { path, nul: true }], FLAT);
+    assert_eq!(
+        folder.shorten(&found.error()),
+        "zeros, path 2: missing.gif: no such file or folder; check the name"
+    );
+    let found = Found::of([list(folder.path("no list"))], FLAT);
+    let message = folder.shorten(&found.error());
+    assert!(message.starts_with("no list: cannot be read: "), "{message}");
+    let found = Found::of([list(folder.path(""))], FLAT);
+    assert!(found.error().contains(": cannot be read: "), "{}", found.error());
+}
+
+#[cfg(unix)]
+#[test]
+fn lines_that_are_not_utf8_are_paths() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+
+    let folder = Folder::new();
+    let file = folder.path("").join(OsStr::from_bytes(b"caf\xe9.gif"));
+    std::fs::write(&file, GIF).unwrap();
+    let path = folder.add("list", file.as_os_str().as_bytes());
+    let found = Found::of([list(path)], FLAT);
+    assert_eq!(found.entries[0].location, Location::Path(file));
+}
