@@ -14,6 +14,9 @@ use crate::args::{CollectArgs, InputArgs};
 use crate::console::Console;
 use crate::pipes::{self, Pipes};
 
+/// Why a folder, an archive or a list has no input.
+pub(crate) const NOTHING: &str = "contains no image and no video; -r takes those of subfolders too";
+
 /// Inputs of one command, in order.
 pub(crate) struct Listed {
     pub(crate) sources: Vec<InputSource>,
@@ -38,18 +41,22 @@ impl Listed {
                 continue;
             }
             let mut listing = list([input.clone()], options(args));
+            let before = entries.len();
             for entry in listing.by_ref() {
                 entries.push(Err(entry?));
+            }
+            if entries.len() == before {
+                bail!("{}: {}", name(&input), NOTHING);
             }
             let ignored = listing.ignored();
             if ignored.total() > 0 {
                 console.note(&format!("{}: left alone {ignored}", name(&input)));
             }
         }
-        if entries.is_empty() {
-            bail!("the inputs contain no image and no video; -r takes those of subfolders too");
-        }
-        let paths: Vec<&PathBuf> = entries.iter().filter_map(|entry| entry.as_ref().ok()).collect();
+        let paths: Vec<&PathBuf> = entries
+            .iter()
+            .filter_map(|entry| entry.as_ref().ok())
+            .collect();
         let pipes = Pipes::among(&paths)?;
         let reader = MediaReader::new(&limits(&args.collect));
         let sources = entries.into_iter().map(|entry| match entry {

@@ -11,8 +11,8 @@ use glm4v::{EncodeOptions, LoadOptions, Plan, Processor, VisionConfig, VisionEnc
 use crate::args::{ComputeArgs, ReadArgs};
 use crate::console::Console;
 use crate::devices::Devices;
-use crate::model::ModelFiles;
 use crate::listed::Listed;
+use crate::model::ModelFiles;
 use crate::reading::{self, Batch, OnError, Reading};
 use crate::stages::Stages;
 use crate::values::float_dtype;
@@ -36,6 +36,7 @@ impl<'a> Session<'a> {
         read: &ReadArgs,
         console: &'a Console,
     ) -> Result<Self> {
+        read.start_threads()?;
         let weights = Weights::find(&compute.model, compute.seed, ModelFiles::Tower, console)?;
         let config = weights.config()?;
         let processor = read.configure(weights.processor()?)?;

@@ -124,12 +124,14 @@ pub(crate) enum OutputTarget {
 impl OutputTarget {
     pub(crate) fn new(path: PathBuf) -> Result<Self, String> {
         let ends_in_separator = path.to_string_lossy().ends_with(std::path::is_separator);
-        if ends_in_separator || path.is_dir() {
+        if ends_in_separator {
             return Ok(Self::Directory(path));
         }
-        OutputFile::new(path, &OutputFormat::ALL)
-            .map(Self::File)
-            .map_err(|error| format!("{error}, or in / for a directory"))
+        match OutputFile::new(path.clone(), &OutputFormat::ALL) {
+            Ok(file) => Ok(Self::File(file)),
+            Err(_) if path.is_dir() => Ok(Self::Directory(path)),
+            Err(error) => Err(format!("{error}, or in / for a directory")),
+        }
     }
 }
 

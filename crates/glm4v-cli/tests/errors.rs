@@ -39,15 +39,11 @@ fn inputs_that_are_not_images_are_named() {
     std::fs::write(&text, "not an image").unwrap();
     std::fs::write(&empty, "").unwrap();
     let slim = image("rgb-900x4.png");
-    let [folder, nothing] = ["frames", "nothing"].map(|name| dir.path().join(name));
-    for folder in [&folder, &nothing] {
-        std::fs::create_dir(folder).unwrap();
-    }
-    std::fs::copy(image("rgb-60x83.png"), folder.join("1.png")).unwrap();
+    let nothing = dir.path().join("nothing");
+    std::fs::create_dir(&nothing).unwrap();
     for (input, reason) in [
         (Path::new("no-such.png"), "cannot be read"),
-        (&folder, "--source-fps"),
-        (&nothing, "the folder contains no images"),
+        (&nothing, "contains no image and no video"),
         (&text, "not an i"),
         (&empty, "the file is empty"),
         (&broken, "the PNG image is damaged, cut off"),
@@ -61,6 +57,24 @@ fn inputs_that_are_not_images_are_named() {
         );
         assert_eq!(error.matches(&name).count(), 1, "{error}");
     }
+}
+
+#[test]
+fn a_video_of_frames_needs_frames_and_their_rate() {
+    let dir = tempfile::tempdir().unwrap();
+    let [folder, nothing] = ["frames", "nothing"].map(|name| dir.path().join(name));
+    for folder in [&folder, &nothing] {
+        std::fs::create_dir(folder).unwrap();
+    }
+    std::fs::copy(image("rgb-60x83.png"), folder.join("1.png")).unwrap();
+    let frames = |folder: &Path, options: &[&str]| {
+        let command = ["encode", folder.to_str().unwrap()];
+        glm4v([&command, options].concat()).fails()
+    };
+    let error = frames(&folder, &["--frames"]);
+    assert!(error.contains("--source-fps"), "{error}");
+    let error = frames(&nothing, &["--source-fps", "2"]);
+    assert!(error.contains("the folder contains no images"), "{error}");
 }
 
 #[test]

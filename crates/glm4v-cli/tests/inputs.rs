@@ -142,8 +142,13 @@ fn sampling_options_apply_where_the_rule_allows_them() {
     );
     let negative = glm4v_on("encode", &inputs, &["--source-fps", "-2"]).misused();
     assert!(negative.contains("greater than 0"), "{negative}");
-    let rate = glm4v_on("encode", &inputs, &[]).fails();
+    let rate = glm4v_on("encode", &inputs, &["--frames"]).fails();
     assert!(rate.contains("--source-fps"), "{rate}");
+    // Without a rate the frames are images.
+    let images = glm4v_on("encode", &inputs, &["--json"]).ok().json();
+    let images = images["inputs"].as_array().unwrap();
+    assert_eq!(images.len(), 10);
+    assert!(images.iter().all(|image| image["video"].is_null()));
 }
 
 /// The tokens that `plan` counts for an image of 90×62 pixels, and for a video of two such frames.

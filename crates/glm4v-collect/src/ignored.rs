@@ -51,7 +51,9 @@ impl Ignored {
 impl fmt::Display for Ignored {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let found = self.counts().into_iter().filter(|(count, _)| *count > 0);
-        let texts: Vec<_> = found.map(|(count, what)| format!("{count} {what}")).collect();
+        let texts: Vec<_> = found
+            .map(|(count, what)| format!("{count} {what}"))
+            .collect();
         formatter.write_str(&texts.join(", "))
     }
 }

@@ -1,11 +1,12 @@
 use std::num::NonZero;
 use std::path::PathBuf;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use clap::Args;
 use glm4v::Processor;
 use glm4v::config::{SamplingRule, SizeBudget};
 use glm4v::preprocess::{DecodeOptions, ReadOptions};
+use rayon::ThreadPoolBuilder;
 
 use crate::values::positive;
 
@@ -71,6 +72,9 @@ pub(crate) struct ReadArgs {
     /// Ignore the EXIF orientation of images
     #[arg(long, help_heading = READING)]
     pub(crate) no_exif: bool,
+    /// Threads that read, and that encode on a CPU [default: one for each core]
+    #[arg(long, help_heading = READING, value_name = "N")]
+    pub(crate) threads: Option<NonZero<usize>>,
     /// Enlarge an image, or all frames of a video together, to at least this many tokens [default: the checkpoint's setting]
     #[arg(long, help_heading = READING, value_name = "TOKENS")]
     pub(crate) min_tokens: Option<NonZero<usize>>,
@@ -86,6 +90,16 @@ pub(crate) struct ReadArgs {
 }
 
 impl ReadArgs {
+    /// Starts the threads. It must be called before any work.
+    pub(crate) fn start_threads(&self) -> Result<()> {
+        let Some(threads) = self.threads else {
+            return Ok(());
+        };
+        let pool = ThreadPoolBuilder::new().num_threads(threads.get());
+        pool.build_global()
+            .with_context(|| format!("--threads {threads}: the threads cannot be started"))
+    }
+
     /// The options for reading.
     pub(crate) fn options(&self) -> ReadOptions {
         ReadOptions {

@@ -9,10 +9,10 @@ use std::process::ExitCode;
 use anyhow::{Result, bail};
 use clap::Args;
 use clap::builder::{PathBufValueParser, TypedValueParser};
-use glm4v::{AttentionQuery, VisionEncoder};
 use glm4v::pipeline::InputInfo;
 use glm4v::preprocess::ImageCodec;
 use glm4v::weights::Encoding;
+use glm4v::{AttentionQuery, VisionEncoder};
 use glm4v_store::EmbeddingCache;
 use ndarray::ArrayView2;
 use serde_json::json;
@@ -240,7 +240,10 @@ fn report(
         None => "nothing; use -o FILE to save the embeddings".to_owned(),
     };
     let pairs = table::pairs(&[
-        ("total", format!("{}, {count}{}", listing::count(inputs), skipped(failed))),
+        (
+            "total",
+            format!("{}, {count}{}", listing::count(inputs), skipped(failed)),
+        ),
         ("embeddings", format!("[{tokens}, {width}] f32")),
         ("weights", weights.to_string()),
         ("computed", format!("in {dtype} on {devices}")),

@@ -53,6 +53,7 @@ Examples:
 
 /// Reports what `encode` would need for these inputs, without running it.
 pub(crate) fn run(args: &PlanArgs, console: &Console) -> Result<()> {
+    args.read.start_threads()?;
     let weights = Weights::find(&args.model, None, ModelFiles::Configs, console)?;
     let config = weights.config()?;
     let processor = Arc::new(args.read.configure(weights.processor()?)?);

@@ -47,14 +47,15 @@ Examples:
 
 /// Converts images and videos to a file of patch rows.
 pub(crate) fn run(args: PreprocessArgs, console: &Console) -> Result<()> {
+    args.inputs.read.start_threads()?;
     let file = &args.output;
     let processor = Weights::find(&args.model, None, ModelFiles::Configs, console)?.processor()?;
     let processor = Arc::new(args.inputs.read.configure(processor)?);
     atomic::check(&file.path)?;
-    let pipes = Pipes::among(&paths)?;
+    let Listed { sources, pipes } = Listed::of(&args.inputs, console)?;
 
     let mut stages = Stages::default();
-    let count = paths.len();
+    let count = sources.len();
     let read = pipes.options(args.inputs.read.options());
     let inputs = Inputs::new(sources, processor, read, reading::limits());
     let mut reading = Reading::new(inputs, count, pipes, console);

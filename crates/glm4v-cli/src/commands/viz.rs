@@ -68,8 +68,12 @@ pub(crate) fn run(args: VizArgs, console: &Console) -> Result<()> {
         cancel: Some(interrupt::token()),
         ..EncodeOptions::default()
     };
-    let (encoder, reading, (inputs, patches)) =
-        session.start(Listed::one(args.input)?, OnError::Stop, &options, &mut stages)?;
+    let (encoder, reading, (inputs, patches)) = session.start(
+        Listed::one(args.input)?,
+        OnError::Stop,
+        &options,
+        &mut stages,
+    )?;
     drop(reading);
     let features = stages.time("encode", || features(&encoder, &patches, &options));
     let (rows, shape) = features.map_err(|error| session.explain(error))?;

@@ -134,7 +134,10 @@ impl Archive {
             ignored.hidden += 1;
             return Ok(None);
         }
-        match self.content(&member).map_err(CollectError::io(&self.path))? {
+        match self
+            .content(&member)
+            .map_err(CollectError::io(&self.path))?
+        {
             Content::Media => return Ok(Some(self.entry(&member))),
             Content::Compressed(compression) if is_compressed_media(&member.name) => {
                 return Err(CollectError::Compressed {
@@ -183,7 +186,9 @@ impl Archive {
 impl Producer for Archive {
     fn next(&mut self, progress: &mut Progress) -> Option<Result<Found, CollectError>> {
         loop {
-            let visited = self.member()?.and_then(|member| self.visit(member, progress));
+            let visited = self
+                .member()?
+                .and_then(|member| self.visit(member, progress));
             if let Some(entry) = visited.transpose() {
                 return Some(entry.map(Found::Entry));
             }
@@ -204,7 +209,9 @@ fn member_name(bytes: Vec<u8>) -> String {
 /// `a/cat.left.jpg` becomes `a/cat.left`.
 fn without_extension(name: &str) -> &str {
     let file = name.rfind('/').map_or(0, |slash| slash + 1);
-    name[file..].rfind('.').map_or(name, |dot| &name[..file + dot])
+    name[file..]
+        .rfind('.')
+        .map_or(name, |dot| &name[..file + dot])
 }
 
 /// Whether the name is that of a compressed image or video: `cat.jpg.gz`.

@@ -71,7 +71,10 @@ pub(super) fn remote(text: &str) -> Result<Option<Entry>, CollectError> {
 fn existing(path: &Path, metadata: &Metadata, progress: &Progress) -> Result<Found, CollectError> {
     if metadata.is_dir() {
         return if progress.options.frames {
-            Ok(Found::Entry(entry(path, Location::FrameFolder(path.into()))))
+            Ok(Found::Entry(entry(
+                path,
+                Location::FrameFolder(path.into()),
+            )))
         } else {
             Walk::all(path, String::new(), &[]).map(Found::nested)
         };

@@ -42,10 +42,17 @@ impl Walk {
         ancestors: &[FolderId],
         filter: Option<Filter>,
     ) -> Result<Self, CollectError> {
-        let opened = if dir.as_os_str().is_empty() { Path::new(".") } else { dir };
+        let opened = if dir.as_os_str().is_empty() {
+            Path::new(".")
+        } else {
+            dir
+        };
         let read = || -> io::Result<_> {
             let names = fs::read_dir(opened)?.map(|entry| Ok(entry?.file_name()));
-            Ok((names.collect::<io::Result<Vec<_>>>()?, FolderId::of(opened)?))
+            Ok((
+                names.collect::<io::Result<Vec<_>>>()?,
+                FolderId::of(opened)?,
+            ))
         };
         let (mut names, id) = read().map_err(CollectError::io(opened))?;
         names.sort_unstable_by(|one, other| one.as_encoded_bytes().cmp(other.as_encoded_bytes()));

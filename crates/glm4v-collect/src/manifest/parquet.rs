@@ -29,7 +29,11 @@ impl Parquet {
         let damaged = |error: ParquetError| damaged(manifest, &error);
         let reader = SerializedFileReader::new(file).map_err(damaged)?;
         let schema = reader.metadata().file_metadata().schema();
-        let names: Vec<&str> = schema.get_fields().iter().map(|field| field.name()).collect();
+        let names: Vec<&str> = schema
+            .get_fields()
+            .iter()
+            .map(|field| field.name())
+            .collect();
         let columns = Columns::choose(manifest, &names)
             .and_then(|columns| check_types(schema, &columns).map(|()| columns))
             .map_err(|error| CollectError::Manifest {
@@ -37,7 +41,10 @@ impl Parquet {
                 problem: error.to_string(),
             })?;
         let is_read = |name: &str| name == columns.path || columns.id.as_deref() == Some(name);
-        let fields = schema.get_fields().iter().filter(|field| is_read(field.name()));
+        let fields = schema
+            .get_fields()
+            .iter()
+            .filter(|field| is_read(field.name()));
         let projection = Type::group_type_builder(schema.name())
             .with_fields(fields.map(Arc::clone).collect())
             .build()
@@ -68,7 +75,10 @@ impl Parquet {
         Ok(Row {
             number: self.rows,
             path: path_text::from_bytes(path).ok_or_else(not_utf8)?,
-            id: id.map(String::from_utf8).transpose().map_err(|_| not_utf8())?,
+            id: id
+                .map(String::from_utf8)
+                .transpose()
+                .map_err(|_| not_utf8())?,
         })
     }
 }
@@ -110,7 +120,10 @@ fn check_type(
     expected: &str,
     accepted: &[PhysicalType],
 ) -> Result<(), CollectError> {
-    let field = schema.get_fields().iter().find(|field| field.name() == column);
+    let field = schema
+        .get_fields()
+        .iter()
+        .find(|field| field.name() == column);
     let field = field.expect("a chosen column");
     let found = if field.is_group() {
         "a group of columns; images inside of a manifest are not read".to_owned()
@@ -119,7 +132,10 @@ fn check_type(
     } else {
         field.get_physical_type().to_string()
     };
-    Err(CollectError::value(format!("{expected} in the column `{column}`"), found))
+    Err(CollectError::value(
+        format!("{expected} in the column `{column}`"),
+        found,
+    ))
 }
 
 /// The bytes of a text, or the digits of an integer. `None` for null.

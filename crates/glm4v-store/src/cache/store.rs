@@ -126,7 +126,9 @@ impl EmbeddingCache {
             Some(bytes) => bytes,
             None => evict::size(&self.dir)?,
         };
-        let mut temporary = tempfile::Builder::new().suffix(".tmp").tempfile_in(folder)?;
+        let mut temporary = tempfile::Builder::new()
+            .suffix(".tmp")
+            .tempfile_in(folder)?;
         temporary.write_all(file)?;
         temporary.persist(&path).map_err(|error| error.error)?;
         let mut bytes = before + file.len() as u64;
@@ -148,5 +150,6 @@ impl EmbeddingCache {
 /// Marks an entry as used. A directory that cannot be written keeps its order.
 fn touch(path: &Path) {
     let file = File::options().append(true).open(path);
-    file.and_then(|file| file.set_modified(SystemTime::now())).ok();
+    file.and_then(|file| file.set_modified(SystemTime::now()))
+        .ok();
 }

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -44,7 +44,9 @@ impl Manifest {
             Err(error) => return Err(StoreError::io(&path)(error)),
         };
         let damaged = |error: serde_json::Error| {
-            let problem = format!("not a valid manifest: {error}; restore the file, or choose an empty directory");
+            let problem = format!(
+                "not a valid manifest: {error}; restore the file, or choose an empty directory"
+            );
             StoreError::damaged(&path, problem)
         };
         let value: Value = serde_json::from_slice(&text).map_err(damaged)?;
@@ -84,7 +86,7 @@ impl Manifest {
         Ok(self.value(&dir.join(Self::NAME))?.to_string())
     }
 
-    fn value(&self, path: &PathBuf) -> Result<Value, StoreError> {
+    fn value(&self, path: &Path) -> Result<Value, StoreError> {
         let value = serde_json::to_value(self).map_err(io::Error::from);
         value.map_err(StoreError::io(path))
     }

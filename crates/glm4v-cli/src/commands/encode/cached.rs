@@ -2,7 +2,7 @@ use std::collections::HashMap;
 
 use anyhow::Result;
 use glm4v::config::PatchKind;
-use glm4v::{EncodeOptions, Error, Patches, VisionEncoder};
+use glm4v::{EncodeOptions, Error, GridThw, Patches, VisionEncoder};
 use glm4v_store::{EmbeddingCache, Key, KeyParts};
 
 use crate::console::Console;
@@ -71,17 +71,19 @@ impl CachedEncoder<'_> {
         let mut found: HashMap<Key, Vec<f32>> = HashMap::new();
         for (key, grid) in keys.iter().zip(&grids) {
             let values = grid.num_tokens(merge) * width;
-            let cached = cache.get(key).filter(|cached| cached.values.len() == values);
+            let cached = cache
+                .get(key)
+                .filter(|cached| cached.values.len() == values);
             found.extend(cached.map(|cached| (*key, cached.values)));
         }
         self.hits += keys.iter().filter(|key| found.contains_key(key)).count();
-        let mut missing = Vec::new();
-        let is_missing = |(key, grid)| {
-            let is_new = !found.contains_key(key) && !missing.contains(&(*key, *grid));
-            missing.extend(is_new.then_some((*key, *grid)));
-            is_new
-        };
-        let keep: Vec<bool> = keys.iter().zip(&grids).map(is_missing).collect();
+        let mut missing: Vec<(Key, GridThw)> = Vec::new();
+        let mut keep = Vec::with_capacity(keys.len());
+        for input in keys.iter().copied().zip(grids) {
+            let is_missing = !found.contains_key(&input.0) && !missing.contains(&input);
+            missing.extend(is_missing.then_some(input));
+            keep.push(is_missing);
+        }
         if !missing.is_empty() {
             patches.retain(&keep);
             let all = encode(self.encoder, &patches)?;
@@ -108,7 +110,10 @@ fn encode(encoder: &VisionEncoder, patches: &Patches) -> Result<Vec<f32>, Error>
                 cancel: Some(interrupt::token()),
                 ..EncodeOptions::default()
             };
-            encoder.encode_with(patches, &options)?.embeddings.into_values()
+            encoder
+                .encode_with(patches, &options)?
+                .embeddings
+                .into_values()
         }
         // They would gather the embeddings on one device first.
         _ => encoder.encode_values(patches),

@@ -36,13 +36,9 @@ pub(super) fn run(args: &EncodeArgs, to: HandOver, console: &Console) -> Result<
     let writer = Writer::new(args, to)?;
     let session = Session::new(&args.compute, &args.inputs.read, console)?;
     let listed = Listed::of(&args.inputs, console)?;
-    let (mut stages, on_error) = (
-        Stages::default(),
-        args.on_error.unwrap_or(OnError::Stop),
-    );
+    let (mut stages, on_error) = (Stages::default(), args.on_error.unwrap_or(OnError::Stop));
     let options = glm4v::EncodeOptions::default();
-    let (encoder, mut reading, first) =
-        session.start(listed, on_error, &options, &mut stages)?;
+    let (encoder, mut reading, first) = session.start(listed, on_error, &options, &mut stages)?;
     let (mut cached, identity) = (args.cached(&session, &encoder)?, Identity::of(&session)?);
     let (width, mut written) = (session.config.out_hidden_size, Vec::new());
     let mut next = Some(first);
@@ -92,7 +88,11 @@ impl<'a> Writer<'a> {
         match self {
             Self::VllmCache(dir) => {
                 let path = vllm_cache::write(dir, uuid, tokens, width)?;
-                let kind = if input.frames.is_some() { "video_url" } else { "image_url" };
+                let kind = if input.frames.is_some() {
+                    "video_url"
+                } else {
+                    "image_url"
+                };
                 Ok(json!({
                     "file": input.name,
                     "uuid": uuid,
@@ -129,8 +129,8 @@ impl<'a> Writer<'a> {
                 console.report(&text, &json!({"items": items}))
             }
             Self::Openai(_) => {
-                let lines = written.iter();
-                lines.map(|(.., part)| console.report(&part.to_string(), part)).collect()
+                let mut lines = written.iter();
+                lines.try_for_each(|(.., part)| console.report(&part.to_string(), part))
             }
         }
     }

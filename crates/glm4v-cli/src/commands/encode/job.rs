@@ -13,7 +13,7 @@ use glm4v::pipeline::{Batches, InputError, InputInfo, Inputs, ReadBatch};
 use glm4v::{Error, Patches};
 use glm4v_collect::{Entry, Location, MediaReader};
 use glm4v_store::{
-    Encoded, Job, OutputDtype, Pool, Record, ShardFormat, Settings, Split, StoredInputs, Summary,
+    Encoded, Job, OutputDtype, Pool, Record, Settings, ShardFormat, Split, StoredInputs, Summary,
     VideoInfo,
 };
 use indicatif::ProgressBar;
@@ -28,7 +28,7 @@ use crate::pipes::Pipes;
 use crate::reading::OnError;
 use crate::session::Session;
 use crate::stages::Stages;
-use crate::values::named;
+use crate::values::{memory, named};
 use crate::{failure, interrupt, listed, listing, table};
 
 #[derive(Args, Clone, Debug, Default)]
@@ -43,6 +43,9 @@ pub(super) struct JobArgs {
     /// Store all tokens of an input (none), or one vector, their mean [default: none]
     #[arg(long, value_parser = named(Pool::ALL, |pool| pool.name()))]
     pool: Option<Pool>,
+    /// The size of a file, about, in bytes or as 900M or 4G [default: 512M]
+    #[arg(long, value_name = "BYTES", value_parser = memory)]
+    shard_size: Option<u64>,
     /// Encode one of N shares of the inputs, as in 0/4. Each share needs a directory of its own
     #[arg(long, value_name = "I/N")]
     shard: Option<Split>,
@@ -65,10 +68,13 @@ impl JobArgs {
             ("--format", self.format.is_some()),
             ("--output-dtype", self.output_dtype.is_some()),
             ("--pool", self.pool.is_some()),
+            ("--shard-size", self.shard_size.is_some()),
             ("--shard", self.shard.is_some()),
         ];
         match given.into_iter().find(|(_, is_given)| *is_given) {
-            Some((option, _)) => bail!("{option} needs a directory for the output, as in -o embeddings/"),
+            Some((option, _)) => {
+                bail!("{option} needs a directory for the output, as in -o embeddings/")
+            }
             None => Ok(()),
         }
     }
@@ -77,18 +83,20 @@ impl JobArgs {
 /// Starts or resumes the job in `dir`. Returns the number of inputs that failed.
 pub(super) fn run(args: &EncodeArgs, dir: &Path, console: &Console) -> Result<usize> {
     if args.extra.is_given() {
-        bail!("{}: extra outputs can be written to one .safetensors file only", dir.display());
+        bail!(
+            "{}: extra outputs can be written to one .safetensors file only",
+            dir.display()
+        );
     }
     let session = Session::new(&args.compute, &args.inputs.read, console)?;
     let mut stages = Stages::default();
     let identity = stages.time("hash", || Identity::of(&session))?;
     let settings = settings::of(args, &session, &identity)?;
     let limits = settings::limits(&session);
-    let mut job = stages.time("list", || {
-        Job::open(dir, &settings, entries(&args.inputs, console)?)
-    })?;
+    let entries = entries(&args.inputs, console)?;
+    let mut job = stages.time("list", || Job::open(dir, &settings, entries))?;
     if job.is_empty() {
-        bail!("the inputs contain no image and no video; -r takes those of subfolders too");
+        bail!("the list of inputs {}", listed::NOTHING);
     }
     if let Some(summary) = job.summary() {
         console.note("the job is complete; nothing was encoded");
@@ -96,10 +104,16 @@ pub(super) fn run(args: &EncodeArgs, dir: &Path, console: &Console) -> Result<us
     }
     let done = job.done();
     if done > 0 {
-        console.note(&format!("{done} of {} inputs are done; the job goes on", job.len()));
+        console.note(&format!(
+            "{done} of {} inputs are done; the job goes on",
+            job.len()
+        ));
     }
     let pipes = Pipes::for_fetched();
-    let (hashes, reader) = (Hashes::default(), MediaReader::new(&listed::limits(&args.inputs.collect)));
+    let (hashes, reader) = (
+        Hashes::default(),
+        MediaReader::new(&listed::limits(&args.inputs.collect)),
+    );
     let sources = {
         let hashes = hashes.clone();
         let stored = job.inputs::<Entry>()?.skip(done).enumerate();
@@ -188,13 +202,18 @@ impl Running<'_> {
         let width = self.session.config.out_hidden_size;
         let mut rest = values.as_deref().unwrap_or_default();
         for input in inputs {
-            let entry = self.entries.next().context("the list of inputs is too short")??;
+            let entry = self
+                .entries
+                .next()
+                .context("the list of inputs is too short")??;
             let input = match (input, values) {
                 (Ok(input), Ok(_)) => Ok(input),
                 (Ok(input), Err(error)) => Err((input.index, error.clone())),
                 (Err(error), _) => Err((error.index, error.to_string())),
             };
-            let index = input.as_ref().map_or_else(|(index, _)| *index, |input| input.index);
+            let index = input
+                .as_ref()
+                .map_or_else(|(index, _)| *index, |input| input.index);
             let outcome = match &input {
                 Ok(input) => {
                     let tokens = rest.split_off(..input.tokens * width);
@@ -236,7 +255,8 @@ impl Running<'_> {
         }
         self.failed += 1;
         let console = self.session.console;
-        self.bar.suspend(|| console.detail(&format!("skipped: {error}")));
+        self.bar
+            .suspend(|| console.detail(&format!("skipped: {error}")));
         Ok(())
     }
 
@@ -251,7 +271,9 @@ impl Running<'_> {
         self.bar.finish_and_clear();
         if self.non_finite > 0 {
             let inputs = table::count(self.non_finite, "input");
-            console.warning(&format!("the values of {inputs} are in part infinite or not a number"));
+            console.warning(&format!(
+                "the values of {inputs} are in part infinite or not a number"
+            ));
         }
         if self.encoder.cache.is_some() {
             let hits = table::count(self.encoder.hits, "input");
@@ -305,19 +327,31 @@ fn report(
         encoded,
         failed,
         tokens,
-        shards,
+        shards: num_shards,
     } = summary;
-    let total = format!("{encoded} of {}, {}{}", table::count(inputs, "input"), table::count(tokens, "token"), skipped(failed));
-    let shards_text = table::count(shards, "shard");
+    let shards = table::count(num_shards, "shard");
+    let total = format!(
+        "{encoded} of {}, {}{}",
+        table::count(inputs, "input"),
+        table::count(tokens, "token"),
+        skipped(failed)
+    );
+    let (format, dtype) = (settings.format, settings.output_dtype);
     let pairs = table::pairs(&[
         ("total", total),
         ("weights", session.weights.to_string()),
-        ("computed", format!("in {} on {}", settings.dtype, session.devices)),
+        (
+            "computed",
+            format!("in {} on {}", settings.dtype, session.devices),
+        ),
         ("time", stages.to_string()),
-        ("written", format!("{shards_text} in {}, {} {}", settings.format, settings.output_dtype, dir.display())),
+        (
+            "written",
+            format!("{shards} in {}, {format} {dtype}", dir.display()),
+        ),
     ]);
     let json = json!({
-        "total": {"inputs": inputs, "encoded": encoded, "failed": failed, "tokens": tokens, "shards": shards},
+        "total": {"inputs": inputs, "encoded": encoded, "failed": failed, "tokens": tokens, "shards": num_shards},
         "weights": session.weights.json(),
         "dtype": settings.dtype,
         "device": session.devices.json(),

@@ -45,7 +45,9 @@ pub(super) fn arrow(layout: &Layout) -> Schema {
 }
 
 pub(super) fn parquet(schema: &Schema) -> Result<TypePtr, ParquetError> {
-    Ok(ArrowSchemaConverter::new().convert(schema)?.root_schema_ptr())
+    Ok(ArrowSchemaConverter::new()
+        .convert(schema)?
+        .root_schema_ptr())
 }
 
 /// The entry of the file's metadata from which readers learn the Arrow types.
@@ -83,6 +85,9 @@ mod tests {
         let embeddings = columns.column(EMBEDDINGS);
         assert_eq!(embeddings.path().parts()[0], "embeddings");
         // `page` relies on these levels.
-        assert_eq!((embeddings.max_def_level(), embeddings.max_rep_level()), (3, 2));
+        assert_eq!(
+            (embeddings.max_def_level(), embeddings.max_rep_level()),
+            (3, 2)
+        );
     }
 }

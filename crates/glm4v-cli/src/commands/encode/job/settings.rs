@@ -10,7 +10,11 @@ use super::super::cached::Identity;
 use crate::session::Session;
 
 /// Everything that decides what the job writes.
-pub(super) fn of(args: &EncodeArgs, session: &Session<'_>, identity: &Identity) -> Result<Settings> {
+pub(super) fn of(
+    args: &EncodeArgs,
+    session: &Session<'_>,
+    identity: &Identity,
+) -> Result<Settings> {
     let job = &args.job;
     let limits = limits(session);
     Ok(Settings {
@@ -26,13 +30,16 @@ pub(super) fn of(args: &EncodeArgs, session: &Session<'_>, identity: &Identity) 
             ("max_batch_patches".into(), limits.max_batch_patches.into()),
             ("max_patches".into(), limits.max_patches.into()),
             ("max_score_bytes".into(), limits.max_score_bytes.into()),
-            ("max_memory".into(), session.compute.device.max_memory.into()),
+            (
+                "max_memory".into(),
+                session.compute.device.max_memory.into(),
+            ),
         ]
         .into(),
         format: job.format.unwrap_or(ShardFormat::Parquet),
         output_dtype: job.output_dtype.unwrap_or(OutputDtype::F32),
         pool: job.pool.unwrap_or(Pool::None),
-        shard_bytes: Settings::SHARD_BYTES,
+        shard_bytes: job.shard_size.unwrap_or(Settings::SHARD_BYTES),
         shard_inputs: Settings::SHARD_INPUTS,
         split: job.shard.unwrap_or(Split::WHOLE),
     })
@@ -72,7 +79,10 @@ pub(super) fn check_memory(inputs: &mut Inputs, session: &Session<'_>) -> Result
     let limits = inputs.limits();
     let sizes: Vec<InputSize> = inputs.look_ahead().flatten().map(InputSize::from).collect();
     let device = &session.compute.device;
-    let (target, options) = (session.devices.target(device.dtype), EncodeOptions::default());
+    let (target, options) = (
+        session.devices.target(device.dtype),
+        EncodeOptions::default(),
+    );
     let budget = MemoryBudget::new(device.max_memory);
     let plan = Plan::within(&session.config, &sizes, target, &options, limits, budget);
     let fitting = plan.map_err(|error| session.explain(error))?.limits;

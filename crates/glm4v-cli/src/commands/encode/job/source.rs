@@ -31,7 +31,11 @@ pub(super) fn entries(
             return None;
         };
         let entry = entry.and_then(Entry::into_absolute);
-        Some(entry.and_then(|entry| ids.add(entry)).map_err(io::Error::other))
+        Some(
+            entry
+                .and_then(|entry| ids.add(entry))
+                .map_err(io::Error::other),
+        )
     }))
 }
 
@@ -43,7 +47,8 @@ struct Ids {
 
 impl Ids {
     fn add(&mut self, entry: Entry) -> Result<Entry, CollectError> {
-        self.ids.insert(&entry, |first| format!("input {}", first + 1))?;
+        self.ids
+            .insert(&entry, |first| format!("input {}", first + 1))?;
         Ok(entry)
     }
 }
@@ -54,7 +59,10 @@ pub(super) struct Hashes(Arc<Mutex<HashMap<usize, [u8; 32]>>>);
 
 impl Hashes {
     pub(super) fn take(&self, index: usize) -> Option<[u8; 32]> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&index)
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&index)
     }
 
     fn insert(&self, index: usize, hash: [u8; 32]) {
@@ -89,7 +97,10 @@ struct JobSource {
 
 impl Fetch for JobSource {
     fn name(&self) -> String {
-        self.entry.as_ref().map_or_else(|_| format!("input {}", self.index), |entry| entry.name.clone())
+        self.entry.as_ref().map_or_else(
+            |_| format!("input {}", self.index),
+            |entry| entry.name.clone(),
+        )
     }
 
     fn can_refetch(&self) -> bool {
@@ -101,13 +112,15 @@ impl Fetch for JobSource {
         Ok(match self.reader.read(entry)? {
             Media::Path(path) => {
                 if path.is_file() {
-                    let hash = hash(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+                    let hash =
+                        hash(&path).map_err(|error| format!("{}: {error}", path.display()))?;
                     self.hashes.insert(self.index, hash);
                 }
                 path.into()
             }
             Media::Bytes(bytes) => {
-                self.hashes.insert(self.index, Sha256::digest(&bytes).into());
+                self.hashes
+                    .insert(self.index, Sha256::digest(&bytes).into());
                 InputSource::Bytes {
                     name: entry.name.clone(),
                     bytes,
