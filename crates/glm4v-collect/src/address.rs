@@ -2,22 +2,22 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// IPv4 networks that are not public, and the length of their prefix.
 const NOT_PUBLIC_V4: [(Ipv4Addr, u32); 17] = [
-    (Ipv4Addr::new(0, 0, 0, 0), 8),         // this network, unspecified
-    (Ipv4Addr::new(10, 0, 0, 0), 8),        // private
-    (Ipv4Addr::new(100, 64, 0, 0), 10),     // shared by carriers (CGNAT)
-    (Ipv4Addr::new(127, 0, 0, 0), 8),       // loopback
-    (Ipv4Addr::new(168, 63, 129, 16), 32),  // metadata of Azure
-    (Ipv4Addr::new(169, 254, 0, 0), 16),    // link-local, metadata of clouds
-    (Ipv4Addr::new(172, 16, 0, 0), 12),     // private
-    (Ipv4Addr::new(192, 0, 0, 0), 24),      // protocol assignments
-    (Ipv4Addr::new(192, 0, 2, 0), 24),      // documentation
-    (Ipv4Addr::new(192, 88, 99, 0), 24),    // 6to4 relays
-    (Ipv4Addr::new(192, 168, 0, 0), 16),    // private
-    (Ipv4Addr::new(198, 18, 0, 0), 15),     // benchmarks
-    (Ipv4Addr::new(198, 51, 100, 0), 24),   // documentation
-    (Ipv4Addr::new(203, 0, 113, 0), 24),    // documentation
-    (Ipv4Addr::new(224, 0, 0, 0), 4),       // multicast
-    (Ipv4Addr::new(240, 0, 0, 0), 4),       // reserved
+    (Ipv4Addr::new(0, 0, 0, 0), 8),          // this network, unspecified
+    (Ipv4Addr::new(10, 0, 0, 0), 8),         // private
+    (Ipv4Addr::new(100, 64, 0, 0), 10),      // shared by carriers (CGNAT)
+    (Ipv4Addr::new(127, 0, 0, 0), 8),        // loopback
+    (Ipv4Addr::new(168, 63, 129, 16), 32),   // metadata of Azure
+    (Ipv4Addr::new(169, 254, 0, 0), 16),     // link-local, metadata of clouds
+    (Ipv4Addr::new(172, 16, 0, 0), 12),      // private
+    (Ipv4Addr::new(192, 0, 0, 0), 24),       // protocol assignments
+    (Ipv4Addr::new(192, 0, 2, 0), 24),       // documentation
+    (Ipv4Addr::new(192, 88, 99, 0), 24),     // 6to4 relays
+    (Ipv4Addr::new(192, 168, 0, 0), 16),     // private
+    (Ipv4Addr::new(198, 18, 0, 0), 15),      // benchmarks
+    (Ipv4Addr::new(198, 51, 100, 0), 24),    // documentation
+    (Ipv4Addr::new(203, 0, 113, 0), 24),     // documentation
+    (Ipv4Addr::new(224, 0, 0, 0), 4),        // multicast
+    (Ipv4Addr::new(240, 0, 0, 0), 4),        // reserved
     (Ipv4Addr::new(255, 255, 255, 255), 32), // broadcast
 ];
 /// The only IPv6 network with public addresses. Outside of it are `::1`, link-local and unique local addresses, multicast,
@@ -216,16 +216,24 @@ mod tests {
         for (network, prefix) in NOT_PUBLIC_V4 {
             let first = network.to_bits();
             let last = first | u32::MAX.checked_shr(prefix).unwrap_or(0);
-            assert_eq!(first & u32::MAX.checked_shr(prefix).unwrap_or(0), 0, "{network}");
+            assert_eq!(
+                first & u32::MAX.checked_shr(prefix).unwrap_or(0),
+                0,
+                "{network}"
+            );
             for bits in [first, last] {
                 assert!(!is_public(Ipv4Addr::from_bits(bits).into()), "{network}");
             }
         }
         // 2000::/3 without four small networks is nearly an eighth of IPv6.
-        let v6 = numbers().take(80_000).filter(|&bits| is_public(Ipv6Addr::from_bits(bits).into()));
+        let v6 = numbers()
+            .take(80_000)
+            .filter(|&bits| is_public(Ipv6Addr::from_bits(bits).into()));
         let share = v6.count() as f64 / 80_000.0;
         assert!((share - 0.125).abs() < 0.01, "{share}");
-        let v4 = numbers().take(80_000).filter(|&bits| is_public(Ipv4Addr::from_bits(bits as u32).into()));
+        let v4 = numbers()
+            .take(80_000)
+            .filter(|&bits| is_public(Ipv4Addr::from_bits(bits as u32).into()));
         let share = v4.count() as f64 / 80_000.0;
         // 256 networks of /8, less 0, 10, 127, the 32 from 224 on, and small ones.
         assert!((share - 0.862).abs() < 0.01, "{share}");

@@ -26,12 +26,24 @@ pub(crate) struct Compression {
 
 const UNPACK: &str = "unpack the archive into a folder, and name the folder";
 const COMPRESSIONS: [(&[u8], Compression); 8] = [
-    (b"\x1f\x8b", of("gzip", "decompress it first, with: gunzip FILE")),
+    (
+        b"\x1f\x8b",
+        of("gzip", "decompress it first, with: gunzip FILE"),
+    ),
     (b"PK\x03\x04", of("zip", UNPACK)),
     (b"PK\x05\x06", of("zip", UNPACK)),
-    (b"\x28\xb5\x2f\xfd", of("zstd", "decompress it first, with: unzstd FILE")),
-    (b"BZh", of("bzip2", "decompress it first, with: bunzip2 FILE")),
-    (b"\xfd7zXZ\0", of("xz", "decompress it first, with: unxz FILE")),
+    (
+        b"\x28\xb5\x2f\xfd",
+        of("zstd", "decompress it first, with: unzstd FILE"),
+    ),
+    (
+        b"BZh",
+        of("bzip2", "decompress it first, with: bunzip2 FILE"),
+    ),
+    (
+        b"\xfd7zXZ\0",
+        of("xz", "decompress it first, with: unxz FILE"),
+    ),
     (b"7z\xbc\xaf\x27\x1c", of("7z", UNPACK)),
     (b"Rar!\x1a\x07", of("RAR", UNPACK)),
 ];
@@ -53,15 +65,21 @@ impl Content {
         if MediaKind::detect(start).is_some() {
             return Self::Media;
         }
-        let known = COMPRESSIONS.iter().find(|(magic, _)| start.starts_with(magic));
-        known.map_or(Self::Other, |(_, compression)| Self::Compressed(*compression))
+        let known = COMPRESSIONS
+            .iter()
+            .find(|(magic, _)| start.starts_with(magic));
+        known.map_or(Self::Other, |(_, compression)| {
+            Self::Compressed(*compression)
+        })
     }
 }
 
 /// The first bytes of a file.
 pub(crate) fn read_start(reader: impl Read) -> io::Result<Vec<u8>> {
     let mut start = Vec::new();
-    reader.take(MediaKind::START_BYTES as u64).read_to_end(&mut start)?;
+    reader
+        .take(MediaKind::START_BYTES as u64)
+        .read_to_end(&mut start)?;
     Ok(start)
 }
 

@@ -35,13 +35,19 @@ pub(crate) fn decode(uri: &str, limit: u64) -> Result<Vec<u8>, CollectError> {
         problem,
     };
     let Some((header, content)) = uri.split_once(',') else {
-        return Err(refuse("the data URI has no comma before its content".into()));
+        return Err(refuse(
+            "the data URI has no comma before its content".into(),
+        ));
     };
     let is_base64 = header
         .rsplit_once(';')
         .is_some_and(|(_, last)| last.trim().eq_ignore_ascii_case("base64"));
     let bytes = percent_decoded(content);
-    let size = if is_base64 { bytes.len() / 4 * 3 } else { bytes.len() };
+    let size = if is_base64 {
+        bytes.len() / 4 * 3
+    } else {
+        bytes.len()
+    };
     if size as u64 > limit {
         return Err(CollectError::TooLarge {
             name: shown(uri),
@@ -51,7 +57,10 @@ pub(crate) fn decode(uri: &str, limit: u64) -> Result<Vec<u8>, CollectError> {
     if !is_base64 {
         return Ok(bytes);
     }
-    let text: Vec<u8> = bytes.into_iter().filter(|byte| !byte.is_ascii_whitespace()).collect();
+    let text: Vec<u8> = bytes
+        .into_iter()
+        .filter(|byte| !byte.is_ascii_whitespace())
+        .collect();
     BASE64
         .decode(text)
         .map_err(|error| refuse(format!("the content is not base64: {error}")))
@@ -113,7 +122,10 @@ mod tests {
         );
         let limit = "more than 4 bytes; raise the limit if the input is trusted";
         assert_eq!(message("data:,12345"), format!("data:,…: {limit}"));
-        assert_eq!(message("data:;base64,AAAAAAAA"), format!("data:;base64,…: {limit}"));
+        assert_eq!(
+            message("data:;base64,AAAAAAAA"),
+            format!("data:;base64,…: {limit}")
+        );
         let long = format!("data:{}", "x".repeat(1000));
         assert!(message(&long).len() < 150);
     }

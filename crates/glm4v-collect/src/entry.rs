@@ -196,8 +196,13 @@ mod tests {
         };
         let entry = Entry::from_json_line(&line("[97]")).unwrap();
         assert_eq!(entry.location, Location::Path("a".into()));
-        let error = Entry::from_json_line(&line("[55296]")).unwrap_err().to_string();
-        assert!(error.contains("exists on another operating system only"), "{error}");
+        let error = Entry::from_json_line(&line("[55296]"))
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("exists on another operating system only"),
+            "{error}"
+        );
     }
 
     #[test]
@@ -217,7 +222,9 @@ mod tests {
     #[test]
     fn paths_become_absolute() {
         let here = std::env::current_dir().unwrap();
-        let entry = entry(Location::Path("a.jpg".into())).into_absolute().unwrap();
+        let entry = entry(Location::Path("a.jpg".into()))
+            .into_absolute()
+            .unwrap();
         assert_eq!(entry.location, Location::Path(here.join("a.jpg")));
     }
 }

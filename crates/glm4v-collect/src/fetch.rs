@@ -25,7 +25,11 @@ pub(crate) struct Fetcher {
 
 impl Fetcher {
     pub(crate) fn new(limits: &FetchLimits) -> Self {
-        let judge: fn(IpAddr) -> bool = if limits.allow_private_hosts { |_| true } else { is_public };
+        let judge: fn(IpAddr) -> bool = if limits.allow_private_hosts {
+            |_| true
+        } else {
+            is_public
+        };
         let lookup = DefaultResolver::default();
         Self::with_resolver(limits, JudgedResolver { lookup, judge })
     }
@@ -95,7 +99,10 @@ impl Exchange<'_> {
         }
         let request = Request::get(uri).body(());
         let request = request.map_err(|error| self.failed(error.into()))?;
-        let request = agent.configure_request(request).timeout_global(Some(left)).build();
+        let request = agent
+            .configure_request(request)
+            .timeout_global(Some(left))
+            .build();
         agent.run(request).map_err(|error| self.failed(error))
     }
 
@@ -108,7 +115,8 @@ impl Exchange<'_> {
         let location = location.and_then(|location| str::from_utf8(location.as_bytes()).ok());
         let location = location.ok_or_else(|| refuse("without a target".to_owned()))?;
         let target = url::join(self.url, location);
-        url::check(&target).map_err(|error| refuse(format!("to a URL that is refused: {error}")))?;
+        url::check(&target)
+            .map_err(|error| refuse(format!("to a URL that is refused: {error}")))?;
         Ok(target)
     }
 

@@ -17,7 +17,7 @@ pub struct Ignored {
     pub hidden: u64,
     /// Subfolders, if the listing is not recursive.
     pub folders: u64,
-    /// Archives and compressed files. An archive is read if it is named as an input.
+    /// Archives and compressed files. A tar archive is read if it is named, or matches a pattern.
     pub archives: u64,
     /// Links without a target, and links in archives.
     pub links: u64,
@@ -51,7 +51,9 @@ impl Ignored {
 impl fmt::Display for Ignored {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let found = self.counts().into_iter().filter(|(count, _)| *count > 0);
-        let texts: Vec<_> = found.map(|(count, what)| format!("{count} {what}")).collect();
+        let texts: Vec<_> = found
+            .map(|(count, what)| format!("{count} {what}"))
+            .collect();
         formatter.write_str(&texts.join(", "))
     }
 }

@@ -70,10 +70,8 @@ impl<R: BufRead> Lines<R> {
         }
         self.number += 1;
         if bytes.len() as u64 > LONGEST {
-            let error = CollectError::value(
-                format!("a line of at most {LONGEST} bytes"),
-                "a longer one",
-            );
+            let error =
+                CollectError::value(format!("a line of at most {LONGEST} bytes"), "a longer one");
             return Some(Err(self.at(self.number, error)));
         }
         if bytes.is_empty() {
@@ -136,7 +134,10 @@ mod tests {
     }
 
     fn expected(lines: &[(u64, &str)]) -> Vec<(u64, String)> {
-        lines.iter().map(|(number, text)| (*number, (*text).to_owned())).collect()
+        lines
+            .iter()
+            .map(|(number, text)| (*number, (*text).to_owned()))
+            .collect()
     }
 
     #[test]

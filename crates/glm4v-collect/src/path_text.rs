@@ -58,9 +58,7 @@ pub(crate) fn serialize<S: Serializer>(path: &Path, serializer: S) -> Result<S::
     stored.serialize(serializer)
 }
 
-pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<PathBuf, D::Error> {
+pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<PathBuf, D::Error> {
     let name = match Stored::deserialize(deserializer)? {
         Stored::Unicode(text) => Some(OsString::from(text)),
         Stored::Bytes { bytes } => from_bytes(bytes),

@@ -27,7 +27,10 @@ pub(crate) fn check(url: &str) -> Result<(), CollectError> {
         })
     };
     let scheme = prefix(url).unwrap_or_default();
-    if !["http", "https"].iter().any(|known| scheme.eq_ignore_ascii_case(known)) {
+    if !["http", "https"]
+        .iter()
+        .any(|known| scheme.eq_ignore_ascii_case(known))
+    {
         return Err(CollectError::Scheme {
             url: shown(url),
             scheme: scheme.to_owned(),
@@ -67,7 +70,11 @@ pub(crate) fn shown(url: &str) -> String {
     let host = authority.rsplit('@').next().unwrap_or_default();
     let rest = &rest[authority.len()..];
     let path = &rest[..rest.find(['?', '#']).unwrap_or(rest.len())];
-    let query = if rest[path.len()..].starts_with('?') { "?…" } else { "" };
+    let query = if rest[path.len()..].starts_with('?') {
+        "?…"
+    } else {
+        ""
+    };
     format!("{scheme}://{host}{path}{query}")
 }
 
@@ -180,7 +187,13 @@ mod tests {
 
     #[test]
     fn only_urls_that_may_be_fetched_pass() {
-        for url in ["http://a.example", "HTTPS://a.example:8443/b?c@d", "http://[::1]/a@b", "http://a:/", "http://[::1]:65535"] {
+        for url in [
+            "http://a.example",
+            "HTTPS://a.example:8443/b?c@d",
+            "http://[::1]/a@b",
+            "http://a:/",
+            "http://[::1]:65535",
+        ] {
             check(url).unwrap();
         }
         let message = |url| check(url).unwrap_err().to_string();
@@ -192,11 +205,26 @@ mod tests {
             message("https://me:secret@a.example/b?token=secret#c"),
             "https://a.example/b?…: the URL contains a user name or a password; remove it"
         );
-        for url in ["http://a.example:65536", "http://[::1]:x/", "http://a:+1/", "http://a:1:2/"] {
+        for url in [
+            "http://a.example:65536",
+            "http://[::1]:x/",
+            "http://a:+1/",
+            "http://a:1:2/",
+        ] {
             let message = message(url);
-            assert!(message.ends_with(": the URL has a port that is no number up to 65535"), "{message}");
+            assert!(
+                message.ends_with(": the URL has a port that is no number up to 65535"),
+                "{message}"
+            );
         }
-        for url in ["http://", "http:///a", "http://:80/", "http://?a", "http://\\a", "http:a"] {
+        for url in [
+            "http://",
+            "http:///a",
+            "http://:80/",
+            "http://?a",
+            "http://\\a",
+            "http:a",
+        ] {
             let message = message(url);
             assert!(message.ends_with(": the URL has no host"), "{message}");
         }
@@ -206,7 +234,10 @@ mod tests {
     fn secrets_are_not_shown() {
         for (url, expected) in [
             ("https://a.example", "https://a.example"),
-            ("https://a.example/b?X-Amz-Signature=secret", "https://a.example/b?…"),
+            (
+                "https://a.example/b?X-Amz-Signature=secret",
+                "https://a.example/b?…",
+            ),
             ("https://a.example/b#secret?secret", "https://a.example/b"),
             ("https://u:secret@a.example:1/", "https://a.example:1/"),
             ("https://u@secret@a.example/", "https://a.example/"),

@@ -61,7 +61,11 @@ fn only_images_and_videos_of_a_sample_are_entries() {
     let found = Found::named(&path, FLAT);
     assert_content(
         &found,
-        &[("00000/000", &long), ("00000/sub/001", MP4), ("00000/002.left", PNG)],
+        &[
+            ("00000/000", &long),
+            ("00000/sub/001", MP4),
+            ("00000/002.left", PNG),
+        ],
     );
     assert_eq!(
         found.entries[1].name,
@@ -86,9 +90,13 @@ fn only_images_and_videos_of_a_sample_are_entries() {
 
 #[test]
 fn archives_in_a_folder_are_left_alone() {
-    let folder = Folder::with(&[("a.tar", &archive(&[("x.gif", GIF)])), ("b/c.tar", &archive(&[]))]);
+    let folder = Folder::with(&[
+        ("a.tar", &archive(&[("x.gif", GIF)])),
+        ("b/c.tar", &archive(&[])),
+    ]);
     let found = Found::named(folder.path(""), RECURSIVE);
     assert!(found.ids().is_empty());
+    assert_eq!(Found::named(folder.path("*.tar"), FLAT).ids(), ["a/x"]);
     // An archive without members consists of zeros, and is recognised if it is named.
     assert_eq!((found.ignored.archives, found.ignored.not_media), (1, 1));
     assert!(Found::named(folder.path("b/c.tar"), FLAT).ids().is_empty());
@@ -97,17 +105,34 @@ fn archives_in_a_folder_are_left_alone() {
 #[test]
 fn folders_links_and_devices_in_an_archive() {
     let mut archive = Archive::new(Vec::new());
-    archive.append_data(&mut header(EntryType::Directory, 0), "d/", &[][..]).unwrap();
-    archive.append_link(&mut header(EntryType::Symlink, 0), "l.gif", "a.gif").unwrap();
-    archive.append_link(&mut header(EntryType::Link, 0), "h.gif", "a.gif").unwrap();
-    archive.append_data(&mut header(EntryType::Fifo, 0), "pipe", &[][..]).unwrap();
-    archive.append_data(&mut header(EntryType::Continuous, GIF.len()), "c.gif", GIF).unwrap();
+    archive
+        .append_data(&mut header(EntryType::Directory, 0), "d/", &[][..])
+        .unwrap();
+    archive
+        .append_link(&mut header(EntryType::Symlink, 0), "l.gif", "a.gif")
+        .unwrap();
+    archive
+        .append_link(&mut header(EntryType::Link, 0), "h.gif", "a.gif")
+        .unwrap();
+    archive
+        .append_data(&mut header(EntryType::Fifo, 0), "pipe", &[][..])
+        .unwrap();
+    archive
+        .append_data(&mut header(EntryType::Continuous, GIF.len()), "c.gif", GIF)
+        .unwrap();
     add(&mut archive, "d/a.gif", GIF);
     let folder = Folder::new();
     let path = folder.add("a.tar", &archive.into_inner().unwrap());
     let found = Found::named(path, FLAT);
     assert_content(&found, &[("a/c", GIF), ("a/d/a", GIF)]);
-    assert_eq!((found.ignored.links, found.ignored.special, found.ignored.total()), (2, 1, 3));
+    assert_eq!(
+        (
+            found.ignored.links,
+            found.ignored.special,
+            found.ignored.total()
+        ),
+        (2, 1, 3)
+    );
 }
 
 #[test]
@@ -138,14 +163,21 @@ fn long_names_and_attributes_of_gnu_and_pax() {
     let mut global = Archive::new(Vec::new());
     let comment = b"18 comment=global\n";
     global
-        .append_data(&mut header(EntryType::XGlobalHeader, comment.len()), "g", &comment[..])
+        .append_data(
+            &mut header(EntryType::XGlobalHeader, comment.len()),
+            "g",
+            &comment[..],
+        )
         .unwrap();
     add(&mut global, "last.gif", GIF);
     bytes.extend(global.into_inner().unwrap());
     let folder = Folder::new();
     let found = Found::named(folder.add("a.tar", &bytes), FLAT);
     let id = |name: &str| format!("a/{}", name.rsplit_once('.').unwrap().0);
-    assert_content(&found, &[(&id(&long), PNG), (&id(&pax_name), GIF), ("a/last", GIF)]);
+    assert_content(
+        &found,
+        &[(&id(&long), PNG), (&id(&pax_name), GIF), ("a/last", GIF)],
+    );
 }
 
 #[cfg(unix)]
@@ -155,7 +187,9 @@ fn member_names_that_are_not_utf8() {
     use std::os::unix::ffi::OsStrExt;
     let mut archive = Archive::new(Vec::new());
     let name = Path::new(OsStr::from_bytes(b"caf\xe9.gif"));
-    archive.append_data(&mut header(EntryType::Regular, GIF.len()), name, GIF).unwrap();
+    archive
+        .append_data(&mut header(EntryType::Regular, GIF.len()), name, GIF)
+        .unwrap();
     let folder = Folder::new();
     let found = Found::named(folder.add("a.tar", &archive.into_inner().unwrap()), FLAT);
     assert_content(&found, &[("a/caf%E9", GIF)]);
@@ -163,7 +197,11 @@ fn member_names_that_are_not_utf8() {
 
 #[test]
 fn archives_of_the_program_tar() {
-    let folder = Folder::with(&[("in/cat.gif", GIF), ("in/cat.json", b"{}"), ("in/d/é.png", PNG)]);
+    let folder = Folder::with(&[
+        ("in/cat.gif", GIF),
+        ("in/cat.json", b"{}"),
+        ("in/d/é.png", PNG),
+    ]);
     for format in ["v7", "oldgnu", "gnu", "ustar", "pax"] {
         let path = folder.path(&format!("{format}.tar"));
         let made = std::process::Command::new("tar")
@@ -188,10 +226,14 @@ fn sparse_and_compressed_members_are_refused() {
     let folder = Folder::new();
     let refused = "a sparse member is not read; write the archive again without --sparse";
     let mut pax = Archive::new(Vec::new());
-    pax.append_pax_extensions([("GNU.sparse.major", &b"1"[..])]).unwrap();
+    pax.append_pax_extensions([("GNU.sparse.major", &b"1"[..])])
+        .unwrap();
     add(&mut pax, "cat.gif", GIF);
     let found = Found::named(folder.add("a.tar", &pax.into_inner().unwrap()), FLAT);
-    assert_eq!(folder.shorten(&found.error()), format!("a.tar/cat.gif: {refused}"));
+    assert_eq!(
+        folder.shorten(&found.error()),
+        format!("a.tar/cat.gif: {refused}")
+    );
 
     let mut old = header(EntryType::GNUSparse, 512);
     old.set_path("cat.gif").unwrap();
@@ -202,7 +244,10 @@ fn sparse_and_compressed_members_are_refused() {
     old.set_cksum();
     let bytes = [old.as_bytes(), &[0; 1536][..]].concat();
     let found = Found::named(folder.add("b.tar", &bytes), FLAT);
-    assert_eq!(folder.shorten(&found.error()), format!("b.tar/cat.gif: {refused}"));
+    assert_eq!(
+        folder.shorten(&found.error()),
+        format!("b.tar/cat.gif: {refused}")
+    );
 
     let bytes = archive(&[("cat.jpg.gz", b"\x1f\x8b\x08"), ("dog.gif", GIF)]);
     let found = Found::named(folder.add("c.tar", &bytes), FLAT);
@@ -221,18 +266,36 @@ fn archives_that_are_cut_off_or_damaged() {
     let start = "x.tar: the tar archive is damaged or cut off: ";
     let listed = |bytes: &[u8]| {
         let found = Found::named(folder.add("x.tar", bytes), FLAT);
-        (found.entries.len(), found.errors.iter().map(|error| folder.shorten(&error.to_string())).collect::<Vec<_>>())
+        (
+            found.entries.len(),
+            found
+                .errors
+                .iter()
+                .map(|error| folder.shorten(&error.to_string()))
+                .collect::<Vec<_>>(),
+        )
     };
     // In the second member, in its header, and in the first member.
     let second = 512 + 2048;
     for (end, entries, problem) in [
-        (second + 512 + 100, 1, "the member b.gif has 2014 bytes, and only 100 of them are there"),
+        (
+            second + 512 + 100,
+            1,
+            "the member b.gif has 2014 bytes, and only 100 of them are there",
+        ),
         (second + 100, 1, ""),
-        (1000, 0, "the member a.gif has 2014 bytes, and only 488 of them are there"),
+        (
+            1000,
+            0,
+            "the member a.gif has 2014 bytes, and only 488 of them are there",
+        ),
     ] {
         let (count, messages) = listed(&whole[..end]);
         assert_eq!((count, messages.len()), (entries, 1), "{messages:?}");
-        assert!(messages[0].starts_with(&format!("{start}{problem}")), "{messages:?}");
+        assert!(
+            messages[0].starts_with(&format!("{start}{problem}")),
+            "{messages:?}"
+        );
     }
     // Archives of some programs have no end mark.
     assert_eq!(listed(&whole[..2 * second]), (2, vec![]));
@@ -240,7 +303,10 @@ fn archives_that_are_cut_off_or_damaged() {
     damaged[second] ^= 1;
     let (count, messages) = listed(&damaged);
     assert_eq!((count, messages.len()), (1, 1));
-    assert_eq!(messages[0], format!("{start}archive header checksum mismatch"));
+    assert_eq!(
+        messages[0],
+        format!("{start}archive header checksum mismatch")
+    );
 }
 
 #[test]
@@ -251,7 +317,13 @@ fn a_false_size_of_a_long_name_takes_no_memory() {
     let folder = Folder::new();
     let bytes = [name.as_bytes(), &[b'x'; 4096][..]].concat();
     let found = Found::named(folder.add("a.tar", &bytes), FLAT);
-    assert!(found.error().contains("a.tar: the tar archive is damaged or cut off: "), "{}", found.error());
+    assert!(
+        found
+            .error()
+            .contains("a.tar: the tar archive is damaged or cut off: "),
+        "{}",
+        found.error()
+    );
 }
 
 #[test]
@@ -266,7 +338,10 @@ fn members_are_read_within_limits() {
     };
     assert_eq!(
         folder.shorten(&entry.read(&small).unwrap_err().to_string()),
-        format!("a.tar/cat.gif: more than {} bytes; raise the limit if the input is trusted", GIF.len() - 1)
+        format!(
+            "a.tar/cat.gif: more than {} bytes; raise the limit if the input is trusted",
+            GIF.len() - 1
+        )
     );
     let exact = FetchLimits {
         max_bytes: GIF.len() as u64,

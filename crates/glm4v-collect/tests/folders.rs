@@ -27,7 +27,16 @@ fn the_files_of_a_folder_are_entries_in_bytewise_order() {
     let found = Found::named(folder.path(""), FLAT);
     assert_eq!(
         found.ids(),
-        ["Z.png", "a10.gif", "a2.gif", "b.gif", "no extension", "photo.heic", "video.jpg", "é.gif"]
+        [
+            "Z.png",
+            "a10.gif",
+            "a2.gif",
+            "b.gif",
+            "no extension",
+            "photo.heic",
+            "video.jpg",
+            "é.gif"
+        ]
     );
     let expected = Ignored {
         not_media: 2,
@@ -69,7 +78,10 @@ fn a_folder_of_frames_is_one_entry() {
     let path = folder.path("walk");
     let found = Found::named(&path, FRAMES);
     assert_eq!(found.ids(), [path.to_str().unwrap()]);
-    assert_eq!(found.entries[0].location, Location::FrameFolder(path.clone()));
+    assert_eq!(
+        found.entries[0].location,
+        Location::FrameFolder(path.clone())
+    );
     let media = found.entries[0].read(&FetchLimits::default()).unwrap();
     assert_eq!(media, Media::Path(path));
 }
@@ -79,7 +91,10 @@ fn a_file_has_the_name_that_it_was_given_as_its_id() {
     let folder = Folder::with(&[("a.gif", GIF), (".hidden.gif", GIF), ("b.heic", HEIC)]);
     let names = ["a.gif", ".hidden.gif", "b.heic"].map(|name| folder.path(name));
     let found = Found::of(names.iter().map(Input::named), FLAT);
-    assert_eq!(found.ids(), names.each_ref().map(|name| name.to_str().unwrap()));
+    assert_eq!(
+        found.ids(),
+        names.each_ref().map(|name| name.to_str().unwrap())
+    );
     assert_eq!(found.ignored, Ignored::default());
 }
 
@@ -92,11 +107,23 @@ fn a_named_file_that_cannot_be_an_input_is_an_error_and_the_next_one_is_listed()
         ("b.zip", b"PK\x03\x04"),
         ("c.gif", GIF),
     ]);
-    let names = ["notes.txt", "empty.jpg", "a.tar.gz", "b.zip", "no.jpg", "c.gif/x", "c.gif"];
+    let names = [
+        "notes.txt",
+        "empty.jpg",
+        "a.tar.gz",
+        "b.zip",
+        "no.jpg",
+        "c.gif/x",
+        "c.gif",
+    ];
     let inputs = names.map(|name| Input::named(folder.path(name)));
     let found = Found::of(inputs, FLAT);
     assert_eq!(found.entries.len(), 1);
-    let messages: Vec<_> = found.errors.iter().map(|error| folder.shorten(&error.to_string())).collect();
+    let messages: Vec<_> = found
+        .errors
+        .iter()
+        .map(|error| folder.shorten(&error.to_string()))
+        .collect();
     assert_eq!(
         messages,
         [
@@ -113,7 +140,10 @@ fn a_named_file_that_cannot_be_an_input_is_an_error_and_the_next_one_is_listed()
 #[test]
 fn names_that_are_no_files() {
     let message = |text: &str| Found::of([Input::named(text)], FLAT).error();
-    assert_eq!(message(""), "an empty name: no such file or folder; check the name");
+    assert_eq!(
+        message(""),
+        "an empty name: no such file or folder; check the name"
+    );
     assert_eq!(
         message("-"),
         "the standard input cannot be an input of a job, because a job may read its inputs again: save it as a file"
@@ -132,7 +162,10 @@ fn urls_and_data_uris_are_entries() {
     let [first, second] = &found.entries[..] else {
         panic!("{:?}", found.errors);
     };
-    assert_eq!((&first.id[..], &first.name[..]), (url, "HTTPS://images.example/a.jpg?…"));
+    assert_eq!(
+        (&first.id[..], &first.name[..]),
+        (url, "HTTPS://images.example/a.jpg?…")
+    );
     assert_eq!(first.location, Location::Url(url.into()));
     assert_eq!(second.name, "data:image/gif;base64,…");
     assert_eq!(second.id, "data:f1a579371eafed0f52f1173fb10e5871");
@@ -155,11 +188,18 @@ fn patterns_match_files_below_a_folder() {
     ]);
     let ids = |pattern: &str, options| {
         let found = Found::named(folder.path(pattern), options);
-        let ids = found.ids().into_iter().map(|id| folder.shorten(id)).collect::<Vec<_>>();
+        let ids = found
+            .ids()
+            .into_iter()
+            .map(|id| folder.shorten(id))
+            .collect::<Vec<_>>();
         (ids, found.ignored)
     };
     let none = Ignored::default();
-    assert_eq!(ids("photos/*.png", FLAT), (vec!["photos/b.png".into()], none));
+    assert_eq!(
+        ids("photos/*.png", FLAT),
+        (vec!["photos/b.png".into()], none)
+    );
     assert_eq!(
         ids("photos/**/*.png", FLAT).0,
         ["photos/2024/d.png", "photos/2024/may/e.png", "photos/b.png"]
@@ -169,7 +209,10 @@ fn patterns_match_files_below_a_folder() {
     // What matches and is no image is counted. So are folders, unless they are wanted.
     let (found, ignored) = ids("photos/*", FLAT);
     assert_eq!(found, ["photos/a.gif", "photos/b.png"]);
-    assert_eq!((ignored.not_media, ignored.folders, ignored.total()), (1, 1, 2));
+    assert_eq!(
+        (ignored.not_media, ignored.folders, ignored.total()),
+        (1, 1, 2)
+    );
     assert_eq!(
         ids("photos/2*", RECURSIVE).0,
         ["photos/2024/d.png", "photos/2024/may/e.png"]
@@ -191,13 +234,19 @@ fn patterns_without_a_match_are_errors() {
         "missing/*.jpg: no file matches this pattern; check the pattern and the folder"
     );
     let text = message("a[.jpg");
-    assert!(text.starts_with("a[.jpg: the pattern is not valid: "), "{text}");
+    assert!(
+        text.starts_with("a[.jpg: the pattern is not valid: "),
+        "{text}"
+    );
     assert_eq!(
         message("*/../b"),
         "*/../b: the pattern is not valid: `..` cannot follow a wildcard"
     );
     // One pattern after another: each has its own matches.
-    let found = Found::of(["*.gif", "*.jpg", "*.gif"].map(|name| Input::named(folder.path(name))), FLAT);
+    let found = Found::of(
+        ["*.gif", "*.jpg", "*.gif"].map(|name| Input::named(folder.path(name))),
+        FLAT,
+    );
     assert_eq!((found.entries.len(), found.errors.len()), (2, 1));
 }
 
@@ -206,10 +255,16 @@ fn a_file_whose_name_looks_like_a_pattern_is_that_file() {
     let folder = Folder::with(&[("a[12].gif", GIF), ("a1.gif", GIF)]);
     let found = Found::named(folder.path("a[12].gif"), FLAT);
     assert_eq!(found.entries.len(), 1);
-    assert_eq!(found.entries[0].location, Location::Path(folder.path("a[12].gif")));
+    assert_eq!(
+        found.entries[0].location,
+        Location::Path(folder.path("a[12].gif"))
+    );
     std::fs::remove_file(folder.path("a[12].gif")).unwrap();
     let found = Found::named(folder.path("a[12].gif"), FLAT);
-    assert_eq!(found.entries[0].location, Location::Path(folder.path("a1.gif")));
+    assert_eq!(
+        found.entries[0].location,
+        Location::Path(folder.path("a1.gif"))
+    );
 }
 
 #[test]
@@ -257,7 +312,10 @@ mod unix {
 
         let found = Found::named(folder.path("a/**/*.gif"), FLAT);
         let ids = found.ids().into_iter().map(|id| folder.shorten(id));
-        assert_eq!(ids.collect::<Vec<_>>(), ["a/b/c.gif", "a/b/link.gif", "a/other/d.gif"]);
+        assert_eq!(
+            ids.collect::<Vec<_>>(),
+            ["a/b/c.gif", "a/b/link.gif", "a/other/d.gif"]
+        );
         assert_eq!(found.ignored.loops, 2);
     }
 
@@ -287,21 +345,30 @@ mod unix {
             };
             assert!(entry.id.ends_with("caf%E9.gif"), "{}", entry.id);
             assert_eq!(entry.location, Location::Path(path.clone()));
-            assert_eq!(&Entry::from_json_line(&entry.to_json_line()).unwrap(), entry);
+            assert_eq!(
+                &Entry::from_json_line(&entry.to_json_line()).unwrap(),
+                entry
+            );
         }
         // The folder's own name as well.
         let inner = folder.path("").join(OsStr::from_bytes(b"\xff"));
         fs::create_dir(&inner).unwrap();
         fs::write(inner.join("a.gif"), GIF).unwrap();
         assert_eq!(Found::named(&inner, FLAT).ids(), ["a.gif"]);
-        assert_eq!(Found::named(folder.path(""), RECURSIVE).ids(), ["caf%E9.gif", "%FF/a.gif"]);
+        assert_eq!(
+            Found::named(folder.path(""), RECURSIVE).ids(),
+            ["caf%E9.gif", "%FF/a.gif"]
+        );
         assert_eq!(Found::named(inner.join("*.gif"), FLAT).entries.len(), 1);
     }
 
     #[test]
     fn control_characters_stay_in_ids() {
         let folder = Folder::with(&[("a\n\x1b[1m.gif", GIF)]);
-        assert_eq!(Found::named(folder.path(""), FLAT).ids(), ["a\n\x1b[1m.gif"]);
+        assert_eq!(
+            Found::named(folder.path(""), FLAT).ids(),
+            ["a\n\x1b[1m.gif"]
+        );
     }
 
     #[test]
@@ -309,21 +376,31 @@ mod unix {
         let folder = Folder::with(&[("a.gif", GIF)]);
         let _listener = UnixListener::bind(folder.path("socket")).unwrap();
         symlink("/dev/null", folder.path("device")).unwrap();
-        let made = std::process::Command::new("mkfifo").arg(folder.path("pipe")).status();
+        let made = std::process::Command::new("mkfifo")
+            .arg(folder.path("pipe"))
+            .status();
         assert!(made.unwrap().success());
         let found = Found::named(folder.path(""), FLAT);
         assert_eq!(found.ids(), ["a.gif"]);
         assert_eq!(found.ignored.special, 3);
         // A pipe that is named is an input. It can be read only once, so it is not opened here.
         let named = Found::named(folder.path("pipe"), FLAT);
-        assert_eq!(named.entries[0].location, Location::Path(folder.path("pipe")));
+        assert_eq!(
+            named.entries[0].location,
+            Location::Path(folder.path("pipe"))
+        );
     }
 
     #[test]
     fn what_cannot_be_read_is_an_error_and_the_rest_is_listed() {
-        let folder = Folder::with(&[("a.gif", GIF), ("b.gif", GIF), ("c/d.gif", GIF), ("e.gif", GIF)]);
+        let folder = Folder::with(&[
+            ("a.gif", GIF),
+            ("b.gif", GIF),
+            ("c/d.gif", GIF),
+            ("e.gif", GIF),
+        ]);
         for name in ["b.gif", "c"] {
-            fs::set_permissions(folder.path(name), fs::Permissions::from_mode(0)).unwrap();
+            fs::set_permissions(folder.path(name), fs::Permissions::from_mode(0o000)).unwrap();
         }
         if fs::read(folder.path("b.gif")).is_ok() {
             eprintln!("*** SKIPPED: this user may read every file ***");
@@ -335,7 +412,8 @@ mod unix {
         assert_eq!(ids, ["a.gif", "e.gif"]);
         let messages: Vec<_> = found.errors.iter().map(ToString::to_string).collect();
         assert!(
-            messages[0].contains("b.gif: cannot be read: ") && messages[1].contains("c: cannot be read: "),
+            messages[0].contains("b.gif: cannot be read: ")
+                && messages[1].contains("c: cannot be read: "),
             "{messages:?}"
         );
     }

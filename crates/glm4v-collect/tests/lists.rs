@@ -25,7 +25,12 @@ fn lines_are_files_folders_and_urls() {
     let ids = found.ids();
     assert_eq!(
         ids[..4],
-        [file.to_str().unwrap(), "c.gif", "d/e.gif", "https://images.example/a?b"]
+        [
+            file.to_str().unwrap(),
+            "c.gif",
+            "d/e.gif",
+            "https://images.example/a?b"
+        ]
     );
     assert_eq!(found.entries[4].location, Location::Data("data:,x".into()));
 }
@@ -34,11 +39,17 @@ fn lines_are_files_folders_and_urls() {
 fn zero_bytes_allow_every_name() {
     let folder = Folder::with(&[("a\nb.gif", GIF), ("c.gif\r", GIF)]);
     let names = ["a\nb.gif", "c.gif\r"].map(|name| folder.path(name));
-    let text = names.each_ref().map(|name| name.to_str().unwrap()).join("\0");
+    let text = names
+        .each_ref()
+        .map(|name| name.to_str().unwrap())
+        .join("\0");
     let path = folder.add("list", text.as_bytes());
     let input = Input::List { path, nul: true };
     let found = Found::of([input], FLAT);
-    assert_eq!(found.ids(), names.each_ref().map(|name| name.to_str().unwrap()));
+    assert_eq!(
+        found.ids(),
+        names.each_ref().map(|name| name.to_str().unwrap())
+    );
 }
 
 #[test]
@@ -54,7 +65,11 @@ fn errors_name_the_list_and_the_line_and_the_next_line_is_read() {
     );
     let found = Found::of([list(folder.add("list", text.as_bytes()))], FLAT);
     assert_eq!(found.entries.len(), 1);
-    let messages: Vec<_> = found.errors.iter().map(|error| folder.shorten(&error.to_string())).collect();
+    let messages: Vec<_> = found
+        .errors
+        .iter()
+        .map(|error| folder.shorten(&error.to_string()))
+        .collect();
     assert_eq!(
         messages,
         [
@@ -73,9 +88,16 @@ fn errors_name_the_list_and_the_line_and_the_next_line_is_read() {
     );
     let found = Found::of([list(folder.path("no list"))], FLAT);
     let message = folder.shorten(&found.error());
-    assert!(message.starts_with("no list: cannot be read: "), "{message}");
+    assert!(
+        message.starts_with("no list: cannot be read: "),
+        "{message}"
+    );
     let found = Found::of([list(folder.path(""))], FLAT);
-    assert!(found.error().contains(": cannot be read: "), "{}", found.error());
+    assert!(
+        found.error().contains(": cannot be read: "),
+        "{}",
+        found.error()
+    );
 }
 
 #[cfg(unix)]

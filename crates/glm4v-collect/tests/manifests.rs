@@ -12,11 +12,18 @@ fn ids_and_paths(found: &Found, folder: &Folder) -> Vec<(String, String)> {
         Location::Url(text) | Location::Data(text) => text.clone(),
         other => panic!("{other:?}"),
     };
-    found.entries.iter().map(|entry| (entry.id.clone(), text(entry))).collect()
+    found
+        .entries
+        .iter()
+        .map(|entry| (entry.id.clone(), text(entry)))
+        .collect()
 }
 
 fn pairs(expected: &[(&str, &str)]) -> Vec<(String, String)> {
-    expected.iter().map(|(id, path)| ((*id).to_owned(), (*path).to_owned())).collect()
+    expected
+        .iter()
+        .map(|(id, path)| ((*id).to_owned(), (*path).to_owned()))
+        .collect()
 }
 
 #[test]
@@ -41,17 +48,24 @@ fn json_lines() {
 #[test]
 fn without_a_column_of_ids_the_path_is_the_id() {
     let folder = Folder::new();
-    let path = folder.add("a.jsonl", b"{\"file_name\": \"x/a.jpg\"}\n{\"file_name\": \"http://a.example/b\"}");
+    let path = folder.add(
+        "a.jsonl",
+        b"{\"file_name\": \"x/a.jpg\"}\n{\"file_name\": \"http://a.example/b\"}",
+    );
     assert_eq!(
         ids_and_paths(&Found::manifest(path), &folder),
-        pairs(&[("x/a.jpg", "x/a.jpg"), ("http://a.example/b", "http://a.example/b")])
+        pairs(&[
+            ("x/a.jpg", "x/a.jpg"),
+            ("http://a.example/b", "http://a.example/b")
+        ])
     );
 }
 
 #[test]
 fn csv_with_quotes_and_other_delimiters() {
     let folder = Folder::new();
-    let text = "\u{feff}key,label,file\r\n1,\"a, b\",\"x \"\"y\"\".jpg\"\r\n2,\"two\nlines\",b.jpg\r\n";
+    let text =
+        "\u{feff}key,label,file\r\n1,\"a, b\",\"x \"\"y\"\".jpg\"\r\n2,\"two\nlines\",b.jpg\r\n";
     let path = folder.add("list.csv", text.as_bytes());
     assert_eq!(
         ids_and_paths(&Found::manifest(path), &folder),
@@ -94,20 +108,53 @@ fn errors_name_the_manifest_and_the_line() {
         "{text}"
     );
     for (row, problem) in [
-        ("{\"path\": 5}", "expected text in the column `path`, found a number"),
-        ("{\"path\": {\"bytes\": 1}}", "expected text in the column `path`, found an object"),
-        ("{\"path\": null}", "expected text in the column `path`, found null"),
-        ("{\"path\": \"\"}", "expected a path or a URL, found an empty text"),
-        ("{\"path\": \"s3://a/b\"}", "s3://a/b: expected a URL that starts with http:// or https://, found s3:"),
-        ("{\"id\": 1.5, \"path\": \"a\"}", "expected text or an integer in the column `id`, found a number"),
-        ("{\"id\": null, \"path\": \"a\"}", "expected text or an integer in the column `id`, found null"),
-        ("{\"id\": [], \"path\": \"a\"}", "expected text or an integer in the column `id`, found an array"),
-        ("{\"id\": true, \"path\": \"a\"}", "expected text or an integer in the column `id`, found true or false"),
+        (
+            "{\"path\": 5}",
+            "expected text in the column `path`, found a number",
+        ),
+        (
+            "{\"path\": {\"bytes\": 1}}",
+            "expected text in the column `path`, found an object",
+        ),
+        (
+            "{\"path\": null}",
+            "expected text in the column `path`, found null",
+        ),
+        (
+            "{\"path\": \"\"}",
+            "expected a path or a URL, found an empty text",
+        ),
+        (
+            "{\"path\": \"s3://a/b\"}",
+            "s3://a/b: expected a URL that starts with http:// or https://, found s3:",
+        ),
+        (
+            "{\"id\": 1.5, \"path\": \"a\"}",
+            "expected text or an integer in the column `id`, found a number",
+        ),
+        (
+            "{\"id\": null, \"path\": \"a\"}",
+            "expected text or an integer in the column `id`, found null",
+        ),
+        (
+            "{\"id\": [], \"path\": \"a\"}",
+            "expected text or an integer in the column `id`, found an array",
+        ),
+        (
+            "{\"id\": true, \"path\": \"a\"}",
+            "expected text or an integer in the column `id`, found true or false",
+        ),
     ] {
-        assert_eq!(message("a.jsonl", row), format!("a.jsonl, line 1: {problem}"));
+        assert_eq!(
+            message("a.jsonl", row),
+            format!("a.jsonl, line 1: {problem}")
+        );
     }
     // The columns of the first line count.
-    let path = folder.add("a.jsonl", b"{\"id\": 1, \"path\": \"a\"}\n{\"path\": \"b\"}\n{\"id\": 3, \"path\": \"c\"}");
+    let path = folder.add(
+        "a.jsonl",
+        b"{\"id\": 1, \"path\": \"a\"}\n{\"path\": \"b\"}\n{\"id\": 3, \"path\": \"c\"}",
+    );
     let found = Found::manifest(path);
     assert_eq!(found.entries.len(), 2);
     assert_eq!(
@@ -141,7 +188,10 @@ fn errors_name_the_manifest_and_the_line() {
     for name in ["no.csv", "no.jsonl", "no.parquet"] {
         let message = folder.shorten(&Found::manifest(folder.path(name)).error());
         if cfg!(feature = "parquet") || name != "no.parquet" {
-            assert!(message.starts_with(&format!("{name}: cannot be read: ")), "{message}");
+            assert!(
+                message.starts_with(&format!("{name}: cannot be read: ")),
+                "{message}"
+            );
         } else {
             assert_eq!(
                 message,

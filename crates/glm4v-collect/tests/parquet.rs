@@ -9,7 +9,9 @@ use glm4v_collect::{Entry, Input, Location, Manifest};
 use support::{FLAT, Folder, Found};
 
 fn file(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/parquet").join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/parquet")
+        .join(name)
 }
 
 fn manifest(name: &str, path: Option<&str>, id: Option<&str>) -> Found {
@@ -31,7 +33,13 @@ fn locations(found: &Found) -> Vec<String> {
     found.entries.iter().map(text).collect()
 }
 
-const PATHS: [&str; 5] = ["img/a.jpg", "https://images.example/b?c", "img/é.png", "img/a.jpg", "d.gif"];
+const PATHS: [&str; 5] = [
+    "img/a.jpg",
+    "https://images.example/b?c",
+    "img/é.png",
+    "img/a.jpg",
+    "d.gif",
+];
 
 #[test]
 fn texts_and_integers_of_every_kind() {
@@ -89,7 +97,10 @@ fn errors_name_the_manifest() {
          found a group of columns; images inside of a manifest are not read"
     );
     let text = message("brotli.parquet", None, None);
-    assert!(text.starts_with("brotli.parquet: the manifest cannot be read: "), "{text}");
+    assert!(
+        text.starts_with("brotli.parquet: the manifest cannot be read: "),
+        "{text}"
+    );
     assert!(text.to_lowercase().contains("brotli"), "{text}");
 
     let found = manifest("nulls.parquet", None, None);
@@ -111,7 +122,10 @@ fn damaged_files_are_errors() {
     for end in (0..whole.len()).step_by(7) {
         let path = folder.add("cut.parquet", &whole[..end]);
         let message = Found::manifest(path).error();
-        assert!(message.contains("cut.parquet: the manifest cannot be read: "), "{message}");
+        assert!(
+            message.contains("cut.parquet: the manifest cannot be read: "),
+            "{message}"
+        );
     }
     // A changed byte gives other values or errors, but the program goes on.
     for index in 0..whole.len() {
@@ -119,6 +133,9 @@ fn damaged_files_are_errors() {
         bytes[index] ^= 0x55;
         let path = folder.add("changed.parquet", &bytes);
         let found = Found::manifest(path);
-        assert!(found.entries.len() <= 5 && found.errors.len() <= 5, "{index}");
+        assert!(
+            found.entries.len() <= 5 && found.errors.len() <= 5,
+            "{index}"
+        );
     }
 }

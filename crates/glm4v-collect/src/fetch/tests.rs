@@ -42,8 +42,14 @@ fn a_url_is_fetched() {
         panic!("one request");
     };
     let request = request.to_ascii_lowercase();
-    assert!(request.starts_with("get /a%20b.gif?w=1 http/1.1\r\n"), "{request}");
-    assert!(request.contains("\r\naccept-encoding: identity\r\n"), "{request}");
+    assert!(
+        request.starts_with("get /a%20b.gif?w=1 http/1.1\r\n"),
+        "{request}"
+    );
+    assert!(
+        request.contains("\r\naccept-encoding: identity\r\n"),
+        "{request}"
+    );
     assert!(request.contains("\r\nhost: images.example:"), "{request}");
     assert!(request.contains("\r\nuser-agent: glm4v/"), "{request}");
 }
@@ -52,13 +58,24 @@ fn a_url_is_fetched() {
 fn addresses_that_are_not_public_are_never_contacted() {
     let server = Server::start(|_| answer("200 OK", "image/gif", b"GIF89a"));
     let fetcher = Fetcher::new(&limits());
-    for host in ["127.0.0.1", "localhost", "2130706433", "[::ffff:127.0.0.1]", "0.0.0.0"] {
+    for host in [
+        "127.0.0.1",
+        "localhost",
+        "2130706433",
+        "[::ffff:127.0.0.1]",
+        "0.0.0.0",
+    ] {
         let url = server.url(host, "/cat.gif");
         let error = fetcher.get(&url).unwrap_err();
-        assert!(matches!(error, CollectError::PrivateAddress { .. }), "{url}: {error}");
+        assert!(
+            matches!(error, CollectError::PrivateAddress { .. }),
+            "{url}: {error}"
+        );
     }
     assert_eq!(server.requests(), [""; 0]);
-    let message = fetcher.get("http://169.254.169.254/latest/meta-data?secret").unwrap_err();
+    let message = fetcher
+        .get("http://169.254.169.254/latest/meta-data?secret")
+        .unwrap_err();
     assert_eq!(
         message.to_string(),
         "http://169.254.169.254/latest/meta-data?…: the host has the address 169.254.169.254, which is not public; \
@@ -81,8 +98,13 @@ fn private_hosts_can_be_allowed() {
 fn every_address_of_a_host_is_judged() {
     let server = Server::start(|_| answer("200 OK", "image/gif", b"GIF89a"));
     let names = Names::new(|_, _| vec!["127.0.0.1", "8.8.8.8", "10.0.0.7"]);
-    let error = fetcher(&limits(), names).get(&server.url("images.example", "/")).unwrap_err();
-    assert!(error.to_string().contains(" 10.0.0.7, which is not public"), "{error}");
+    let error = fetcher(&limits(), names)
+        .get(&server.url("images.example", "/"))
+        .unwrap_err();
+    assert!(
+        error.to_string().contains(" 10.0.0.7, which is not public"),
+        "{error}"
+    );
     assert_eq!(server.requests(), [""; 0]);
 }
 
@@ -100,7 +122,12 @@ fn the_connection_goes_to_the_judged_address() {
     assert_eq!(names.lookups(), 1);
     // The next fetch judges the new address, although a connection may still be open.
     let error = fetcher.get(&url).unwrap_err();
-    assert!(error.to_string().contains(" 127.0.0.2, which is not public"), "{error}");
+    assert!(
+        error
+            .to_string()
+            .contains(" 127.0.0.2, which is not public"),
+        "{error}"
+    );
     assert_eq!(server.requests().len(), 1);
 }
 
@@ -124,7 +151,10 @@ fn redirects_are_followed_one_by_one() {
     };
     assert_eq!(get(3).unwrap(), b"GIF89a");
     let message = get(2).unwrap_err().to_string();
-    assert!(message.ends_with("/a/cat.jpg?…: redirected more than 2 times"), "{message}");
+    assert!(
+        message.ends_with("/a/cat.jpg?…: redirected more than 2 times"),
+        "{message}"
+    );
 }
 
 #[test]
@@ -137,11 +167,18 @@ fn a_redirect_to_a_private_address_is_refused() {
             _ => vec!["127.0.0.2"],
         })
     };
-    for target in ["http://inside.example/?secret", "//169.254.169.254/secret?secret", "http://127.0.0.2/"] {
+    for target in [
+        "http://inside.example/?secret",
+        "//169.254.169.254/secret?secret",
+        "http://127.0.0.2/",
+    ] {
         let server = Server::start(move |_| redirect("302 Found", target));
         let url = server.url("images.example", "/cat.jpg");
         let error = fetcher(&limits(), names()).get(&url).unwrap_err();
-        assert!(matches!(error, CollectError::PrivateAddress { .. }), "{target}: {error}");
+        assert!(
+            matches!(error, CollectError::PrivateAddress { .. }),
+            "{target}: {error}"
+        );
         assert_eq!(server.requests().len(), 1, "{target}");
     }
 }
@@ -149,10 +186,22 @@ fn a_redirect_to_a_private_address_is_refused() {
 #[test]
 fn a_redirect_to_another_protocol_or_with_a_password_is_refused() {
     for (target, problem) in [
-        ("ftp://a.example/b", "expected a URL that starts with http:// or https://, found ftp:"),
-        ("file:///etc/passwd", "expected a URL that starts with http:// or https://, found file:"),
-        ("data:,x", "expected a URL that starts with http:// or https://, found data:"),
-        ("http://me:secret@a.example/", "the URL contains a user name or a password; remove it"),
+        (
+            "ftp://a.example/b",
+            "expected a URL that starts with http:// or https://, found ftp:",
+        ),
+        (
+            "file:///etc/passwd",
+            "expected a URL that starts with http:// or https://, found file:",
+        ),
+        (
+            "data:,x",
+            "expected a URL that starts with http:// or https://, found data:",
+        ),
+        (
+            "http://me:secret@a.example/",
+            "the URL contains a user name or a password; remove it",
+        ),
     ] {
         let server = Server::start(move |_| redirect("302 Found", target));
         let names = Names::new(|_, _| vec!["127.0.0.1"]);
@@ -214,15 +263,27 @@ fn a_fetch_has_a_maximum_time() {
         redirect("302 Found", "/again")
     });
     for url in [
-        format!("http://images.example:{}/cat.jpg", silent.local_addr().unwrap().port()),
+        format!(
+            "http://images.example:{}/cat.jpg",
+            silent.local_addr().unwrap().port()
+        ),
         dripping.url("images.example", "/cat.jpg"),
         redirecting.url("images.example", "/cat.jpg"),
     ] {
         let start = Instant::now();
         let error = fetcher(&short, names()).get(&url).unwrap_err();
-        assert!(error.to_string().ends_with(": not fetched within 0.4 seconds"), "{error}");
+        assert!(
+            error
+                .to_string()
+                .ends_with(": not fetched within 0.4 seconds"),
+            "{error}"
+        );
         assert!(error.is_temporary());
-        assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+        assert!(
+            start.elapsed() < Duration::from_secs(5),
+            "{:?}",
+            start.elapsed()
+        );
     }
 }
 
@@ -237,9 +298,10 @@ fn other_responses_have_errors() {
         message(cut, &limits()).ends_with("/cat.jpg?…: the connection ended after 4 of 10 bytes")
     );
     let packed = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 4\r\n\r\n1234";
-    assert!(message(packed, &limits()).ends_with(
-        "/cat.jpg?…: expected a response without Content-Encoding, found `gzip`"
-    ));
+    assert!(
+        message(packed, &limits())
+            .ends_with("/cat.jpg?…: expected a response without Content-Encoding, found `gzip`")
+    );
     let noise = message(b"no HTTP at all\r\n\r\n", &limits());
     assert!(noise.contains("/cat.jpg?…: cannot be fetched: "), "{noise}");
 }
@@ -254,9 +316,13 @@ fn hosts_that_cannot_be_reached_have_errors() {
         _ => vec!["127.0.0.1"],
     });
     let fetcher = fetcher(&limits(), names);
-    let error = fetcher.get(&format!("http://a.example:{port}/b?secret")).unwrap_err();
+    let error = fetcher
+        .get(&format!("http://a.example:{port}/b?secret"))
+        .unwrap_err();
     assert!(
-        error.to_string().starts_with(&format!("http://a.example:{port}/b?…: cannot be fetched: ")),
+        error
+            .to_string()
+            .starts_with(&format!("http://a.example:{port}/b?…: cannot be fetched: ")),
         "{error}"
     );
     let error = fetcher.get("http://unknown.example/b").unwrap_err();
@@ -266,6 +332,9 @@ fn hosts_that_cannot_be_reached_have_errors() {
     );
     for url in ["http://a b/", "http://ä.example/", "http://a%zz/"] {
         let error = fetcher.get(url).unwrap_err();
-        assert!(error.to_string().ends_with(": the URL is not valid"), "{error}");
+        assert!(
+            error.to_string().ends_with(": the URL is not valid"),
+            "{error}"
+        );
     }
 }

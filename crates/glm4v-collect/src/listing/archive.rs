@@ -7,12 +7,12 @@ use tar::EntryType;
 
 use super::found::{Found, Producer, Progress};
 use crate::content::{self, Content};
-use crate::{CollectError, Entry, Location};
+use crate::{CollectError, Entry, Location, path_text};
 
 /// A tar archive whose members come next. Only headers and the first bytes of the members are read.
 pub(super) struct Archive {
     path: PathBuf,
-    /// The first part of the ids.
+    /// The first part of the ids: the archive's name without its extension.
     stem: String,
     file: File,
     file_bytes: u64,
@@ -36,7 +36,7 @@ const LONGEST_HEADER: u64 = 1 << 20;
 const VIDEO_EXTENSIONS: [&str; 8] = ["mp4", "mov", "mkv", "webm", "avi", "ts", "mpg", "wmv"];
 
 impl Archive {
-    pub(super) fn open(path: &Path, stem: String) -> Result<Self, CollectError> {
+    pub(super) fn open(path: &Path) -> Result<Self, CollectError> {
         let open = || -> io::Result<_> {
             let file = File::open(path)?;
             let file_bytes = file.metadata()?.len();
@@ -45,7 +45,7 @@ impl Archive {
         let (file, file_bytes) = open().map_err(CollectError::io(path))?;
         Ok(Self {
             path: path.to_owned(),
-            stem,
+            stem: path_text::id(path.file_stem().unwrap_or(path.as_os_str())),
             file,
             file_bytes,
             position: Some(0),
@@ -134,7 +134,10 @@ impl Archive {
             ignored.hidden += 1;
             return Ok(None);
         }
-        match self.content(&member).map_err(CollectError::io(&self.path))? {
+        match self
+            .content(&member)
+            .map_err(CollectError::io(&self.path))?
+        {
             Content::Media => return Ok(Some(self.entry(&member))),
             Content::Compressed(compression) if is_compressed_media(&member.name) => {
                 return Err(CollectError::Compressed {
@@ -183,7 +186,9 @@ impl Archive {
 impl Producer for Archive {
     fn next(&mut self, progress: &mut Progress) -> Option<Result<Found, CollectError>> {
         loop {
-            let visited = self.member()?.and_then(|member| self.visit(member, progress));
+            let visited = self
+                .member()?
+                .and_then(|member| self.visit(member, progress));
             if let Some(entry) = visited.transpose() {
                 return Some(entry.map(Found::Entry));
             }
@@ -204,7 +209,9 @@ fn member_name(bytes: Vec<u8>) -> String {
 /// `a/cat.left.jpg` becomes `a/cat.left`.
 fn without_extension(name: &str) -> &str {
     let file = name.rfind('/').map_or(0, |slash| slash + 1);
-    name[file..].rfind('.').map_or(name, |dot| &name[..file + dot])
+    name[file..]
+        .rfind('.')
+        .map_or(name, |dot| &name[..file + dot])
 }
 
 /// Whether the name is that of a compressed image or video: `cat.jpg.gz`.

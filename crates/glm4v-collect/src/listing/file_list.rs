@@ -15,12 +15,19 @@ pub(super) struct FileList {
 impl FileList {
     pub(super) fn open(path: PathBuf, nul: bool) -> Result<Self, CollectError> {
         let (name, reader): (_, Box<dyn BufRead + Send>) = if path == Path::new("-") {
-            ("the standard input".to_owned(), Box::new(BufReader::new(io::stdin())))
+            (
+                "the standard input".to_owned(),
+                Box::new(BufReader::new(io::stdin())),
+            )
         } else {
             let file = File::open(&path).map_err(CollectError::io(&path))?;
             (path.display().to_string(), Box::new(BufReader::new(file)))
         };
-        let separator = if nul { Separator::Nul } else { Separator::Newline };
+        let separator = if nul {
+            Separator::Nul
+        } else {
+            Separator::Newline
+        };
         Ok(Self {
             lines: Lines::new(&name, reader, separator),
         })

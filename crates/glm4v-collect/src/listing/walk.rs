@@ -3,6 +3,7 @@ use std::fs::{self, File, Metadata};
 use std::path::{Path, PathBuf};
 use std::{io, vec};
 
+use super::archive::Archive;
 use super::folder_id::FolderId;
 use super::found::{Found, Producer, Progress};
 use super::wildcard::{Filter, Step, is_hidden};
@@ -42,10 +43,17 @@ impl Walk {
         ancestors: &[FolderId],
         filter: Option<Filter>,
     ) -> Result<Self, CollectError> {
-        let opened = if dir.as_os_str().is_empty() { Path::new(".") } else { dir };
+        let opened = if dir.as_os_str().is_empty() {
+            Path::new(".")
+        } else {
+            dir
+        };
         let read = || -> io::Result<_> {
             let names = fs::read_dir(opened)?.map(|entry| Ok(entry?.file_name()));
-            Ok((names.collect::<io::Result<Vec<_>>>()?, FolderId::of(opened)?))
+            Ok((
+                names.collect::<io::Result<Vec<_>>>()?,
+                FolderId::of(opened)?,
+            ))
         };
         let (mut names, id) = read().map_err(CollectError::io(opened))?;
         names.sort_unstable_by(|one, other| one.as_encoded_bytes().cmp(other.as_encoded_bytes()));
@@ -138,6 +146,10 @@ impl Walk {
             Content::Media => {
                 let location = Location::Path(path.clone());
                 return Ok(Some(found(self.id(name), &path, location)));
+            }
+            // A pattern names an archive, as it would in a shell.
+            Content::Tar if self.filter.is_some() => {
+                return Archive::open(&path).map(|archive| Some(Found::nested(archive)));
             }
             Content::Tar | Content::Compressed(_) => progress.ignored.archives += 1,
             Content::Other => progress.ignored.not_media += 1,

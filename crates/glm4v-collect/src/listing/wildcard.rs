@@ -43,11 +43,14 @@ const OPTIONS: MatchOptions = MatchOptions {
 
 /// Whether the path has a part with wildcards.
 pub(super) fn is_pattern(path: &Path) -> bool {
-    path.components().any(|part| matches!(part, Component::Normal(name) if has_wildcard(name)))
+    path.components()
+        .any(|part| matches!(part, Component::Normal(name) if has_wildcard(name)))
 }
 
 fn has_wildcard(name: &OsStr) -> bool {
-    name.as_encoded_bytes().iter().any(|byte| b"*?[".contains(byte))
+    name.as_encoded_bytes()
+        .iter()
+        .any(|byte| b"*?[".contains(byte))
 }
 
 /// Splits a pattern into the folder before the first wildcard, and the filter for that folder.
@@ -79,7 +82,9 @@ fn part(name: &OsStr) -> Result<Part, String> {
     if name == "**" {
         return Ok(Part::Folders);
     }
-    let text = name.to_str().ok_or("a part with wildcards must be Unicode")?;
+    let text = name
+        .to_str()
+        .ok_or("a part with wildcards must be Unicode")?;
     let pattern = Pattern::new(text).map_err(|error| format!("{} in `{text}`", error.msg))?;
     Ok(Part::Wildcard(pattern))
 }
@@ -160,14 +165,30 @@ mod tests {
     #[test]
     fn patterns_match_as_in_a_shell() {
         for (pattern, matching, others) in [
-            ("*.jpg", &["a.jpg", "a b.jpg"][..], &["a.JPG", "a.jpg.png", ".a.jpg", "b/a.jpg"][..]),
+            (
+                "*.jpg",
+                &["a.jpg", "a b.jpg"][..],
+                &["a.JPG", "a.jpg.png", ".a.jpg", "b/a.jpg"][..],
+            ),
             ("?.jpg", &["a.jpg", "é.jpg"], &["ab.jpg", ".jpg"]),
             ("[a-c]*", &["a", "bx"], &["d", "A"]),
             ("[!a-c]*", &["d"], &["a"]),
-            ("**/*.png", &["a.png", "b/a.png", "b/c/a.png"], &[".b/a.png", "b/.a.png", "a.jpg"]),
+            (
+                "**/*.png",
+                &["a.png", "b/a.png", "b/c/a.png"],
+                &[".b/a.png", "b/.a.png", "a.jpg"],
+            ),
             ("**", &["a", "b/a"], &[".a", "b/.a"]),
-            ("*/b/*.png", &["a/b/c.png"], &["b/c.png", "a/c/c.png", "a/x/b/c.png"]),
-            ("**/b/**/*.png", &["b/c.png", "b/b/c.png", "a/b/d/e/c.png"], &["a/c.png", "b"]),
+            (
+                "*/b/*.png",
+                &["a/b/c.png"],
+                &["b/c.png", "a/c/c.png", "a/x/b/c.png"],
+            ),
+            (
+                "**/b/**/*.png",
+                &["b/c.png", "b/b/c.png", "a/b/d/e/c.png"],
+                &["a/c.png", "b"],
+            ),
             ("**/**/a", &["a", "x/a", "x/y/a"], &["b"]),
             (".*", &[".a"], &["a"]),
             ("*/.h/*", &["a/.h/b"], &["a/h/b"]),

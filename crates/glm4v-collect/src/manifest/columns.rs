@@ -27,7 +27,8 @@ impl Columns {
         Ok(Self {
             path: match &manifest.path_column {
                 Some(wanted) => exact(wanted)?,
-                None => first(&PATHS).ok_or_else(|| missing(format!("named {}", PATHS.join(", ")), names))?,
+                None => first(&PATHS)
+                    .ok_or_else(|| missing(format!("named {}", PATHS.join(", ")), names))?,
             },
             id: match &manifest.id_column {
                 Some(wanted) => Some(exact(wanted)?),
@@ -38,10 +39,16 @@ impl Columns {
 }
 
 fn missing(expected: String, names: &[&str]) -> CollectError {
-    let named: Vec<_> = names.iter().take(MOST_NAMED).map(|name| format!("`{name}`")).collect();
+    let named: Vec<_> = names
+        .iter()
+        .take(MOST_NAMED)
+        .map(|name| format!("`{name}`"))
+        .collect();
     let found = match names.len() {
         0 => "no columns".to_owned(),
-        count if count > MOST_NAMED => format!("{} and {} more", named.join(", "), count - MOST_NAMED),
+        count if count > MOST_NAMED => {
+            format!("{} and {} more", named.join(", "), count - MOST_NAMED)
+        }
         _ => named.join(", "),
     };
     CollectError::Column { expected, found }
@@ -75,10 +82,19 @@ mod tests {
 
     #[test]
     fn usual_names_are_found_in_a_fixed_order() {
-        assert_eq!(choose(None, None, &["url", "image", "uuid"]), found("image", Some("uuid")));
-        assert_eq!(choose(None, None, &["key", "path", "id"]), found("path", Some("id")));
+        assert_eq!(
+            choose(None, None, &["url", "image", "uuid"]),
+            found("image", Some("uuid"))
+        );
+        assert_eq!(
+            choose(None, None, &["key", "path", "id"]),
+            found("path", Some("id"))
+        );
         assert_eq!(choose(None, None, &["file_name"]), found("file_name", None));
-        assert_eq!(choose(Some("a"), Some("b"), &["path", "b", "a"]), found("a", Some("b")));
+        assert_eq!(
+            choose(Some("a"), Some("b"), &["path", "b", "a"]),
+            found("a", Some("b"))
+        );
         assert_eq!(choose(Some("a"), Some("a"), &["a"]), found("a", Some("a")));
     }
 

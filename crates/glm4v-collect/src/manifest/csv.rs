@@ -23,11 +23,13 @@ impl Csv {
         let path = &manifest.path;
         let file = File::open(path).map_err(CollectError::io(path))?;
         let mut reader = ReaderBuilder::new().delimiter(delimiter).from_reader(file);
-        let header = reader.byte_headers().map_err(|error| failed(manifest, error))?;
+        let header = reader
+            .byte_headers()
+            .map_err(|error| failed(manifest, error))?;
         let names: Vec<_> = header.iter().map(String::from_utf8_lossy).collect();
         let names: Vec<&str> = names.iter().map(AsRef::as_ref).collect();
-        let columns = Columns::choose(manifest, &names)
-            .map_err(|error| at(path, "line", 1, error))?;
+        let columns =
+            Columns::choose(manifest, &names).map_err(|error| at(path, "line", 1, error))?;
         let index = |column: String| {
             let index = names.iter().position(|name| *name == column);
             (index.expect("a chosen column"), column)
@@ -51,9 +53,10 @@ impl Csv {
         let (index, column) = &self.path;
         let path: OsString =
             path_text::from_bytes(field(*index)).ok_or_else(|| not_utf8(column))?;
-        let id = self.id.as_ref().map(|(index, column)| {
-            String::from_utf8(field(*index)).map_err(|_| not_utf8(column))
-        });
+        let id = self
+            .id
+            .as_ref()
+            .map(|(index, column)| String::from_utf8(field(*index)).map_err(|_| not_utf8(column)));
         Ok(Row {
             number,
             path,

@@ -28,16 +28,22 @@ impl JsonLines {
     }
 
     fn row(&mut self, line: &Line) -> Result<Row, CollectError> {
-        let mut object: Map<String, Value> = serde_json::from_slice(&line.bytes)
-            .map_err(|error| CollectError::value("a JSON object", format!("another text: {error}")))?;
+        let mut object: Map<String, Value> =
+            serde_json::from_slice(&line.bytes).map_err(|error| {
+                CollectError::value("a JSON object", format!("another text: {error}"))
+            })?;
         let columns = match &self.columns {
             Some(columns) => columns,
             None => {
                 let names: Vec<&str> = object.keys().map(String::as_str).collect();
-                self.columns.insert(Columns::choose(&self.manifest, &names)?)
+                self.columns
+                    .insert(Columns::choose(&self.manifest, &names)?)
             }
         };
-        let id = columns.id.as_ref().map(|column| id(object.get(column), column));
+        let id = columns
+            .id
+            .as_ref()
+            .map(|column| id(object.get(column), column));
         let path = match object.remove(&columns.path) {
             Some(Value::String(path)) => path.into(),
             other => return Err(wrong_type(&columns.path, "text", other.as_ref())),

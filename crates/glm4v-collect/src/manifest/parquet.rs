@@ -1,4 +1,5 @@
 use std::fs::File;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use parquet::basic::Type as PhysicalType;
@@ -26,10 +27,20 @@ impl Parquet {
     pub(super) fn open(manifest: &Manifest) -> Result<Self, CollectError> {
         let path = &manifest.path;
         let file = File::open(path).map_err(CollectError::io(path))?;
+        contain(|| Ok(Self::read_header(manifest, file)))
+            .unwrap_or_else(|error| Err(damaged(manifest, &error)))
+    }
+
+    fn read_header(manifest: &Manifest, file: File) -> Result<Self, CollectError> {
+        let path = &manifest.path;
         let damaged = |error: ParquetError| damaged(manifest, &error);
         let reader = SerializedFileReader::new(file).map_err(damaged)?;
         let schema = reader.metadata().file_metadata().schema();
-        let names: Vec<&str> = schema.get_fields().iter().map(|field| field.name()).collect();
+        let names: Vec<&str> = schema
+            .get_fields()
+            .iter()
+            .map(|field| field.name())
+            .collect();
         let columns = Columns::choose(manifest, &names)
             .and_then(|columns| check_types(schema, &columns).map(|()| columns))
             .map_err(|error| CollectError::Manifest {
@@ -37,7 +48,10 @@ impl Parquet {
                 problem: error.to_string(),
             })?;
         let is_read = |name: &str| name == columns.path || columns.id.as_deref() == Some(name);
-        let fields = schema.get_fields().iter().filter(|field| is_read(field.name()));
+        let fields = schema
+            .get_fields()
+            .iter()
+            .filter(|field| is_read(field.name()));
         let projection = Type::group_type_builder(schema.name())
             .with_fields(fields.map(Arc::clone).collect())
             .build()
@@ -68,14 +82,18 @@ impl Parquet {
         Ok(Row {
             number: self.rows,
             path: path_text::from_bytes(path).ok_or_else(not_utf8)?,
-            id: id.map(String::from_utf8).transpose().map_err(|_| not_utf8())?,
+            id: id
+                .map(String::from_utf8)
+                .transpose()
+                .map_err(|_| not_utf8())?,
         })
     }
 }
 
 impl Rows for Parquet {
     fn next(&mut self) -> Option<Result<Row, CollectError>> {
-        let record = self.records.as_mut().and_then(Iterator::next)?;
+        let records = self.records.as_mut()?;
+        let record = contain(|| records.next().transpose()).transpose()?;
         self.rows += 1;
         match record {
             Ok(record) => {
@@ -110,7 +128,10 @@ fn check_type(
     expected: &str,
     accepted: &[PhysicalType],
 ) -> Result<(), CollectError> {
-    let field = schema.get_fields().iter().find(|field| field.name() == column);
+    let field = schema
+        .get_fields()
+        .iter()
+        .find(|field| field.name() == column);
     let field = field.expect("a chosen column");
     let found = if field.is_group() {
         "a group of columns; images inside of a manifest are not read".to_owned()
@@ -119,7 +140,10 @@ fn check_type(
     } else {
         field.get_physical_type().to_string()
     };
-    Err(CollectError::value(format!("{expected} in the column `{column}`"), found))
+    Err(CollectError::value(
+        format!("{expected} in the column `{column}`"),
+        found,
+    ))
 }
 
 /// The bytes of a text, or the digits of an integer. `None` for null.
@@ -138,6 +162,18 @@ fn text(field: &Field) -> Option<Vec<u8>> {
         Field::ULong(value) => number(value),
         _ => None,
     }
+}
+
+/// Turns a panic into an error: parquet 60 panics at some damaged files.
+fn contain<T>(read: impl FnOnce() -> Result<T, ParquetError>) -> Result<T, ParquetError> {
+    // After a panic the reader is not used again.
+    catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<String>().map(String::as_str);
+        let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+        Err(ParquetError::General(
+            text.unwrap_or("the reader failed").to_owned(),
+        ))
+    })
 }
 
 fn damaged(manifest: &Manifest, error: &ParquetError) -> CollectError {

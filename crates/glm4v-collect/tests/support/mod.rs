@@ -94,7 +94,10 @@ impl Found {
     }
 
     pub fn manifest(path: impl AsRef<Path>) -> Self {
-        Self::of([Input::Manifest(Manifest::new(path.as_ref()).unwrap())], FLAT)
+        Self::of(
+            [Input::Manifest(Manifest::new(path.as_ref()).unwrap())],
+            FLAT,
+        )
     }
 
     pub fn ids(&self) -> Vec<&str> {

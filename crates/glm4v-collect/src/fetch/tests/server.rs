@@ -49,7 +49,8 @@ impl Server {
                 if stopped.load(Ordering::SeqCst) {
                     return;
                 }
-                let (stream, log, respond) = (stream.unwrap(), Arc::clone(&log), Arc::clone(&respond));
+                let (stream, log, respond) =
+                    (stream.unwrap(), Arc::clone(&log), Arc::clone(&respond));
                 thread::spawn(move || {
                     let request = read(&stream);
                     log.lock().unwrap().push(request.clone());
