@@ -9,10 +9,11 @@ mod circles;
 mod source;
 
 /// Which of our packages each of our packages may depend on.
-const MAY_USE: [(&str, &[&str]); 13] = [
+const MAY_USE: [(&str, &[&str]); 14] = [
     ("glm4v-config", &[]),
     ("glm4v-shards", &["glm4v-config"]),
     ("glm4v-hub", &["glm4v-config", "glm4v-shards"]),
+    ("glm4v-store", &["glm4v-config"]),
     ("glm4v-kernels", &[]),
     ("glm4v-preprocess", &["glm4v-config"]),
     ("glm4v-collect", &["glm4v-preprocess"]),
@@ -31,19 +32,20 @@ const MAY_USE: [(&str, &[&str]); 13] = [
             "glm4v-weights",
         ],
     ),
-    ("glm4v-cli", &["glm4v"]),
+    ("glm4v-cli", &["glm4v", "glm4v-collect", "glm4v-store"]),
     ("glm4v-web", &["glm4v", "glm4v-shards"]),
     ("glm4v-tests", &["glm4v"]),
     ("xtask", &[]),
 ];
 /// Packages that work on the host alone.
-const HOST_ONLY: [&str; 6] = [
+const HOST_ONLY: [&str; 7] = [
     "glm4v-collect",
     "glm4v-config",
     "glm4v-hub",
     "glm4v-kernels",
     "glm4v-preprocess",
     "glm4v-shards",
+    "glm4v-store",
 ];
 /// Packages that run on any backend. They must not choose one.
 const BACKEND_FREE: [&str; 2] = ["glm4v-model", "glm4v-weights"];

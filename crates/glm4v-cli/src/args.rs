@@ -5,7 +5,7 @@ use clap::Args;
 mod inputs;
 mod model;
 
-pub(crate) use inputs::{InputArgs, ReadArgs};
+pub(crate) use inputs::{CollectArgs, InputArgs, ReadArgs};
 pub(crate) use model::{ComputeArgs, DeviceArgs, ModelArgs, RevisionArgs};
 
 #[derive(Args, Debug)]

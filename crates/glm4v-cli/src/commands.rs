@@ -2,6 +2,7 @@
 
 #[cfg(feature = "hub")]
 mod cache;
+mod completions;
 mod devices;
 mod encode;
 #[cfg(feature = "hub")]
@@ -11,6 +12,8 @@ mod inspect;
 mod plan;
 mod preprocess;
 mod viz;
+
+use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -35,7 +38,8 @@ First steps:
   glm4v viz cat.jpg -m zai-org/GLM-4.1V-9B-Thinking -o cat.png
   glm4v encode --help                              options and examples of one command
 
-Exit status: 0 success, 1 a failure, 2 a wrong command line, 130 stopped by Ctrl-C, 143 stopped by SIGTERM.";
+Exit status: 0 success, 1 a failure, 2 a wrong command line, 3 success except for inputs that were skipped,
+130 stopped by Ctrl-C, 143 stopped by SIGTERM.";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -60,11 +64,14 @@ pub(crate) enum Command {
     /// List the devices that encode can use
     #[command(after_help = DEVICES)]
     Devices,
+    /// Print a script that completes commands and options in a shell
+    Completions(completions::CompletionsArgs),
 }
 
-pub(crate) fn run(command: Command, console: &Console) -> Result<()> {
+/// Runs a command. Only [`encode::run`] has more than one exit status of success.
+pub(crate) fn run(command: Command, console: &Console) -> Result<ExitCode> {
     match command {
-        Command::Encode(args) => encode::run(args, console),
+        Command::Encode(args) => return encode::run(args, console),
         Command::Preprocess(args) => preprocess::run(args, console),
         Command::Plan(args) => plan::run(&args, console),
         Command::Viz(args) => viz::run(args, console),
@@ -75,7 +82,9 @@ pub(crate) fn run(command: Command, console: &Console) -> Result<()> {
         Command::Inspect(args) => inspect::run(&args, console),
         Command::Init(args) => init::run(&args, console),
         Command::Devices => devices::run(console),
-    }
+        Command::Completions(args) => completions::run(&args),
+    }?;
+    Ok(ExitCode::SUCCESS)
 }
 
 const DEVICES: &str = "\

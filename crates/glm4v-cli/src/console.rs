@@ -47,6 +47,16 @@ impl Console {
         bar
     }
 
+    /// A bar for the inputs of a job, of which `done` are there already.
+    pub(crate) fn job_progress(&self, length: usize, done: usize) -> ProgressBar {
+        let template = "encoding [{bar:30}] {pos}/{len}, {per_sec}, {eta} left{msg}";
+        let bar = self.bar("", Some(length as u64), template);
+        bar.set_position(done as u64);
+        bar.reset_eta();
+        bar.enable_steady_tick(TICK);
+        bar
+    }
+
     /// A bar for bytes. It appears at its first tick.
     #[cfg(feature = "hub")]
     pub(crate) fn byte_progress(&self, message: &'static str) -> ProgressBar {
@@ -66,6 +76,14 @@ impl Console {
             .with_style(style)
             .with_message(message)
             .with_finish(ProgressFinish::AndClear)
+    }
+
+    /// Prints one item of the result as a line of JSON, for programs only.
+    pub(crate) fn item(&self, json: &Value) -> anyhow::Result<()> {
+        match self.0.json {
+            true => self.report("", json),
+            false => Ok(()),
+        }
     }
 
     /// Prints the result of the command: `text` for people, or `json` for programs. `text` is printed without control

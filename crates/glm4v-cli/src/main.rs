@@ -11,6 +11,7 @@ mod environment;
 mod escape;
 mod failure;
 mod interrupt;
+mod listed;
 mod listing;
 mod model;
 mod output;
@@ -38,7 +39,7 @@ fn main() -> ExitCode {
     failure::catch_messages(output.verbose);
     let console = Console(output);
     let failure = match catch_unwind(AssertUnwindSafe(|| run(command, &console))) {
-        Ok(Ok(())) => return ExitCode::SUCCESS,
+        Ok(Ok(status)) => return status,
         Ok(Err(error)) => failure::line(&error),
         Err(_) => failure::panic_line(),
     };
@@ -51,7 +52,7 @@ fn main() -> ExitCode {
     ExitCode::FAILURE
 }
 
-fn run(command: Command, console: &Console) -> Result<()> {
+fn run(command: Command, console: &Console) -> Result<ExitCode> {
     interrupt::watch()?;
     commands::run(command, console)
 }

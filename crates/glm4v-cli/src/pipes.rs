@@ -45,6 +45,11 @@ impl Pipes {
         Ok(Self((!pipes.is_empty()).then(create).flatten()))
     }
 
+    /// For inputs that may be videos in archives or behind URLs, which are saved like videos from pipes.
+    pub(crate) fn for_fetched() -> Self {
+        Self(TemporaryDir::create(&env::temp_dir()).ok())
+    }
+
     /// `options` with the directory for videos from pipes.
     pub(crate) fn options(&self, options: ReadOptions) -> ReadOptions {
         let dir = self.0.as_ref().map(|dir| dir.path().to_owned());

@@ -1,9 +1,10 @@
-//! Reading inputs in batches. The first input that fails stops the command.
+//! Reading inputs in batches. The first input that fails stops the command, unless failures are skipped.
 
 use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Result;
+use clap::ValueEnum;
 use glm4v::devices::Backend;
 use glm4v::pipeline::{Batches, InputError, InputInfo, Inputs, ReadBatch};
 use glm4v::plan::{BatchLimits, Target};
@@ -21,8 +22,20 @@ pub(crate) struct Reading<'a> {
     /// Counts the inputs that are read.
     pub(crate) bar: ProgressBar,
     console: &'a Console,
+    on_error: OnError,
+    /// Inputs that failed and were skipped.
+    pub(crate) failed: usize,
     /// Videos from pipes exist as long as they are read.
     _pipes: Pipes,
+}
+
+/// What a command does with an input that fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum OnError {
+    /// Report it, and go on with the others
+    Skip,
+    /// Stop at the first one
+    Stop,
 }
 
 /// The inputs of a batch, and their patch rows.
@@ -32,6 +45,8 @@ impl<'a> Reading<'a> {
     /// Reads `inputs`, of which there are `count`. Some may be `pipes`.
     pub(crate) fn new(inputs: Inputs, count: usize, pipes: Pipes, console: &'a Console) -> Self {
         Self {
+            on_error: OnError::Stop,
+            failed: 0,
             batches: Batches::new(inputs),
             bar: console.progress("reading", Some(count)),
             console,
@@ -39,20 +54,36 @@ impl<'a> Reading<'a> {
         }
     }
 
-    /// The next batch; `None` after the last. Returns the error of the first input of the batch that cannot be read.
+    /// With [`OnError::Skip`] inputs that fail are reported, and are not in the batches.
+    pub(crate) fn on_error(self, on_error: OnError) -> Self {
+        Self { on_error, ..self }
+    }
+
+    /// The next batch; `None` after the last. Returns the error of the first input of the batch that cannot be read. If
+    /// failures are skipped, a batch can be empty.
     pub(crate) fn next(&mut self) -> Result<Option<Batch>> {
         interrupt::check()?;
         let Some(ReadBatch { patches, inputs }) = self.batches.next() else {
             return Ok(None);
         };
-        let inputs = inputs.into_iter().collect::<Result<Vec<_>, InputError>>()?;
-        for input in &inputs {
-            self.bar.inc(1);
+        self.bar.inc(inputs.len() as u64);
+        let mut read = Vec::with_capacity(inputs.len());
+        for input in inputs {
+            match (input, self.on_error) {
+                (Ok(input), _) => read.push(input),
+                (Err(error), OnError::Stop) => return Err(error.into()),
+                (Err(error), OnError::Skip) => {
+                    self.failed += 1;
+                    self.console.warning(&format!("skipped: {error}"));
+                }
+            }
+        }
+        for input in &read {
             for warning in &input.warnings {
                 self.console.warning(&format!("{}: {warning}", input.name));
             }
         }
-        Ok(Some((inputs, patches)))
+        Ok(Some((read, patches)))
     }
 }
 

@@ -1,10 +1,9 @@
 //! What `encode` and `viz` share: a model on its devices, and inputs that fit into the memory.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
-use glm4v::pipeline::Inputs;
+use glm4v::pipeline::{InputError, Inputs};
 use glm4v::plan::{BatchLimits, InputSize, MemoryBudget, available_memory};
 use glm4v::preprocess::ReadOptions;
 use glm4v::{EncodeOptions, LoadOptions, Plan, Processor, VisionConfig, VisionEncoder};
@@ -13,8 +12,8 @@ use crate::args::{ComputeArgs, ReadArgs};
 use crate::console::Console;
 use crate::devices::Devices;
 use crate::model::ModelFiles;
-use crate::pipes::{self, Pipes};
-use crate::reading::{self, Batch, Reading};
+use crate::listed::Listed;
+use crate::reading::{self, Batch, OnError, Reading};
 use crate::stages::Stages;
 use crate::values::float_dtype;
 use crate::weights::Weights;
@@ -26,7 +25,7 @@ pub(crate) struct Session<'a> {
     pub(crate) processor: Arc<Processor>,
     pub(crate) devices: Devices,
     pub(crate) compute: &'a ComputeArgs,
-    read: ReadOptions,
+    pub(crate) read: ReadOptions,
     pub(crate) console: &'a Console,
 }
 
@@ -56,11 +55,12 @@ impl<'a> Session<'a> {
     /// damaged or too large fail before it.
     pub(crate) fn start(
         &self,
-        paths: Vec<PathBuf>,
+        listed: Listed,
+        on_error: OnError,
         options: &EncodeOptions,
         stages: &mut Stages,
     ) -> Result<(VisionEncoder, Reading<'a>, Batch)> {
-        let (limits, mut reading) = stages.time("read", || self.open(paths, options))?;
+        let (limits, mut reading) = stages.time("read", || self.open(listed, on_error, options))?;
         let first = stages.time("read", || reading.next())?;
         self.weights.announce(self.console);
         reading.bar.set_message("loading weights");
@@ -73,34 +73,37 @@ impl<'a> Session<'a> {
     /// inputs are probed for that; one file and all pipes stay open.
     fn open(
         &self,
-        paths: Vec<PathBuf>,
+        Listed { sources, pipes }: Listed,
+        on_error: OnError,
         options: &EncodeOptions,
     ) -> Result<(BatchLimits, Reading<'a>)> {
         self.check_blocks(options)?;
-        let pipes = Pipes::among(&paths)?;
         let args = &self.compute.device;
         let target = self.devices.target(args.dtype);
         let limits = BatchLimits::new(&target);
-        let (count, max_memory) = (paths.len(), args.max_memory);
+        let (count, max_memory) = (sources.len(), args.max_memory);
         let processor = Arc::clone(&self.processor);
         let first = BatchLimits {
             max_batch_patches: max_memory.map_or(limits.max_batch_patches, |_| 1),
             ..limits
         };
-        let sources = paths.into_iter().map(pipes::source);
         let read = pipes.options(self.read.clone());
         let mut inputs = Inputs::new(sources, processor, read, first);
         let infos: Vec<_> = match max_memory {
             Some(_) => inputs.survey(),
             None => inputs.look_ahead().map(reading::known).collect(),
         };
-        let infos = infos.into_iter().collect::<Result<Vec<_>, _>>()?;
-        let sizes: Vec<InputSize> = infos.iter().map(InputSize::from).collect();
+        let sizes = infos.into_iter().map(|info| Ok(InputSize::from(&info?)));
+        let sizes: Vec<InputSize> = match on_error {
+            OnError::Stop => sizes.collect::<Result<_, InputError>>()?,
+            OnError::Skip => sizes.filter_map(Result::ok).collect(),
+        };
         let budget = MemoryBudget::new(max_memory);
         let plan = Plan::within(&self.config, &sizes, target, options, limits, budget);
         let limits = plan.map_err(|error| self.explain(error))?.limits;
         let inputs = inputs.with_limits(limits);
-        Ok((limits, Reading::new(inputs, count, pipes, self.console)))
+        let reading = Reading::new(inputs, count, pipes, self.console);
+        Ok((limits, reading.on_error(on_error)))
     }
 
     /// Fails if a requested block does not exist.
@@ -114,7 +117,7 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    fn load(&self, limits: BatchLimits) -> Result<VisionEncoder> {
+    pub(crate) fn load(&self, limits: BatchLimits) -> Result<VisionEncoder> {
         let args = &self.compute.device;
         let uses_host = self.devices.target(args.dtype).shares_host_memory;
         // Inputs after the first ones are checked against this limit when their batch is encoded.

@@ -19,9 +19,7 @@ const DTYPES: [(&str, Encoding); 3] = [
 
 /// The parser of a floating-point type.
 pub(crate) fn dtype() -> impl TypedValueParser<Value = Encoding> {
-    let parse = |name: String| DTYPES.iter().find(|(known, _)| *known == name);
-    PossibleValuesParser::new(DTYPES.map(|(name, _)| name))
-        .try_map(move |name| parse(name).map(|(_, dtype)| *dtype).ok_or("it is unknown"))
+    named(DTYPES, |(name, _)| name).map(|(_, dtype)| dtype)
 }
 
 /// The type of a tower that computes in `dtype`.
@@ -112,6 +110,40 @@ impl OutputFile {
         };
         Ok(Self { path, format })
     }
+}
+
+/// Where `encode` writes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum OutputTarget {
+    /// One file for all inputs.
+    File(OutputFile),
+    /// A directory, to which a name that ends in `/` points as well.
+    Directory(PathBuf),
+}
+
+impl OutputTarget {
+    pub(crate) fn new(path: PathBuf) -> Result<Self, String> {
+        let ends_in_separator = path.to_string_lossy().ends_with(std::path::is_separator);
+        if ends_in_separator || path.is_dir() {
+            return Ok(Self::Directory(path));
+        }
+        OutputFile::new(path, &OutputFormat::ALL)
+            .map(Self::File)
+            .map_err(|error| format!("{error}, or in / for a directory"))
+    }
+}
+
+/// The parser of a value that has a name.
+pub(crate) fn named<T: Clone + Send + Sync + 'static>(
+    all: impl IntoIterator<Item = T>,
+    name: impl Fn(&T) -> &'static str,
+) -> impl TypedValueParser<Value = T> {
+    let all: Vec<(&'static str, T)> = all.into_iter().map(|value| (name(&value), value)).collect();
+    let names: Vec<&'static str> = all.iter().map(|(name, _)| *name).collect();
+    PossibleValuesParser::new(names).try_map(move |name| {
+        let found = all.iter().find(|(known, _)| *known == name);
+        found.map(|(_, value)| value.clone()).ok_or("it is unknown")
+    })
 }
 
 pub(crate) fn png_file(path: PathBuf) -> Result<PathBuf, &'static str> {

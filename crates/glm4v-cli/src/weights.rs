@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
+use glm4v::weights::{Checkpoint, Fingerprint};
 use glm4v::{Error, LoadOptions, Preset, Processor, VisionConfig, VisionEncoder};
 use serde_json::{Value, json};
 
@@ -62,6 +63,14 @@ impl Weights {
             Self::Checkpoint { dir, .. } => VisionEncoder::load(dir, options),
             Self::Random { preset, seed } => VisionEncoder::random(*preset, *seed, options),
         }
+    }
+
+    /// What tells these weights from others. All of them are read.
+    pub(crate) fn fingerprint(&self, config: &VisionConfig) -> Result<Fingerprint> {
+        Ok(match self {
+            Self::Checkpoint { dir, .. } => Checkpoint::open(dir)?.fingerprint(config)?,
+            Self::Random { preset, seed } => Fingerprint::random(*preset, *seed),
+        })
     }
 
     /// Tells a new user that random weights give meaningless values.

@@ -1,5 +1,5 @@
 use burn::tensor::FloatDType;
-use glm4v_kernels::Precision;
+use glm4v_kernels::{Isa, Precision};
 
 /// How the tower computes. It is chosen once, when the tower is built.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +17,15 @@ impl ComputeMode {
         match self {
             Self::Cpu(_) => FloatDType::F32,
             Self::Device(dtype) => dtype,
+        }
+    }
+
+    /// The name of the kernels. Results of other kernels differ in the last bits.
+    #[must_use]
+    pub fn kernels(self) -> String {
+        match self {
+            Self::Cpu(_) => Isa::detected().to_string(),
+            Self::Device(_) => "burn".to_owned(),
         }
     }
 

@@ -1,9 +1,8 @@
 use std::borrow::Cow;
-use std::panic::resume_unwind;
 use std::sync::Mutex;
-use std::thread::{self, ScopedJoinHandle};
 
 use glm4v_config::{GridThw, ImageProcessorConfig, PatchKind, SizeBudget};
+use rayon::BroadcastContext;
 
 use crate::codec::{DecodeMemory, rgb_bytes};
 use crate::target::Target;
@@ -202,33 +201,26 @@ fn limited(
     })
 }
 
-/// The results of `map` in the order of `items`. Threads share the items, and each maps one at a time.
+/// The results of `map` in the order of `items`. The threads of the pool share the items, and each maps one at a time.
 ///
-/// A rayon pool would start more items: while one of its threads waits for a part of its item, it starts another item.
-fn map_in_order<T, R: Send>(
+/// A parallel iterator over the items would start more of them: while a thread waits for a part of its item, it takes any other
+/// work of the pool. Here an item is not such work.
+fn map_in_order<T: Send, R: Send>(
     items: impl ExactSizeIterator<Item = T> + Send,
     map: impl Fn(T) -> R + Sync,
 ) -> Vec<R> {
-    let num_threads = items.len().min(rayon::current_num_threads());
     // A thread of the pool must not wait for threads that wait for the pool.
     let is_in_pool = rayon::current_thread_index().is_some();
-    if num_threads <= 1 || is_in_pool || cfg!(target_family = "wasm") {
+    if items.len() <= 1 || is_in_pool || cfg!(target_family = "wasm") {
         return items.map(map).collect();
     }
     let items = Mutex::new(items.enumerate());
     let next = || items.lock().expect("`map` runs without the lock").next();
-    let map_rest = || -> Vec<(usize, R)> {
+    let map_rest = |_: BroadcastContext<'_>| -> Vec<(usize, R)> {
         let items = std::iter::from_fn(next);
         items.map(|(index, item)| (index, map(item))).collect()
     };
-    let mut results: Vec<(usize, R)> = thread::scope(|scope| {
-        let start = |_| scope.spawn(map_rest);
-        let threads: Vec<_> = (0..num_threads).map(start).collect();
-        let join = |thread: ScopedJoinHandle<'_, _>| {
-            thread.join().unwrap_or_else(|panic| resume_unwind(panic))
-        };
-        threads.into_iter().flat_map(join).collect()
-    });
+    let mut results: Vec<(usize, R)> = rayon::broadcast(map_rest).into_iter().flatten().collect();
     results.sort_unstable_by_key(|(index, _)| *index);
     results.into_iter().map(|(_, result)| result).collect()
 }

@@ -142,7 +142,11 @@ impl Patches {
     }
 
     /// Removes the inputs for which `keep` is false. The rows of the others move up.
-    pub(crate) fn retain(&mut self, keep: &[bool]) {
+    ///
+    /// # Panics
+    /// If `keep` has not one value for each input.
+    pub fn retain(&mut self, keep: &[bool]) {
+        assert_eq!(keep.len(), self.spans.len(), "one value for each input");
         let kept = self.spans.iter().zip(keep).filter(|(_, keep)| **keep);
         let old: Vec<PatchSpan> = kept.map(|(span, _)| *span).collect();
         let inputs = old.iter().map(|span| (span.grid, span.kind, span.width));

@@ -82,21 +82,17 @@ impl Checkpoint {
 
     fn read(
         &self,
-        Place {
-            key,
-            shard,
-            tensor,
-            encoding,
-        }: &Place<'_>,
+        place: &Place<'_>,
         loader: &mut Loader,
         scratch: &mut Vec<f32>,
     ) -> Result<(), WeightsError> {
-        let slice = loader.slice_bytes(*encoding, tensor.bytes);
-        for start in (0..tensor.bytes).step_by(slice as usize) {
-            let len = slice.min(tensor.bytes - start) as usize;
+        let (encoding, total) = (place.encoding, place.tensor.bytes);
+        let slice = loader.slice_bytes(encoding, total);
+        for start in (0..total).step_by(slice as usize) {
+            let len = slice.min(total - start) as usize;
             let bytes = scratch::bytes(scratch, len);
-            self.files[*shard].read_at(bytes, tensor.start + start)?;
-            loader.write(key, *encoding, bytes)?;
+            self.read_slice(place, start, bytes)?;
+            loader.write(&place.key, encoding, bytes)?;
         }
         Ok(())
     }
@@ -133,7 +129,17 @@ impl Checkpoint {
         }
     }
 
-    fn compare(&self, config: &VisionConfig) -> (Comparison<'_>, Inspection) {
+    /// Fills `bytes` with those of a tensor from `start` on.
+    pub(crate) fn read_slice(
+        &self,
+        place: &Place<'_>,
+        start: u64,
+        bytes: &mut [u8],
+    ) -> Result<(), WeightsError> {
+        self.files[place.shard].read_at(bytes, place.tensor.start + start)
+    }
+
+    pub(crate) fn compare(&self, config: &VisionConfig) -> (Comparison<'_>, Inspection) {
         let tower = Tower::find(&self.shards, &self.path);
         let tower = tower.expect("the tower was found when the files were opened");
         let (prefix, others) = (tower.prefix, tower.others + self.unread);

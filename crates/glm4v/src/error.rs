@@ -23,6 +23,9 @@ pub enum Error {
     /// An image or video cannot be read or preprocessed.
     #[error(transparent)]
     Preprocess(#[from] PreprocessError),
+    /// An input cannot be fetched.
+    #[error("{0}")]
+    Fetch(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// A checkpoint cannot be read.
     #[error(transparent)]
     Weights(#[from] WeightsError),

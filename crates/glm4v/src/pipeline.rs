@@ -38,4 +38,4 @@ mod source;
 pub use self::batches::Batches;
 pub use self::inputs::{InputInfo, Inputs, ReadBatch};
 pub use self::items::{Item, Items};
-pub use self::source::{InputError, InputSource};
+pub use self::source::{Fetch, InputError, InputSource};

@@ -13,11 +13,45 @@ const READING: &str = "Reading";
 
 #[derive(Args, Clone, Debug)]
 pub(crate) struct InputArgs {
-    /// Image files, video files, folders of video frames, and pipes, in any order; - is the standard input
-    #[arg(value_name = "INPUT", required = true)]
+    /// Image files, video files, folders, tar archives, URLs, data URIs, patterns such as '**/*.jpg', and pipes, in any
+    /// order; - is the standard input
+    #[arg(value_name = "INPUT", required_unless_present_any = ["files_from", "manifest"])]
     pub(crate) inputs: Vec<PathBuf>,
     #[command(flatten)]
+    pub(crate) collect: CollectArgs,
+    #[command(flatten)]
     pub(crate) read: ReadArgs,
+}
+
+const COLLECTING: &str = "Folders, lists and URLs";
+
+/// Where inputs come from, besides the arguments.
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct CollectArgs {
+    /// Take the images and videos of subfolders too
+    #[arg(short, long, help_heading = COLLECTING)]
+    pub(crate) recursive: bool,
+    /// A folder is one video, and its images are the frames [default with --source-fps]
+    #[arg(long, help_heading = COLLECTING)]
+    pub(crate) frames: bool,
+    /// Read inputs from this file, one a line; - is the standard input
+    #[arg(long, help_heading = COLLECTING, value_name = "LIST")]
+    pub(crate) files_from: Vec<PathBuf>,
+    /// The inputs in --files-from end with a zero byte, as `find -print0` writes them
+    #[arg(short = '0', long, help_heading = COLLECTING, requires = "files_from")]
+    pub(crate) null: bool,
+    /// Read inputs from this table, one a row: .jsonl, .csv, .tsv or .parquet
+    #[arg(long, help_heading = COLLECTING, value_name = "FILE")]
+    pub(crate) manifest: Vec<PathBuf>,
+    /// The column of paths and URLs [default: path, file, file_name, image or url]
+    #[arg(long, help_heading = COLLECTING, value_name = "NAME", requires = "manifest")]
+    pub(crate) path_column: Option<String>,
+    /// The column of ids [default: id, key or uuid; without it the path is the id]
+    #[arg(long, help_heading = COLLECTING, value_name = "NAME", requires = "manifest")]
+    pub(crate) id_column: Option<String>,
+    /// Fetch URLs also from addresses that are not public, as in your own network
+    #[arg(long, help_heading = COLLECTING)]
+    pub(crate) allow_private_hosts: bool,
 }
 
 #[derive(Args, Clone, Debug)]

@@ -1,22 +1,34 @@
+mod cached;
+mod handover;
+mod job;
 mod outputs;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 use clap::Args;
 use clap::builder::{PathBufValueParser, TypedValueParser};
-use glm4v::AttentionQuery;
+use glm4v::{AttentionQuery, VisionEncoder};
 use glm4v::pipeline::InputInfo;
 use glm4v::preprocess::ImageCodec;
 use glm4v::weights::Encoding;
+use glm4v_store::EmbeddingCache;
 use ndarray::ArrayView2;
 use serde_json::json;
 
+use self::cached::{CachedEncoder, Identity};
+use self::handover::HandOver;
+use self::job::JobArgs;
 use self::outputs::Outputs;
 use crate::args::{ComputeArgs, InputArgs};
 use crate::console::Console;
+use crate::listed::Listed;
 use crate::output::Output;
+use crate::reading::OnError;
 use crate::session::Session;
 use crate::stages::Stages;
-use crate::values::{OutputFile, OutputFormat, attention_query};
+use crate::values::{OutputFile, OutputFormat, OutputTarget, attention_query, memory};
 use crate::{atomic, listing, table};
 
 #[derive(Args, Debug)]
@@ -26,9 +38,24 @@ pub(crate) struct EncodeArgs {
     inputs: InputArgs,
     #[command(flatten)]
     compute: ComputeArgs,
-    /// File for the embeddings; the end of the name selects the format, see below
-    #[arg(short, long, value_name = "FILE", value_parser = PathBufValueParser::new().try_map(|path| OutputFile::new(path, &OutputFormat::ALL)))]
-    output: Option<OutputFile>,
+    /// File for the embeddings, whose format the end of the name selects; or a directory, as in embeddings/, for a job. See
+    /// below
+    #[arg(short, long, value_name = "FILE|DIR/", value_parser = PathBufValueParser::new().try_map(OutputTarget::new))]
+    output: Option<OutputTarget>,
+    /// What happens with an input that fails [default: skip for a job, stop for a file]
+    #[arg(long, value_enum)]
+    on_error: Option<OnError>,
+    /// Keep embeddings in this directory, and take those that are there from it
+    #[arg(long, value_name = "DIR")]
+    cache: Option<PathBuf>,
+    /// The size of the cache in bytes, or as 900M or 4G; what was not used for the longest time is removed
+    #[arg(long, value_name = "BYTES", value_parser = memory, default_value = "10G", requires = "cache")]
+    cache_size: u64,
+    /// Write the embeddings for another program, see below
+    #[arg(long, value_enum, conflicts_with_all = ["last_hidden_state", "hidden_states", "attention"])]
+    to: Option<HandOver>,
+    #[command(flatten)]
+    job: JobArgs,
     #[command(flatten)]
     extra: ExtraOutputArgs,
 }
@@ -47,6 +74,12 @@ struct ExtraOutputArgs {
     attention: Vec<AttentionQuery>,
 }
 
+impl ExtraOutputArgs {
+    fn is_given(&self) -> bool {
+        self.last_hidden_state || !self.hidden_states.is_empty() || !self.attention.is_empty()
+    }
+}
+
 fn after_help() -> String {
     let images = ImageCodec::names();
     let format =
@@ -55,15 +88,21 @@ fn after_help() -> String {
     format!(
         "\
 Images are files of any size in these formats: {images}. Of a TIFF the first page is read.
-Videos are video files (mp4, mkv, webm, mov, avi and others), animated GIF, WebP and PNG files, and folders of frames,
-which need --source-fps. The programs ffmpeg and ffprobe decode the video files. A video from a pipe is saved first, in the
+Videos are video files (mp4, mkv, webm, mov, avi and others), animated GIF, WebP and PNG files, and folders of frames
+with --source-fps. The programs ffmpeg and ffprobe decode the video files. A video from a pipe is saved first, in the
 directory that TMPDIR names, up to 8 GiB.
+Of a folder the images and videos are encoded, each for itself; with --frames or --source-fps it is one video. Of a tar
+archive the images and videos are encoded. Other files in folders and archives are left alone.
 The embeddings of all inputs go into one file, in order. grid_thw gives the grid of each input. An input has
 t·h·w / spatial_merge_size² rows.
 
 Formats of -o FILE, by the end of the name:
 {formats}
 The file appears only when it is complete. Without -o nothing is written.
+
+With -o DIR/ the command is a job. It writes files of about 512 MiB into the directory, as it goes, so that any number of
+inputs takes the same memory. An input that fails is recorded with its error, and the job goes on. After an interruption of
+any kind, the same command goes on where the job was, and ends with the same bytes. docs/bulk.md has more.
 
 {EXAMPLES}"
     )
@@ -80,20 +119,41 @@ Examples:
   glm4v encode cat.jpg walk.mp4 -m zai-org/GLM-4.1V-9B-Thinking -o pets.safetensors
   glm4v encode scans/*.tiff -m GLM-4.1V-9B-Thinking --device cuda:1 --dtype bf16 -o scans.npy
   glm4v encode frames/ --source-fps 25 --fps 1 --json
+  glm4v encode photos/ -r -m zai-org/GLM-4.1V-9B-Thinking --output-dtype f16 -o embeddings/
   curl -s https://example.com/cat.jpg | glm4v encode - -o cat.npy";
 
 /// Encodes images and videos. Everything that can fail fast is checked before the weights are loaded.
-pub(crate) fn run(args: EncodeArgs, console: &Console) -> Result<()> {
-    let (paths, output) = (args.inputs.inputs, args.output);
+///
+/// The exit status tells whether inputs were skipped.
+pub(crate) fn run(args: EncodeArgs, console: &Console) -> Result<ExitCode> {
+    let failed = match (&args.to, &args.output) {
+        (Some(to), _) => handover::run(&args, *to, console),
+        (None, Some(OutputTarget::Directory(dir))) => job::run(&args, dir, console),
+        (None, Some(OutputTarget::File(file))) => one_file(&args, Some(file), console),
+        (None, None) => one_file(&args, None, console),
+    }?;
+    Ok(ExitCode::from(if failed > 0 { SKIPPED } else { 0 }))
+}
+
+/// The exit status if inputs were skipped.
+const SKIPPED: u8 = 3;
+
+/// Encodes all inputs into one file. Returns the number of inputs that were skipped.
+fn one_file(args: &EncodeArgs, output: Option<&OutputFile>, console: &Console) -> Result<usize> {
+    args.job.refuse()?;
     let session = Session::new(&args.compute, &args.inputs.read, console)?;
-    let mut outputs = Outputs::new(&args.extra, paths.len())?;
+    let listed = Listed::of(&args.inputs, console)?;
+    let mut outputs = Outputs::new(&args.extra, listed.sources.len())?;
     let has_extra = outputs.options.wants_extra();
     if has_extra {
         session
             .devices
             .require_one("--last-hidden-state, --hidden-states and --attention")?;
+        if args.cache.is_some() || args.on_error == Some(OnError::Skip) {
+            bail!("--cache and --on-error skip cannot be combined with extra outputs");
+        }
     }
-    match &output {
+    match output {
         Some(file) if file.format != OutputFormat::Safetensors && has_extra => bail!(
             "{}: extra outputs can be written to .safetensors only",
             file.path.display()
@@ -102,22 +162,32 @@ pub(crate) fn run(args: EncodeArgs, console: &Console) -> Result<()> {
         None => {}
     }
     let mut stages = Stages::default();
-    let (encoder, mut reading, first) = session.start(paths, &outputs.options, &mut stages)?;
+    let on_error = args.on_error.unwrap_or(OnError::Stop);
+    let (encoder, mut reading, first) =
+        session.start(listed, on_error, &outputs.options, &mut stages)?;
+    let mut cached = args.cached(&session, &encoder)?;
     let mut encoded = Vec::new();
     let (mut next, mut tokens) = (Some(first), 0);
     while let Some((inputs, patches)) = next {
-        let result = stages.time("encode", || outputs.encode(&encoder, &patches));
+        let result = stages.time("encode", || match (inputs.len(), has_extra) {
+            (0, _) => Ok(()),
+            (_, true) => outputs.encode_extra(&encoder, &patches),
+            // The next batch may need the memory of this one.
+            (_, false) => cached.encode(patches).map(|values| outputs.append(values)),
+        });
         result.map_err(|error| session.explain(error))?;
         tokens += inputs.iter().map(|input| input.tokens).sum::<usize>();
         console.detail(&format!("encoded {} so far", table::count(tokens, "token")));
         encoded.extend(inputs);
-        // The next batch may need the memory of this one.
-        drop(patches);
         next = stages.time("read", || reading.next())?;
     }
+    let failed = reading.failed;
     drop(reading);
+    if encoded.is_empty() {
+        bail!("none of the inputs can be encoded");
+    }
     let embeddings = outputs.embeddings(&session.config)?;
-    if let Some(file) = &output {
+    if let Some(file) = output {
         let content = Output {
             name: "embeddings",
             values: embeddings,
@@ -126,7 +196,31 @@ pub(crate) fn run(args: EncodeArgs, console: &Console) -> Result<()> {
         };
         stages.time("write", || content.write(file))?;
     }
-    report(&session, &encoded, embeddings, &stages, output.as_ref())
+    report(&session, &encoded, embeddings, &stages, output, failed)?;
+    Ok(failed)
+}
+
+impl EncodeArgs {
+    /// The encoder with the cache that `--cache` names.
+    fn cached<'a>(
+        &self,
+        session: &Session<'a>,
+        encoder: &'a VisionEncoder,
+    ) -> Result<CachedEncoder<'a>> {
+        let open = |dir: &PathBuf| EmbeddingCache::open(dir, self.cache_size);
+        let cache = self.cache.as_ref().map(open).transpose()?;
+        let identity = match cache {
+            Some(_) => Identity::of(session)?,
+            None => Identity::default(),
+        };
+        Ok(CachedEncoder {
+            encoder,
+            cache,
+            identity,
+            hits: 0,
+            console: session.console,
+        })
+    }
 }
 
 fn report(
@@ -135,6 +229,7 @@ fn report(
     embeddings: ArrayView2<'_, f32>,
     stages: &Stages,
     output: Option<&OutputFile>,
+    failed: usize,
 ) -> Result<()> {
     let (weights, devices, console) = (&session.weights, &session.devices, session.console);
     let (dtype, (tokens, width)) = (session.compute.device.dtype, embeddings.dim());
@@ -145,7 +240,7 @@ fn report(
         None => "nothing; use -o FILE to save the embeddings".to_owned(),
     };
     let pairs = table::pairs(&[
-        ("total", format!("{}, {count}", listing::count(inputs))),
+        ("total", format!("{}, {count}{}", listing::count(inputs), skipped(failed))),
         ("embeddings", format!("[{tokens}, {width}] f32")),
         ("weights", weights.to_string()),
         ("computed", format!("in {dtype} on {devices}")),
@@ -154,6 +249,7 @@ fn report(
     ]);
     let json = json!({
         "inputs": listing::json(inputs),
+        "skipped": failed,
         "tokens": tokens,
         "shape": [tokens, width],
         "weights": weights.json(),
@@ -164,6 +260,14 @@ fn report(
         "output": output.map(|file| file.path.to_string_lossy()),
     });
     console.report(&format!("{}\n{pairs}", listing::text(inputs)), &json)
+}
+
+/// As in `, 2 skipped`; empty without.
+fn skipped(failed: usize) -> String {
+    match failed {
+        0 => String::new(),
+        failed => format!(", {failed} skipped"),
+    }
 }
 
 /// The number of values that are infinite or NaN.

@@ -9,9 +9,9 @@ use serde_json::json;
 
 use crate::args::{InputArgs, ModelArgs};
 use crate::console::Console;
+use crate::listed::Listed;
 use crate::model::ModelFiles;
 use crate::output::Output;
-use crate::pipes::{self, Pipes};
 use crate::reading::{self, Reading};
 use crate::stages::Stages;
 use crate::values::{OutputFile, OutputFormat};
@@ -47,7 +47,7 @@ Examples:
 
 /// Converts images and videos to a file of patch rows.
 pub(crate) fn run(args: PreprocessArgs, console: &Console) -> Result<()> {
-    let (file, paths) = (&args.output, args.inputs.inputs);
+    let file = &args.output;
     let processor = Weights::find(&args.model, None, ModelFiles::Configs, console)?.processor()?;
     let processor = Arc::new(args.inputs.read.configure(processor)?);
     atomic::check(&file.path)?;
@@ -56,7 +56,6 @@ pub(crate) fn run(args: PreprocessArgs, console: &Console) -> Result<()> {
     let mut stages = Stages::default();
     let count = paths.len();
     let read = pipes.options(args.inputs.read.options());
-    let sources = paths.into_iter().map(pipes::source);
     let inputs = Inputs::new(sources, processor, read, reading::limits());
     let mut reading = Reading::new(inputs, count, pipes, console);
     let (mut inputs, mut values, mut width) = (Vec::new(), Vec::new(), 0);

@@ -16,6 +16,8 @@ use serde_json::json;
 use self::sheet::sheet;
 use crate::args::{ComputeArgs, ReadArgs};
 use crate::console::Console;
+use crate::listed::Listed;
+use crate::reading::OnError;
 use crate::session::Session;
 use crate::stages::Stages;
 use crate::values::{fraction, png_file};
@@ -67,7 +69,7 @@ pub(crate) fn run(args: VizArgs, console: &Console) -> Result<()> {
         ..EncodeOptions::default()
     };
     let (encoder, reading, (inputs, patches)) =
-        session.start(vec![args.input], &options, &mut stages)?;
+        session.start(Listed::one(args.input)?, OnError::Stop, &options, &mut stages)?;
     drop(reading);
     let features = stages.time("encode", || features(&encoder, &patches, &options));
     let (rows, shape) = features.map_err(|error| session.explain(error))?;

@@ -236,7 +236,7 @@ fn open(
 ) -> Result<Open, InputError> {
     let name = source.name(index);
     let budget = source.budget();
-    let probe = |source: Source| processor.probe_within(source, budget);
+    let probe = |source: Source| Ok(processor.probe_within(source, budget)?);
     match source.open(options).and_then(probe) {
         Ok(probed) => Ok((info(&probed, processor, index, name), probed)),
         Err(error) => Err(InputError::new(index, name, error)),

@@ -44,6 +44,8 @@ pub enum InputSource {
         /// How they were recorded.
         metadata: VideoMetadata,
     },
+    /// A source that is fetched when its turn to be opened comes.
+    Fetched(Arc<dyn Fetch>),
     /// A source with its own limits of the size.
     Within {
         /// The source.
@@ -51,6 +53,22 @@ pub enum InputSource {
         /// The limits, in place of those of the processor.
         budget: SizeBudget,
     },
+}
+
+/// An input that is fetched when its turn to be opened comes, so that inputs that wait take no memory: a part of an archive, or
+/// a download.
+pub trait Fetch: fmt::Debug + Send + Sync {
+    /// The name in messages.
+    fn name(&self) -> String;
+
+    /// Whether it can be fetched twice with the same result.
+    fn can_refetch(&self) -> bool;
+
+    /// Fetches the input. Bytes can be those of an image or of a video file.
+    ///
+    /// # Errors
+    /// Why it cannot be fetched. The message names the input.
+    fn fetch(&self) -> Result<InputSource, Box<dyn std::error::Error + Send + Sync>>;
 }
 
 impl InputSource {
@@ -76,6 +94,7 @@ impl InputSource {
             Self::Bytes { name, .. } => name.clone(),
             Self::Image(_) => format!("image {index}"),
             Self::Frames { .. } => format!("video {index}"),
+            Self::Fetched(source) => source.name(),
             Self::Within { source, .. } => source.name(index),
         }
     }
@@ -88,7 +107,8 @@ impl InputSource {
             | Self::Stdin
             | Self::Bytes { .. }
             | Self::Image(_)
-            | Self::Frames { .. } => None,
+            | Self::Frames { .. }
+            | Self::Fetched(_) => None,
         }
     }
 
@@ -97,19 +117,25 @@ impl InputSource {
         match self {
             Self::Path(path) => path.is_file() || path.is_dir(),
             Self::Stdin | Self::Bytes { .. } | Self::Image(_) | Self::Frames { .. } => false,
+            Self::Fetched(source) => source.can_refetch(),
             Self::Within { source, .. } => source.can_reopen(),
         }
     }
 
-    pub(crate) fn open(self, options: &ReadOptions) -> Result<Source, PreprocessError> {
-        match self {
-            Self::Path(path) => Source::open(path, options),
-            Self::Stdin => open_stdin(options),
-            Self::Bytes { name, bytes } => Source::from_bytes(&name, bytes, options),
-            Self::Image(image) => Ok(Source::from_image(image)),
-            Self::Frames { frames, metadata } => Source::from_frames(frames, metadata),
-            Self::Within { source, .. } => source.open(options),
-        }
+    pub(crate) fn open(self, options: &ReadOptions) -> Result<Source, Error> {
+        Ok(match self {
+            Self::Path(path) => Source::open(path, options)?,
+            Self::Stdin => open_stdin(options)?,
+            Self::Bytes { name, bytes } => Source::from_bytes(&name, bytes, options)?,
+            Self::Image(image) => Source::from_image(image),
+            Self::Frames { frames, metadata } => Source::from_frames(frames, metadata)?,
+            Self::Fetched(source) => match source.fetch().map_err(Error::Fetch)? {
+                // The bytes may be those of a video.
+                Self::Bytes { name, bytes } => Source::from_reader(&name, &bytes[..], options)?,
+                fetched => fetched.open(options)?,
+            },
+            Self::Within { source, .. } => source.open(options)?,
+        })
     }
 }
 

@@ -45,25 +45,17 @@ impl Outputs {
         })
     }
 
-    /// Encodes the next batch and appends its outputs.
-    pub(super) fn encode(
+    /// Appends the embeddings of the next batch.
+    pub(super) fn append(&mut self, embeddings: Vec<f32>) {
+        append(&mut self.embeddings, embeddings);
+    }
+
+    /// Encodes the next batch and appends all its outputs.
+    pub(super) fn encode_extra(
         &mut self,
         encoder: &VisionEncoder,
         patches: &Patches,
     ) -> Result<(), Error> {
-        if !self.options.wants_extra() {
-            // Only a read shows how long a GPU took, and whether it failed.
-            let embeddings = match encoder.devices().count() {
-                1 => {
-                    let output = encoder.encode_with(patches, &self.options)?;
-                    output.embeddings.into_values()?
-                }
-                // They would gather the embeddings on one device first.
-                _ => encoder.encode_values(patches)?,
-            };
-            append(&mut self.embeddings, embeddings);
-            return Ok(());
-        }
         let (options, queries) = self.options_of_batch(patches.spans().len());
         let output = encoder.encode_with(patches, &options)?;
         append(&mut self.embeddings, output.embeddings.into_values()?);

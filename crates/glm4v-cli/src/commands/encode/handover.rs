@@ -1,0 +1,137 @@
+//! Embeddings in the form that another program reads.
+
+use std::path::Path;
+
+use anyhow::{Result, bail};
+use clap::ValueEnum;
+use glm4v::pipeline::InputInfo;
+use glm4v_store::OutputDtype;
+use glm4v_store::handover::{openai, vllm_cache};
+use serde_json::{Value, json};
+
+use super::EncodeArgs;
+use super::cached::Identity;
+use crate::console::Console;
+use crate::listed::Listed;
+use crate::reading::OnError;
+use crate::session::Session;
+use crate::stages::Stages;
+use crate::table::Table;
+use crate::values::OutputTarget;
+
+/// Digits of a uuid. It begins the hash of everything that the embeddings depend on.
+const UUID_DIGITS: usize = 32;
+
+/// A program that reads embeddings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum HandOver {
+    /// A directory that vLLM's ECExampleConnector reads, in bf16; needs -o DIR/
+    VllmCache,
+    /// Content parts of OpenAI's chat protocol on stdout, one a line, images only
+    Openai,
+}
+
+/// Encodes the inputs for another program. Returns the number of inputs that were skipped.
+pub(super) fn run(args: &EncodeArgs, to: HandOver, console: &Console) -> Result<usize> {
+    let writer = Writer::new(args, to)?;
+    let session = Session::new(&args.compute, &args.inputs.read, console)?;
+    let listed = Listed::of(&args.inputs, console)?;
+    let (mut stages, on_error) = (
+        Stages::default(),
+        args.on_error.unwrap_or(OnError::Stop),
+    );
+    let options = glm4v::EncodeOptions::default();
+    let (encoder, mut reading, first) =
+        session.start(listed, on_error, &options, &mut stages)?;
+    let (mut cached, identity) = (args.cached(&session, &encoder)?, Identity::of(&session)?);
+    let (width, mut written) = (session.config.out_hidden_size, Vec::new());
+    let mut next = Some(first);
+    while let Some((inputs, patches)) = next {
+        let keys = identity.keys(&patches);
+        if !inputs.is_empty() {
+            let values = cached.encode(patches);
+            let values = values.map_err(|error| session.explain(error))?;
+            let mut rest = &values[..];
+            for (input, key) in inputs.iter().zip(keys) {
+                let (tokens, others) = rest.split_at(input.tokens * width);
+                rest = others;
+                let uuid = key.to_string()[..UUID_DIGITS].to_owned();
+                let item = writer.write(input, &uuid, tokens, width)?;
+                written.push((input.name.clone(), uuid, item));
+            }
+        }
+        next = reading.next()?;
+    }
+    writer.report(&written, console)?;
+    Ok(reading.failed)
+}
+
+enum Writer<'a> {
+    VllmCache(&'a Path),
+    Openai(OutputDtype),
+}
+
+impl<'a> Writer<'a> {
+    fn new(args: &'a EncodeArgs, to: HandOver) -> Result<Self> {
+        match (to, &args.output) {
+            (HandOver::VllmCache, Some(OutputTarget::Directory(dir))) => {
+                args.job.refuse()?;
+                Ok(Self::VllmCache(dir))
+            }
+            (HandOver::VllmCache, Some(OutputTarget::File(_)) | None) => {
+                bail!("--to vllm-cache needs the directory that vLLM reads, as in -o cache/")
+            }
+            (HandOver::Openai, None) => args.job.output_dtype_only().map(Self::Openai),
+            (HandOver::Openai, Some(_)) => {
+                bail!("--to openai prints its lines; write them to a file with > parts.jsonl")
+            }
+        }
+    }
+
+    fn write(&self, input: &InputInfo, uuid: &str, tokens: &[f32], width: usize) -> Result<Value> {
+        match self {
+            Self::VllmCache(dir) => {
+                let path = vllm_cache::write(dir, uuid, tokens, width)?;
+                let kind = if input.frames.is_some() { "video_url" } else { "image_url" };
+                Ok(json!({
+                    "file": input.name,
+                    "uuid": uuid,
+                    "path": path.to_string_lossy(),
+                    "content_part": {"type": kind, kind: {"url": "…"}, "uuid": uuid},
+                }))
+            }
+            Self::Openai(_) if input.frames.is_some() => bail!(
+                "{}: is a video; the protocol has embeddings of images only",
+                input.name
+            ),
+            Self::Openai(dtype) => {
+                let part = openai::content_part(tokens, width, input.grid, *dtype, Some(uuid))?;
+                Ok(part)
+            }
+        }
+    }
+
+    /// Prints what a request needs.
+    fn report(&self, written: &[(String, String, Value)], console: &Console) -> Result<()> {
+        match self {
+            Self::VllmCache(dir) => {
+                let mut table = Table::default();
+                table.row(&[&"input", &"uuid"]);
+                for (name, uuid, _) in written {
+                    table.row(&[name, uuid]);
+                }
+                let text = format!(
+                    "{table}\nwritten to {}\nsend each image with its uuid: {}",
+                    dir.display(),
+                    r#"{"type": "image_url", "image_url": {"url": "…"}, "uuid": "…"}"#
+                );
+                let items: Value = written.iter().map(|(.., item)| item.clone()).collect();
+                console.report(&text, &json!({"items": items}))
+            }
+            Self::Openai(_) => {
+                let lines = written.iter();
+                lines.map(|(.., part)| console.report(&part.to_string(), part)).collect()
+            }
+        }
+    }
+}

@@ -1,0 +1,129 @@
+use std::collections::HashMap;
+use std::error::Error;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use anyhow::Result;
+use glm4v::pipeline::{Fetch, InputSource};
+use glm4v_collect::{CollectError, Entry, IdSet, Media, MediaReader, list};
+use glm4v_store::StoreError;
+use sha2::{Digest, Sha256};
+
+use crate::args::InputArgs;
+use crate::console::Console;
+use crate::listed;
+
+/// The entries of a job, with absolute paths: it may go on from another directory. Their ids are unique.
+pub(super) fn entries(
+    args: &InputArgs,
+    console: &Console,
+) -> Result<impl Iterator<Item = io::Result<Entry>>> {
+    let mut listing = list(listed::inputs(args)?, listed::options(args));
+    let mut ids = Ids::default();
+    Ok(std::iter::from_fn(move || {
+        let Some(entry) = listing.next() else {
+            let ignored = listing.ignored();
+            if ignored.total() > 0 {
+                console.note(&format!("left alone: {ignored}"));
+            }
+            return None;
+        };
+        let entry = entry.and_then(Entry::into_absolute);
+        Some(entry.and_then(|entry| ids.add(entry)).map_err(io::Error::other))
+    }))
+}
+
+/// Refuses ids that repeat.
+#[derive(Default)]
+struct Ids {
+    ids: IdSet,
+}
+
+impl Ids {
+    fn add(&mut self, entry: Entry) -> Result<Entry, CollectError> {
+        self.ids.insert(&entry, |first| format!("input {}", first + 1))?;
+        Ok(entry)
+    }
+}
+
+/// The SHA-256 of the inputs that were opened and are not stored yet, by their place.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Hashes(Arc<Mutex<HashMap<usize, [u8; 32]>>>);
+
+impl Hashes {
+    pub(super) fn take(&self, index: usize) -> Option<[u8; 32]> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&index)
+    }
+
+    fn insert(&self, index: usize, hash: [u8; 32]) {
+        let mut hashes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        hashes.insert(index, hash);
+    }
+}
+
+/// The source of a stored entry.
+pub(super) fn source(
+    index: usize,
+    entry: Result<Entry, StoreError>,
+    reader: &MediaReader,
+    hashes: &Hashes,
+) -> InputSource {
+    InputSource::Fetched(Arc::new(JobSource {
+        index,
+        entry: entry.map_err(|error| error.to_string()),
+        reader: reader.clone(),
+        hashes: hashes.clone(),
+    }))
+}
+
+/// An entry that is hashed when it is opened.
+#[derive(Debug)]
+struct JobSource {
+    index: usize,
+    entry: Result<Entry, String>,
+    reader: MediaReader,
+    hashes: Hashes,
+}
+
+impl Fetch for JobSource {
+    fn name(&self) -> String {
+        self.entry.as_ref().map_or_else(|_| format!("input {}", self.index), |entry| entry.name.clone())
+    }
+
+    fn can_refetch(&self) -> bool {
+        true
+    }
+
+    fn fetch(&self) -> Result<InputSource, Box<dyn Error + Send + Sync>> {
+        let entry = self.entry.as_ref().map_err(String::as_str)?;
+        Ok(match self.reader.read(entry)? {
+            Media::Path(path) => {
+                if path.is_file() {
+                    let hash = hash(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+                    self.hashes.insert(self.index, hash);
+                }
+                path.into()
+            }
+            Media::Bytes(bytes) => {
+                self.hashes.insert(self.index, Sha256::digest(&bytes).into());
+                InputSource::Bytes {
+                    name: entry.name.clone(),
+                    bytes,
+                }
+            }
+        })
+    }
+}
+
+fn hash(path: &Path) -> io::Result<[u8; 32]> {
+    let (mut file, mut hash) = (File::open(path)?, Sha256::new());
+    let mut buffer = vec![0; 1 << 16];
+    loop {
+        match file.read(&mut buffer)? {
+            0 => return Ok(hash.finalize().into()),
+            len => hash.update(&buffer[..len]),
+        }
+    }
+}

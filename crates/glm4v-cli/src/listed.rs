@@ -1,0 +1,169 @@
+//! The inputs of a command: its arguments, and what folders, archives, lists and manifests name.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Result, bail};
+use glm4v::pipeline::{Fetch, InputSource};
+use glm4v_collect::{
+    Entry, FetchLimits, Input, ListOptions, Location, Manifest, Media, MediaReader, list,
+};
+
+use crate::args::{CollectArgs, InputArgs};
+use crate::console::Console;
+use crate::pipes::{self, Pipes};
+
+/// Inputs of one command, in order.
+pub(crate) struct Listed {
+    pub(crate) sources: Vec<InputSource>,
+    /// The pipes among them.
+    pub(crate) pipes: Pipes,
+}
+
+/// An entry that is read when its turn comes.
+#[derive(Debug)]
+struct Listing {
+    entry: Entry,
+    reader: MediaReader,
+}
+
+impl Listed {
+    /// The inputs that `args` name. Fails if one of them does not exist, or if there is none.
+    pub(crate) fn of(args: &InputArgs, console: &Console) -> Result<Self> {
+        let mut entries = Vec::new();
+        for input in inputs(args)? {
+            if let Some(path) = plain(&input, args) {
+                entries.push(Ok(path));
+                continue;
+            }
+            let mut listing = list([input.clone()], options(args));
+            for entry in listing.by_ref() {
+                entries.push(Err(entry?));
+            }
+            let ignored = listing.ignored();
+            if ignored.total() > 0 {
+                console.note(&format!("{}: left alone {ignored}", name(&input)));
+            }
+        }
+        if entries.is_empty() {
+            bail!("the inputs contain no image and no video; -r takes those of subfolders too");
+        }
+        let paths: Vec<&PathBuf> = entries.iter().filter_map(|entry| entry.as_ref().ok()).collect();
+        let pipes = Pipes::among(&paths)?;
+        let reader = MediaReader::new(&limits(&args.collect));
+        let sources = entries.into_iter().map(|entry| match entry {
+            Ok(path) => pipes::source(path),
+            Err(entry) => source(entry, &reader),
+        });
+        Ok(Self {
+            sources: sources.collect(),
+            pipes,
+        })
+    }
+
+    /// One input.
+    pub(crate) fn one(path: PathBuf) -> Result<Self> {
+        let pipes = Pipes::among(&[&path])?;
+        Ok(Self {
+            sources: vec![pipes::source(path)],
+            pipes,
+        })
+    }
+}
+
+/// All inputs: those of the arguments, then those of lists, then those of manifests.
+pub(crate) fn inputs(args: &InputArgs) -> Result<Vec<Input>> {
+    let collect = &args.collect;
+    let lists = collect.files_from.iter().map(|path| Input::List {
+        path: path.clone(),
+        nul: collect.null,
+    });
+    let manifests = collect.manifest.iter().map(|path| {
+        Ok(Input::Manifest(Manifest {
+            path_column: collect.path_column.clone(),
+            id_column: collect.id_column.clone(),
+            ..Manifest::new(path)?
+        }))
+    });
+    let named = args.inputs.iter().map(Input::named);
+    named.chain(lists).map(Ok).chain(manifests).collect()
+}
+
+/// How folders are listed.
+pub(crate) fn options(args: &InputArgs) -> ListOptions {
+    ListOptions {
+        recursive: args.collect.recursive,
+        frames: args.collect.frames || args.read.source_fps.is_some(),
+    }
+}
+
+/// What may be fetched.
+pub(crate) fn limits(args: &CollectArgs) -> FetchLimits {
+    FetchLimits {
+        allow_private_hosts: args.allow_private_hosts,
+        ..FetchLimits::default()
+    }
+}
+
+/// The path of an input that needs no listing: the standard input, a pipe, a file that is no archive, or a folder that is a
+/// video. Such a path can be any input of the pipeline, whose errors know more about it.
+fn plain(input: &Input, args: &InputArgs) -> Option<PathBuf> {
+    let Input::Named(name) = input else {
+        return None;
+    };
+    let path = Path::new(name);
+    let is_plain = match fs::metadata(path) {
+        Ok(metadata) if metadata.is_dir() => options(args).frames,
+        Ok(metadata) => !metadata.is_file() || !is_archive(path),
+        // A file that does not exist is reported by its plain name.
+        Err(_) => !name.to_string_lossy().contains(['*', '?', '[', ':']),
+    };
+    is_plain.then(|| path.to_owned())
+}
+
+fn is_archive(path: &Path) -> bool {
+    let extension = path.extension().unwrap_or_default();
+    ["tar", "tgz", "gz", "zip", "xz", "bz2", "zst"]
+        .iter()
+        .any(|known| extension.eq_ignore_ascii_case(known))
+}
+
+fn name(input: &Input) -> String {
+    match input {
+        Input::Named(name) => name.to_string_lossy().into_owned(),
+        Input::List { path, .. } => path.display().to_string(),
+        Input::Manifest(manifest) => manifest.path.display().to_string(),
+    }
+}
+
+fn source(entry: Entry, reader: &MediaReader) -> InputSource {
+    match entry.location {
+        Location::Path(path) | Location::FrameFolder(path) => path.into(),
+        Location::TarMember { .. } | Location::Url(_) | Location::Data(_) => {
+            let reader = reader.clone();
+            InputSource::Fetched(Arc::new(Listing { entry, reader }))
+        }
+    }
+}
+
+impl Fetch for Listing {
+    fn name(&self) -> String {
+        self.entry.name.clone()
+    }
+
+    /// A URL is fetched once, because the server may answer differently.
+    fn can_refetch(&self) -> bool {
+        !matches!(self.entry.location, Location::Url(_))
+    }
+
+    fn fetch(&self) -> Result<InputSource, Box<dyn std::error::Error + Send + Sync>> {
+        Ok(match self.reader.read(&self.entry)? {
+            Media::Path(path) => path.into(),
+            Media::Bytes(bytes) => InputSource::Bytes {
+                name: self.name(),
+                bytes,
+            },
+        })
+    }
+}

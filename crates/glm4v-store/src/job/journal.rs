@@ -1,0 +1,130 @@
+//! `journal.jsonl`: one line for every shard that is complete.
+
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::summary::Summary;
+use crate::StoreError;
+use crate::disk::{Disk, Output};
+use crate::shard::ShardFile;
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Entry {
+    #[serde(flatten)]
+    pub(super) shard: ShardFile,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) index: Option<ShardFile>,
+    /// The number of the first input, counted from 0.
+    pub(super) first_input: usize,
+    pub(super) inputs: usize,
+    pub(super) failed: usize,
+    pub(super) tokens: usize,
+}
+
+#[derive(Debug)]
+pub(super) struct Journal {
+    path: PathBuf,
+    disk: Arc<dyn Disk>,
+    /// Inputs in finished shards, and what they add up to.
+    total: Summary,
+}
+
+impl Journal {
+    const NAME: &str = "journal.jsonl";
+
+    /// Reads the journal and compares it with the shards. A last line that was cut by an interruption is removed.
+    pub(super) fn open(disk: &Arc<dyn Disk>, dir: &Path) -> Result<Self, StoreError> {
+        let mut journal = Self {
+            path: dir.join(Self::NAME),
+            disk: Arc::clone(disk),
+            total: Summary::default(),
+        };
+        let text = match fs::read(&journal.path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+            text => text.map_err(StoreError::io(&journal.path))?,
+        };
+        let mut valid = 0;
+        let lines: Vec<&[u8]> = text.split_inclusive(|&byte| byte == b'\n').collect();
+        for (number, line) in lines.iter().enumerate() {
+            let entry = serde_json::from_slice::<Entry>(line);
+            match entry {
+                Ok(entry) if line.ends_with(b"\n") => journal.admit(dir, entry, number + 1)?,
+                _ if number + 1 == lines.len() => break,
+                _ => return Err(journal.damaged(number + 1)),
+            }
+            valid += line.len();
+        }
+        if valid < text.len() {
+            let cut = disk.truncate(&journal.path, valid as u64);
+            cut.map_err(StoreError::io(&journal.path))?;
+        }
+        Ok(journal)
+    }
+
+    fn admit(&mut self, dir: &Path, entry: Entry, line: usize) -> Result<(), StoreError> {
+        if entry.first_input != self.total.inputs || entry.failed > entry.inputs {
+            return Err(self.damaged(line));
+        }
+        for shard in [Some(&entry.shard), entry.index.as_ref()].into_iter().flatten() {
+            check_file(dir, shard, line)?;
+        }
+        self.add(&entry);
+        Ok(())
+    }
+
+    fn add(&mut self, entry: &Entry) {
+        self.total.inputs += entry.inputs;
+        self.total.failed += entry.failed;
+        self.total.encoded += entry.inputs - entry.failed;
+        self.total.tokens += entry.tokens;
+        self.total.shards += 1;
+    }
+
+    /// Adds a shard, whose files are complete.
+    pub(super) fn append(&mut self, entry: &Entry) -> Result<(), StoreError> {
+        let written = self.try_append(entry);
+        written.map_err(StoreError::io(&self.path))?;
+        self.add(entry);
+        Ok(())
+    }
+
+    fn try_append(&self, entry: &Entry) -> io::Result<()> {
+        let mut line = serde_json::to_vec(entry)?;
+        line.push(b'\n');
+        let mut file: Box<dyn Output> = self.disk.append(&self.path)?;
+        file.write_all(&line)?;
+        file.sync()?;
+        // The first line makes a new name.
+        match self.path.parent() {
+            Some(dir) if self.total.shards == 0 => self.disk.sync_dir(dir),
+            _ => Ok(()),
+        }
+    }
+
+    /// What all finished shards contain.
+    pub(super) fn total(&self) -> Summary {
+        self.total
+    }
+
+    fn damaged(&self, line: usize) -> StoreError {
+        let problem = format!(
+            "line {line} is damaged; delete it and all later lines: the job then encodes these inputs again"
+        );
+        StoreError::damaged(&self.path, problem)
+    }
+}
+
+fn check_file(dir: &Path, shard: &ShardFile, line: usize) -> Result<(), StoreError> {
+    let path = dir.join(&shard.file);
+    let problem = match fs::metadata(&path) {
+        Ok(found) if found.len() == shard.bytes => return Ok(()),
+        Ok(found) => format!("expected {} bytes, found {}", shard.bytes, found.len()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => "the file is missing".into(),
+        Err(error) => return Err(StoreError::io(&path)(error)),
+    };
+    Err(StoreError::Shard { path, problem, line })
+}

@@ -1,0 +1,67 @@
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::{OutputDtype, Pool, ShardFormat, Split, StoreError};
+
+/// Everything that decides the content of a job's directory, apart from the list of inputs.
+///
+/// A job is resumed only with the same settings: other settings could give other embeddings, or cut batches elsewhere.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Settings {
+    /// The version of glm4v.
+    pub version: String,
+    /// The name or the path of the model.
+    pub model: String,
+    /// A fingerprint of the model's weights.
+    pub fingerprint: String,
+    /// Values of one token: the width of the language model.
+    pub width: usize,
+    /// The type in which the tower computes.
+    pub dtype: String,
+    /// The kernels that compute it, because other kernels round differently.
+    pub kernels: String,
+    /// The device.
+    pub device: String,
+    /// Further options that change values, such as limits of the size.
+    pub options: BTreeMap<String, Value>,
+    /// The limits of batches. Other batches can give values that differ in the last bit.
+    pub batch_limits: BTreeMap<String, Value>,
+    /// The format of shards.
+    pub format: ShardFormat,
+    /// The type of stored embeddings.
+    pub output_dtype: OutputDtype,
+    /// Whether all tokens are stored, or their mean.
+    pub pool: Pool,
+    /// A shard is closed at the end of the batch in which its embeddings reach this many bytes.
+    pub shard_bytes: u64,
+    /// A shard is closed at the end of the batch in which it reaches this many inputs.
+    pub shard_inputs: usize,
+    /// The share of the inputs that this directory has.
+    pub split: Split,
+}
+
+impl Settings {
+    /// The usual size of a shard: 512 MiB.
+    pub const SHARD_BYTES: u64 = 512 << 20;
+    /// The usual limit of inputs in a shard. It bounds the work that an interruption loses if embeddings are small.
+    pub const SHARD_INPUTS: usize = 10_000;
+
+    pub(crate) fn check(&self) -> Result<(), StoreError> {
+        let is_parquet = self.format == ShardFormat::Parquet;
+        let problem = if self.width == 0 {
+            "the width of the embeddings is 0".into()
+        } else if self.shard_bytes == 0 || self.shard_inputs == 0 {
+            "a shard needs at least 1 byte and 1 input".into()
+        } else if is_parquet && self.output_dtype == OutputDtype::Bf16 {
+            "Parquet has no type bf16; choose f16 or f32, or the format safetensors".into()
+        } else if is_parquet && i32::try_from(self.width).is_err() {
+            let width = self.width;
+            format!("width {width}: Parquet has lists of at most 2^31 - 1 values")
+        } else {
+            return Ok(());
+        };
+        Err(StoreError::Settings { problem })
+    }
+}

@@ -1,0 +1,146 @@
+//! Shards: the files that hold embeddings.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use glm4v_config::GridThw;
+use serde::{Deserialize, Serialize};
+
+use crate::disk::Disk;
+use crate::hashing::Written;
+use crate::record::VideoInfo;
+use crate::{OutputDtype, Pool, StoreError};
+
+mod parquet;
+mod safetensors;
+
+/// The format of shards.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ShardFormat {
+    /// One row an input, for pyarrow, DuckDB, Polars, Ray and others. In f32 or f16.
+    Parquet,
+    /// One tensor an input, and an index in JSON lines beside it. In f32, f16 or bf16.
+    Safetensors,
+}
+
+impl ShardFormat {
+    /// All formats.
+    pub const ALL: [Self; 2] = [Self::Parquet, Self::Safetensors];
+
+    /// The name on the command line and in `manifest.json`, which is also the extension: `parquet` or `safetensors`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Parquet => "parquet",
+            Self::Safetensors => "safetensors",
+        }
+    }
+}
+
+impl std::fmt::Display for ShardFormat {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// How rows are stored.
+#[derive(Clone, Debug)]
+pub(crate) struct Layout {
+    pub(crate) format: ShardFormat,
+    pub(crate) dtype: OutputDtype,
+    pub(crate) pool: Pool,
+    pub(crate) width: usize,
+    /// The manifest in JSON, which every shard repeats.
+    pub(crate) manifest: String,
+}
+
+/// A record in the form in which it is stored.
+pub(crate) struct Row<'a> {
+    /// The number of the input, counted from 0.
+    pub(crate) input: usize,
+    pub(crate) id: &'a str,
+    pub(crate) path: &'a Path,
+    /// In hexadecimal digits.
+    pub(crate) sha256: Option<String>,
+    pub(crate) outcome: Result<Values<'a>, &'a str>,
+}
+
+/// The embeddings of a row.
+pub(crate) struct Values<'a> {
+    pub(crate) grid: GridThw,
+    /// Tokens before pooling.
+    pub(crate) tokens: usize,
+    /// `[rows, width]` values in the type of the layout.
+    pub(crate) bytes: &'a [u8],
+    pub(crate) video: Option<VideoInfo<'a>>,
+}
+
+/// A file of a shard.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ShardFile {
+    pub(crate) file: String,
+    pub(crate) bytes: u64,
+    pub(crate) sha256: String,
+}
+
+impl ShardFile {
+    fn new(path: &Path, written: Written) -> Self {
+        let name = path.file_name().unwrap_or_default();
+        Self {
+            file: name.to_string_lossy().into_owned(),
+            bytes: written.bytes,
+            sha256: written.sha256,
+        }
+    }
+}
+
+/// A shard that is being written. Its files appear when it is finished, and only then.
+pub(crate) enum ShardWriter {
+    Parquet(parquet::Shard),
+    Safetensors(safetensors::Shard),
+}
+
+impl ShardWriter {
+    /// Starts shard `number` in `dir`.
+    pub(crate) fn create(
+        disk: &Arc<dyn Disk>,
+        dir: &Path,
+        number: usize,
+        layout: &Layout,
+    ) -> Result<Self, StoreError> {
+        let path = dir.join(format!("shard-{number:06}.{}", layout.format.name()));
+        Ok(match layout.format {
+            ShardFormat::Parquet => Self::Parquet(parquet::Shard::create(disk, &path, layout)?),
+            ShardFormat::Safetensors => {
+                Self::Safetensors(safetensors::Shard::create(disk, &path, layout)?)
+            }
+        })
+    }
+
+    pub(crate) fn push(&mut self, row: &Row<'_>) -> Result<(), StoreError> {
+        match self {
+            Self::Parquet(shard) => shard.push(row),
+            Self::Safetensors(shard) => shard.push(row),
+        }
+    }
+
+    /// Writes the rest. Returns the shard, and its index if there is one.
+    pub(crate) fn finish(self) -> Result<(ShardFile, Option<ShardFile>), StoreError> {
+        match self {
+            Self::Parquet(shard) => Ok((shard.finish()?, None)),
+            Self::Safetensors(shard) => {
+                let (shard, index) = shard.finish()?;
+                Ok((shard, Some(index)))
+            }
+        }
+    }
+}
+
+/// The bytes of a path that is not valid UTF-8. Such a path cannot be found by its text.
+pub(crate) fn exact_bytes(path: &Path) -> Option<&[u8]> {
+    match path.to_str() {
+        Some(_) => None,
+        None => Some(path.as_os_str().as_encoded_bytes()),
+    }
+}

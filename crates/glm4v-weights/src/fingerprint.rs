@@ -1,0 +1,130 @@
+use std::fmt::{self, Write};
+
+use glm4v_config::{Preset, VisionConfig};
+use glm4v_shards::Place;
+use rayon::prelude::*;
+use sha2::{Digest, Sha256};
+
+use crate::{Checkpoint, WeightsError};
+
+/// Bytes that are read and hashed at a time.
+const SLICE: u64 = 1 << 20;
+
+/// What tells whether two towers have the same configuration and the same weights: a SHA-256 hash.
+///
+/// Embeddings that were computed by towers of equal fingerprints, in the same data type and by the same kernels, are
+/// interchangeable. A directory has no commit, and its files can be edited, so the hash covers every byte of the tower.
+///
+/// ```
+/// use glm4v_config::Preset;
+/// use glm4v_weights::Fingerprint;
+///
+/// let tiny = Fingerprint::random(Preset::Tiny, 0);
+/// assert_ne!(tiny, Fingerprint::random(Preset::Tiny, 1));
+/// assert_eq!(tiny.to_string().len(), 64);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Fingerprint(pub [u8; 32]);
+
+impl Fingerprint {
+    /// The fingerprint of [`crate::random()`] with the configuration of a preset. The values may differ between versions of
+    /// this crate, so the version is part of it.
+    #[must_use]
+    pub fn random(preset: Preset, seed: u64) -> Self {
+        let (name, version) = (preset.name(), env!("CARGO_PKG_VERSION"));
+        let text = format!("random {version} {name} {seed}");
+        Self(Sha256::digest(text).into())
+    }
+}
+
+impl fmt::Display for Fingerprint {
+    /// 64 hexadecimal digits.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl Checkpoint {
+    /// The fingerprint of the tower. All its bytes are read, on all cores.
+    ///
+    /// # Errors
+    /// As [`Checkpoint::load`].
+    pub fn fingerprint(&self, config: &VisionConfig) -> Result<Fingerprint, WeightsError> {
+        let mut places = self.compare(config).0.complete()?;
+        places.sort_by(|a, b| a.key.cmp(&b.key));
+        let hashes = places.par_iter().map(|place| self.hash(place));
+        let hashes = hashes.collect::<Result<Vec<_>, _>>()?;
+        let mut all = Sha256::new();
+        all.update(serde_json::to_vec(config).expect("a configuration is JSON"));
+        for (place, hash) in places.iter().zip(hashes) {
+            // The shape of each parameter follows from the configuration.
+            let mut line = String::new();
+            let _ = writeln!(line, "\n{} {}", place.key, place.encoding);
+            all.update(line);
+            all.update(hash);
+        }
+        Ok(Fingerprint(all.finalize().into()))
+    }
+
+    fn hash(&self, place: &Place<'_>) -> Result<[u8; 32], WeightsError> {
+        let (tensor, mut hash) = (place.tensor, Sha256::new());
+        let mut bytes = vec![0; SLICE.min(tensor.bytes) as usize];
+        for start in (0..tensor.bytes).step_by(SLICE as usize) {
+            let len = SLICE.min(tensor.bytes - start) as usize;
+            self.read_slice(place, start, &mut bytes[..len])?;
+            hash.update(&bytes[..len]);
+        }
+        Ok(hash.finalize().into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::OsStr;
+    use std::fs;
+    use std::path::PathBuf;
+
+    use super::*;
+    use crate::{Encoding, WriteOptions, write_checkpoint};
+
+    #[test]
+    fn every_byte_of_the_tower_counts() {
+        let dir = tempfile::tempdir().unwrap();
+        let (preset, path) = (Preset::Tiny, dir.path().join("a"));
+        let config = preset.vision();
+        let write = |seed, encoding| {
+            let options = WriteOptions {
+                model_type: preset.model_type(),
+                vision: &config,
+                image_processor: &preset.image_processor(),
+                video_processor: &preset.video_processor(),
+                seed,
+                encoding,
+            };
+            let _ = fs::remove_dir_all(&path);
+            write_checkpoint(&path, &options).unwrap();
+        };
+        let fingerprint = || {
+            let checkpoint = Checkpoint::open(&path).unwrap();
+            checkpoint.fingerprint(&config).unwrap()
+        };
+        write(0, Encoding::F32);
+        let first = fingerprint();
+        assert_eq!(fingerprint(), first);
+        let files = fs::read_dir(&path)
+            .unwrap()
+            .map(|entry| entry.unwrap().path());
+        let is_shard = |file: &PathBuf| file.extension() == Some(OsStr::new("safetensors"));
+        let shard = files.into_iter().find(is_shard).unwrap();
+        let mut bytes = fs::read(&shard).unwrap();
+        *bytes.last_mut().unwrap() ^= 1;
+        fs::write(&shard, bytes).unwrap();
+        assert_ne!(fingerprint(), first);
+        write(1, Encoding::F32);
+        assert_ne!(fingerprint(), first);
+        write(0, Encoding::Bf16);
+        assert_ne!(fingerprint(), first);
+        write(0, Encoding::F32);
+        assert_eq!(fingerprint(), first);
+    }
+}
