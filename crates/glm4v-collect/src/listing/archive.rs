@@ -130,7 +130,11 @@ impl Archive {
             ignored.special += 1;
             return Ok(None);
         }
-        if member.name.split('/').any(|part| part.starts_with('.')) {
+        if member
+            .name
+            .split('/')
+            .any(|part| part != "." && part.starts_with('.'))
+        {
             ignored.hidden += 1;
             return Ok(None);
         }
