@@ -6,7 +6,8 @@ use siphasher::sip128::{Hasher128, SipHasher13};
 
 use crate::{CollectError, Entry};
 
-/// Checks that the ids of a job are unique. It keeps a hash of 128 bits and a number for each id, whatever its length.
+/// Checks that the ids of a job are unique. It keeps a hash of 128 bits and a number for each id, about
+/// 50 bytes, whatever the length of the id.
 ///
 /// Only the number of the first entry is known when an id repeats. The caller knows the entry's name: it reads it from
 /// the file where it saved the entries, for example.

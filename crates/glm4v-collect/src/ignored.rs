@@ -17,7 +17,7 @@ pub struct Ignored {
     pub hidden: u64,
     /// Subfolders, if the listing is not recursive.
     pub folders: u64,
-    /// Archives and compressed files. An archive is read if it is named as an input.
+    /// Archives and compressed files. A tar archive is read if it is named, or matches a pattern.
     pub archives: u64,
     /// Links without a target, and links in archives.
     pub links: u64,

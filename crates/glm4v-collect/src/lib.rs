@@ -13,16 +13,16 @@
 //! # std::fs::write(dir.join("pets/cat.gif"), b"GIF89a")?;
 //! # let folder = dir.join("pets");
 //! let inputs = [Input::named(folder), Input::named("data:image/gif;base64,R0lGODlh")];
-//! let (mut ids, mut names) = (IdSet::default(), Vec::new());
+//! let (mut ids, mut names) = (IdSet::default(), Vec::<String>::new());
 //! let reader = MediaReader::new(&FetchLimits::default());
 //! for entry in list(inputs, ListOptions::default()) {
 //!     let entry = entry?;
-//!     ids.insert(&entry, |first| names[first as usize])?;
+//!     ids.insert(&entry, |first| names[first as usize].clone())?;
 //!     match reader.read(&entry)? {
 //!         Media::Path(path) => println!("{}: a file, {}", entry.id, path.display()),
 //!         Media::Bytes(bytes) => println!("{}: {} bytes", entry.id, bytes.len()),
 //!     }
-//!     names.push("its name");
+//!     names.push(entry.name);
 //! }
 //! # std::fs::remove_dir_all(&dir)?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -36,7 +36,7 @@
 //! | a folder | each image and video in it; with [`ListOptions::recursive`] also in its subfolders | the path below the folder, with `/` |
 //! | a folder, with [`ListOptions::frames`] | one video, whose frames are the images in the folder | its path as given |
 //! | a pattern such as `**/*.png` | each image and video that matches | the path |
-//! | a tar archive | each image and video in it | `ARCHIVE/MEMBER`, without the extensions |
+//! | a tar archive that is named or matches a pattern | each image and video in it | `ARCHIVE/MEMBER`, without the extensions |
 //! | an http or https URL | the URL | the URL |
 //! | a data URI | the URI | `data:` and a hash of the URI |
 //! | [`Input::List`] | those of each line | those of each line |

@@ -30,8 +30,8 @@ pub(crate) struct Lines<R> {
     ended: bool,
 }
 
-/// A line can be a data URI.
-const LONGEST: u64 = 1 << 30;
+/// A line can be a data URI, in base64, of the default limit of 256 MiB.
+const LONGEST: u64 = 384 << 20;
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
 impl<R: BufRead> Lines<R> {

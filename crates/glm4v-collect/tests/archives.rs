@@ -96,6 +96,7 @@ fn archives_in_a_folder_are_left_alone() {
     ]);
     let found = Found::named(folder.path(""), RECURSIVE);
     assert!(found.ids().is_empty());
+    assert_eq!(Found::named(folder.path("*.tar"), FLAT).ids(), ["a/x"]);
     // An archive without members consists of zeros, and is recognised if it is named.
     assert_eq!((found.ignored.archives, found.ignored.not_media), (1, 1));
     assert!(Found::named(folder.path("b/c.tar"), FLAT).ids().is_empty());

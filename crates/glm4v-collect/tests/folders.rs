@@ -400,7 +400,7 @@ mod unix {
             ("e.gif", GIF),
         ]);
         for name in ["b.gif", "c"] {
-            fs::set_permissions(folder.path(name), fs::Permissions::from_mode(0)).unwrap();
+            fs::set_permissions(folder.path(name), fs::Permissions::from_mode(0o000)).unwrap();
         }
         if fs::read(folder.path("b.gif")).is_ok() {
             eprintln!("*** SKIPPED: this user may read every file ***");

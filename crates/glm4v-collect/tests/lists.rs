@@ -2,7 +2,9 @@
 
 mod support;
 
+use std::io::Write;
 use std::path::PathBuf;
+use std::process::{Command, Stdio};
 
 use glm4v_collect::{Input, Location};
 use support::{FLAT, Folder, Found, GIF, RECURSIVE};
@@ -97,6 +99,40 @@ fn errors_name_the_list_and_the_line_and_the_next_line_is_read() {
         found.error().contains(": cannot be read: "),
         "{}",
         found.error()
+    );
+}
+
+/// Set for the process that lists its standard input.
+const CHILD: &str = "GLM4V_COLLECT_TEST_CHILD";
+
+#[test]
+fn the_standard_input_can_be_a_list() {
+    if std::env::var_os(CHILD).is_some() {
+        let found = Found::of([list("-".into())], FLAT);
+        for entry in &found.entries {
+            println!("<{}>", entry.id);
+        }
+        return println!("<{}>", found.error());
+    }
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "--nocapture", "the_standard_input_can_be_a_list"])
+        .env(CHILD, "1")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut input = child.stdin.take().unwrap();
+    input
+        .write_all(b"http://a.example/b\nmissing.gif\n")
+        .unwrap();
+    drop(input);
+    let output = String::from_utf8(child.wait_with_output().unwrap().stdout).unwrap();
+    assert!(
+        output.contains("<http://a.example/b>\n")
+            && output.contains(
+                "<the standard input, line 2: missing.gif: no such file or folder; check the name>\n"
+            ),
+        "{output}"
     );
 }
 

@@ -7,12 +7,12 @@ use tar::EntryType;
 
 use super::found::{Found, Producer, Progress};
 use crate::content::{self, Content};
-use crate::{CollectError, Entry, Location};
+use crate::{CollectError, Entry, Location, path_text};
 
 /// A tar archive whose members come next. Only headers and the first bytes of the members are read.
 pub(super) struct Archive {
     path: PathBuf,
-    /// The first part of the ids.
+    /// The first part of the ids: the archive's name without its extension.
     stem: String,
     file: File,
     file_bytes: u64,
@@ -36,7 +36,7 @@ const LONGEST_HEADER: u64 = 1 << 20;
 const VIDEO_EXTENSIONS: [&str; 8] = ["mp4", "mov", "mkv", "webm", "avi", "ts", "mpg", "wmv"];
 
 impl Archive {
-    pub(super) fn open(path: &Path, stem: String) -> Result<Self, CollectError> {
+    pub(super) fn open(path: &Path) -> Result<Self, CollectError> {
         let open = || -> io::Result<_> {
             let file = File::open(path)?;
             let file_bytes = file.metadata()?.len();
@@ -45,7 +45,7 @@ impl Archive {
         let (file, file_bytes) = open().map_err(CollectError::io(path))?;
         Ok(Self {
             path: path.to_owned(),
-            stem,
+            stem: path_text::id(path.file_stem().unwrap_or(path.as_os_str())),
             file,
             file_bytes,
             position: Some(0),
@@ -130,7 +130,11 @@ impl Archive {
             ignored.special += 1;
             return Ok(None);
         }
-        if member.name.split('/').any(|part| part.starts_with('.')) {
+        if member
+            .name
+            .split('/')
+            .any(|part| part != "." && part.starts_with('.'))
+        {
             ignored.hidden += 1;
             return Ok(None);
         }

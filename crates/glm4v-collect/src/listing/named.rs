@@ -87,21 +87,15 @@ fn existing(path: &Path, metadata: &Metadata, progress: &Progress) -> Result<Fou
     let start = start.map_err(CollectError::io(path))?;
     match Content::detect(&start) {
         Content::Media => Ok(media()),
-        Content::Tar => archive(path),
+        Content::Tar => Archive::open(path).map(Found::nested),
         Content::Compressed(compression) => Err(CollectError::Compressed {
             name: path.display().to_string(),
             format: compression.format,
             advice: compression.advice,
         }),
-        Content::Other if content::is_empty_tar(&start) => archive(path),
+        Content::Other if content::is_empty_tar(&start) => Archive::open(path).map(Found::nested),
         Content::Other => Err(CollectError::NotMedia { path: path.into() }),
     }
-}
-
-/// An archive that is named itself: the ids of its members start with its name without folder and extension.
-fn archive(path: &Path) -> Result<Found, CollectError> {
-    let stem = path.file_stem().unwrap_or(path.as_os_str());
-    Archive::open(path, path_text::id(stem)).map(Found::nested)
 }
 
 fn entry(path: &Path, location: Location) -> Entry {

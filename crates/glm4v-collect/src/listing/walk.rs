@@ -3,6 +3,7 @@ use std::fs::{self, File, Metadata};
 use std::path::{Path, PathBuf};
 use std::{io, vec};
 
+use super::archive::Archive;
 use super::folder_id::FolderId;
 use super::found::{Found, Producer, Progress};
 use super::wildcard::{Filter, Step, is_hidden};
@@ -145,6 +146,10 @@ impl Walk {
             Content::Media => {
                 let location = Location::Path(path.clone());
                 return Ok(Some(found(self.id(name), &path, location)));
+            }
+            // A pattern names an archive, as it would in a shell.
+            Content::Tar if self.filter.is_some() => {
+                return Archive::open(&path).map(|archive| Some(Found::nested(archive)));
             }
             Content::Tar | Content::Compressed(_) => progress.ignored.archives += 1,
             Content::Other => progress.ignored.not_media += 1,

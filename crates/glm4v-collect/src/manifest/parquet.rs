@@ -1,4 +1,5 @@
 use std::fs::File;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use parquet::basic::Type as PhysicalType;
@@ -26,6 +27,12 @@ impl Parquet {
     pub(super) fn open(manifest: &Manifest) -> Result<Self, CollectError> {
         let path = &manifest.path;
         let file = File::open(path).map_err(CollectError::io(path))?;
+        contain(|| Ok(Self::read_header(manifest, file)))
+            .unwrap_or_else(|error| Err(damaged(manifest, &error)))
+    }
+
+    fn read_header(manifest: &Manifest, file: File) -> Result<Self, CollectError> {
+        let path = &manifest.path;
         let damaged = |error: ParquetError| damaged(manifest, &error);
         let reader = SerializedFileReader::new(file).map_err(damaged)?;
         let schema = reader.metadata().file_metadata().schema();
@@ -85,7 +92,8 @@ impl Parquet {
 
 impl Rows for Parquet {
     fn next(&mut self) -> Option<Result<Row, CollectError>> {
-        let record = self.records.as_mut().and_then(Iterator::next)?;
+        let records = self.records.as_mut()?;
+        let record = contain(|| records.next().transpose()).transpose()?;
         self.rows += 1;
         match record {
             Ok(record) => {
@@ -154,6 +162,18 @@ fn text(field: &Field) -> Option<Vec<u8>> {
         Field::ULong(value) => number(value),
         _ => None,
     }
+}
+
+/// Turns a panic into an error: parquet 60 panics at some damaged files.
+fn contain<T>(read: impl FnOnce() -> Result<T, ParquetError>) -> Result<T, ParquetError> {
+    // After a panic the reader is not used again.
+    catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<String>().map(String::as_str);
+        let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+        Err(ParquetError::General(
+            text.unwrap_or("the reader failed").to_owned(),
+        ))
+    })
 }
 
 fn damaged(manifest: &Manifest, error: &ParquetError) -> CollectError {
