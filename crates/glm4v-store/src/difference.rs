@@ -16,7 +16,8 @@ pub struct Difference {
 
 impl fmt::Display for Difference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let shown = |value: &Option<Value>| value.as_ref().map_or("nothing".into(), Value::to_string);
+        let shown =
+            |value: &Option<Value>| value.as_ref().map_or("nothing".into(), Value::to_string);
         let (stored, given) = (shown(&self.stored), shown(&self.given));
         write!(f, "{} was {stored}, and is now {given}", self.field)
     }
@@ -63,7 +64,10 @@ mod tests {
     fn every_field_is_named_with_both_values() {
         let stored = json!({"model": "a", "options": {"x": 1, "y": 2}, "same": [1, 2]});
         let given = json!({"model": "b", "options": {"x": 1, "z": 3}, "same": [1, 2]});
-        let found: Vec<String> = between(&stored, &given).iter().map(ToString::to_string).collect();
+        let found: Vec<String> = between(&stored, &given)
+            .iter()
+            .map(ToString::to_string)
+            .collect();
         assert_eq!(
             found,
             [

@@ -113,13 +113,18 @@ mod tests {
     fn halves(dtype: OutputDtype, values: &[f32]) -> Vec<u16> {
         let bytes = encoded(dtype, values);
         let pairs = bytes.chunks_exact(2);
-        pairs.map(|pair| u16::from_le_bytes([pair[0], pair[1]])).collect()
+        pairs
+            .map(|pair| u16::from_le_bytes([pair[0], pair[1]]))
+            .collect()
     }
 
     #[test]
     fn f32_keeps_every_bit() {
         let values = [1.5, -0.0, f32::MIN_POSITIVE / 2.0, f32::INFINITY];
-        let expected: Vec<u8> = values.iter().flat_map(|value: &f32| value.to_le_bytes()).collect();
+        let expected: Vec<u8> = values
+            .iter()
+            .flat_map(|value: &f32| value.to_le_bytes())
+            .collect();
         assert_eq!(encoded(OutputDtype::F32, &values), expected);
     }
 
@@ -138,7 +143,14 @@ mod tests {
 
     #[test]
     fn the_limits_of_f16() {
-        let values = [65504.0, 65519.0, 65520.0, -65520.0, 2f32.powi(-24), 2f32.powi(-25)];
+        let values = [
+            65504.0,
+            65519.0,
+            65520.0,
+            -65520.0,
+            2f32.powi(-24),
+            2f32.powi(-25),
+        ];
         assert_eq!(
             halves(OutputDtype::F16, &values),
             [0x7bff, 0x7bff, 0x7c00, 0xfc00, 1, 0]
@@ -151,7 +163,9 @@ mod tests {
             let found = halves(dtype, &[f32::NAN, f32::INFINITY, f32::NEG_INFINITY]);
             let (nan, infinity) = match dtype {
                 OutputDtype::F16 => (f16::from_bits(found[0]).is_nan(), 0x7c00),
-                OutputDtype::F32 | OutputDtype::Bf16 => (bf16::from_bits(found[0]).is_nan(), 0x7f80),
+                OutputDtype::F32 | OutputDtype::Bf16 => {
+                    (bf16::from_bits(found[0]).is_nan(), 0x7f80)
+                }
             };
             assert!(nan, "{dtype}");
             assert_eq!(found[1..], [infinity, infinity | 0x8000], "{dtype}");
@@ -162,9 +176,18 @@ mod tests {
     fn every_chunk_is_rounded_as_one_value_is() {
         // Steps through all exponents and signs, over more than one chunk.
         let values: Vec<f32> = (0..=u16::MAX)
-            .map(|bits| f32::from_bits(u32::from(bits) << 16 | u32::from(bits).wrapping_mul(40_503) & 0xffff))
+            .map(|bits| {
+                f32::from_bits(
+                    u32::from(bits) << 16 | u32::from(bits).wrapping_mul(40_503) & 0xffff,
+                )
+            })
             .collect();
-        let single = |to_bits: fn(f32) -> u16| values.iter().map(|&value| to_bits(value)).collect::<Vec<_>>();
+        let single = |to_bits: fn(f32) -> u16| {
+            values
+                .iter()
+                .map(|&value| to_bits(value))
+                .collect::<Vec<_>>()
+        };
         assert_eq!(
             halves(OutputDtype::F16, &values),
             single(|value| f16::from_f32_const(value).to_bits())

@@ -88,7 +88,10 @@ mod tests {
     #[test]
     fn values_are_hashed_as_their_bytes() {
         let values: Vec<f32> = (0..5000).map(|value| value as f32).collect();
-        let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+        let bytes: Vec<u8> = values
+            .iter()
+            .flat_map(|value| value.to_le_bytes())
+            .collect();
         let mut hash = Sha256::new();
         update_f32(&mut hash, &values);
         assert_eq!(hex(&hash.finalize()), hash_all(&bytes[..]).unwrap().sha256);

@@ -279,7 +279,11 @@ impl Job {
             let found = job.pushed()?;
             if found != job.inputs {
                 let (dir, expected) = (job.dir.clone(), job.inputs);
-                return Err(StoreError::Unfinished { dir, expected, found });
+                return Err(StoreError::Unfinished {
+                    dir,
+                    expected,
+                    found,
+                });
             }
             job.close_shard()?;
             let summary = job.journal.total();
@@ -363,7 +367,10 @@ impl Job {
         buffer.clear();
         match self.settings.pool {
             Pool::None => self.layout.dtype.encode(encoded.tokens, buffer),
-            Pool::Mean => self.layout.dtype.encode(&pool::mean(encoded.tokens, width), buffer),
+            Pool::Mean => self
+                .layout
+                .dtype
+                .encode(&pool::mean(encoded.tokens, width), buffer),
         }
         Ok(Values {
             grid: encoded.grid,

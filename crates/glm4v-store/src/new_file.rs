@@ -20,7 +20,9 @@ pub(crate) struct NewFile {
 impl NewFile {
     /// Starts the file `path` under a temporary name in the same directory.
     pub(crate) fn create(disk: &Arc<dyn Disk>, path: &Path) -> Result<Self, StoreError> {
-        let output = disk.create(&temporary(path)).map_err(StoreError::io(path))?;
+        let output = disk
+            .create(&temporary(path))
+            .map_err(StoreError::io(path))?;
         Ok(Self {
             disk: Arc::clone(disk),
             path: path.to_owned(),

@@ -89,7 +89,8 @@ mod tests {
     fn every_input_is_in_one_shard() {
         for count in 1..6 {
             for input in 0..20 {
-                let shards = (0..count).filter(|&index| Split::new(index, count).unwrap().belongs(input));
+                let shards =
+                    (0..count).filter(|&index| Split::new(index, count).unwrap().belongs(input));
                 assert_eq!(shards.count(), 1);
             }
         }

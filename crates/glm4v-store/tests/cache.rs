@@ -31,12 +31,17 @@ fn put(cache: &EmbeddingCache, pixel: usize) {
 /// The file of a key.
 fn file(dir: &Path, pixel: usize) -> PathBuf {
     let name = key(pixel).to_string();
-    dir.join(&name[..2]).join(&name[2..4]).join(format!("{name}.safetensors"))
+    dir.join(&name[..2])
+        .join(&name[2..4])
+        .join(format!("{name}.safetensors"))
 }
 
 /// Makes an entry look unused for some hours.
 fn age(dir: &Path, pixel: usize, hours: u64) {
-    let file = fs::File::options().append(true).open(file(dir, pixel)).unwrap();
+    let file = fs::File::options()
+        .append(true)
+        .open(file(dir, pixel))
+        .unwrap();
     let time = SystemTime::now() - Duration::from_secs(3600 * hours);
     file.set_modified(time).unwrap();
 }
@@ -47,7 +52,10 @@ fn what_is_put_is_found() {
     let cache = EmbeddingCache::open(dir.path().join("new/folder"), 1 << 20).unwrap();
     put(&cache, 1);
     let found = cache.get(&key(1)).unwrap();
-    assert_eq!((found.grid, found.width, found.values), (GRID, WIDTH, values(1)));
+    assert_eq!(
+        (found.grid, found.width, found.values),
+        (GRID, WIDTH, values(1))
+    );
     assert_eq!(cache.get(&key(2)), None);
     // Another process finds it too.
     let other = EmbeddingCache::open(dir.path().join("new/folder"), 1 << 20).unwrap();
@@ -64,7 +72,13 @@ fn a_damaged_entry_is_removed_and_written_again() {
     flipped[whole.len() - 1] ^= 1;
     put(&cache, 2);
     let foreign = fs::read(file(dir.path(), 2)).unwrap();
-    for damaged in [&flipped[..], &whole[..whole.len() - 4], b"", b"text", &foreign] {
+    for damaged in [
+        &flipped[..],
+        &whole[..whole.len() - 4],
+        b"",
+        b"text",
+        &foreign,
+    ] {
         fs::write(file(dir.path(), 1), damaged).unwrap();
         assert_eq!(cache.get(&key(1)), None);
         assert!(!file(dir.path(), 1).exists());
@@ -81,10 +95,15 @@ fn the_entry_that_was_not_used_for_the_longest_time_leaves_first() {
     let cache = EmbeddingCache::open(dir.path(), 10 * bytes).unwrap();
     (1..10).for_each(|pixel| put(&cache, pixel));
     (0..10).for_each(|pixel| age(dir.path(), pixel, 100 - pixel as u64));
-    assert!(cache.get(&key(0)).is_some(), "0 is used now, so 1 is the oldest");
+    assert!(
+        cache.get(&key(0)).is_some(),
+        "0 is used now, so 1 is the oldest"
+    );
     put(&cache, 10);
     // 11 entries are too many; 9 are 90 %.
-    let left: Vec<usize> = (0..11).filter(|&pixel| file(dir.path(), pixel).exists()).collect();
+    let left: Vec<usize> = (0..11)
+        .filter(|&pixel| file(dir.path(), pixel).exists())
+        .collect();
     assert_eq!(left, [0, 3, 4, 5, 6, 7, 8, 9, 10]);
     assert!(cache.get(&key(10)).is_some());
 }
@@ -96,9 +115,14 @@ fn entries_of_other_processes_count() {
     let bytes = fs::metadata(file(dir.path(), 0)).unwrap().len();
     for pixel in 1..20 {
         // Each as a new process.
-        put(&EmbeddingCache::open(dir.path(), 10 * bytes).unwrap(), pixel);
+        put(
+            &EmbeddingCache::open(dir.path(), 10 * bytes).unwrap(),
+            pixel,
+        );
     }
-    let left = (0..20).filter(|&pixel| file(dir.path(), pixel).exists()).count();
+    let left = (0..20)
+        .filter(|&pixel| file(dir.path(), pixel).exists())
+        .count();
     assert!((9..=10).contains(&left), "{left}");
 }
 
@@ -121,7 +145,9 @@ fn temporary_files_of_a_killed_process_leave() {
         fs::write(path, "half").unwrap();
     }
     let handle = fs::File::options().append(true).open(&old).unwrap();
-    handle.set_modified(SystemTime::now() - Duration::from_secs(7200)).unwrap();
+    handle
+        .set_modified(SystemTime::now() - Duration::from_secs(7200))
+        .unwrap();
     put(&EmbeddingCache::open(dir.path(), 1 << 20).unwrap(), 2);
     assert!(!old.exists() && young.exists());
 }
@@ -136,8 +162,14 @@ fn a_cache_that_cannot_be_written_warns_once() {
     }
     let cache = EmbeddingCache::open(dir.path(), 1 << 20).unwrap();
     assert_eq!(cache.get(&key(1)), None);
-    let warning = cache.put(&key(1), GRID, WIDTH, &values(1)).unwrap().to_string();
-    assert!(warning.contains(&dir.path().display().to_string()), "{warning}");
+    let warning = cache
+        .put(&key(1), GRID, WIDTH, &values(1))
+        .unwrap()
+        .to_string();
+    assert!(
+        warning.contains(&dir.path().display().to_string()),
+        "{warning}"
+    );
     assert!(warning.contains("computed each time"), "{warning}");
     assert_eq!(cache.put(&key(2), GRID, WIDTH, &values(2)), None);
 }

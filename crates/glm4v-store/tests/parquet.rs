@@ -29,7 +29,12 @@ fn batch(dtype: OutputDtype, pool: Pool) -> RecordBatch {
 }
 
 fn same(found: &[f32], expected: &[f32]) -> bool {
-    let bits = |values: &[f32]| values.iter().map(|value| value.to_bits()).collect::<Vec<_>>();
+    let bits = |values: &[f32]| {
+        values
+            .iter()
+            .map(|value| value.to_bits())
+            .collect::<Vec<_>>()
+    };
     bits(found) == bits(expected)
 }
 
@@ -43,31 +48,62 @@ fn every_column_has_the_values_of_its_record() {
         let failed = stored.error.is_some();
         let video = stored.is_video && !failed;
         assert_eq!(column("id").as_string::<i32>().value(row), stored.id);
-        assert_eq!(column("path").as_string::<i32>().value(row), stored.path.to_string_lossy());
+        assert_eq!(
+            column("path").as_string::<i32>().value(row),
+            stored.path.to_string_lossy()
+        );
         let exact = column("path_bytes").as_binary::<i32>();
         match stored.path.to_str() {
             Some(_) => assert!(exact.is_null(row)),
             None => assert_eq!(exact.value(row), stored.path.as_os_str().as_encoded_bytes()),
         }
         let errors = column("error").as_string::<i32>();
-        assert_eq!(errors.is_valid(row).then(|| errors.value(row)), stored.error);
+        assert_eq!(
+            errors.is_valid(row).then(|| errors.value(row)),
+            stored.error
+        );
         for name in ["grid_thw", "num_tokens", "embeddings"] {
             assert_eq!(column(name).is_null(row), failed, "{name}");
         }
-        for name in ["frame_indices", "timestamps", "source_fps", "source_seconds", "source_frames"] {
+        for name in [
+            "frame_indices",
+            "timestamps",
+            "source_fps",
+            "source_seconds",
+            "source_frames",
+        ] {
             assert_eq!(column(name).is_valid(row), video, "{name}");
         }
         assert_eq!(column("sha256").is_valid(row), stored.is_video);
         if stored.is_video {
-            assert_eq!(column("sha256").as_string::<i32>().value(row), "ab".repeat(32));
+            assert_eq!(
+                column("sha256").as_string::<i32>().value(row),
+                "ab".repeat(32)
+            );
         }
         if video {
             let indices = column("frame_indices").as_list::<i32>().value(row);
-            assert_eq!(indices.as_primitive::<Int64Type>().values()[..], [0, 5, 10, 15]);
+            assert_eq!(
+                indices.as_primitive::<Int64Type>().values()[..],
+                [0, 5, 10, 15]
+            );
             let times = column("timestamps").as_list::<i32>().value(row);
-            assert_eq!(times.as_primitive::<Float64Type>().values()[..], support::TIMESTAMPS);
-            assert_eq!(column("source_fps").as_primitive::<Float64Type>().value(row), 25.0);
-            assert_eq!(column("source_frames").as_primitive::<Int64Type>().value(row), 16);
+            assert_eq!(
+                times.as_primitive::<Float64Type>().values()[..],
+                support::TIMESTAMPS
+            );
+            assert_eq!(
+                column("source_fps")
+                    .as_primitive::<Float64Type>()
+                    .value(row),
+                25.0
+            );
+            assert_eq!(
+                column("source_frames")
+                    .as_primitive::<Int64Type>()
+                    .value(row),
+                16
+            );
         }
         if !failed {
             let grid = column("grid_thw").as_fixed_size_list().value(row);
@@ -90,7 +126,10 @@ fn f16_has_a_type_of_its_own() {
     let embeddings = batch.column_by_name("embeddings").unwrap().as_list::<i32>();
     // All values are multiples of 1/8, which f16 has, apart from those that are not finite.
     let tokens = embeddings.value(2);
-    let values = tokens.as_fixed_size_list().values().as_primitive::<Float16Type>();
+    let values = tokens
+        .as_fixed_size_list()
+        .values()
+        .as_primitive::<Float16Type>();
     let values: Vec<f32> = values.values().iter().map(|value| value.to_f32()).collect();
     let expected = support::stored(2, WIDTH).tokens;
     assert!(values[0].is_nan() && expected[0].is_nan());
@@ -100,12 +139,23 @@ fn f16_has_a_type_of_its_own() {
 #[test]
 fn a_pooled_row_is_one_list() {
     let batch = batch(OutputDtype::F32, Pool::Mean);
-    let embeddings = batch.column_by_name("embeddings").unwrap().as_fixed_size_list();
+    let embeddings = batch
+        .column_by_name("embeddings")
+        .unwrap()
+        .as_fixed_size_list();
     let tokens = support::stored(1, WIDTH).tokens;
-    let mean: Vec<f32> = (0..WIDTH).map(|place| (tokens[place] + tokens[place + WIDTH]) / 2.0).collect();
-    assert_eq!(embeddings.value(1).as_primitive::<Float32Type>().values()[..], mean);
+    let mean: Vec<f32> = (0..WIDTH)
+        .map(|place| (tokens[place] + tokens[place + WIDTH]) / 2.0)
+        .collect();
+    assert_eq!(
+        embeddings.value(1).as_primitive::<Float32Type>().values()[..],
+        mean
+    );
     assert!(embeddings.is_null(3));
-    let count = batch.column_by_name("num_tokens").unwrap().as_primitive::<Int32Type>();
+    let count = batch
+        .column_by_name("num_tokens")
+        .unwrap()
+        .as_primitive::<Int32Type>();
     assert_eq!(count.value(1), 2, "tokens before pooling");
 }
 
@@ -122,7 +172,10 @@ fn the_metadata_has_the_manifest() {
     let ours = entries.iter().find(|entry| entry.key == "glm4v").unwrap();
     let ours: serde_json::Value = serde_json::from_str(ours.value.as_deref().unwrap()).unwrap();
     let manifest = std::fs::read(dir.path().join("manifest.json")).unwrap();
-    assert_eq!(ours, serde_json::from_slice::<serde_json::Value>(&manifest).unwrap());
+    assert_eq!(
+        ours,
+        serde_json::from_slice::<serde_json::Value>(&manifest).unwrap()
+    );
     assert_eq!(ours["model"], "tiny \"quoted\"");
 }
 
@@ -139,9 +192,19 @@ fn row_groups_are_small() {
     for size in sizes {
         let tokens = &values[..size * MIB_TOKENS * WIDTH];
         let grid = GridThw::new(1, 2, 2 * size * MIB_TOKENS);
-        let outcome = Ok(Encoded { grid, tokens, video: None });
+        let outcome = Ok(Encoded {
+            grid,
+            tokens,
+            video: None,
+        });
         let path = Path::new("a.png");
-        job.push(&Record { id: "a", path, sha256: None, outcome }).unwrap();
+        job.push(&Record {
+            id: "a",
+            path,
+            sha256: None,
+            outcome,
+        })
+        .unwrap();
     }
     job.finish().unwrap();
 
@@ -156,7 +219,14 @@ fn row_groups_are_small() {
     }
     let found: usize = read(&path)
         .iter()
-        .map(|batch| batch.column_by_name("embeddings").unwrap().as_list::<i32>().values().len())
+        .map(|batch| {
+            batch
+                .column_by_name("embeddings")
+                .unwrap()
+                .as_list::<i32>()
+                .values()
+                .len()
+        })
         .sum();
     assert_eq!(found, sizes.iter().sum::<usize>() * MIB_TOKENS);
 }

@@ -60,7 +60,10 @@ fn a_killed_process_leaves_a_job_that_goes_on() {
     let open = || Job::open(dir.path(), &settings(), (0..INPUTS).map(Ok));
     let error = open().unwrap_err();
     assert!(matches!(error, StoreError::Busy { .. }), "{error}");
-    assert!(error.to_string().contains("wait for it, stop it"), "{error}");
+    assert!(
+        error.to_string().contains("wait for it, stop it"),
+        "{error}"
+    );
     drop(other);
 
     let mut job = open().unwrap();

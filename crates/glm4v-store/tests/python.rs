@@ -18,8 +18,15 @@ fn check(script: &str, dir: &Path) {
         eprintln!("SKIPPED {script}: GLM4V_PYTHON does not name a Python");
         return;
     };
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/python").join(script);
-    let output = Command::new(python).arg(&script).arg(dir).output().unwrap();
+    let script = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/python")
+        .join(script);
+    let output = Command::new(python)
+        .arg(&script)
+        .arg(dir)
+        .env("PYTHONDONTWRITEBYTECODE", "1")
+        .output()
+        .unwrap();
     let text = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
     match output.status.code() {
         Some(0) => println!("{text}"),
@@ -54,7 +61,11 @@ fn expect(dir: &Path) {
 
 fn run(dir: &Path, format: ShardFormat, dtype: OutputDtype, pool: Pool) {
     let name = format!("{format}-{dtype}-{pool}");
-    support::run(&dir.join(name), &support::settings(format, dtype, pool, WIDTH), INPUTS);
+    support::run(
+        &dir.join(name),
+        &support::settings(format, dtype, pool, WIDTH),
+        INPUTS,
+    );
 }
 
 #[test]
@@ -86,8 +97,9 @@ fn numpy_and_safetensors_read_what_vllm_gets() {
     let dir = tempfile::tempdir().unwrap();
     let tokens: Vec<f32> = (0..3 * 4).map(|value| value as f32 / 4.0).collect();
     vllm_cache::write(dir.path(), "cat", &tokens, 4).unwrap();
-    let parts = [OutputDtype::F32, OutputDtype::F16]
-        .map(|dtype| openai::content_part(&tokens, 4, GridThw::new(1, 2, 6), dtype, Some("cat")).unwrap());
+    let parts = [OutputDtype::F32, OutputDtype::F16].map(|dtype| {
+        openai::content_part(&tokens, 4, GridThw::new(1, 2, 6), dtype, Some("cat")).unwrap()
+    });
     std::fs::write(dir.path().join("parts.json"), json!(parts).to_string()).unwrap();
     check("read_handover.py", dir.path());
 }

@@ -20,7 +20,10 @@ fn index(dir: &Path) -> Vec<Value> {
     let lines = ["shard-000000.jsonl", "shard-000001.jsonl"]
         .map(|name| fs::read_to_string(dir.join(name)).unwrap())
         .concat();
-    lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    lines
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
 }
 
 #[test]
@@ -37,12 +40,17 @@ fn every_tensor_has_the_values_of_its_record() {
         for (shard, inputs) in [(0, 0..20), (1, 20..30)] {
             let file = fs::read(dir.path().join(format!("shard-{shard:06}.safetensors"))).unwrap();
             let file = SafeTensors::deserialize(&file).unwrap();
-            let encoded = inputs.clone().filter(|&input| support::stored(input, WIDTH).error.is_none());
+            let encoded = inputs
+                .clone()
+                .filter(|&input| support::stored(input, WIDTH).error.is_none());
             assert_eq!(file.len(), encoded.count());
             for input in inputs {
                 let stored = support::stored(input, WIDTH);
                 let line = &index[input];
-                assert_eq!((&line["input"], &line["id"]), (&json!(input), &json!(stored.id)));
+                assert_eq!(
+                    (&line["input"], &line["id"]),
+                    (&json!(input), &json!(stored.id))
+                );
                 if let Some(error) = stored.error {
                     assert_eq!(line["error"], error);
                     assert!(line.get("tensor").is_none());

@@ -38,7 +38,11 @@ pub(super) fn to_bytes(key: &Key, grid: GridThw, width: usize, values: &[f32]) -
     OutputDtype::F32.encode(values, &mut data);
     let checksum = checksum(key, grid, width, &data);
     let grid = grid_text(grid);
-    let metadata = [(KEY, &key.to_string()[..]), (GRID, &grid), (CHECKSUM, &checksum)];
+    let metadata = [
+        (KEY, &key.to_string()[..]),
+        (GRID, &grid),
+        (CHECKSUM, &checksum),
+    ];
     let tensor = TensorEntry {
         name: TENSOR,
         dtype: OutputDtype::F32.safetensors_name(),
@@ -66,7 +70,9 @@ pub(super) fn from_bytes(key: &Key, file: &[u8]) -> Option<CachedEmbedding> {
     is_whole.then(|| CachedEmbedding {
         grid,
         width,
-        values: floats.map(|bytes| f32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]])).collect(),
+        values: floats
+            .map(|bytes| f32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]))
+            .collect(),
     })
 }
 
@@ -106,7 +112,10 @@ mod tests {
         let grid = GridThw::new(1, 2, 4);
         let file = to_bytes(&key("image"), grid, 2, &values);
         let found = from_bytes(&key("image"), &file).unwrap();
-        assert_eq!((found.grid, found.width, &found.values[..]), (grid, 2, &values[..]));
+        assert_eq!(
+            (found.grid, found.width, &found.values[..]),
+            (grid, 2, &values[..])
+        );
         assert!(found.values[2].is_sign_negative());
     }
 

@@ -25,7 +25,11 @@ pub(super) fn size(dir: &Path) -> io::Result<u64> {
 /// Removes the entries that were not used for the longest time until all have at most `target` bytes. Returns their bytes.
 pub(super) fn shrink(dir: &Path, target: u64) -> io::Result<u64> {
     let mut files = files(dir)?;
-    files.sort_by(|one, other| one.used.cmp(&other.used).then_with(|| one.path.cmp(&other.path)));
+    files.sort_by(|one, other| {
+        one.used
+            .cmp(&other.used)
+            .then_with(|| one.path.cmp(&other.path))
+    });
     let mut bytes: u64 = files.iter().map(|file| file.bytes).sum();
     for file in files {
         if bytes <= target {
@@ -51,7 +55,10 @@ fn files(dir: &Path) -> io::Result<Vec<Found>> {
                 };
                 let used = metadata.modified()?;
                 let path = entry.path();
-                if path.extension().is_some_and(|extension| extension == EXTENSION) {
+                if path
+                    .extension()
+                    .is_some_and(|extension| extension == EXTENSION)
+                {
                     let bytes = metadata.len();
                     found.push(Found { used, bytes, path });
                 } else if used.elapsed().is_ok_and(|age| age > ABANDONED) {
@@ -68,9 +75,16 @@ fn folders(dir: &Path) -> io::Result<Vec<PathBuf>> {
     let entries = entries(dir)?.into_iter();
     let named = entries.filter(|entry| {
         let name = entry.file_name();
-        name.len() == 2 && name.to_string_lossy().chars().all(|digit| digit.is_ascii_hexdigit())
+        name.len() == 2
+            && name
+                .to_string_lossy()
+                .chars()
+                .all(|digit| digit.is_ascii_hexdigit())
     });
-    Ok(named.map(|entry| entry.path()).filter(|path| path.is_dir()).collect())
+    Ok(named
+        .map(|entry| entry.path())
+        .filter(|path| path.is_dir())
+        .collect())
 }
 
 fn entries(dir: &Path) -> io::Result<Vec<fs::DirEntry>> {

@@ -81,12 +81,49 @@ mod tests {
     fn every_part_counts() {
         let rows = [1.0, 2.0];
         let others = [
-            Key::new(&KeyParts { fingerprint: "weight", ..PARTS }, &rows),
-            Key::new(&KeyParts { dtype: "bf16", ..PARTS }, &rows),
-            Key::new(&KeyParts { kernels: "neon", ..PARTS }, &rows),
-            Key::new(&KeyParts { kind: "video", ..PARTS }, &rows),
-            Key::new(&KeyParts { grid: GridThw::new(1, 4, 2), ..PARTS }, &rows),
-            Key::new(&KeyParts { fingerprint: "weightsf", dtype: "32", ..PARTS }, &rows),
+            Key::new(
+                &KeyParts {
+                    fingerprint: "weight",
+                    ..PARTS
+                },
+                &rows,
+            ),
+            Key::new(
+                &KeyParts {
+                    dtype: "bf16",
+                    ..PARTS
+                },
+                &rows,
+            ),
+            Key::new(
+                &KeyParts {
+                    kernels: "neon",
+                    ..PARTS
+                },
+                &rows,
+            ),
+            Key::new(
+                &KeyParts {
+                    kind: "video",
+                    ..PARTS
+                },
+                &rows,
+            ),
+            Key::new(
+                &KeyParts {
+                    grid: GridThw::new(1, 4, 2),
+                    ..PARTS
+                },
+                &rows,
+            ),
+            Key::new(
+                &KeyParts {
+                    fingerprint: "weightsf",
+                    dtype: "32",
+                    ..PARTS
+                },
+                &rows,
+            ),
             Key::new(&PARTS, &[1.0, -2.0]),
             Key::new(&PARTS, &[1.0]),
         ];

@@ -42,8 +42,10 @@ pub struct EmbeddingCache {
 
 #[derive(Debug, Default)]
 struct State {
-    /// Bytes of all entries, as far as this process knows. `None` before the first entry is written.
-    bytes: Option<u64>,
+    /// Bytes of all entries when they were last counted. `None` before the first entry is written.
+    counted: Option<u64>,
+    /// Bytes that this process has written since.
+    written: u64,
     has_warned: bool,
 }
 
@@ -122,18 +124,23 @@ impl EmbeddingCache {
         let path = self.path(key);
         let folder = path.parent().unwrap_or(&self.dir);
         fs::create_dir_all(folder)?;
-        let before = match state.bytes {
-            Some(bytes) => bytes,
-            None => evict::size(&self.dir)?,
-        };
-        let mut temporary = tempfile::Builder::new().suffix(".tmp").tempfile_in(folder)?;
+        let mut temporary = tempfile::Builder::new()
+            .suffix(".tmp")
+            .tempfile_in(folder)?;
         temporary.write_all(file)?;
         temporary.persist(&path).map_err(|error| error.error)?;
-        let mut bytes = before + file.len() as u64;
-        if bytes > self.max_bytes {
-            bytes = evict::shrink(&self.dir, self.max_bytes / 10 * 9)?;
-        }
-        state.bytes = Some(bytes);
+        state.written += file.len() as u64;
+        // Other processes write too, so entries are counted again from time to time.
+        let is_fresh = |_: &u64| state.written <= self.max_bytes / 20;
+        let counted = match state.counted.filter(is_fresh) {
+            Some(counted) if counted + state.written <= self.max_bytes => return Ok(()),
+            Some(_) | None => evict::size(&self.dir)?,
+        };
+        let counted = match counted > self.max_bytes {
+            true => evict::shrink(&self.dir, self.max_bytes / 10 * 9)?,
+            false => counted,
+        };
+        (state.counted, state.written) = (Some(counted), 0);
         Ok(())
     }
 
@@ -148,5 +155,6 @@ impl EmbeddingCache {
 /// Marks an entry as used. A directory that cannot be written keeps its order.
 fn touch(path: &Path) {
     let file = File::options().append(true).open(path);
-    file.and_then(|file| file.set_modified(SystemTime::now())).ok();
+    file.and_then(|file| file.set_modified(SystemTime::now()))
+        .ok();
 }

@@ -73,16 +73,24 @@ mod tests {
     }
 
     fn decoded(part: &Value, name: &str) -> Vec<u8> {
-        STANDARD.decode(part["image_embeds"][name].as_str().unwrap()).unwrap()
+        STANDARD
+            .decode(part["image_embeds"][name].as_str().unwrap())
+            .unwrap()
     }
 
     #[test]
     fn both_arrays_are_npy_files() {
         let part = part(OutputDtype::F16).unwrap();
         let embeds = decoded(&part, "image_embeds");
-        assert_eq!(embeds[128..], [0x00, 0x3c, 0x00, 0x40, 0x00, 0x42, 0x00, 0x44]);
+        assert_eq!(
+            embeds[128..],
+            [0x00, 0x3c, 0x00, 0x40, 0x00, 0x42, 0x00, 0x44]
+        );
         let grid = decoded(&part, "image_grid_thw");
-        let expected: Vec<u8> = [1i64, 2, 4].iter().flat_map(|side| side.to_le_bytes()).collect();
+        let expected: Vec<u8> = [1i64, 2, 4]
+            .iter()
+            .flat_map(|side| side.to_le_bytes())
+            .collect();
         assert_eq!(grid[128..], expected);
         assert!(part.get("uuid").is_none());
     }

@@ -41,7 +41,9 @@ pub(super) fn remove_temporary_files(disk: &dyn Disk, dir: &Path) -> Result<(), 
 /// Whether `name` is a temporary file of a job, and not a file of the user.
 fn is_temporary(name: &str) -> bool {
     let known = [Manifest::NAME, InputList::NAME, SUMMARY];
-    let stem = name.strip_suffix(TEMPORARY).and_then(|stem| stem.strip_suffix('.'));
+    let stem = name
+        .strip_suffix(TEMPORARY)
+        .and_then(|stem| stem.strip_suffix('.'));
     stem.is_some_and(|stem| known.contains(&stem) || stem.starts_with("shard-"))
 }
 
@@ -52,7 +54,9 @@ pub(super) fn names(dir: &Path) -> Result<Vec<String>, StoreError> {
         entries => entries.map_err(StoreError::io(dir))?,
     };
     let names = entries.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()));
-    let mut names: Vec<String> = names.collect::<io::Result<_>>().map_err(StoreError::io(dir))?;
+    let mut names: Vec<String> = names
+        .collect::<io::Result<_>>()
+        .map_err(StoreError::io(dir))?;
     names.sort();
     Ok(names)
 }

@@ -69,7 +69,10 @@ impl Journal {
         if entry.first_input != self.total.inputs || entry.failed > entry.inputs {
             return Err(self.damaged(line));
         }
-        for shard in [Some(&entry.shard), entry.index.as_ref()].into_iter().flatten() {
+        for shard in [Some(&entry.shard), entry.index.as_ref()]
+            .into_iter()
+            .flatten()
+        {
             check_file(dir, shard, line)?;
         }
         self.add(&entry);
@@ -126,5 +129,9 @@ fn check_file(dir: &Path, shard: &ShardFile, line: usize) -> Result<(), StoreErr
         Err(error) if error.kind() == io::ErrorKind::NotFound => "the file is missing".into(),
         Err(error) => return Err(StoreError::io(&path)(error)),
     };
-    Err(StoreError::Shard { path, problem, line })
+    Err(StoreError::Shard {
+        path,
+        problem,
+        line,
+    })
 }

@@ -86,7 +86,10 @@ impl<T: DeserializeOwned> Iterator for StoredInputs<T> {
         self.number += 1;
         Some(line.map_err(StoreError::io(&self.path)).and_then(|line| {
             let unreadable = |error| {
-                let problem = format!("line {}: not an input of this program: {error}", self.number);
+                let problem = format!(
+                    "line {}: not an input of this program: {error}",
+                    self.number
+                );
                 StoreError::damaged(&self.path, problem)
             };
             serde_json::from_str(&line).map_err(unreadable)

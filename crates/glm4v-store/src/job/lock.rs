@@ -5,7 +5,9 @@ use crate::StoreError;
 
 /// Keeps other processes out of a directory. The operating system releases it when the process ends, however it ends.
 #[derive(Debug)]
-pub(super) struct Lock(#[expect(dead_code, reason = "the lock lasts as long as the file is open")] File);
+pub(super) struct Lock(
+    #[expect(dead_code, reason = "the lock lasts as long as the file is open")] File,
+);
 
 impl Lock {
     pub(super) const NAME: &str = "lock";

@@ -44,7 +44,9 @@ impl Manifest {
             Err(error) => return Err(StoreError::io(&path)(error)),
         };
         let damaged = |error: serde_json::Error| {
-            let problem = format!("not a valid manifest: {error}; restore the file, or choose an empty directory");
+            let problem = format!(
+                "not a valid manifest: {error}; restore the file, or choose an empty directory"
+            );
             StoreError::damaged(&path, problem)
         };
         let value: Value = serde_json::from_slice(&text).map_err(damaged)?;

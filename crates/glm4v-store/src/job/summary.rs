@@ -56,7 +56,6 @@ impl Summary {
 }
 
 fn damaged(path: &Path) -> StoreError {
-    let problem =
-        "does not agree with journal.jsonl; delete this file: the job then goes on where the journal ends";
+    let problem = "does not agree with journal.jsonl; delete this file: the job then goes on where the journal ends";
     StoreError::damaged(path, problem)
 }

@@ -44,7 +44,9 @@ impl Shard {
         let file = NewFile::create(disk, path)?;
         let schema = schema::arrow(layout);
         let writer = schema::parquet(&schema)
-            .and_then(|parquet| SerializedFileWriter::new(file, parquet, properties(&schema, layout)))
+            .and_then(|parquet| {
+                SerializedFileWriter::new(file, parquet, properties(&schema, layout))
+            })
             .map_err(at(path))?;
         let descriptor = writer.schema_descr().column(schema::EMBEDDINGS);
         Ok(Self {
@@ -65,7 +67,8 @@ impl Shard {
             let id = row.id.into();
             return Err(StoreError::Record { id, problem });
         }
-        let full = self.embeddings.bytes() + bytes > GROUP_BYTES || self.columns.rows() >= GROUP_ROWS;
+        let full =
+            self.embeddings.bytes() + bytes > GROUP_BYTES || self.columns.rows() >= GROUP_ROWS;
         if full && self.columns.rows() > 0 {
             self.end_group()?;
         }
@@ -105,7 +108,7 @@ impl Shard {
 /// No compression, because embeddings do not shrink, and no dictionaries, because rows differ.
 fn properties(schema: &arrow_schema::Schema, layout: &Layout) -> Arc<WriterProperties> {
     let metadata = vec![
-        KeyValue::new("glm4v".into(), layout.manifest.clone()),
+        KeyValue::new(schema::MANIFEST.into(), layout.manifest.clone()),
         schema::metadata(schema),
     ];
     let properties = WriterProperties::builder()

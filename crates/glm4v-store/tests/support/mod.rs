@@ -9,7 +9,12 @@ use glm4v_store::{
 };
 
 /// Settings with shards of 20 inputs.
-pub(crate) fn settings(format: ShardFormat, output_dtype: OutputDtype, pool: Pool, width: usize) -> Settings {
+pub(crate) fn settings(
+    format: ShardFormat,
+    output_dtype: OutputDtype,
+    pool: Pool,
+    width: usize,
+) -> Settings {
     Settings {
         version: "0.1.0".into(),
         model: "tiny \"quoted\"".into(),

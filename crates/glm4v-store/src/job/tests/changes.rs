@@ -10,13 +10,37 @@ fn every_changed_setting_is_named_with_both_values() {
     let dir = tempfile::tempdir().unwrap();
     interrupt_after(2, dir.path(), &first);
     let changes: [(&str, fn(&mut Settings), &str); 16] = [
-        ("version", |s| s.version = "0.2.0".into(), "was \"0.1.0\", and is now \"0.2.0\""),
-        ("model", |s| s.model = "big".into(), "was \"tiny\", and is now \"big\""),
-        ("fingerprint", |s| s.fingerprint = "beef".into(), "was \"f00d\", and is now \"beef\""),
+        (
+            "version",
+            |s| s.version = "0.2.0".into(),
+            "was \"0.1.0\", and is now \"0.2.0\"",
+        ),
+        (
+            "model",
+            |s| s.model = "big".into(),
+            "was \"tiny\", and is now \"big\"",
+        ),
+        (
+            "fingerprint",
+            |s| s.fingerprint = "beef".into(),
+            "was \"f00d\", and is now \"beef\"",
+        ),
         ("width", |s| s.width = 4, "was 3, and is now 4"),
-        ("dtype", |s| s.dtype = "bf16".into(), "was \"f32\", and is now \"bf16\""),
-        ("kernels", |s| s.kernels = "avx2".into(), "was \"generic\", and is now \"avx2\""),
-        ("device", |s| s.device = "wgpu".into(), "was \"cpu\", and is now \"wgpu\""),
+        (
+            "dtype",
+            |s| s.dtype = "bf16".into(),
+            "was \"f32\", and is now \"bf16\"",
+        ),
+        (
+            "kernels",
+            |s| s.kernels = "avx2".into(),
+            "was \"generic\", and is now \"avx2\"",
+        ),
+        (
+            "device",
+            |s| s.device = "wgpu".into(),
+            "was \"cpu\", and is now \"wgpu\"",
+        ),
         (
             "options.max_tokens",
             |s| drop(s.options.insert("max_tokens".into(), json!(65))),
@@ -37,10 +61,26 @@ fn every_changed_setting_is_named_with_both_values() {
             |s| s.format = ShardFormat::Safetensors,
             "was \"parquet\", and is now \"safetensors\"",
         ),
-        ("output_dtype", |s| s.output_dtype = OutputDtype::F32, "was \"f16\", and is now \"f32\""),
-        ("pool", |s| s.pool = Pool::Mean, "was \"none\", and is now \"mean\""),
-        ("shard_bytes", |s| s.shard_bytes = 51, "was 50, and is now 51"),
-        ("shard_inputs", |s| s.shard_inputs = 5, "was 4, and is now 5"),
+        (
+            "output_dtype",
+            |s| s.output_dtype = OutputDtype::F32,
+            "was \"f16\", and is now \"f32\"",
+        ),
+        (
+            "pool",
+            |s| s.pool = Pool::Mean,
+            "was \"none\", and is now \"mean\"",
+        ),
+        (
+            "shard_bytes",
+            |s| s.shard_bytes = 51,
+            "was 50, and is now 51",
+        ),
+        (
+            "shard_inputs",
+            |s| s.shard_inputs = 5,
+            "was 4, and is now 5",
+        ),
         (
             "split",
             |s| s.split = Split::new(0, 2).unwrap(),
@@ -56,7 +96,11 @@ fn every_changed_setting_is_named_with_both_values() {
             panic!("{field}: {error}");
         };
         // Another share also has other inputs.
-        assert_eq!(differences.len(), if field == "split" { 3 } else { 1 }, "{error}");
+        assert_eq!(
+            differences.len(),
+            if field == "split" { 3 } else { 1 },
+            "{error}"
+        );
         let text = error.to_string();
         assert!(text.contains(&format!("{field} {values}")), "{text}");
         assert!(files(dir.path()) == before, "{field}");
@@ -70,10 +114,20 @@ fn other_inputs_are_refused() {
     let dir = tempfile::tempdir().unwrap();
     interrupt_after(1, dir.path(), &settings);
     let renamed = inputs().map(|input| input.map(|name| name.replace("image-7", "image-8")));
-    let error = Job::open(dir.path(), &settings, renamed).unwrap_err().to_string();
-    assert!(error.contains("inputs.sha256 was") && !error.contains("inputs.count"), "{error}");
-    let fewer = Job::open(dir.path(), &settings, inputs().skip(1)).unwrap_err().to_string();
-    assert!(fewer.contains("inputs.count was 12, and is now 11"), "{fewer}");
+    let error = Job::open(dir.path(), &settings, renamed)
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains("inputs.sha256 was") && !error.contains("inputs.count"),
+        "{error}"
+    );
+    let fewer = Job::open(dir.path(), &settings, inputs().skip(1))
+        .unwrap_err()
+        .to_string();
+    assert!(
+        fewer.contains("inputs.count was 12, and is now 11"),
+        "{fewer}"
+    );
 }
 
 #[test]

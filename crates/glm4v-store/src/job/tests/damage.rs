@@ -31,7 +31,11 @@ fn every_cut_of_the_journal_is_continued() {
         for (name, content) in whole.iter().filter(|(name, _)| *name != "summary.json") {
             fs::write(dir.path().join(name), content).unwrap();
         }
-        fs::write(dir.path().join("journal.jsonl"), &whole["journal.jsonl"][..cut]).unwrap();
+        fs::write(
+            dir.path().join("journal.jsonl"),
+            &whole["journal.jsonl"][..cut],
+        )
+        .unwrap();
         run(dir.path(), &settings).unwrap();
         assert!(files(dir.path()) == whole, "{cut} bytes");
     }
@@ -46,7 +50,10 @@ fn a_damaged_line_before_the_last_is_an_error() {
     let text = fs::read_to_string(&journal).unwrap();
     fs::write(&journal, text.replacen("\"inputs\":", "\"input\":", 1)).unwrap();
     let error = error(dir.path(), &settings);
-    assert!(error.contains("journal.jsonl: line 1 is damaged; delete it"), "{error}");
+    assert!(
+        error.contains("journal.jsonl: line 1 is damaged; delete it"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -74,8 +81,14 @@ fn a_missing_shard_is_an_error_that_says_what_to_do() {
         run(dir.path(), &settings).unwrap();
         fs::remove_file(dir.path().join(file)).unwrap();
         let error = error(dir.path(), &settings);
-        assert!(error.contains(file) && error.contains("is missing"), "{error}");
-        assert!(error.contains("delete line 2 and all later lines"), "{error}");
+        assert!(
+            error.contains(file) && error.contains("is missing"),
+            "{error}"
+        );
+        assert!(
+            error.contains("delete line 2 and all later lines"),
+            "{error}"
+        );
 
         // The advice works, after the advice about the summary.
         let journal = dir.path().join("journal.jsonl");
@@ -101,7 +114,10 @@ fn a_shard_of_another_size_is_an_error() {
     content.pop();
     fs::write(&shard, content).unwrap();
     let error = error(dir.path(), &settings);
-    assert!(error.contains(&format!("expected {bytes} bytes, found {}", bytes - 1)), "{error}");
+    assert!(
+        error.contains(&format!("expected {bytes} bytes, found {}", bytes - 1)),
+        "{error}"
+    );
 }
 
 #[test]
@@ -133,7 +149,10 @@ fn a_directory_with_other_files_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     fs::write(dir.path().join("cat.jpg"), "").unwrap();
     let error = error(dir.path(), &settings);
-    assert!(error.contains("contains `cat.jpg`") && error.contains("choose an empty directory"), "{error}");
+    assert!(
+        error.contains("contains `cat.jpg`") && error.contains("choose an empty directory"),
+        "{error}"
+    );
     assert_eq!(files(dir.path()).len(), 1);
 }
 
@@ -144,7 +163,10 @@ fn a_changed_list_of_inputs_is_an_error() {
     interrupt_after(1, dir.path(), &settings);
     fs::write(dir.path().join("inputs.jsonl"), "\"other.png\"\n").unwrap();
     let error = error(dir.path(), &settings);
-    assert!(error.contains("inputs.jsonl: the list of inputs was changed"), "{error}");
+    assert!(
+        error.contains("inputs.jsonl: the list of inputs was changed"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -160,6 +182,9 @@ fn a_damaged_manifest_is_an_error() {
         interrupt_after(1, dir.path(), &settings);
         fs::write(dir.path().join("manifest.json"), text).unwrap();
         let error = error(dir.path(), &settings);
-        assert!(error.contains("manifest.json") && error.contains(part), "{error}");
+        assert!(
+            error.contains("manifest.json") && error.contains(part),
+            "{error}"
+        );
     }
 }

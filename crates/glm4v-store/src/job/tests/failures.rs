@@ -1,6 +1,5 @@
 //! Every operation of the disk fails once. The job continues, and ends with the same bytes.
 
-use super::failing_disk::{FailingDisk, Mode};
 use super::*;
 
 const KINDS: [(ShardFormat, Mode); 4] = [
@@ -45,7 +44,10 @@ fn after_one_failure_at_any_step() {
             }
             check_names(dir.path(), &whole, mode);
             run(dir.path(), &settings).unwrap();
-            assert!(files(dir.path()) == whole, "{format}, {mode:?}, step {fail_at}");
+            assert!(
+                files(dir.path()) == whole,
+                "{format}, {mode:?}, step {fail_at}"
+            );
             fail_at += 1;
         }
         // Start, shards, journal and end: far more steps than files.
@@ -69,7 +71,10 @@ fn after_many_failures_in_a_row() {
                 check_names(dir.path(), &whole, mode);
                 fail_at += 1;
             }
-            assert!(files(dir.path()) == whole, "{format}, {mode:?}, from step {first}");
+            assert!(
+                files(dir.path()) == whole,
+                "{format}, {mode:?}, from step {first}"
+            );
         }
     }
 }
@@ -128,7 +133,11 @@ fn run_wide(dir: &Path, settings: &Settings) -> Result<Summary, StoreError> {
             id: "a",
             path: Path::new("a"),
             sha256: None,
-            outcome: if input % 3 == 0 { Ok(encoded) } else { Err("no image") },
+            outcome: if input % 3 == 0 {
+                Ok(encoded)
+            } else {
+                Err("no image")
+            },
         })?;
         job.end_batch()?;
     }
@@ -145,7 +154,9 @@ impl Mounted {
         let dir = tempfile::tempdir().unwrap();
         let mut mount = std::process::Command::new("mount");
         let options = format!("size={size}");
-        mount.args(["-t", "tmpfs", "-o", &options, "tmpfs"]).arg(dir.path());
+        mount
+            .args(["-t", "tmpfs", "-o", &options, "tmpfs"])
+            .arg(dir.path());
         let done = mount.output().is_ok_and(|output| output.status.success());
         done.then_some(Self(dir))
     }

@@ -15,11 +15,17 @@ fn a_complete_job_returns_its_summary_at_once() {
     let settings = settings(ShardFormat::Parquet);
     let dir = tempfile::tempdir().unwrap();
     let summary = run(dir.path(), &settings).unwrap();
-    assert_eq!((summary.inputs, summary.encoded, summary.failed), (12, 10, 2));
+    assert_eq!(
+        (summary.inputs, summary.encoded, summary.failed),
+        (12, 10, 2)
+    );
     // Inputs 4 and 9 fail. The others have 1 + n % 4 tokens.
     assert_eq!((summary.tokens, summary.shards), (27, 3));
     let mut job = Job::open(dir.path(), &settings, inputs()).unwrap();
-    assert_eq!((job.summary(), job.done(), job.len()), (Some(summary), 12, 12));
+    assert_eq!(
+        (job.summary(), job.done(), job.len()),
+        (Some(summary), 12, 12)
+    );
     assert_eq!(job.finish().unwrap(), summary);
     assert!(matches!(push(&mut job, 0), Err(StoreError::TooMany { .. })));
     assert_eq!(job.summary(), Some(summary));
@@ -39,7 +45,10 @@ fn a_shard_ends_with_a_batch() {
         .collect();
     assert_eq!(ends.last(), Some(&INPUTS));
     assert!(ends.iter().all(|end| BATCHES.contains(end)), "{ends:?}");
-    assert!(ends.len() < BATCHES.len(), "a shard has several batches: {ends:?}");
+    assert!(
+        ends.len() < BATCHES.len(),
+        "a shard has several batches: {ends:?}"
+    );
 }
 
 #[test]
@@ -63,19 +72,34 @@ fn a_second_job_in_the_directory_is_refused() {
 fn a_job_resumes_with_its_stored_list() {
     let settings = settings(ShardFormat::Parquet);
     let dir = tempfile::tempdir().unwrap();
-    assert!(matches!(Job::resume(dir.path(), &settings), Err(StoreError::NoJob { .. })));
+    assert!(matches!(
+        Job::resume(dir.path(), &settings),
+        Err(StoreError::NoJob { .. })
+    ));
     assert!(files(dir.path()).is_empty());
     interrupt_after(3, dir.path(), &settings);
     let job = Job::resume(dir.path(), &settings).unwrap();
     assert!((1..6).contains(&job.done()), "{}", job.done());
     let stored: Vec<String> = job.inputs().unwrap().map(Result::unwrap).collect();
     assert_eq!(stored, inputs().map(Result::unwrap).collect::<Vec<_>>());
-    let wrong = job.inputs::<u32>().unwrap().next().unwrap().unwrap_err().to_string();
-    assert!(wrong.contains("inputs.jsonl: line 1: not an input"), "{wrong}");
+    let wrong = job
+        .inputs::<u32>()
+        .unwrap()
+        .next()
+        .unwrap()
+        .unwrap_err()
+        .to_string();
+    assert!(
+        wrong.contains("inputs.jsonl: line 1: not an input"),
+        "{wrong}"
+    );
     drop(job);
     let mut other = settings.clone();
     other.dtype = "bf16".into();
-    assert!(matches!(Job::resume(dir.path(), &other), Err(StoreError::Changed { .. })));
+    assert!(matches!(
+        Job::resume(dir.path(), &other),
+        Err(StoreError::Changed { .. })
+    ));
 }
 
 #[test]
@@ -97,7 +121,10 @@ fn a_record_that_cannot_be_stored_leaves_the_job_as_it_was() {
     for tokens in [&[][..], &[1.0, 2.0], &[1.0; 4]] {
         let error = job.push(&record(tokens)).unwrap_err().to_string();
         let found = tokens.len();
-        assert_eq!(error, format!("input `wrong`: expected rows of 3 values, found {found} values"));
+        assert_eq!(
+            error,
+            format!("input `wrong`: expected rows of 3 values, found {found} values")
+        );
     }
     let early = job.finish().unwrap_err().to_string();
     assert!(early.contains("expected 12 records, found 0"), "{early}");
@@ -134,8 +161,12 @@ fn shares_are_the_whole_together() {
 fn a_list_that_cannot_be_read_starts_no_job() {
     let settings = settings(ShardFormat::Parquet);
     let dir = tempfile::tempdir().unwrap();
-    let broken = inputs().take(3).chain([Err(io::Error::other("pipe closed"))]);
-    let error = Job::open(dir.path(), &settings, broken).unwrap_err().to_string();
+    let broken = inputs()
+        .take(3)
+        .chain([Err(io::Error::other("pipe closed"))]);
+    let error = Job::open(dir.path(), &settings, broken)
+        .unwrap_err()
+        .to_string();
     assert_eq!(error, "the list of inputs: pipe closed");
     assert_eq!(files(dir.path()).into_keys().collect::<Vec<_>>(), ["lock"]);
     run(dir.path(), &settings).unwrap();
@@ -157,7 +188,10 @@ fn settings_that_contradict_each_other_are_refused() {
     let mut bf16 = settings(ShardFormat::Parquet);
     bf16.output_dtype = OutputDtype::Bf16;
     let error = run(dir.path(), &bf16).unwrap_err().to_string();
-    assert!(error.contains("choose f16 or f32, or the format safetensors"), "{error}");
+    assert!(
+        error.contains("choose f16 or f32, or the format safetensors"),
+        "{error}"
+    );
     assert!(files(dir.path()).is_empty());
     bf16.format = ShardFormat::Safetensors;
     run(dir.path(), &bf16).unwrap();

@@ -39,17 +39,21 @@ impl Columns {
         self.paths.push(bytes(&row.path.to_string_lossy()));
         let exact = exact_bytes(row.path).map(|bytes| ByteArray::from(bytes.to_vec()));
         self.path_bytes.push(exact);
-        self.grids.push(grid.map(|grid| grid.iter().map(|&side| side as i32).collect()));
+        self.grids
+            .push(grid.map(|grid| grid.iter().map(|&side| side as i32).collect()));
         self.tokens.push(values.map(|values| values.tokens as i32));
         let indices = |indices: &[usize]| indices.iter().map(|&index| index as i64).collect();
-        self.frame_indices.push(video.map(|video| indices(video.indices)));
-        self.timestamps.push(video.map(|video| video.timestamps.to_vec()));
+        self.frame_indices
+            .push(video.map(|video| indices(video.indices)));
+        self.timestamps
+            .push(video.map(|video| video.timestamps.to_vec()));
         self.fps.push(video.and_then(|video| video.fps));
         self.seconds.push(video.and_then(|video| video.duration));
         let frames = video.and_then(|video| video.total_frames);
         self.frames.push(frames.map(|frames| frames as i64));
         self.sha256.push(row.sha256.as_deref().map(bytes));
-        self.errors.push(row.outcome.as_ref().err().copied().map(bytes));
+        self.errors
+            .push(row.outcome.as_ref().err().copied().map(bytes));
     }
 
     pub(super) fn write_before_embeddings<W: Write + Send>(
@@ -120,6 +124,8 @@ fn write<T: DataType, W: Write + Send>(
 ) -> Result<(), ParquetError> {
     let missing = || ParquetError::General("the schema has too few columns".into());
     let mut column = group.next_column()?.ok_or_else(missing)?;
-    column.typed::<T>().write_batch(values, definitions, repetitions)?;
+    column
+        .typed::<T>()
+        .write_batch(values, definitions, repetitions)?;
     column.close()
 }

@@ -12,8 +12,8 @@ use ::parquet::schema::types::ColumnDescPtr;
 use bytes::Bytes;
 
 use super::super::{Layout, Row};
-use super::page;
 use super::GROUP_BYTES;
+use super::page;
 
 /// Bytes of a page's header, at most.
 const PAGE_HEADER: usize = 128;

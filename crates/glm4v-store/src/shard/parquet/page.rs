@@ -32,7 +32,12 @@ pub(super) fn row(pool: Pool, tokens: usize, width: usize, values: &[u8]) -> Com
         repetitions.push((u8::from(token > 0), 1));
         repetitions.push((inside, width - 1));
     }
-    page(tokens * width, &repetitions, &[(present, tokens * width)], values)
+    page(
+        tokens * width,
+        &repetitions,
+        &[(present, tokens * width)],
+        values,
+    )
 }
 
 fn page(
@@ -89,13 +94,19 @@ mod tests {
         assert_eq!(page.num_values(), 6);
         let repetitions = [8, 0, 0, 0, 2, 0, 4, 2, 2, 1, 4, 2]; // 0, 2, 2, 1, 2, 2
         let definitions = [2, 0, 0, 0, 12, 3]; // six times 3
-        assert_eq!(page.data(), [&repetitions[..], &definitions, &[7; 24]].concat());
+        assert_eq!(
+            page.data(),
+            [&repetitions[..], &definitions, &[7; 24]].concat()
+        );
     }
 
     #[test]
     fn a_pooled_row_of_one_value() {
         let page = row(Pool::Mean, 1, 1, &[7; 4]);
-        assert_eq!(page.data(), [2, 0, 0, 0, 2, 0, 2, 0, 0, 0, 2, 2, 7, 7, 7, 7]);
+        assert_eq!(
+            page.data(),
+            [2, 0, 0, 0, 2, 0, 2, 0, 0, 0, 2, 2, 7, 7, 7, 7]
+        );
     }
 
     #[test]
