@@ -14,8 +14,8 @@ use crate::StoreError;
 
 /// A directory with embeddings of inputs that were encoded before.
 ///
-/// Several processes can use it at the same time. An entry that is damaged or disappears is a miss. If the directory is
-/// larger than its limit, the entries that were not used for the longest time are removed until it is at 90 % of the limit.
+/// Several processes can use it at the same time. An entry that is damaged or disappears is a miss. If the directory
+/// becomes larger than its limit, the least recently used entries are removed. It then has 90 % of the limit.
 ///
 /// ```
 /// use glm4v_store::{EmbeddingCache, GridThw, Key, KeyParts};

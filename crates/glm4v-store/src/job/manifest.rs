@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -86,7 +86,7 @@ impl Manifest {
         Ok(self.value(&dir.join(Self::NAME))?.to_string())
     }
 
-    fn value(&self, path: &PathBuf) -> Result<Value, StoreError> {
+    fn value(&self, path: &Path) -> Result<Value, StoreError> {
         let value = serde_json::to_value(self).map_err(io::Error::from);
         value.map_err(StoreError::io(path))
     }

@@ -65,7 +65,7 @@ fn push(job: &mut Job, input: usize) -> Result<(), StoreError> {
     job.push(&Record {
         id: &format!("id-{input}"),
         path: Path::new(&path),
-        sha256: (input % 2 == 0).then_some([input as u8; 32]),
+        sha256: input.is_multiple_of(2).then_some([input as u8; 32]),
         outcome: match input % 5 {
             4 => Err("not an image"),
             _ => Ok(encoded),
