@@ -101,8 +101,11 @@ impl Job {
     ///
     /// # Errors
     ///
-    /// Fails if another process works in `dir`, if `dir` has files that are not of a job, if the job there has other
-    /// settings or inputs, if its files are damaged, or if the disk refuses.
+    /// - [`StoreError::Busy`]: another process works in `dir`.
+    /// - [`StoreError::NotAJob`]: `dir` has other files.
+    /// - [`StoreError::Changed`]: the job in `dir` has other settings or inputs.
+    /// - [`StoreError::Damaged`], [`StoreError::Shard`]: files of the job are damaged or missing.
+    /// - [`StoreError::Io`], [`StoreError::NoSpace`]: the disk refuses.
     pub fn open<T: Serialize>(
         dir: impl AsRef<Path>,
         settings: &Settings,

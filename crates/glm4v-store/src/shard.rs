@@ -97,8 +97,8 @@ impl ShardFile {
 
 /// A shard that is being written. Its files appear when it is finished, and only then.
 pub(crate) enum ShardWriter {
-    Parquet(parquet::Shard),
-    Safetensors(safetensors::Shard),
+    Parquet(Box<parquet::Shard>),
+    Safetensors(Box<safetensors::Shard>),
 }
 
 impl ShardWriter {
@@ -111,9 +111,13 @@ impl ShardWriter {
     ) -> Result<Self, StoreError> {
         let path = dir.join(format!("shard-{number:06}.{}", layout.format.name()));
         Ok(match layout.format {
-            ShardFormat::Parquet => Self::Parquet(parquet::Shard::create(disk, &path, layout)?),
+            ShardFormat::Parquet => {
+                let shard = parquet::Shard::create(disk, &path, layout)?;
+                Self::Parquet(Box::new(shard))
+            }
             ShardFormat::Safetensors => {
-                Self::Safetensors(safetensors::Shard::create(disk, &path, layout)?)
+                let shard = safetensors::Shard::create(disk, &path, layout)?;
+                Self::Safetensors(Box::new(shard))
             }
         })
     }

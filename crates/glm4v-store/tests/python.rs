@@ -21,7 +21,12 @@ fn check(script: &str, dir: &Path) {
     let script = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("tests/python")
         .join(script);
-    let output = Command::new(python).arg(&script).arg(dir).output().unwrap();
+    let output = Command::new(python)
+        .arg(&script)
+        .arg(dir)
+        .env("PYTHONDONTWRITEBYTECODE", "1")
+        .output()
+        .unwrap();
     let text = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
     match output.status.code() {
         Some(0) => println!("{text}"),

@@ -81,7 +81,7 @@ fn grid_text(grid: GridThw) -> String {
     format!("[{t},{h},{w}]")
 }
 
-/// Of everything that is returned, and of the key, so that a renamed file does not count.
+/// The checksum covers everything that is returned. It also covers the key, so a renamed file is a miss.
 fn checksum(key: &Key, grid: GridThw, width: usize, data: &[u8]) -> String {
     let mut hash = Sha256::new_with_prefix(key.bytes());
     hash.update(grid_text(grid));

@@ -14,8 +14,8 @@ use crate::StoreError;
 
 /// A directory with embeddings of inputs that were encoded before.
 ///
-/// Several processes can use it at the same time. An entry that is damaged or disappears is a miss. If the directory is
-/// larger than its limit, the entries that were not used for the longest time are removed until it is at 90 % of the limit.
+/// Several processes can use it at the same time. An entry that is damaged or disappears is a miss. If the directory
+/// becomes larger than its limit, the least recently used entries are removed. It then has 90 % of the limit.
 ///
 /// ```
 /// use glm4v_store::{EmbeddingCache, GridThw, Key, KeyParts};
@@ -42,8 +42,10 @@ pub struct EmbeddingCache {
 
 #[derive(Debug, Default)]
 struct State {
-    /// Bytes of all entries, as far as this process knows. `None` before the first entry is written.
-    bytes: Option<u64>,
+    /// Bytes of all entries when they were last counted. `None` before the first entry is written.
+    counted: Option<u64>,
+    /// Bytes that this process has written since.
+    written: u64,
     has_warned: bool,
 }
 
@@ -122,20 +124,23 @@ impl EmbeddingCache {
         let path = self.path(key);
         let folder = path.parent().unwrap_or(&self.dir);
         fs::create_dir_all(folder)?;
-        let before = match state.bytes {
-            Some(bytes) => bytes,
-            None => evict::size(&self.dir)?,
-        };
         let mut temporary = tempfile::Builder::new()
             .suffix(".tmp")
             .tempfile_in(folder)?;
         temporary.write_all(file)?;
         temporary.persist(&path).map_err(|error| error.error)?;
-        let mut bytes = before + file.len() as u64;
-        if bytes > self.max_bytes {
-            bytes = evict::shrink(&self.dir, self.max_bytes / 10 * 9)?;
-        }
-        state.bytes = Some(bytes);
+        state.written += file.len() as u64;
+        // Other processes write too, so entries are counted again from time to time.
+        let is_fresh = |_: &u64| state.written <= self.max_bytes / 20;
+        let counted = match state.counted.filter(is_fresh) {
+            Some(counted) if counted + state.written <= self.max_bytes => return Ok(()),
+            Some(_) | None => evict::size(&self.dir)?,
+        };
+        let counted = match counted > self.max_bytes {
+            true => evict::shrink(&self.dir, self.max_bytes / 10 * 9)?,
+            false => counted,
+        };
+        (state.counted, state.written) = (Some(counted), 0);
         Ok(())
     }
 

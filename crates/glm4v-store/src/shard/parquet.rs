@@ -108,7 +108,7 @@ impl Shard {
 /// No compression, because embeddings do not shrink, and no dictionaries, because rows differ.
 fn properties(schema: &arrow_schema::Schema, layout: &Layout) -> Arc<WriterProperties> {
     let metadata = vec![
-        KeyValue::new("glm4v".into(), layout.manifest.clone()),
+        KeyValue::new(schema::MANIFEST.into(), layout.manifest.clone()),
         schema::metadata(schema),
     ];
     let properties = WriterProperties::builder()

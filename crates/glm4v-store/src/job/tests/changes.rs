@@ -4,12 +4,15 @@ use serde_json::json;
 
 use super::*;
 
+/// A field, its change, and both values in the message.
+type Change = (&'static str, fn(&mut Settings), &'static str);
+
 #[test]
 fn every_changed_setting_is_named_with_both_values() {
     let first = settings(ShardFormat::Parquet);
     let dir = tempfile::tempdir().unwrap();
     interrupt_after(2, dir.path(), &first);
-    let changes: [(&str, fn(&mut Settings), &str); 16] = [
+    let changes: [Change; 16] = [
         (
             "version",
             |s| s.version = "0.2.0".into(),

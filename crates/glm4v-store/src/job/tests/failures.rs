@@ -1,6 +1,5 @@
 //! Every operation of the disk fails once. The job continues, and ends with the same bytes.
 
-use super::failing_disk::{FailingDisk, Mode};
 use super::*;
 
 const KINDS: [(ShardFormat, Mode); 4] = [
@@ -53,6 +52,41 @@ fn after_one_failure_at_any_step() {
         }
         // Start, shards, journal and end: far more steps than files.
         assert!(fail_at > 40, "{fail_at} steps only");
+    }
+}
+
+/// A power failure must not leave a name without its content, nor a line of the journal without its shard.
+#[test]
+fn everything_is_synced_before_it_counts() {
+    for format in ShardFormat::ALL {
+        let dir = tempfile::tempdir().unwrap();
+        let disk = FailingDisk::new(usize::MAX, Mode::Error);
+        let steps = disk.steps();
+        run_on(Arc::new(disk), dir.path(), &settings(format)).unwrap();
+        let log = steps.log();
+        let mut shards = 0;
+        for (place, (operation, file)) in log.iter().enumerate() {
+            let before = |name: &str| log[..place].iter().rev().find(|(_, file)| file == name);
+            match *operation {
+                "rename" => {
+                    let last = before(&format!("{file}.tmp")).unwrap();
+                    assert_eq!(last.0, "sync", "{file}");
+                    assert_eq!(log[place + 1].0, "sync_dir", "{file}");
+                }
+                "write" if file == "journal.jsonl" => {
+                    let shard = format!("shard-{shards:06}.{format}");
+                    assert_eq!(before(&shard).unwrap().0, "rename", "{shard}");
+                    assert_eq!(log[place + 1], ("sync", file.clone()));
+                    shards += 1;
+                }
+                _ => {}
+            }
+        }
+        assert_eq!(shards, 3, "{log:?}");
+        let last = log
+            .iter()
+            .rposition(|(operation, _)| *operation == "rename");
+        assert_eq!(log[last.unwrap()].1, "summary.json");
     }
 }
 

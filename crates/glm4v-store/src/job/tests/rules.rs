@@ -11,6 +11,12 @@ fn the_same_records_give_the_same_bytes() {
 }
 
 #[test]
+fn a_job_may_move_to_another_thread() {
+    fn check<T: Send>() {}
+    check::<Job>();
+}
+
+#[test]
 fn a_complete_job_returns_its_summary_at_once() {
     let settings = settings(ShardFormat::Parquet);
     let dir = tempfile::tempdir().unwrap();

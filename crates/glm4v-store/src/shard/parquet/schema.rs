@@ -11,6 +11,8 @@ use arrow_schema::{DataType, Field, Fields, Schema};
 use super::super::Layout;
 use crate::{OutputDtype, Pool};
 
+/// The entry of the metadata with the manifest.
+pub(super) const MANIFEST: &str = "glm4v";
 /// The place of the column `embeddings` among all columns.
 pub(super) const EMBEDDINGS: usize = 5;
 
@@ -41,7 +43,9 @@ pub(super) fn arrow(layout: &Layout) -> Schema {
         Field::new("sha256", DataType::Utf8, true),
         Field::new("error", DataType::Utf8, true),
     ];
-    Schema::new(Fields::from_iter(columns))
+    // Readers such as pyarrow show the metadata of these types, not of the file.
+    let metadata = [(MANIFEST.to_owned(), layout.manifest.clone())];
+    Schema::new_with_metadata(Fields::from_iter(columns), metadata)
 }
 
 pub(super) fn parquet(schema: &Schema) -> Result<TypePtr, ParquetError> {
