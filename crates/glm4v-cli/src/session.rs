@@ -16,7 +16,6 @@ use crate::model::ModelFiles;
 use crate::pipes::{self, Pipes};
 use crate::reading::{self, Batch, Reading};
 use crate::stages::Stages;
-use crate::values::float_dtype;
 use crate::weights::Weights;
 
 /// A model and the devices that it runs on. Its weights are not loaded yet.
@@ -79,7 +78,7 @@ impl<'a> Session<'a> {
         self.check_blocks(options)?;
         let pipes = Pipes::among(&paths)?;
         let args = &self.compute.device;
-        let target = self.devices.target(args.dtype);
+        let target = self.devices.target(args.dtype)?;
         let limits = BatchLimits::new(&target);
         let (count, max_memory) = (paths.len(), args.max_memory);
         let processor = Arc::clone(&self.processor);
@@ -116,12 +115,12 @@ impl<'a> Session<'a> {
 
     fn load(&self, limits: BatchLimits) -> Result<VisionEncoder> {
         let args = &self.compute.device;
-        let uses_host = self.devices.target(args.dtype).shares_host_memory;
+        let uses_host = self.devices.target(args.dtype)?.shares_host_memory;
         // Inputs after the first ones are checked against this limit when their batch is encoded.
         let machine = available_memory().filter(|_| uses_host);
         let options = LoadOptions {
             device: self.devices.spec().parse().expect("names of devices"),
-            dtype: float_dtype(args.dtype),
+            dtype: args.dtype,
             max_memory: args.max_memory.or(machine),
             attention: self.compute.attention_method.method(),
             ..LoadOptions::default()

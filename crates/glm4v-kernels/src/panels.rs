@@ -8,7 +8,6 @@ use crate::Precision;
 use crate::buffer::Words;
 use crate::element::Element;
 use crate::format::Format;
-use crate::pack::RowPanel;
 use crate::tile::{COLUMNS, Kernel};
 
 /// A matrix in panels of 32 columns, split into blocks of the inner dimension: `[k_block][panel][step][column]`
@@ -46,16 +45,11 @@ impl Panels {
                 .par_chunks_exact_mut(panel_words)
                 .enumerate()
                 .for_each(|(panel, words)| {
-                    let rows = std::array::from_fn(|lane| match row(panel, lane) {
+                    let rows = |lane| match row(panel, lane) {
                         row if row.is_empty() => row,
                         row => &row[block.clone()],
-                    });
-                    kernel.isa().run(RowPanel::<X, COLUMNS> {
-                        rows,
-                        format,
-                        order: kernel.right_order(),
-                        panel: words,
-                    });
+                    };
+                    kernel.pack_weights(rows, words);
                 });
         }
         Self {
@@ -71,6 +65,7 @@ impl Panels {
         match self.kernel.right() {
             Format::F32 => Precision::F32,
             Format::Pairs => Precision::Bf16,
+            Format::Bytes(_) => Precision::Int8,
         }
     }
 

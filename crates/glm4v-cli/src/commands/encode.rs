@@ -3,10 +3,9 @@ mod outputs;
 use anyhow::{Result, bail};
 use clap::Args;
 use clap::builder::{PathBufValueParser, TypedValueParser};
-use glm4v::AttentionQuery;
 use glm4v::pipeline::InputInfo;
 use glm4v::preprocess::ImageCodec;
-use glm4v::weights::Encoding;
+use glm4v::{AttentionQuery, ComputeType};
 use ndarray::ArrayView2;
 use serde_json::json;
 
@@ -169,15 +168,15 @@ fn report(
 /// The number of values that are infinite or NaN.
 fn warn_of_non_finite(
     embeddings: ArrayView2<'_, f32>,
-    dtype: Encoding,
+    dtype: ComputeType,
     console: &Console,
 ) -> usize {
     let count = embeddings.iter().filter(|value| !value.is_finite()).count();
     if count > 0 {
         let all = embeddings.len();
         let hint = match dtype {
-            Encoding::F16 => "; use --dtype bf16, which has a larger range than f16",
-            Encoding::F32 | Encoding::Bf16 => "",
+            ComputeType::F16 => "; use --dtype bf16, which has a larger range than f16",
+            ComputeType::Float(_) | ComputeType::Int8 => "",
         };
         console.warning(&format!(
             "{count} of {all} values are infinite or not a number{hint}"
