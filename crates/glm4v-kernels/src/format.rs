@@ -45,10 +45,13 @@ pub(crate) enum Bytes {
     /// Four i8 a word
     Signed,
     /// Four i8 a word. −128 times their sum comes last, for products with `Unsigned`
+    #[cfg_attr(not(target_arch = "x86_64"), allow(dead_code))]
     SignedAndSum,
     /// Four u8 a word, each an i8 plus 128
+    #[cfg_attr(not(target_arch = "x86_64"), allow(dead_code))]
     Unsigned,
     /// Four i8 a word, two words of a lane side by side
+    #[cfg_attr(not(target_arch = "aarch64"), allow(dead_code))]
     Octets,
 }
 
