@@ -69,18 +69,18 @@ fn dot_pairs(x: u32, y: u32) -> f32 {
 
 /// Follows the loops of `dot::vnni`. A step has four bytes of each lane, unsigned in the right panel.
 pub(super) fn unsigned(left: &[u32], right: &[u32], tile: &mut Tile, add: bool) {
-    let steps = Bytes::Unsigned.steps();
+    let last = Bytes::Unsigned.steps();
     let (left, _) = left.as_chunks::<VECTOR_ROWS>();
     let (right, _) = right.as_chunks::<COLUMNS>();
     let sum = |row: usize, column: usize| {
-        let steps = left[..steps].iter().zip(&right[..steps]);
+        let steps = left[..last].iter().zip(&right[..last]);
         let products = steps.flat_map(|(left, right)| {
             let (x, y) = (left[row].to_le_bytes(), right[column].to_le_bytes());
             (0..4).map(move |i| i32::from(x[i] as i8) * i32::from(y[i]))
         });
-        left[steps + 1][row] as i32 + products.sum::<i32>()
+        left[last + 1][row] as i32 + products.sum::<i32>()
     };
-    store(&left[steps], &right[steps], tile, add, sum);
+    store(&left[last], &right[last], tile, add, sum);
 }
 
 /// Follows the loop of `dot::neon::matrix`. Two steps have eight bytes of each lane, side by side.
