@@ -3,7 +3,12 @@
 //! A group is rotated before it is rounded: a Hadamard transform spreads an outlier over the whole group, so that it does not
 //! take the precision of the other values. Rows and weights are rotated alike, which does not change their products.
 //!
+//! Before that, each value of a row is multiplied by a factor, and the weights of its column are divided by it. The factor is the
+//! square root of the column's largest weight: outliers of rows meet small weights, and both are evened out halfway.
+//!
 //! No operation here depends on the instruction set, so packed panels have the same bits on every processor.
+
+use rayon::prelude::*;
 
 use crate::element::Element;
 use crate::format::{Bytes, GROUP};
@@ -16,6 +21,8 @@ use crate::transpose::{STEPS, transpose};
 const LENGTH: f32 = GROUP as f32;
 /// The largest integer. −128 is not used, so that the range is symmetric.
 const LARGEST: f32 = 127.0;
+/// Rows of weights that a task reads for [`Factors`].
+const ROWS_AT_ONCE: usize = 64;
 /// Groups without a larger value become zeros. The scale of smaller values has no reciprocal.
 const SMALLEST: f32 = 1e-30;
 
@@ -39,13 +46,15 @@ impl Group {
         scale: 0.0,
     };
 
-    /// The group of the first values of `row`, padded with zeros. Its scale is NaN if a value is infinite or NaN.
+    /// The group of the first values of `row`, each times its factor, padded with zeros. Its scale is NaN if a value is infinite
+    /// or NaN.
     #[inline(always)]
-    pub(crate) fn new<X: Element>(row: &[X]) -> Self {
+    pub(crate) fn new<X: Element>(row: &[X], factors: &[f32]) -> Self {
         let x: [X; GROUP] = values_at(row, 0);
+        let factors: [f32; GROUP] = values_at(factors, 0);
         let mut values = [0.0; GROUP];
-        for (value, x) in values.iter_mut().zip(&x) {
-            *value = x.to_f32();
+        for ((value, x), factor) in values.iter_mut().zip(&x).zip(&factors) {
+            *value = x.to_f32() * factor;
         }
         rotate(&mut values);
         // As integers, since those of infinity and NaN are larger than all others.
@@ -95,6 +104,47 @@ impl Group {
     }
 }
 
+/// The factors of a row's values, and those of the weights: their reciprocals. Columns without a finite weight have 1.
+#[derive(Default)]
+pub(crate) struct Factors {
+    pub(crate) rows: Vec<f32>,
+    pub(crate) weights: Vec<f32>,
+}
+
+impl Factors {
+    /// The factors of the columns of `weights`, matrices with `in_features` columns.
+    pub(crate) fn new<X: Element>(weights: &[&[X]], in_features: usize) -> Self {
+        let none = || vec![0.0_f32; in_features];
+        let largest = weights
+            .par_iter()
+            .flat_map(|weight| weight.par_chunks(in_features.max(1) * ROWS_AT_ONCE))
+            .fold(none, |largest, rows| {
+                let rows = rows.chunks(in_features);
+                rows.fold(largest, |largest, row| {
+                    larger(largest, row.iter().map(|x| x.to_f32().abs()))
+                })
+            })
+            .reduce(none, larger);
+        let usual = |factor: f32| {
+            if factor.is_normal() { factor } else { 1.0 }
+        };
+        let rows: Vec<f32> = largest.into_iter().map(|x| usual(x.sqrt())).collect();
+        Self {
+            weights: rows.iter().map(|factor| factor.recip()).collect(),
+            rows,
+        }
+    }
+}
+
+fn larger(mut values: Vec<f32>, others: impl IntoIterator<Item = f32>) -> Vec<f32> {
+    for (value, other) in values.iter_mut().zip(others) {
+        if other > *value {
+            *value = other;
+        }
+    }
+    values
+}
+
 /// The nearest integer, and the even one halfway between two. `value` is at most 127, or NaN.
 #[inline(always)]
 fn round(value: f32) -> i8 {
@@ -125,6 +175,8 @@ fn rotate(values: &mut [f32; GROUP]) {
 /// any. An empty row is a lane of zeros.
 pub(crate) struct BytePanel<'a, X, const LANES: usize> {
     pub(crate) rows: [&'a [X]; LANES],
+    /// The factors of the values
+    pub(crate) factors: &'a [f32],
     pub(crate) bytes: Bytes,
     pub(crate) operand: Operand,
     /// `LANES` words for each of a lane's words
@@ -142,7 +194,7 @@ impl<X: Element, const LANES: usize> Job for BytePanel<'_, X, LANES> {
         let mut groups = [Group::ZERO; LANES];
         for (group, row) in groups.iter_mut().zip(self.rows) {
             if !row.is_empty() {
-                *group = Group::new(row);
+                *group = Group::new(row, self.factors);
             }
         }
         write_integers(&groups, self.bytes, integers);
@@ -208,7 +260,7 @@ mod tests {
     fn products_of_groups_are_those_of_their_values() {
         let [x, y] = [1, 2].map(|seed| numbers(GROUP, seed));
         let exact: f64 = x.iter().zip(&y).map(|(x, y)| f64::from(x * y)).sum();
-        let [x, y] = [&x, &y].map(|values| Group::new(values));
+        let [x, y] = [&x, &y].map(|values| Group::new(values, &[1.0; GROUP]));
         let pairs = x.integers.iter().zip(&y.integers);
         let sum: i32 = pairs.map(|(&x, &y)| i32::from(x) * i32::from(y)).sum();
         let found = f64::from(sum) * f64::from(x.scale * y.scale) / GROUP as f64;
@@ -219,10 +271,29 @@ mod tests {
     #[test]
     fn the_largest_value_is_exact() {
         for value in [1.0, -3e-20, 2e30] {
-            let group = Group::new(&[value]);
+            let group = Group::new(&[value], &[1.0]);
             assert!(group.integers.iter().all(|integer| integer.abs() == 127));
             assert!(((group.scale * 127.0 / value).abs() - 1.0).abs() < 1e-6);
         }
+    }
+
+    #[test]
+    fn factors_even_out_rows_and_weights() {
+        let weights = [
+            4.0_f32,
+            -0.25,
+            0.0,
+            f32::NAN,
+            f32::INFINITY,
+            1.0,
+            0.25,
+            0.0,
+            1.0,
+            1.0,
+        ];
+        let factors = Factors::new(&[&weights[..5], &weights[5..]], 5);
+        assert_eq!(factors.rows, [2.0, 0.5, 1.0, 1.0, 1.0]);
+        assert_eq!(factors.weights, [0.5, 2.0, 1.0, 1.0, 1.0]);
     }
 
     #[test]
@@ -234,12 +305,14 @@ mod tests {
     #[test]
     fn values_that_have_no_scale_are_zero_or_stay_visible() {
         for zero in [0.0, -0.0, 1e-40] {
-            let group = Group::new(&[zero; 3]);
+            let group = Group::new(&[zero; 3], &[1.0; 3]);
             assert_eq!((group.integers, group.scale), ([0; GROUP], 0.0));
         }
         for value in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, f32::MAX] {
             assert!(
-                Group::new(&[1.0, value, f32::MAX]).scale.is_nan(),
+                Group::new(&[1.0, value, f32::MAX], &[1.0; 3])
+                    .scale
+                    .is_nan(),
                 "{value}"
             );
         }
@@ -252,6 +325,7 @@ mod tests {
             let mut panel = vec![0; 12 * bytes.words()];
             isa.run(BytePanel::<f32, 12> {
                 rows: std::array::from_fn(|lane| &rows[lane * 100..][..100]),
+                factors: &[0.7; 100],
                 bytes,
                 operand: Operand::Rows,
                 panel: &mut panel,

@@ -87,7 +87,7 @@ impl PackedGate {
             _ => &[],
         };
         Self {
-            panels: Panels::new(kernel, in_features, count, row),
+            panels: Panels::new(kernel, in_features, &weights, count, row),
             out_features,
             bias: None,
             limit: f32::INFINITY,
@@ -223,6 +223,7 @@ mod tests {
     use half::bf16;
 
     use super::*;
+    use crate::bytes::Factors;
     use crate::testing::{distance, numbers, product, product_of_integers, rounded, seen, widened};
 
     const SIZES: [[usize; 3]; 6] = [
@@ -302,7 +303,9 @@ mod tests {
             let x = numbers(rows * in_features, 1);
             let [gate, up] = [2, 3].map(|seed| numbers(out_features * in_features, seed));
             let shape = [out_features, in_features];
-            let [gates, ups] = [&gate, &up].map(|weight| product_of_integers(&x, weight, shape));
+            let factors = Factors::new(&[&gate[..], &up], in_features);
+            let [gates, ups] =
+                [&gate, &up].map(|weight| product_of_integers(&x, weight, &factors, shape));
             let pairs = gates.into_iter().zip(ups);
             let expected: Vec<f64> = pairs
                 .map(|(gate, up)| {

@@ -2,7 +2,7 @@
 
 use half::bf16;
 
-use crate::bytes::Group;
+use crate::bytes::{Factors, Group};
 use crate::element::Element;
 use crate::format::{Format, GROUP};
 use crate::tile::Kernel;
@@ -57,11 +57,15 @@ pub(crate) fn product(
 pub(crate) fn product_of_integers(
     x: &[f32],
     weight: &[f32],
+    factors: &Factors,
     [out_features, in_features]: [usize; 2],
 ) -> Vec<f32> {
-    let groups = |rows: &[f32]| -> Vec<Vec<Group>> {
+    let groups = |rows: &[f32], factors: &[f32]| -> Vec<Vec<Group>> {
         let rows = rows.chunks_exact(in_features);
-        let groups = |row: &[f32]| row.chunks(GROUP).map(Group::new).collect();
+        let groups = |row: &[f32]| {
+            let groups = row.chunks(GROUP).zip(factors.chunks(GROUP));
+            groups.map(|(x, factors)| Group::new(x, factors)).collect()
+        };
         rows.map(groups).collect()
     };
     let dot = |(x, w): (&Group, &Group)| {
@@ -69,7 +73,7 @@ pub(crate) fn product_of_integers(
         let sum: i32 = pairs.map(|(&x, &w)| i32::from(x) * i32::from(w)).sum();
         sum as f32 * (x.scale * (w.scale / GROUP as f32))
     };
-    let (rows, columns) = (groups(x), groups(weight));
+    let (rows, columns) = (groups(x, &factors.rows), groups(weight, &factors.weights));
     assert_eq!(columns.len(), out_features);
     let row = |x: &Vec<Group>| -> Vec<f32> {
         let sum = |w: &Vec<Group>| x.iter().zip(w).map(dot).fold(0.0, |sum, value| sum + value);

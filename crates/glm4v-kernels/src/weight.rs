@@ -63,7 +63,7 @@ impl PackedWeight {
         };
         let count = out_features.div_ceil(COLUMNS);
         Self {
-            panels: Panels::new(kernel, in_features, count, row),
+            panels: Panels::new(kernel, in_features, &[weight], count, row),
             out_features,
             bias: None,
         }
@@ -205,6 +205,7 @@ mod tests {
     use half::bf16;
 
     use super::*;
+    use crate::bytes::Factors;
     use crate::format::{Format, GROUP};
     use crate::testing::{distance, numbers, product, product_of_integers, rounded, seen, widened};
 
@@ -279,7 +280,8 @@ mod tests {
                 numbers(out_features * in_features, 4),
             );
             let shape = [out_features, in_features];
-            let expected = product_of_integers(&x, &weight, shape);
+            let factors = Factors::new(&[&weight[..]], in_features);
+            let expected = product_of_integers(&x, &weight, &factors, shape);
             let error = distance(&expected, &product(&x, &weight, shape));
             assert!(
                 error < 2e-2,
@@ -309,9 +311,32 @@ mod tests {
         let packed = PackedWeight::new(&weight, shape, Precision::Int8);
         x[7] = 1000.0;
         packed.product(&x, &mut out);
-        let exact = product(&x, &weight, shape);
-        let error = distance(&out, &exact);
+        let error = distance(&out, &product(&x, &weight, shape));
         assert!(error < 1e-2, "{error:e}");
+    }
+
+    /// As where a norm has a large weight for some channels, and the next weights are small there: each product stays small.
+    #[test]
+    fn an_outlier_beside_small_weights_is_evened_out() {
+        let shape @ [out_features, in_features] = [64, 256];
+        let (mut x, mut weight) = (
+            numbers(in_features, 1),
+            numbers(out_features * in_features, 2),
+        );
+        let error = |x: &[f32], weight: &[f32]| {
+            let mut out = vec![0.0; out_features];
+            PackedWeight::new(weight, shape, Precision::Int8).product(x, &mut out);
+            distance(&out, &product(x, weight, shape))
+        };
+        let without = error(&x, &weight);
+        x[7] *= 60.0;
+        weight
+            .iter_mut()
+            .skip(7)
+            .step_by(in_features)
+            .for_each(|w| *w /= 60.0);
+        let with = error(&x, &weight);
+        assert!(with < 1.5 * without, "{with:e}, {without:e} without");
     }
 
     #[test]

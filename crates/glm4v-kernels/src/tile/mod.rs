@@ -236,10 +236,12 @@ impl Kernel {
             .map(move |start| start..in_features.min(start + block))
     }
 
-    /// Packs a left panel. `row` returns the row of a lane, or an empty slice. All other rows have one length.
+    /// Packs a left panel. `row` returns the row of a lane, or an empty slice. All other rows have one length, and integers have as
+    /// many factors.
     pub(crate) fn pack_rows<'a, X: Element>(
         &self,
         row: impl Fn(usize) -> &'a [X],
+        factors: &[f32],
         panel: &mut [u32],
     ) {
         match self.left {
@@ -263,6 +265,7 @@ impl Kernel {
             }),
             Left::Bytes(bytes) => self.isa.run(BytePanel::<X, VECTOR_ROWS> {
                 rows: std::array::from_fn(row),
+                factors,
                 bytes,
                 operand: Operand::Rows,
                 panel,
@@ -270,10 +273,12 @@ impl Kernel {
         }
     }
 
-    /// Packs a right panel of weights. `row` returns the row of a lane, or an empty slice. All other rows have one length.
+    /// Packs a right panel of weights. `row` returns the row of a lane, or an empty slice. All other rows have one length, and
+    /// integers have as many factors.
     pub(crate) fn pack_weights<'a, X: Element>(
         &self,
         row: impl Fn(usize) -> &'a [X],
+        factors: &[f32],
         panel: &mut [u32],
     ) {
         let rows = std::array::from_fn(row);
@@ -286,6 +291,7 @@ impl Kernel {
             }),
             Format::Bytes(bytes) => self.isa.run(BytePanel::<X, COLUMNS> {
                 rows,
+                factors,
                 bytes,
                 operand: Operand::Weights,
                 panel,

@@ -169,8 +169,9 @@ impl Dot {
         let (rows, columns) = (samples(VECTOR_ROWS, 97), samples(COLUMNS, 53));
         let mut left = vec![0; VECTOR_ROWS * kernel.left().words(GROUP)];
         let mut right = vec![0; COLUMNS * kernel.right().words(GROUP)];
-        kernel.pack_rows(|row| &rows[row], &mut left);
-        kernel.pack_weights(|column| &columns[column], &mut right);
+        let factors = [1.0; GROUP];
+        kernel.pack_rows(|row| &rows[row], &factors, &mut left);
+        kernel.pack_weights(|column| &columns[column], &factors, &mut right);
         let mut tile = [[0.0; COLUMNS]; VECTOR_ROWS];
         let multiplier = kernel.begin();
         multiplier.with_right(&right, |right| {
