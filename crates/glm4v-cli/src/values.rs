@@ -27,7 +27,7 @@ pub(crate) fn dtype() -> impl TypedValueParser<Value = Encoding> {
 /// The parser of a type that a tower computes in.
 pub(crate) fn compute_type() -> impl TypedValueParser<Value = ComputeType> {
     let values = ComputeType::NAMED.map(|dtype| {
-        let value = PossibleValue::new(dtype.to_string());
+        let value = PossibleValue::new(dtype.name());
         match dtype {
             ComputeType::Float(_) => value,
             ComputeType::Int8 => value.help("8-bit integers with scales, on the device flex only"),

@@ -29,6 +29,19 @@ impl ComputeType {
     pub const BF16: Self = Self::Float(FloatDType::BF16);
     /// The types that have a name on the command line.
     pub const NAMED: [Self; 4] = [Self::F32, Self::F16, Self::BF16, Self::Int8];
+
+    /// The name, as on the command line.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Float(FloatDType::F64) => "f64",
+            Self::Float(FloatDType::F32) => "f32",
+            Self::Float(FloatDType::Flex32) => "flex32",
+            Self::Float(FloatDType::F16) => "f16",
+            Self::Float(FloatDType::BF16) => "bf16",
+            Self::Int8 => "int8",
+        }
+    }
 }
 
 impl From<FloatDType> for ComputeType {
@@ -39,10 +52,7 @@ impl From<FloatDType> for ComputeType {
 
 impl fmt::Display for ComputeType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Float(dtype) => f.write_str(&format!("{dtype:?}").to_lowercase()),
-            Self::Int8 => f.write_str("int8"),
-        }
+        f.write_str(self.name())
     }
 }
 
@@ -51,7 +61,7 @@ impl FromStr for ComputeType {
 
     fn from_str(name: &str) -> Result<Self, String> {
         let mut types = Self::NAMED.into_iter();
-        let found = types.find(|dtype| dtype.to_string() == name);
+        let found = types.find(|dtype| dtype.name() == name);
         found.ok_or_else(|| format!("expected f32, f16, bf16 or int8, found {name}"))
     }
 }
