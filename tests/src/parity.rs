@@ -48,9 +48,10 @@ pub const F32_TOLERANCE: f64 = 5e-6;
 const REDUCED_FACTOR: f64 = 1.4;
 /// The same for bf16 on the CPU kernels. They round only the operands of products (measured: 0.49 to 0.73).
 const CPU_BF16_FACTOR: f64 = 0.9;
-/// The tolerance of embeddings in eight bits against the f32 reference. Rows and weights are rounded to 1/127 of the largest
-/// value in a group, about 0.9 % of a product together, and the error grows with the blocks (docs/parity.md).
-const INT8_TOLERANCE: f64 = 6e-2;
+/// The tolerance of embeddings in eight bits against the f32 reference. Rounding adds an error of about 0.9 % to each product.
+/// torch with rows and weights rounded in the same way has an error of 6.8e-2 in the case `patch14-f32`, which enlarges
+/// rounding errors most (measured: 3.1e-2 to 6.9e-2).
+const INT8_TOLERANCE: f64 = 8e-2;
 
 /// Preprocesses and encodes the case, and compares every stage with the reference. `encoder` has the checkpoint of the case
 /// and computes in `dtype`. The tower reads the reference's pixel values, so that errors of the preprocessing do not add up.
