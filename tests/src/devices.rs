@@ -1,6 +1,6 @@
 use anyhow::{Result, bail};
 use glm4v::model::AttentionMethod;
-use glm4v::{Device, DeviceSpec, FloatDType, LoadOptions, Preset, VisionEncoder};
+use glm4v::{Device, DeviceSpec, LoadOptions, Preset, VisionEncoder};
 
 /// The device of a backend. Prints the reason and gives `None` if this machine has none.
 ///
@@ -54,18 +54,5 @@ pub fn attention(name: &str) -> Result<Option<AttentionMethod>> {
         "backend" => Ok(Some(AttentionMethod::Backend)),
         "eager" => Ok(Some(AttentionMethod::Eager)),
         _ => bail!("expected auto, backend or eager, found {name}"),
-    }
-}
-
-/// A type by its name on the command line.
-///
-/// # Errors
-/// If there is no such name.
-pub fn dtype(name: &str) -> Result<FloatDType> {
-    match name {
-        "f32" => Ok(FloatDType::F32),
-        "f16" => Ok(FloatDType::F16),
-        "bf16" => Ok(FloatDType::BF16),
-        _ => bail!("expected f32, f16 or bf16, found {name}"),
     }
 }

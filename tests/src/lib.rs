@@ -8,7 +8,7 @@ mod parity;
 mod paths;
 mod video;
 
-pub use devices::{attention, dtype, load_options, open_device, tiny_encoder};
+pub use devices::{attention, load_options, open_device, tiny_encoder};
 pub use difference::Difference;
 pub use golden::{Expected, Golden};
 pub use inputs::{Batch, Input, Sampled, Synthetic};

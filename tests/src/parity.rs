@@ -2,7 +2,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 use glm4v::model::Stage;
-use glm4v::{FloatDType, Patches, Tensor, VisionEncoder};
+use glm4v::{ComputeType, FloatDType, Patches, Tensor, VisionEncoder};
 
 use crate::{Batch, Difference, Golden};
 
@@ -48,6 +48,10 @@ pub const F32_TOLERANCE: f64 = 5e-6;
 const REDUCED_FACTOR: f64 = 1.4;
 /// The same for bf16 on the CPU kernels. They round only the operands of products (measured: 0.49 to 0.73).
 const CPU_BF16_FACTOR: f64 = 0.9;
+/// The tolerance of embeddings in eight bits against the f32 reference. Rounding adds an error of about 0.9 % to each product.
+/// torch with rows and weights rounded in the same way has an error of 6.8e-2 in the case `patch14-f32`, which enlarges
+/// rounding errors most (measured: 3.1e-2 to 6.9e-2).
+const INT8_TOLERANCE: f64 = 8e-2;
 
 /// Preprocesses and encodes the case, and compares every stage with the reference. `encoder` has the checkpoint of the case
 /// and computes in `dtype`. The tower reads the reference's pixel values, so that errors of the preprocessing do not add up.
@@ -57,7 +61,7 @@ const CPU_BF16_FACTOR: f64 = 0.9;
 pub fn compare(
     golden: &Golden,
     encoder: &VisionEncoder,
-    dtype: FloatDType,
+    dtype: impl Into<ComputeType>,
     f32_tolerance: f64,
 ) -> Result<Comparison> {
     let Batch { patches, sampled } = Batch::new(&golden.inputs, encoder.processor())?;
@@ -78,9 +82,10 @@ pub fn compare(
     let mut rows = vec![pixel_values(golden, &patches)?];
 
     let reference = reference_patches(golden, patches.row_len())?;
+    let dtype = dtype.into();
     let factor = match dtype {
-        FloatDType::BF16 if encoder.model().mode().is_cpu() => CPU_BF16_FACTOR,
-        _ => REDUCED_FACTOR,
+        ComputeType::BF16 if encoder.model().mode().is_cpu() => CPU_BF16_FACTOR,
+        ComputeType::Float(_) | ComputeType::Int8 => REDUCED_FACTOR,
     };
     let mut found = Vec::new();
     // The values are read at once. On a GPU burn's data are lazy, and a later operation may reuse their buffer.
@@ -92,9 +97,13 @@ pub fn compare(
         rows.push(Row {
             difference: Difference::new(&values, stage(golden, &name.to_string())?),
             stage: name.to_string(),
-            tolerance: match reduced_stage(dtype) {
-                Some(reduced) => reduced_tolerance(name, golden, reduced, factor)?,
-                None => f32_tolerance,
+            tolerance: match (dtype, name) {
+                (ComputeType::Int8, Stage::Merger) => INT8_TOLERANCE,
+                (ComputeType::Int8, _) => f64::INFINITY,
+                (ComputeType::Float(dtype), _) => match reduced_stage(dtype) {
+                    Some(reduced) => reduced_tolerance(name, golden, reduced, factor)?,
+                    None => f32_tolerance,
+                },
             },
         });
     }

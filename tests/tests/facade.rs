@@ -4,10 +4,11 @@ use glm4v::config::SizeBudget;
 use glm4v::devices::{Backend, DeviceKind, devices};
 use glm4v::image::DynamicImage;
 use glm4v::image::imageops::FilterType;
+use glm4v::model::{ComputeMode, Precision};
 use glm4v::plan::BatchLimits;
 use glm4v::{
-    DeviceSpec, FloatDType, GridThw, LoadOptions, Patches, Preset, Processor, VisionEncoder,
-    open_image,
+    ComputeType, DeviceSpec, FloatDType, GridThw, LoadOptions, Patches, Preset, Processor,
+    VisionEncoder, open_image,
 };
 use glm4v_tests::{Difference, image_path, load_options, open_device, tiny_encoder};
 use ndarray::Array2;
@@ -239,7 +240,7 @@ fn a_type_that_the_gpu_lacks_is_refused() {
         return;
     }
     let options = LoadOptions {
-        dtype: FloatDType::BF16,
+        dtype: FloatDType::BF16.into(),
         ..options
     };
     let error = VisionEncoder::random(Preset::Tiny, 0, &options).unwrap_err();
@@ -247,4 +248,20 @@ fn a_type_that_the_gpu_lacks_is_refused() {
         error.to_string().contains("does not compute in bf16"),
         "{error}"
     );
+}
+
+#[test]
+fn eight_bits_are_refused_where_no_kernel_has_them() {
+    let (Some(flex), Some(ndarray)) = (load_options("flex"), load_options("ndarray")) else {
+        return;
+    };
+    let load = |options: LoadOptions| {
+        let dtype = ComputeType::Int8;
+        VisionEncoder::random(Preset::Tiny, 0, &LoadOptions { dtype, ..options })
+    };
+    let error = load(ndarray).unwrap_err().to_string();
+    let expected = "does not compute in int8: use the device flex, or a floating-point type";
+    assert!(error.ends_with(expected), "{error}");
+    let mode = load(flex).unwrap().model().mode();
+    assert_eq!(mode, ComputeMode::Cpu(Precision::Int8));
 }

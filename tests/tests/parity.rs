@@ -2,7 +2,7 @@
 
 use glm4v::model::{AttentionMethod, ComputeMode};
 use glm4v::weights::Checkpoint;
-use glm4v::{FloatDType, LoadOptions, Processor, VisionConfig, VisionEncoder};
+use glm4v::{ComputeType, FloatDType, LoadOptions, Processor, VisionConfig, VisionEncoder};
 use glm4v_tests::{F32_TOLERANCE, Golden, compare, load_options, open_device};
 
 /// Options for a backend and a type. If it does not have them, prints the reason and gives `None`.
@@ -12,7 +12,10 @@ fn options(backend: &str, dtype: FloatDType) -> Option<LoadOptions> {
         eprintln!("SKIPPED {backend}: it does not compute in {dtype:?}");
         return None;
     }
-    Some(LoadOptions { dtype, ..options })
+    Some(LoadOptions {
+        dtype: dtype.into(),
+        ..options
+    })
 }
 
 fn check(backend: &str, dtype: FloatDType) {
@@ -24,7 +27,8 @@ fn check(backend: &str, dtype: FloatDType) {
     });
 }
 
-fn check_with(dtype: FloatDType, encoder: impl Fn(&Golden) -> VisionEncoder) {
+fn check_with(dtype: impl Into<ComputeType>, encoder: impl Fn(&Golden) -> VisionEncoder) {
+    let dtype = dtype.into();
     let goldens = Golden::all().unwrap();
     assert!(goldens.len() >= 15, "goldens are missing");
     for golden in goldens {
@@ -64,6 +68,18 @@ fn flex_f32() {
 #[test]
 fn flex_bf16() {
     check("flex", FloatDType::BF16);
+}
+
+#[test]
+fn flex_int8() {
+    let Some(options) = load_options("flex") else {
+        return;
+    };
+    let dtype = ComputeType::Int8;
+    let options = LoadOptions { dtype, ..options };
+    check_with(dtype, |golden| {
+        VisionEncoder::load(&golden.checkpoint, &options).unwrap()
+    });
 }
 
 #[test]

@@ -35,7 +35,7 @@ fn images(count: usize) -> Vec<PathBuf> {
 
 #[test]
 fn one_image() {
-    for dtype in ["f32", "bf16"] {
+    for dtype in ["f32", "bf16", "int8"] {
         check("tiny", dtype, &images(1));
         check("small", dtype, &images(1));
     }

@@ -19,12 +19,12 @@ const NEEDS: [Need; 4] = [
     Need::Program("qemu-aarch64", "qemu-user"),
 ];
 
-/// The processors that qemu emulates, and the instruction set that the kernels have to find. `max` has everything that qemu
-/// knows.
-const PROCESSORS: [(&str, &str); 3] = [
-    ("cortex-a57", "neon"),
-    ("neoverse-n1", "neon"),
-    ("max", "neonbf16"),
+/// The processors that qemu emulates, and what the kernels have to find: the instruction set, and the instructions for integers.
+/// `max` has everything that qemu knows.
+const PROCESSORS: [(&str, &str, &str); 3] = [
+    ("cortex-a57", "neon", "Portable"),
+    ("neoverse-n1", "neon", "NeonDot"),
+    ("max", "neonbf16", "NeonMatrix"),
 ];
 /// The kernels are compiled as in a release, since qemu is slow.
 const OPTIMISED: &str = "profile.dev.package.glm4v-kernels.opt-level=3";
@@ -57,12 +57,13 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         }
         None => {}
     }
-    for (processor, isa) in PROCESSORS {
+    for (processor, isa, dot) in PROCESSORS {
         let mut test = cargo(&["test", "--quiet", "--package=glm4v-kernels", "--lib"]);
         test.args(["--config", OPTIMISED]);
         test.env(variable("RUNNER"), emulator(processor).join(" "));
         test.env("GLM4V_TEST_ISA", isa);
-        eprintln!("{processor}: {isa}");
+        test.env("GLM4V_TEST_DOT", dot);
+        eprintln!("{processor}: {isa}, {dot}");
         shell::run(&mut test)?;
     }
     if args.programs { programs() } else { Ok(()) }
@@ -81,8 +82,8 @@ fn programs() -> Result<()> {
         command.current_dir(shell::root());
         command
     };
-    for (processor, _) in PROCESSORS {
-        for dtype in ["f32", "bf16"] {
+    for (processor, ..) in PROCESSORS {
+        for dtype in ["f32", "bf16", "int8"] {
             let mut parity = start(processor, "parity");
             parity.args(["--backend=flex", "--require", "--dtype", dtype]);
             shell::run(parity.args(["--case", CASES]))?;

@@ -69,7 +69,7 @@ const LARGEST: Input = Scaled("2688x1792");
 const FULL: Weights = Preset(PRESET);
 
 /// The rows of the table.
-const ROWS: [(Weights, &str, Input); 21] = [
+const ROWS: [(Weights, &str, Input); 23] = [
     (Preset("tiny"), "f32", Image),
     (Preset("tiny"), "bf16", Image),
     (Preset("tiny"), "f32", Scaled("1008x1008")),
@@ -85,9 +85,11 @@ const ROWS: [(Weights, &str, Input); 21] = [
     (Preset("small"), "bf16", PROGRESSIVE),
     (Preset("medium"), "f32", Image),
     (Preset("medium"), "bf16", Image),
+    (Preset("medium"), "int8", Image),
     (Preset("medium"), "f32", Scaled("1008x1008")),
     (FULL, "f32", Image),
     (FULL, "bf16", Image),
+    (FULL, "int8", Image),
     (FirstBlocks(2), "bf16", Scaled("1008x1008")),
     (FirstBlocks(2), "bf16", LARGEST),
     (FULL, "bf16", LARGEST),
@@ -103,7 +105,7 @@ const SMALL_MIB: f64 = 100e6 / 1048576.0;
 /// Measures every row, prints the table, and fails if a prediction is too low or much too high.
 pub(crate) fn run(args: &Args) -> Result<()> {
     let release = Release::build(["flex"])?;
-    let rows = if args.quick { &ROWS[..20] } else { &ROWS };
+    let rows = if args.quick { &ROWS[..22] } else { &ROWS };
     let mut table = String::from(
         "| model | type | input | predicted | measured | ratio |\n|---|---|---|---|---|---|\n",
     );

@@ -11,7 +11,7 @@ pub(crate) struct Args {
     /// flex, ndarray, wgpu, vulkan, metal or cuda, with an index if needed (cuda:1). all is flex, ndarray and wgpu
     #[arg(long, default_value = "all")]
     backend: String,
-    /// Type of the parameters: f32, f16 or bf16
+    /// Type of the parameters: f32, f16 or bf16; on flex also int8
     #[arg(long, default_value = "f32")]
     pub(crate) dtype: String,
     /// The attention method, as in `glm4v encode --attention-method`

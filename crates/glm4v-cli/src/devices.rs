@@ -1,15 +1,13 @@
 //! The devices that a command runs on.
 
 use anyhow::{Error, Result, anyhow, ensure};
-use glm4v::DeviceSpec;
 use glm4v::devices::{DeviceError, DeviceInfo, DeviceKind};
 use glm4v::plan::{MemoryLimit, Target};
-use glm4v::weights::Encoding;
+use glm4v::{ComputeType, DeviceSpec};
 use serde_json::{Value, json};
 
 use crate::args::DeviceArgs;
 use crate::console::Console;
-use crate::values::float_dtype;
 use crate::{failure, table};
 
 /// One device, or several GPUs that share the work.
@@ -47,14 +45,18 @@ impl Devices {
         self.0.len()
     }
 
-    /// Where a tower of type `dtype` runs. The smallest buffer of the devices counts.
-    pub(crate) fn target(&self, dtype: Encoding) -> Target {
-        let backend = self.0[0].spec.backend.expect("a device has a backend");
-        Target {
+    /// Where a tower that computes in `dtype` runs. The smallest buffer of the devices counts.
+    pub(crate) fn target(&self, dtype: ComputeType) -> Result<Target> {
+        let first = &self.0[0];
+        let refused = || glm4v::Error::Dtype {
+            device: self.to_string(),
+            dtype,
+        };
+        Ok(Target {
             max_buffer: self.0.iter().filter_map(|device| device.max_buffer).min(),
             devices: self.count(),
-            ..Target::new(backend, float_dtype(dtype))
-        }
+            ..first.target(dtype).ok_or_else(refused)?
+        })
     }
 
     /// The error in one line, with the name of the device or of the option that it is about. The full report of burn is

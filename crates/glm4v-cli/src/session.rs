@@ -15,7 +15,6 @@ use crate::listed::Listed;
 use crate::model::ModelFiles;
 use crate::reading::{self, Batch, OnError, Reading};
 use crate::stages::Stages;
-use crate::values::float_dtype;
 use crate::weights::Weights;
 
 /// A model and the devices that it runs on. Its weights are not loaded yet.
@@ -80,7 +79,7 @@ impl<'a> Session<'a> {
     ) -> Result<(BatchLimits, Reading<'a>)> {
         self.check_blocks(options)?;
         let args = &self.compute.device;
-        let target = self.devices.target(args.dtype);
+        let target = self.devices.target(args.dtype)?;
         let limits = BatchLimits::new(&target);
         let (count, max_memory) = (sources.len(), args.max_memory);
         let processor = Arc::clone(&self.processor);
@@ -120,12 +119,12 @@ impl<'a> Session<'a> {
 
     pub(crate) fn load(&self, limits: BatchLimits) -> Result<VisionEncoder> {
         let args = &self.compute.device;
-        let uses_host = self.devices.target(args.dtype).shares_host_memory;
+        let uses_host = self.devices.target(args.dtype)?.shares_host_memory;
         // Inputs after the first ones are checked against this limit when their batch is encoded.
         let machine = available_memory().filter(|_| uses_host);
         let options = LoadOptions {
             device: self.devices.spec().parse().expect("names of devices"),
-            dtype: float_dtype(args.dtype),
+            dtype: args.dtype,
             max_memory: args.max_memory.or(machine),
             attention: self.compute.attention_method.method(),
             ..LoadOptions::default()

@@ -6,29 +6,32 @@ use clap::ValueEnum;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use glm4v::model::AttentionMethod;
 use glm4v::weights::Encoding;
-use glm4v::{AttentionQuery, FloatDType, Preset};
+use glm4v::{AttentionQuery, ComputeType, Preset};
 
 use crate::table;
 
-/// The floating-point types that a checkpoint stores and a tower computes in.
+/// The types that `init` writes.
 const DTYPES: [(&str, Encoding); 3] = [
     ("f32", Encoding::F32),
     ("f16", Encoding::F16),
     ("bf16", Encoding::Bf16),
 ];
 
-/// The parser of a floating-point type.
+/// The parser of a type that is stored.
 pub(crate) fn dtype() -> impl TypedValueParser<Value = Encoding> {
     named(DTYPES, |(name, _)| name).map(|(_, dtype)| dtype)
 }
 
-/// The type of a tower that computes in `dtype`.
-pub(crate) fn float_dtype(dtype: Encoding) -> FloatDType {
-    match dtype {
-        Encoding::F32 => FloatDType::F32,
-        Encoding::F16 => FloatDType::F16,
-        Encoding::Bf16 => FloatDType::BF16,
-    }
+/// The parser of a type that a tower computes in.
+pub(crate) fn compute_type() -> impl TypedValueParser<Value = ComputeType> {
+    let values = ComputeType::NAMED.map(|dtype| {
+        let value = PossibleValue::new(dtype.name());
+        match dtype {
+            ComputeType::Float(_) => value,
+            ComputeType::Int8 => value.help("8-bit integers with scales, on the device flex only"),
+        }
+    });
+    PossibleValuesParser::new(values).try_map(|name| name.parse::<ComputeType>())
 }
 
 /// How a GPU computes attention.

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use ndarray::Array2;
 use ndarray_npy::ReadNpyExt;
-use support::{Run, Stored, entries, glm4v, image, read_safetensors};
+use support::{Run, Stored, entries, glm4v, image, program, read_safetensors, run};
 
 fn encode(images: &[&str], output: &Path, options: &[&str]) -> Run {
     let mut args = vec!["encode".into()];
@@ -67,7 +67,7 @@ fn the_output_is_as_readable_as_any_file() {
 }
 
 #[test]
-fn bf16_is_close_to_f32() {
+fn bf16_and_int8_are_close_to_f32() {
     let dir = tempfile::tempdir().unwrap();
     let values = |dtype: &str| {
         let file = dir.path().join(dtype).with_extension("safetensors");
@@ -79,15 +79,33 @@ fn bf16_is_close_to_f32() {
         assert_eq!(run.json()["dtype"], dtype);
         read_safetensors(&file, "embeddings").values
     };
-    let (exact, rounded) = (values("f32"), values("bf16"));
-    let distance = |a: &f32, b: &f32| (a - b) * (a - b);
-    let error: f32 = exact
-        .iter()
-        .zip(&rounded)
-        .map(|(a, b)| distance(a, b))
-        .sum();
-    let size: f32 = exact.iter().map(|a| a * a).sum();
-    assert!(error > 0.0 && error < 0.01 * size, "{error} of {size}");
+    let exact = values("f32");
+    for dtype in ["bf16", "int8"] {
+        let pairs = exact.iter().zip(values(dtype));
+        let error: f32 = pairs.map(|(a, b)| (a - b) * (a - b)).sum();
+        let size: f32 = exact.iter().map(|a| a * a).sum();
+        assert!(
+            error > 0.0 && error < 0.01 * size,
+            "{dtype}: {error} of {size}"
+        );
+    }
+}
+
+#[test]
+fn no_bit_of_int8_depends_on_the_number_of_threads() {
+    let dir = tempfile::tempdir().unwrap();
+    let bytes = |threads: &str| {
+        let file = dir.path().join(threads).with_extension("npy");
+        let mut command = program();
+        command.args(["encode", "-q", "--dtype", "int8", "--device", "flex"]);
+        command.arg(image("rgb-60x83.png")).arg("-o").arg(&file);
+        run(command.env("RAYON_NUM_THREADS", threads)).ok();
+        std::fs::read(file).unwrap()
+    };
+    let one = bytes("1");
+    for threads in ["2", "3", "4"] {
+        assert!(bytes(threads) == one, "{threads} threads");
+    }
 }
 
 #[test]

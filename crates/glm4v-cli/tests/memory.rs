@@ -42,6 +42,22 @@ fn sizes_are_planned_without_files() {
 }
 
 #[test]
+fn eight_bits_take_half_the_weights_of_sixteen_and_need_flex() {
+    let weights = |dtype: &str| {
+        let options = ["336x336", "--preset", "glm-4.1v-9b", "--device", "flex"];
+        let json = plan(&[&options[..], &["--dtype", dtype]].concat());
+        assert_eq!(json["dtype"], dtype);
+        json["bytes"]["weights"].as_f64().unwrap()
+    };
+    let ratio = weights("int8") / weights("bf16");
+    assert!(ratio > 0.5 && ratio < 0.53, "{ratio}");
+    let error = glm4v(["plan", "336x336", "--device", "cuda:7", "--dtype", "int8"]).fails();
+    for part in ["cuda:7", "does not compute in int8", "flex"] {
+        assert!(error.contains(part), "{part}: {error}");
+    }
+}
+
+#[test]
 fn files_are_planned_as_they_are_encoded() {
     let mut inputs = ["exif-6.jpg", "animated.gif", "exif-6.webp", "plain.gif"]
         .map(image)

@@ -53,6 +53,7 @@ fn products(criterion: &mut Criterion) {
     for shape in PRODUCTS {
         product::<f32>(&mut group, shape, Precision::F32);
         product::<bf16>(&mut group, shape, Precision::Bf16);
+        product::<f32>(&mut group, shape, Precision::Int8);
         gemm_crate(&mut group, shape);
     }
     group.finish();
@@ -69,7 +70,7 @@ fn product<X: Element>(
     let mut out = vec![X::default(); rows * out_features];
     let name = format!("{rows}×{in_features}→{out_features}");
     group.throughput(operations(2 * rows * in_features * out_features));
-    group.bench_function(BenchmarkId::new(type_name::<X>(), name), |bencher| {
+    group.bench_function(BenchmarkId::new(type_name(precision), name), |bencher| {
         bencher.iter(|| packed.product(black_box(&x), &mut out));
     });
 }
@@ -118,6 +119,7 @@ fn gated(criterion: &mut Criterion) {
     for shape in GATED {
         gated_product::<f32>(&mut group, shape, Precision::F32);
         gated_product::<bf16>(&mut group, shape, Precision::Bf16);
+        gated_product::<f32>(&mut group, shape, Precision::Int8);
     }
     group.finish();
 }
@@ -134,7 +136,7 @@ fn gated_product<X: Element>(
     let mut out = vec![X::default(); rows * out_features];
     let name = format!("{rows}×{in_features}→{out_features}");
     group.throughput(operations(4 * rows * in_features * out_features));
-    group.bench_function(BenchmarkId::new(type_name::<X>(), name), |bencher| {
+    group.bench_function(BenchmarkId::new(type_name(precision), name), |bencher| {
         bencher.iter(|| packed.product(black_box(&x), &mut out));
     });
 }
@@ -157,7 +159,7 @@ fn attend<X: Element>(group: &mut BenchmarkGroup<'_, WallTime>, rows: usize, pre
     let qkv: Vec<X> = numbers(rows * 3 * HIDDEN);
     let mut out = vec![X::default(); rows * HIDDEN];
     group.throughput(operations(4 * rows * rows * HIDDEN));
-    group.bench_function(BenchmarkId::new(type_name::<X>(), rows), |bencher| {
+    group.bench_function(BenchmarkId::new(type_name(precision), rows), |bencher| {
         bencher.iter(|| attention.packed(black_box(&qkv), &[rows], &mut out));
     });
 }
@@ -203,8 +205,12 @@ fn operations(count: usize) -> Throughput {
     Throughput::Elements(count as u64)
 }
 
-fn type_name<X>() -> &'static str {
-    if size_of::<X>() == 2 { "bf16" } else { "f32" }
+fn type_name(precision: Precision) -> &'static str {
+    match precision {
+        Precision::F32 => "f32",
+        Precision::Bf16 => "bf16",
+        Precision::Int8 => "int8",
+    }
 }
 
 /// Numbers of which no two neighbours are equal. Some processors are faster on zeros.

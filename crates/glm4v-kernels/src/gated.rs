@@ -87,7 +87,7 @@ impl PackedGate {
             _ => &[],
         };
         Self {
-            panels: Panels::new(kernel, in_features, count, row),
+            panels: Panels::new(kernel, in_features, &weights, count, row),
             out_features,
             bias: None,
             limit: f32::INFINITY,
@@ -223,7 +223,8 @@ mod tests {
     use half::bf16;
 
     use super::*;
-    use crate::testing::{distance, numbers, product, rounded, seen, widened};
+    use crate::bytes::Factors;
+    use crate::testing::{distance, numbers, product, product_of_integers, rounded, seen, widened};
 
     const SIZES: [[usize; 3]; 6] = [
         [1, 1, 1],
@@ -278,6 +279,7 @@ mod tests {
                     let stored = |weight: &[f32]| match precision {
                         Precision::F32 => weight.to_vec(),
                         Precision::Bf16 => widened(&rounded(weight)),
+                        Precision::Int8 => unreachable!("integers have a test of their own"),
                     };
                     let weights = [&stored(gate)[..], &stored(up)];
                     let exact = exact(&seen(kernel, &x), weights, bias, shape, limit.into());
@@ -291,6 +293,37 @@ mod tests {
                     packed.product(&x, &mut narrow);
                     assert_eq!(narrow, rounded(&out), "{kernel:?}, limit {limit}");
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn gated_products_in_eight_bits_are_those_of_products() {
+        for [rows, in_features, out_features] in SIZES {
+            let x = numbers(rows * in_features, 1);
+            let [gate, up] = [2, 3].map(|seed| numbers(out_features * in_features, seed));
+            let shape = [out_features, in_features];
+            let factors = Factors::new(&[&gate[..], &up], in_features);
+            let [gates, ups] =
+                [&gate, &up].map(|weight| product_of_integers(&x, weight, &factors, shape));
+            let pairs = gates.into_iter().zip(ups);
+            let expected: Vec<f64> = pairs
+                .map(|(gate, up)| {
+                    let gate = f64::from(gate);
+                    gate / (1.0 + (-gate).exp()) * f64::from(up)
+                })
+                .collect();
+            for kernel in Kernel::available(Precision::Int8) {
+                let packed = PackedGate::for_kernel(kernel, [&gate, &up], shape, Activation::Silu);
+                let bytes = PackedGate::bytes(shape, Precision::Int8);
+                assert_eq!(bytes, packed.panels.num_bytes());
+                let mut out = vec![f32::NAN; rows * out_features];
+                packed.product(&x, &mut out);
+                let error = distance(&out, &expected);
+                assert!(
+                    error < 1e-6,
+                    "{kernel:?} {rows}×{in_features}→{out_features}: {error:e}"
+                );
             }
         }
     }

@@ -22,6 +22,7 @@
 mod activation;
 mod attention;
 mod buffer;
+mod bytes;
 mod disjoint;
 mod element;
 mod format;

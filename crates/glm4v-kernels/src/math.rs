@@ -3,7 +3,7 @@
 use crate::isa::mul_add;
 
 /// The sum of this and a number below 2²² has the nearest integer in its lowest bits.
-const ROUNDING: f32 = 12_582_912.0;
+pub(crate) const ROUNDING: f32 = 12_582_912.0;
 /// The upper bits of ln 2. They are so few that a product with an exponent is exact.
 const LN_2_UPPER: f32 = 0.693_359_4;
 const LN_2_LOWER: f32 = -2.121_944_4e-4;

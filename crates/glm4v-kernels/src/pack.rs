@@ -51,7 +51,7 @@ impl<X: Element, const LANES: usize> Job for RowPanel<'_, X, LANES> {
 
 /// Writes all steps of a panel, two steps of each lane side by side.
 #[inline(always)]
-fn quads<const LANES: usize>(block: &[[u32; STEPS]; LANES], panel: &mut [[u32; LANES]]) {
+pub(crate) fn quads<const LANES: usize>(block: &[[u32; STEPS]; LANES], panel: &mut [[u32; LANES]]) {
     for (index, two_steps) in panel.as_chunks_mut::<2>().0.iter_mut().enumerate() {
         let (quads, _) = two_steps.as_flattened_mut().as_chunks_mut::<2>();
         for (quad, lane) in quads.iter_mut().zip(block) {
@@ -103,7 +103,7 @@ pub(crate) fn pair<X: Element>(first: X, second: X) -> u32 {
 }
 
 #[inline(always)]
-fn values_at<X: Element, const N: usize>(row: &[X], start: usize) -> [X; N] {
+pub(crate) fn values_at<X: Element, const N: usize>(row: &[X], start: usize) -> [X; N] {
     let row = &row[start.min(row.len())..];
     if let Some(values) = row.first_chunk::<N>() {
         return *values;
@@ -193,6 +193,7 @@ fn step<X: Element, const LANES: usize>(
             let second: [X; LANES] = columns.row(2 * index + 1);
             std::array::from_fn(|lane| pair(first[lane], second[lane]))
         }
+        Format::Bytes(_) => unreachable!("integers are packed by rows"),
     }
 }
 

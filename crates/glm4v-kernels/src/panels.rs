@@ -6,9 +6,9 @@ use rayon::prelude::*;
 
 use crate::Precision;
 use crate::buffer::Words;
+use crate::bytes::Factors;
 use crate::element::Element;
 use crate::format::Format;
-use crate::pack::RowPanel;
 use crate::tile::{COLUMNS, Kernel};
 
 /// A matrix in panels of 32 columns, split into blocks of the inner dimension: `[k_block][panel][step][column]`
@@ -20,6 +20,8 @@ pub(crate) struct Panels {
     /// Number of panels side by side
     pub(crate) count: usize,
     words: Words,
+    /// By which rows are multiplied before they are rounded to integers. Empty in floating point
+    factors: Vec<f32>,
 }
 
 impl Panels {
@@ -28,14 +30,20 @@ impl Panels {
         COLUMNS as u64 * count as u64 * Format::of_weights(precision).words(in_features) as u64
     }
 
-    /// Packs `count` panels. `row` returns the row for a panel and its lane: `in_features` values, or an empty slice.
+    /// Packs `count` panels of the rows of `weights`. `row` returns the row for a panel and its lane: `in_features` values, or an
+    /// empty slice.
     pub(crate) fn new<'a, X: Element>(
         kernel: Kernel,
         in_features: usize,
+        weights: &[&'a [X]],
         count: usize,
         row: impl Fn(usize, usize) -> &'a [X] + Sync,
     ) -> Self {
         let format = kernel.right();
+        let factors = match format {
+            Format::F32 | Format::Pairs => Factors::default(),
+            Format::Bytes(_) => Factors::new(weights, in_features),
+        };
         let mut words = Words::new(COLUMNS * count * format.words(in_features));
         let mut rest = words.as_mut_slice();
         for block in kernel.k_blocks(in_features) {
@@ -46,16 +54,12 @@ impl Panels {
                 .par_chunks_exact_mut(panel_words)
                 .enumerate()
                 .for_each(|(panel, words)| {
-                    let rows = std::array::from_fn(|lane| match row(panel, lane) {
+                    let rows = |lane| match row(panel, lane) {
                         row if row.is_empty() => row,
                         row => &row[block.clone()],
-                    });
-                    kernel.isa().run(RowPanel::<X, COLUMNS> {
-                        rows,
-                        format,
-                        order: kernel.right_order(),
-                        panel: words,
-                    });
+                    };
+                    let factors = factors.weights.get(block.clone());
+                    kernel.pack_weights(rows, factors.unwrap_or_default(), words);
                 });
         }
         Self {
@@ -63,7 +67,13 @@ impl Panels {
             in_features,
             count,
             words,
+            factors: factors.rows,
         }
+    }
+
+    /// The factors of one block of a row's values.
+    pub(crate) fn factors(&self, block: &Range<usize>) -> &[f32] {
+        self.factors.get(block.clone()).unwrap_or_default()
     }
 
     /// The precision of products.
@@ -71,6 +81,7 @@ impl Panels {
         match self.kernel.right() {
             Format::F32 => Precision::F32,
             Format::Pairs => Precision::Bf16,
+            Format::Bytes(_) => Precision::Int8,
         }
     }
 

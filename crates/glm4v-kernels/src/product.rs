@@ -97,7 +97,7 @@ fn pack_left<X: Element>(x: &[X], rows: Range<usize>, right: &Panels, mut left: 
                     row if row < rows.end => &x[row * in_features..][block.clone()],
                     _ => &[],
                 };
-                kernel.pack_rows(row, words);
+                kernel.pack_rows(row, right.factors(&block), words);
             });
     }
 }

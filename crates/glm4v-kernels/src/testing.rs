@@ -2,8 +2,9 @@
 
 use half::bf16;
 
+use crate::bytes::{Factors, Group};
 use crate::element::Element;
-use crate::format::Format;
+use crate::format::{Format, GROUP};
 use crate::tile::Kernel;
 
 /// Pseudorandom numbers between −1 and 1, the same for the same seed.
@@ -34,6 +35,7 @@ pub(crate) fn seen(kernel: Kernel, x: &[f32]) -> Vec<f32> {
     match kernel.left() {
         Format::F32 => x.to_vec(),
         Format::Pairs => widened(&rounded(x)),
+        Format::Bytes(_) => unreachable!("integers are compared with integers"),
     }
 }
 
@@ -49,6 +51,35 @@ pub(crate) fn product(
     };
     let row = |x| (0..out_features).map(move |o| dot(x, &weight[o * in_features..][..in_features]));
     x.chunks_exact(in_features).flat_map(row).collect()
+}
+
+/// x·Wᵀ in eight bits, in plain loops over the integers of groups.
+pub(crate) fn product_of_integers(
+    x: &[f32],
+    weight: &[f32],
+    factors: &Factors,
+    [out_features, in_features]: [usize; 2],
+) -> Vec<f32> {
+    let groups = |rows: &[f32], factors: &[f32]| -> Vec<Vec<Group>> {
+        let rows = rows.chunks_exact(in_features);
+        let groups = |row: &[f32]| {
+            let groups = row.chunks(GROUP).zip(factors.chunks(GROUP));
+            groups.map(|(x, factors)| Group::new(x, factors)).collect()
+        };
+        rows.map(groups).collect()
+    };
+    let dot = |(x, w): (&Group, &Group)| {
+        let pairs = x.integers.iter().zip(&w.integers);
+        let sum: i32 = pairs.map(|(&x, &w)| i32::from(x) * i32::from(w)).sum();
+        sum as f32 * (x.scale * (w.scale / GROUP as f32))
+    };
+    let (rows, columns) = (groups(x, &factors.rows), groups(weight, &factors.weights));
+    assert_eq!(columns.len(), out_features);
+    let row = |x: &Vec<Group>| -> Vec<f32> {
+        let sum = |w: &Vec<Group>| x.iter().zip(w).map(dot).fold(0.0, |sum, value| sum + value);
+        columns.iter().map(sum).collect()
+    };
+    rows.iter().flat_map(row).collect()
 }
 
 /// Relative L2 distance.

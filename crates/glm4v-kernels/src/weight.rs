@@ -63,7 +63,7 @@ impl PackedWeight {
         };
         let count = out_features.div_ceil(COLUMNS);
         Self {
-            panels: Panels::new(kernel, in_features, count, row),
+            panels: Panels::new(kernel, in_features, &[weight], count, row),
             out_features,
             bias: None,
         }
@@ -205,8 +205,9 @@ mod tests {
     use half::bf16;
 
     use super::*;
-    use crate::format::Format;
-    use crate::testing::{distance, numbers, product, rounded, seen, widened};
+    use crate::bytes::Factors;
+    use crate::format::{Format, GROUP};
+    use crate::testing::{distance, numbers, product, product_of_integers, rounded, seen, widened};
 
     /// rows, in_features, out_features: on both sides of every boundary of a panel, block or task.
     const SIZES: [[usize; 3]; 12] = [
@@ -272,8 +273,96 @@ mod tests {
     }
 
     #[test]
+    fn products_in_eight_bits_are_those_of_loops_over_integers() {
+        for [rows, in_features, out_features] in SIZES {
+            let (x, weight) = (
+                numbers(rows * in_features, 3),
+                numbers(out_features * in_features, 4),
+            );
+            let shape = [out_features, in_features];
+            let factors = Factors::new(&[&weight[..]], in_features);
+            let expected = product_of_integers(&x, &weight, &factors, shape);
+            let error = distance(&expected, &product(&x, &weight, shape));
+            assert!(
+                error < 2e-2,
+                "{rows}×{in_features}→{out_features}: {error:e}"
+            );
+            for kernel in Kernel::available(Precision::Int8) {
+                let packed = PackedWeight::for_kernel(kernel, &weight, shape);
+                let mut out = vec![f32::NAN; rows * out_features];
+                packed.product(&x, &mut out);
+                assert!(
+                    out == expected,
+                    "{kernel:?} {rows}×{in_features}→{out_features}"
+                );
+                let bytes = PackedWeight::bytes(shape, Precision::Int8);
+                assert_eq!(bytes, packed.panels.num_bytes());
+            }
+        }
+    }
+
+    /// A value of 1000 leaves the precision of the others: without the rotation, its group would be rounded to multiples of 8.
+    #[test]
+    fn an_outlier_does_not_take_the_precision_of_others() {
+        let shape @ [out_features, in_features] = [64, 256];
+        let mut x = numbers(in_features, 1);
+        let weight = numbers(out_features * in_features, 2);
+        let mut out = vec![0.0; out_features];
+        let packed = PackedWeight::new(&weight, shape, Precision::Int8);
+        x[7] = 1000.0;
+        packed.product(&x, &mut out);
+        let error = distance(&out, &product(&x, &weight, shape));
+        assert!(error < 1e-2, "{error:e}");
+    }
+
+    /// As where a norm has a large weight for some channels, and the next weights are small there: each product stays small.
+    #[test]
+    fn an_outlier_beside_small_weights_is_evened_out() {
+        let shape @ [out_features, in_features] = [64, 256];
+        let (mut x, mut weight) = (
+            numbers(in_features, 1),
+            numbers(out_features * in_features, 2),
+        );
+        let error = |x: &[f32], weight: &[f32]| {
+            let mut out = vec![0.0; out_features];
+            PackedWeight::new(weight, shape, Precision::Int8).product(x, &mut out);
+            distance(&out, &product(x, weight, shape))
+        };
+        let without = error(&x, &weight);
+        x[7] *= 60.0;
+        weight
+            .iter_mut()
+            .skip(7)
+            .step_by(in_features)
+            .for_each(|w| *w /= 60.0);
+        let with = error(&x, &weight);
+        assert!(with < 1.5 * without, "{with:e}, {without:e} without");
+    }
+
+    #[test]
+    fn rows_that_are_not_finite_stay_visible_and_separate() {
+        let shape @ [out_features, in_features] = [33, 300];
+        let weight = numbers(out_features * in_features, 2);
+        for kernel in Kernel::available(Precision::Int8) {
+            let packed = PackedWeight::for_kernel(kernel, &weight, shape);
+            for value in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+                let mut x = numbers(3 * in_features, 1);
+                x[in_features + 280] = value;
+                x[2 * in_features..].fill(0.0);
+                let mut out = vec![7.0; 3 * out_features];
+                packed.product(&x, &mut out);
+                let rows: [&[f32]; 3] =
+                    std::array::from_fn(|row| &out[row * out_features..][..out_features]);
+                assert!(rows[0].iter().all(|x| x.is_finite()), "{kernel:?} {value}");
+                assert!(rows[1].iter().all(|x| x.is_nan()), "{kernel:?} {value}");
+                assert!(rows[2].iter().all(|x| *x == 0.0), "{kernel:?} {value}");
+            }
+        }
+    }
+
+    #[test]
     fn rows_and_results_in_bf16_are_rounded_ones() {
-        for precision in [Precision::F32, Precision::Bf16] {
+        for precision in [Precision::F32, Precision::Bf16, Precision::Int8] {
             for kernel in Kernel::available(precision) {
                 for [rows, in_features, out_features] in SIZES {
                     let x = rounded(&numbers(rows * in_features, 3));
@@ -301,36 +390,45 @@ mod tests {
             numbers(rows * in_features, 5),
             numbers(out_features * in_features, 6),
         );
-        for precision in [Precision::F32, Precision::Bf16] {
+        for precision in [Precision::F32, Precision::Bf16, Precision::Int8] {
             for kernel in Kernel::available(precision) {
                 let packed = PackedWeight::for_kernel(kernel, &weight, [out_features, in_features]);
-                let [one, five] = [1, 5].map(|threads| {
+                let [one, others @ ..] = [1, 2, 3, 4, 5].map(|threads| {
                     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
                     let mut out = vec![f32::NAN; rows * out_features];
                     pool.expect("threads")
                         .install(|| packed.product(&x, &mut out));
                     out
                 });
-                assert!(one == five, "{kernel:?}");
+                assert!(others.iter().all(|other| *other == one), "{kernel:?}");
             }
         }
     }
 
     #[test]
     fn rows_may_be_longer_than_the_packed_rows_of_a_task() {
-        for precision in [Precision::F32, Precision::Bf16] {
+        for precision in [Precision::F32, Precision::Bf16, Precision::Int8] {
             for kernel in Kernel::available(precision) {
                 let words = product::LEFT_WORDS / kernel.rows() + 1;
                 let in_features = match kernel.left() {
                     Format::F32 => words,
                     Format::Pairs => 2 * words,
+                    Format::Bytes(bytes) => GROUP * words.div_ceil(bytes.words()),
                 };
                 let x: Vec<_> = (0..in_features).map(|i| (i % 3) as f32).collect();
                 let weight = vec![1.0_f32; in_features];
                 let packed = PackedWeight::for_kernel(kernel, &weight, [1, in_features]);
                 let mut out = [f32::NAN];
                 packed.product(&x, &mut out);
-                assert_eq!(out[0], x.iter().sum::<f32>(), "{kernel:?}");
+                let (found, expected) = (out[0], x.iter().sum::<f32>());
+                let error = match precision {
+                    Precision::F32 | Precision::Bf16 => 0.0,
+                    Precision::Int8 => 1e-2 * expected,
+                };
+                assert!(
+                    (found - expected).abs() <= error,
+                    "{kernel:?}: {found}, expected {expected}"
+                );
             }
         }
     }

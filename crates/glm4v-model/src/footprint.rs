@@ -9,6 +9,7 @@ use glm4v_kernels::{PackedGate, PackedWeight};
 use crate::ComputeMode;
 use crate::cpu::block::{ROW_BLOCK, attention};
 use crate::cpu::merger::TOKEN_BLOCK;
+use crate::cpu::precisions;
 use crate::device::linear::STEP;
 use crate::tiles::{MIN_QUERIES, SCORE};
 
@@ -172,10 +173,13 @@ impl<'a> Footprint<'a> {
             ComputeMode::Cpu(_) if shape.len() == 1 || is_table(parameter) => [values, 0],
             // It waits for its up_proj.
             ComputeMode::Cpu(_) if key.ends_with("gate_proj.weight") => [0, values],
-            ComputeMode::Cpu(precision) if key.ends_with("up_proj.weight") => {
-                [PackedGate::bytes(matrix, precision), 2 * values]
+            ComputeMode::Cpu(tower) => {
+                let precision = precisions::of_weight(key, tower);
+                match key.ends_with("up_proj.weight") {
+                    true => [PackedGate::bytes(matrix, precision), 2 * values],
+                    false => [PackedWeight::bytes(matrix, precision), values],
+                }
             }
-            ComputeMode::Cpu(precision) => [PackedWeight::bytes(matrix, precision), values],
         }
     }
 
@@ -279,6 +283,10 @@ mod tests {
         let packed = weights(ComputeMode::Cpu(Precision::Bf16));
         let more = packed - 2 * config.num_parameters();
         assert!(more > 0 && more < 4 << 20, "{more}");
+        // One scale for 128 integers; the patch kernel is bf16.
+        let packed = weights(ComputeMode::Cpu(Precision::Int8));
+        let more = packed - config.num_parameters() * 33 / 32;
+        assert!(more > 0 && more < 6 << 20, "{more}");
     }
 
     #[test]

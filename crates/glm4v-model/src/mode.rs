@@ -4,7 +4,8 @@ use glm4v_kernels::{Isa, Precision};
 /// How the tower computes. It is chosen once, when the tower is built.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ComputeMode {
-    /// On the CPU, with this project's own kernels. Values are f32; the operands of products have this precision.
+    /// On the CPU, with this project's own kernels. Values are f32; the operands of products have this precision. With
+    /// [`Precision::Int8`] some products, and attention, have a higher one.
     Cpu(Precision),
     /// With the operations of a burn backend. All values have this type.
     Device(FloatDType),

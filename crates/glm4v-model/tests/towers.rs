@@ -11,6 +11,7 @@ use glm4v_model::{
 use half::bf16;
 
 const CPU: ComputeMode = ComputeMode::Cpu(Precision::F32);
+const INT8: ComputeMode = ComputeMode::Cpu(Precision::Int8);
 const DEVICE: ComputeMode = ComputeMode::Device(FloatDType::F32);
 /// Four segments of odd lengths, of which equal ones are apart.
 const GRIDS: [GridThw; 3] = [
@@ -284,16 +285,41 @@ fn no_value_depends_on_the_order_of_parameters() {
 fn no_value_depends_on_the_stored_type() {
     let [_, config, _] = configs();
     let parameters = parameters(&config);
-    let embeddings = |is_bf16: &dyn Fn(&str) -> bool| {
-        let model = build(&config, CPU, &parameters, is_bf16).unwrap();
-        values(&run(&model, &GRIDS, &KINDS).0[&Stage::Merger])
-    };
-    let expected = embeddings(&|_| false);
-    let gate = |key: &str| key.contains("gate_proj");
-    let up = |key: &str| key.contains("up_proj");
-    let types: [&dyn Fn(&str) -> bool; 4] = [&|_| true, &gate, &up, &|key| gate(key) || up(key)];
-    for is_bf16 in types {
-        assert_eq!(embeddings(is_bf16), expected);
+    for mode in [CPU, INT8] {
+        let embeddings = |is_bf16: &dyn Fn(&str) -> bool| {
+            let model = build(&config, mode, &parameters, is_bf16).unwrap();
+            values(&run(&model, &GRIDS, &KINDS).0[&Stage::Merger])
+        };
+        let expected = embeddings(&|_| false);
+        let gate = |key: &str| key.contains("gate_proj");
+        let up = |key: &str| key.contains("up_proj");
+        let both = |key: &str| gate(key) || up(key);
+        let types: [&dyn Fn(&str) -> bool; 4] = [&|_| true, &gate, &up, &both];
+        for is_bf16 in types {
+            assert_eq!(embeddings(is_bf16), expected, "{mode:?}");
+        }
+    }
+}
+
+/// Two blocks and the merger: each product has an error of about 0.9 %, and errors of rows that are added stay together.
+#[test]
+fn eight_bits_are_close_to_f32() {
+    for config in configs() {
+        let [exact, rounded] = [CPU, INT8].map(|mode| {
+            let stages = run(&tower(&config, mode), &GRIDS, &KINDS).0;
+            [Stage::PatchEmbed, Stage::Block(1), Stage::Merger].map(|stage| values(&stages[&stage]))
+        });
+        let errors: Vec<f64> = exact
+            .iter()
+            .zip(&rounded)
+            .map(|(exact, rounded)| distance(rounded, exact))
+            .collect();
+        let [patch_embed, block, merger] = errors[..] else {
+            unreachable!("three stages");
+        };
+        assert!(patch_embed < 3e-3, "{patch_embed:e}");
+        assert!(block > 1e-3 && block < 3e-2, "{block:e}");
+        assert!(merger > 5e-3 && merger < 6e-2, "{merger:e}");
     }
 }
 

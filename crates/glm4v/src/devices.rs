@@ -14,6 +14,7 @@
 //! ```
 
 mod backend;
+mod compute_type;
 #[cfg(feature = "cuda")]
 mod cuda;
 mod spec;
@@ -22,10 +23,11 @@ mod target;
 #[cfg(all(feature = "wgpu", not(target_family = "wasm")))]
 mod wgpu;
 
-use burn::tensor::{Device, FloatDType};
+use burn::tensor::Device;
 use glm4v_model::AttentionMethod;
 
 pub use backend::Backend;
+pub use compute_type::ComputeType;
 pub use spec::DeviceSpec;
 pub use specs::DeviceSpecs;
 pub use target::Target;
@@ -106,17 +108,17 @@ impl DeviceInfo {
         open(self.spec)
     }
 
-    /// This device as a target of a tower of `dtype`.
+    /// This device as a target of a tower that computes in `dtype`. `None` if no device of this backend does.
     ///
     /// # Panics
     /// If the name has no backend. The name of a device that was found has one.
     #[must_use]
-    pub fn target(&self, dtype: FloatDType) -> Target {
+    pub fn target(&self, dtype: impl Into<ComputeType>) -> Option<Target> {
         let backend = self.spec.backend.expect("a device has a backend");
-        Target {
+        Some(Target {
             max_buffer: self.max_buffer,
-            ..Target::new(backend, dtype)
-        }
+            ..Target::of(backend, dtype)?
+        })
     }
 }
 

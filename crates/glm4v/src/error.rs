@@ -1,10 +1,9 @@
-use burn::tensor::FloatDType;
 use glm4v_config::ConfigError;
 use glm4v_model::Cancelled;
 use glm4v_preprocess::PreprocessError;
 use glm4v_weights::WeightsError;
 
-use crate::devices::DeviceError;
+use crate::devices::{ComputeType, DeviceError};
 
 /// Why something cannot be loaded, read or encoded.
 ///
@@ -86,12 +85,12 @@ pub enum Error {
         found: Vec<usize>,
     },
     /// The device does not compute in this type.
-    #[error("{device} does not compute in {}: use f32, which every device has", name(*dtype))]
+    #[error("{device} does not compute in {dtype}: {}", instead(*dtype))]
     Dtype {
         /// The device.
         device: String,
         /// The type.
-        dtype: FloatDType,
+        dtype: ComputeType,
     },
     /// The work does not fit into memory, even with the smallest limits.
     #[error(
@@ -160,8 +159,11 @@ impl From<Cancelled> for Error {
     }
 }
 
-fn name(dtype: FloatDType) -> String {
-    format!("{dtype:?}").to_lowercase()
+const fn instead(dtype: ComputeType) -> &'static str {
+    match dtype {
+        ComputeType::Float(_) => "use f32, which every device has",
+        ComputeType::Int8 => "use the device flex, or a floating-point type",
+    }
 }
 
 const fn limit_name(limit: MemoryLimit) -> &'static str {

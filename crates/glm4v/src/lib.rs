@@ -53,7 +53,7 @@ pub mod weights {
 
 pub use burn;
 pub use burn::tensor::{Device, FloatDType, Tensor};
-pub use devices::DeviceSpec;
+pub use devices::{ComputeType, DeviceSpec};
 pub use encoder::{Embeddings, EncodeOutput, LoadOptions, VisionEncoder, values};
 pub use error::Error;
 pub use glm4v_config::{GridThw, Preset, VisionConfig};

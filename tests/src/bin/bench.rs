@@ -17,10 +17,10 @@ use glm4v::plan::{BatchLimits, InputSize, Target};
 use glm4v::preprocess::ReadOptions;
 use glm4v::weights::{Encoding, WriteOptions, write_checkpoint};
 use glm4v::{
-    DeviceSpec, EncodeOptions, FloatDType, LoadOptions, Patches, Plan, Preset, Processor,
+    ComputeType, DeviceSpec, EncodeOptions, LoadOptions, Patches, Plan, Preset, Processor,
     VisionEncoder,
 };
-use glm4v_tests::{attention, dtype};
+use glm4v_tests::attention;
 use mozjpeg::{ColorSpace, Compress, Marker};
 use serde_json::{Value, json};
 
@@ -37,17 +37,16 @@ enum Args {
         /// The attention method: auto, backend or eager
         #[arg(long, default_value = "auto")]
         attention: String,
-        /// The data type: f32, f16 or bf16
-        #[arg(long, default_value = "f32", value_parser = dtype)]
-        dtype: FloatDType,
+        /// The data type: f32, f16, bf16 or int8
+        #[arg(long, default_value = "f32")]
+        dtype: ComputeType,
     },
     /// Encode files, and print the peak of memory beside the plan, in bytes
     Peak {
         /// The preset, whose weights are random
         preset: Preset,
-        /// The data type: f32, f16 or bf16
-        #[arg(value_parser = dtype)]
-        dtype: FloatDType,
+        /// The data type: f32, f16, bf16 or int8
+        dtype: ComputeType,
         /// The files
         files: Vec<PathBuf>,
     },
@@ -131,8 +130,8 @@ fn main() -> Result<()> {
     }
 }
 
-fn peak(preset: Preset, dtype: FloatDType, files: Vec<PathBuf>) -> Result<()> {
-    let target = Target::new(Backend::Flex, dtype);
+fn peak(preset: Preset, dtype: ComputeType, files: Vec<PathBuf>) -> Result<()> {
+    let target = Target::of(Backend::Flex, dtype).context("flex does not compute in this type")?;
     let limits = BatchLimits::new(&target);
     let processor = Arc::new(Processor::from_preset(preset));
     let mut inputs = Inputs::new(files, processor, ReadOptions::default(), limits);

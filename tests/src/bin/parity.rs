@@ -5,10 +5,9 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 use clap::Parser;
-use glm4v::{DeviceSpec, FloatDType, LoadOptions, VisionEncoder};
+use glm4v::{ComputeType, DeviceSpec, LoadOptions, VisionEncoder};
 use glm4v_tests::{
-    Comparison, Expected, F32_TOLERANCE, Golden, Input, attention, compare, dtype, reduced_stage,
-    time,
+    Comparison, Expected, F32_TOLERANCE, Golden, Input, attention, compare, reduced_stage, time,
 };
 
 /// Compares the encoder with the reference, stage by stage.
@@ -17,9 +16,9 @@ struct Args {
     /// Devices, as in `glm4v encode --device`
     #[arg(long = "backend", default_values = ["flex", "ndarray"], value_delimiter = ',')]
     backends: Vec<DeviceSpec>,
-    /// The data type: f32, f16 or bf16
-    #[arg(long, default_value = "f32", value_parser = dtype)]
-    dtype: FloatDType,
+    /// The data type: f32, f16, bf16 or int8
+    #[arg(long, default_value = "f32")]
+    dtype: ComputeType,
     /// The attention method: auto, backend or eager
     #[arg(long, default_value = "auto")]
     attention: String,
@@ -69,7 +68,7 @@ fn main() -> Result<ExitCode> {
             }
         };
         println!(
-            "{spec}: {}, {:?}, attention {}",
+            "{spec}: {}, {}, attention {}",
             info.name, args.dtype, args.attention
         );
         for golden in &goldens {
@@ -109,7 +108,11 @@ fn goldens(args: &Args) -> Result<Vec<Golden>> {
     if let Some(own) = &args.own {
         let merger = Expected::read(own)?.stages.remove("merger");
         let merger = merger.context("the file of --own has no stage merger")?;
-        let stage = reduced_stage(args.dtype).context("--own needs --dtype f16 or bf16")?;
+        let stage = match args.dtype {
+            ComputeType::Float(dtype) => reduced_stage(dtype),
+            ComputeType::Int8 => None,
+        };
+        let stage = stage.context("--own needs --dtype f16 or bf16")?;
         expected.stages.insert(stage.to_owned(), merger);
     }
     Ok(vec![Golden {

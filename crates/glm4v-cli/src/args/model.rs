@@ -1,9 +1,8 @@
 use clap::Args;
-use glm4v::Preset;
 use glm4v::devices::DeviceSpecs;
-use glm4v::weights::Encoding;
+use glm4v::{ComputeType, Preset};
 
-use crate::values::{Attention, dtype, memory, preset};
+use crate::values::{Attention, compute_type, memory, preset};
 
 #[derive(Args, Clone, Debug)]
 pub(crate) struct ModelArgs {
@@ -52,9 +51,9 @@ pub(crate) struct DeviceArgs {
     /// cuda:0,cuda:2; several GPUs share the frames of each batch
     #[arg(long, default_value = "auto")]
     pub(crate) device: DeviceSpecs,
-    /// Type of the weights and of the computation
-    #[arg(long, value_parser = dtype(), default_value_t = Encoding::F32)]
-    pub(crate) dtype: Encoding,
+    /// Type of the weights and of the computation. int8 takes half the memory of bf16 and is less exact
+    #[arg(long, value_parser = compute_type(), default_value_t = ComputeType::F32)]
+    pub(crate) dtype: ComputeType,
     /// Memory limit in bytes, or as 900M or 4G. It limits each GPU, and on a CPU the whole process. Batches are made
     /// smaller until they fit. If they cannot fit, the command fails before it loads weights
     #[arg(long, value_name = "BYTES", value_parser = memory)]

@@ -11,8 +11,7 @@ use clap::Args;
 use clap::builder::{PathBufValueParser, TypedValueParser};
 use glm4v::pipeline::InputInfo;
 use glm4v::preprocess::ImageCodec;
-use glm4v::weights::Encoding;
-use glm4v::{AttentionQuery, VisionEncoder};
+use glm4v::{AttentionQuery, ComputeType, VisionEncoder};
 use glm4v_store::EmbeddingCache;
 use ndarray::ArrayView2;
 use serde_json::json;
@@ -276,15 +275,15 @@ fn skipped(failed: usize) -> String {
 /// The number of values that are infinite or NaN.
 fn warn_of_non_finite(
     embeddings: ArrayView2<'_, f32>,
-    dtype: Encoding,
+    dtype: ComputeType,
     console: &Console,
 ) -> usize {
     let count = embeddings.iter().filter(|value| !value.is_finite()).count();
     if count > 0 {
         let all = embeddings.len();
         let hint = match dtype {
-            Encoding::F16 => "; use --dtype bf16, which has a larger range than f16",
-            Encoding::F32 | Encoding::Bf16 => "",
+            ComputeType::F16 => "; use --dtype bf16, which has a larger range than f16",
+            ComputeType::Float(_) | ComputeType::Int8 => "",
         };
         console.warning(&format!(
             "{count} of {all} values are infinite or not a number{hint}"

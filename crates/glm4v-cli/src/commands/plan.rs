@@ -8,8 +8,7 @@ use glm4v::model::Footprint;
 use glm4v::pipeline::InputInfo;
 use glm4v::plan::{BatchLimits, InputSize, MemoryBudget};
 use glm4v::preprocess::ReadOptions;
-use glm4v::weights::Encoding;
-use glm4v::{EncodeOptions, Plan, Processor};
+use glm4v::{ComputeType, EncodeOptions, Plan, Processor};
 use serde_json::{Value, json};
 
 use crate::args::{DeviceArgs, ModelArgs, ReadArgs};
@@ -70,7 +69,7 @@ pub(crate) fn run(args: &PlanArgs, console: &Console) -> Result<()> {
     let inputs = inputs.collect::<Result<Vec<InputInfo>>>()?;
 
     let sizes: Vec<InputSize> = inputs.iter().map(InputSize::from).collect();
-    let target = devices.target(args.device.dtype);
+    let target = devices.target(args.device.dtype)?;
     let limits = BatchLimits::new(&target);
     let options = EncodeOptions::default();
     let plan = match args.device.max_memory {
@@ -155,7 +154,7 @@ struct Planned<'a> {
     parameters: u64,
     weights: Weights,
     devices: Devices,
-    dtype: Encoding,
+    dtype: ComputeType,
 }
 
 impl Planned<'_> {

@@ -271,7 +271,7 @@ fn pack_keys<X: Element>(
             row if row < rows.end => key.row(row, head, head_dim),
             _ => &[],
         };
-        kernel.pack_rows(row, panel);
+        kernel.pack_rows(row, &[], panel);
     }
 }
 

@@ -189,6 +189,7 @@ impl Job for Exponentials<'_> {
                 // The values past the last key are zero, but zero times infinity is not.
                 scores[steps..Format::Pairs.words(length)].fill([0.0; COLUMNS]);
             }
+            Format::Bytes(_) => unreachable!("attention multiplies floating-point numbers"),
         }
         *self.softmax = Softmax { largest, sum };
     }

@@ -1,6 +1,6 @@
 //! The micro-kernels: the sums of a tile, some rows by 32 columns, over one block of the inner dimension.
 //!
-//! Both operands are panels of 32-bit words, each one f32 or two bf16 ([`Format`]). A step is one word of every lane. All
+//! Both operands are panels of 32-bit words: one f32, two bf16, or integers of a group ([`Format`]). A step is one word of every lane. All
 //! right panels have 32 lanes, so packed weights have the same size for every kernel. Left panels differ:
 //!
 //! - Vector kernels read 12 lanes, which suits AVX-512: the 24 sums use 24 of its 32 registers.
@@ -8,6 +8,7 @@
 //!   and in right panels.
 //! - AMX reads 32 lanes. 16 steps form a block, in which the words of a row are contiguous: two of the processor's tiles. They
 //!   are multiplied with the two tiles of 16 steps of a right panel.
+//! - Kernels of integers read 12 lanes of one group, in the order of their instruction ([`Dot`]).
 
 #[cfg(target_arch = "x86_64")]
 mod amx;
@@ -15,22 +16,24 @@ mod amx;
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+mod dot;
 #[cfg(test)]
 mod model;
+mod multiplier;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 mod portable;
 mod widen;
 
 use std::fmt;
-use std::marker::PhantomData;
 use std::ops::Range;
 
-use self::widen::Widen;
+use self::dot::Dot;
+pub(crate) use self::multiplier::Multiplier;
 use crate::Precision;
-use crate::buffer::with_words;
+use crate::bytes::{BytePanel, Operand};
 use crate::element::Element;
-use crate::format::Format;
+use crate::format::{Bytes, Format, GROUP};
 use crate::isa::Isa;
 use crate::pack::{ColumnPanel, Columns, Order, RowPanel};
 
@@ -73,26 +76,30 @@ enum Left {
     Quads,
     /// 32 lanes, in blocks of 16 steps
     Tiles,
+    /// 12 lanes of one group
+    Bytes(Bytes),
 }
 
 impl Kernel {
     /// The kernel for rows and weights. If no instruction multiplies pairs, packed pairs are widened before use and multiplied
     /// in f32.
     pub(crate) fn for_weights(precision: Precision, isa: Isa) -> Self {
-        match Self::for_values(precision, isa) {
-            kernel if precision == Precision::Bf16 => Self {
+        match precision {
+            Precision::F32 => Self::for_values(precision, isa),
+            Precision::Bf16 => Self {
                 right: Format::Pairs,
-                ..kernel
+                ..Self::for_values(precision, isa)
             },
-            kernel => kernel,
+            Precision::Int8 => Self::of_bytes(isa, Dot::detected()),
         }
     }
 
-    /// The kernel for operands that are packed for one product. It is f32 if no instruction multiplies pairs.
+    /// The kernel for operands that are packed for one product. It is f32 if no instruction multiplies pairs. No kernel packs
+    /// integers for one product only.
     pub(crate) fn for_values(precision: Precision, isa: Isa) -> Self {
         isa.check();
         match of_pairs(isa) {
-            Some(kernel) if precision == Precision::Bf16 => kernel,
+            Some(kernel) if precision != Precision::F32 => kernel,
             _ => Self::of_vectors(isa, Format::F32, multiply(isa)),
         }
     }
@@ -107,6 +114,7 @@ impl Kernel {
             k_block: match format {
                 Format::F32 => VECTOR_STEPS,
                 Format::Pairs => 2 * VECTOR_STEPS,
+                Format::Bytes(_) => GROUP,
             },
         }
     }
@@ -131,7 +139,20 @@ impl Kernel {
         }
     }
 
-    /// Every kernel for rows and weights that runs here, and the loops that model AMX and `BFMMLA`.
+    fn of_bytes(isa: Isa, dot: Dot) -> Self {
+        isa.check();
+        dot.check();
+        Self {
+            isa,
+            multiply: dot.multiply(),
+            scale: scale(isa),
+            left: Left::Bytes(dot.rows()),
+            right: Format::Bytes(dot.weights()),
+            k_block: GROUP,
+        }
+    }
+
+    /// Every kernel for rows and weights that runs here, and the loops that model instructions which other processors have.
     #[cfg(test)]
     pub(crate) fn available(precision: Precision) -> Vec<Self> {
         let isa = Isa::detected();
@@ -141,6 +162,10 @@ impl Kernel {
                 Self::of_tiles(isa, model::pairs),
                 Self::of_quads(isa, model::quads),
             ],
+            Precision::Int8 => {
+                let dots = Dot::available().chain(Dot::modelled());
+                dots.map(|dot| Self::of_bytes(isa, dot)).collect()
+            }
         };
         let real = Isa::available().map(|isa| Self::for_weights(precision, isa));
         real.chain(modelled).collect()
@@ -154,7 +179,7 @@ impl Kernel {
                 right: format,
                 ..kernel
             },
-            Left::Quads | Left::Tiles => kernel,
+            Left::Quads | Left::Tiles | Left::Bytes(_) => kernel,
         };
         Self::available(precision).into_iter().map(alike).collect()
     }
@@ -167,7 +192,7 @@ impl Kernel {
     /// Rows of a tile, which are the lanes of a left panel.
     pub(crate) fn rows(&self) -> usize {
         match self.left {
-            Left::Vectors(_) | Left::Quads => VECTOR_ROWS,
+            Left::Vectors(_) | Left::Quads | Left::Bytes(_) => VECTOR_ROWS,
             Left::Tiles => AMX_ROWS,
         }
     }
@@ -176,7 +201,7 @@ impl Kernel {
     /// weights, which each task reads once, would arrive too late.
     pub(crate) fn task_panels(&self) -> usize {
         match self.left {
-            Left::Vectors(_) | Left::Quads => 12,
+            Left::Vectors(_) | Left::Quads | Left::Bytes(_) => 12,
             Left::Tiles => 9,
         }
     }
@@ -186,6 +211,7 @@ impl Kernel {
         match self.left {
             Left::Vectors(format) => format,
             Left::Quads | Left::Tiles => Format::Pairs,
+            Left::Bytes(bytes) => Format::Bytes(bytes),
         }
     }
 
@@ -197,7 +223,7 @@ impl Kernel {
     /// The order of the words of right panels.
     pub(crate) fn right_order(&self) -> Order {
         match self.left {
-            Left::Vectors(_) | Left::Tiles => Order::Lanes,
+            Left::Vectors(_) | Left::Tiles | Left::Bytes(_) => Order::Lanes,
             Left::Quads => Order::Quads,
         }
     }
@@ -210,10 +236,12 @@ impl Kernel {
             .map(move |start| start..in_features.min(start + block))
     }
 
-    /// Packs a left panel. `row` returns the row of a lane, or an empty slice. All other rows have one length.
+    /// Packs a left panel. `row` returns the row of a lane, or an empty slice. All other rows have one length, and integers have as
+    /// many factors.
     pub(crate) fn pack_rows<'a, X: Element>(
         &self,
         row: impl Fn(usize) -> &'a [X],
+        factors: &[f32],
         panel: &mut [u32],
     ) {
         match self.left {
@@ -233,6 +261,39 @@ impl Kernel {
                 rows: std::array::from_fn(row),
                 format: Format::Pairs,
                 order: Order::Steps,
+                panel,
+            }),
+            Left::Bytes(bytes) => self.isa.run(BytePanel::<X, VECTOR_ROWS> {
+                rows: std::array::from_fn(row),
+                factors,
+                bytes,
+                operand: Operand::Rows,
+                panel,
+            }),
+        }
+    }
+
+    /// Packs a right panel of weights. `row` returns the row of a lane, or an empty slice. All other rows have one length, and
+    /// integers have as many factors.
+    pub(crate) fn pack_weights<'a, X: Element>(
+        &self,
+        row: impl Fn(usize) -> &'a [X],
+        factors: &[f32],
+        panel: &mut [u32],
+    ) {
+        let rows = std::array::from_fn(row);
+        match self.right {
+            Format::F32 | Format::Pairs => self.isa.run(RowPanel::<X, COLUMNS> {
+                rows,
+                format: self.right,
+                order: self.right_order(),
+                panel,
+            }),
+            Format::Bytes(bytes) => self.isa.run(BytePanel::<X, COLUMNS> {
+                rows,
+                factors,
+                bytes,
+                operand: Operand::Weights,
                 panel,
             }),
         }
@@ -259,6 +320,7 @@ impl Kernel {
                 order: Order::Steps,
                 panel,
             }),
+            Left::Bytes(_) => unreachable!("integers are packed by rows"),
         }
     }
 
@@ -272,56 +334,13 @@ impl Kernel {
 
     /// Prepares this thread for products.
     pub(crate) fn begin(&self) -> Multiplier<'_> {
-        #[cfg(target_arch = "x86_64")]
-        let uses_tiles = self.left == Left::Tiles && self.isa == Isa::Amx;
-        #[cfg(target_arch = "x86_64")]
-        #[allow(unsafe_code)]
-        // SAFETY: the constructors have checked the instruction set.
-        let tiles = uses_tiles.then(|| unsafe { amx::Configured::new() });
-        Multiplier {
-            kernel: self,
-            #[cfg(target_arch = "x86_64")]
-            _tiles: tiles,
-            of_one_thread: PhantomData,
-        }
+        Multiplier::new(self)
     }
 }
 
 impl fmt::Debug for Kernel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} ({:?} × {:?})", self.isa, self.left, self.right)
-    }
-}
-
-/// A kernel in use on one thread. It owns the thread's AMX configuration.
-pub(crate) struct Multiplier<'a> {
-    kernel: &'a Kernel,
-    #[cfg(target_arch = "x86_64")]
-    _tiles: Option<amx::Configured>,
-    of_one_thread: PhantomData<*mut ()>,
-}
-
-impl Multiplier<'_> {
-    /// Calls `use_right` with the panel in the format that [`multiply`](Self::multiply) reads.
-    pub(crate) fn with_right(&self, panel: &[u32], use_right: impl FnOnce(&[u32])) {
-        if self.kernel.left() == self.kernel.right {
-            return use_right(panel);
-        }
-        with_words(2 * panel.len(), |words| {
-            let words = words.as_mut_slice();
-            self.kernel.isa.run(Widen { panel, words });
-            use_right(words);
-        });
-    }
-
-    /// tile = left·right, or tile += left·right.
-    #[allow(unsafe_code)]
-    #[inline]
-    pub(crate) fn multiply(&self, left: &[u32], right: &[u32], tile: &mut Tile, add: bool) {
-        // SAFETY: the constructors have checked that the processor has the instructions, and `begin` has configured this
-        // thread's tiles. The function needs nothing else: it reads the slices in whole steps and stops at the end of the
-        // shorter one.
-        unsafe { (self.kernel.multiply)(left, right, tile, add) }
     }
 }
 

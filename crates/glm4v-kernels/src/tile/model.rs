@@ -1,6 +1,8 @@
-//! Models of AMX and of ARM64's `BFMMLA` in loops, for machines without them. They read the same panels.
+//! Models in loops of AMX, of `VPDPBUSD`, and of ARM64's `BFMMLA` and `SMMLA`, for machines without them. They read the same
+//! panels.
 
 use super::{AMX_ROWS, COLUMNS, Tile, VECTOR_ROWS};
+use crate::format::Bytes;
 use crate::transpose::STEPS;
 
 /// Follows the loop of `amx::pairs`. A block of 16 steps is two tiles of the left panel, one below the other, and two tiles of
@@ -63,4 +65,53 @@ pub(super) fn quads(left: &[u32], right: &[u32], tile: &mut Tile, add: bool) {
 fn dot_pairs(x: u32, y: u32) -> f32 {
     f32::from_bits(x << 16) * f32::from_bits(y << 16)
         + f32::from_bits(x & 0xffff_0000) * f32::from_bits(y & 0xffff_0000)
+}
+
+/// Follows the loops of `dot::vnni`. A step has four bytes of each lane, unsigned in the right panel.
+pub(super) fn unsigned(left: &[u32], right: &[u32], tile: &mut Tile, add: bool) {
+    let last = Bytes::Unsigned.steps();
+    let (left, _) = left.as_chunks::<VECTOR_ROWS>();
+    let (right, _) = right.as_chunks::<COLUMNS>();
+    let sum = |row: usize, column: usize| {
+        let steps = left[..last].iter().zip(&right[..last]);
+        let products = steps.flat_map(|(left, right)| {
+            let (x, y) = (left[row].to_le_bytes(), right[column].to_le_bytes());
+            (0..4).map(move |i| i32::from(x[i] as i8) * i32::from(y[i]))
+        });
+        left[last + 1][row] as i32 + products.sum::<i32>()
+    };
+    store(&left[last], &right[last], tile, add, sum);
+}
+
+/// Follows the loop of `dot::neon::matrix`. Two steps have eight bytes of each lane, side by side.
+pub(super) fn octets(left: &[u32], right: &[u32], tile: &mut Tile, add: bool) {
+    let steps = Bytes::Octets.steps();
+    let bytes = |panel: &[u32], lanes: usize, lane: usize, byte: usize| {
+        let word = panel[byte / 8 * 2 * lanes + 2 * lane + byte % 8 / 4];
+        i32::from(word.to_le_bytes()[byte % 4] as i8)
+    };
+    let sum = |row: usize, column: usize| {
+        let products = (0..4 * steps)
+            .map(|byte| bytes(left, VECTOR_ROWS, row, byte) * bytes(right, COLUMNS, column, byte));
+        products.sum()
+    };
+    let (row_scales, _) = left[steps * VECTOR_ROWS..].as_chunks();
+    let (column_scales, _) = right[steps * COLUMNS..].as_chunks();
+    store(&row_scales[0], &column_scales[0], tile, add, sum);
+}
+
+fn store(
+    row_scales: &[u32; VECTOR_ROWS],
+    column_scales: &[u32; COLUMNS],
+    tile: &mut Tile,
+    add: bool,
+    sum: impl Fn(usize, usize) -> i32,
+) {
+    for (row, values) in tile.iter_mut().enumerate() {
+        for (column, value) in values.iter_mut().enumerate() {
+            let [x, y] = [row_scales[row], column_scales[column]].map(f32::from_bits);
+            let scaled = sum(row, column) as f32 * (x * y);
+            *value = if add { *value + scaled } else { scaled };
+        }
+    }
 }

@@ -1,9 +1,9 @@
-//! Widens pairs of bf16 to f32, for processors that multiply f32 faster.
+//! Widens right panels, once for all rows that they multiply: pairs of bf16 to f32, and bytes to i16.
 
 use super::COLUMNS;
 use crate::isa::Job;
 
-/// Widens a right panel of pairs, once for all rows that it multiplies.
+/// Widens a panel of pairs, for processors that multiply f32 faster.
 pub(super) struct Widen<'a> {
     pub(super) panel: &'a [u32],
     /// Twice as many words as `panel`
@@ -22,4 +22,38 @@ impl Job for Widen<'_> {
             *upper = pairs.map(|pair| pair & 0xffff_0000);
         }
     }
+}
+
+/// Widens a panel of [`Bytes::Signed`](crate::format::Bytes::Signed) to
+/// [`Bytes::Shorts`](crate::format::Bytes::Shorts), for processors that multiply no bytes.
+pub(super) struct WidenBytes<'a> {
+    pub(super) panel: &'a [u32],
+    pub(super) words: &'a mut [u32],
+}
+
+impl Job for WidenBytes<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<const FUSED: bool>(self) {
+        let (panel, _) = self.panel.as_chunks::<COLUMNS>();
+        let (words, _) = self.words.as_chunks_mut::<COLUMNS>();
+        let (Some((scales, steps)), Some((scales_too, words))) =
+            (panel.split_last(), words.split_last_mut())
+        else {
+            return;
+        };
+        *scales_too = *scales;
+        for (four, [lower, upper]) in steps.iter().zip(words.as_chunks_mut::<2>().0) {
+            *lower = four.map(|four| two(four << 16));
+            *upper = four.map(two);
+        }
+    }
+}
+
+/// The upper two bytes as two i16.
+#[inline(always)]
+fn two(four: u32) -> u32 {
+    let [low, high] = [four << 8, four].map(|four| (four as i32 >> 24) as u32);
+    low & 0xffff | high << 16
 }

@@ -7,6 +7,7 @@ use glm4v_config::VisionConfig;
 use glm4v_kernels::{Attention, Heads, Keys, PackedGate, PackedWeight, Precision};
 
 use super::norm::RmsNorm;
+use super::precisions;
 use super::rows::sized;
 use crate::layout::BatchLayout;
 use crate::rotary::RotaryTables;
@@ -61,12 +62,12 @@ impl Pass {
     }
 }
 
-/// The attention kernel of a tower.
+/// The attention kernel of a tower that computes in `precision`.
 pub(crate) fn attention(config: &VisionConfig, precision: Precision) -> Attention {
     Attention {
         heads: config.num_heads,
         head_dim: config.head_dim(),
-        precision,
+        precision: precisions::of_attention(precision),
     }
 }
 

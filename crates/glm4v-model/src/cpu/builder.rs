@@ -11,6 +11,7 @@ use super::block::Block;
 use super::merger::Merger;
 use super::norm::{LayerNorm, RmsNorm};
 use super::patch_embed::{PatchEmbed, sum_of_frames};
+use super::precisions;
 use crate::activation;
 use crate::parameters::{MissingParameter, Parameters, missing};
 
@@ -125,7 +126,7 @@ impl CpuBuilder {
             if key == PATCH_KERNEL {
                 self.pack_image_kernel(values);
             }
-            let weight = values.pack(shape, self.precision);
+            let weight = values.pack(shape, precisions::of_weight(key, self.precision));
             self.parameters.weights.insert(key.to_owned(), weight);
         }
     }
@@ -137,7 +138,7 @@ impl CpuBuilder {
     /// The two may be stored in different types: bf16 values are then widened, which is exact.
     fn pack_gate(&mut self, module: &str, gate_up: [StoredValues<'_>; 2], shape: [usize; 2]) {
         let act = activation::kernel(self.parameters.config.hidden_act);
-        let precision = self.precision;
+        let precision = precisions::of_weight(&format!("{module}{GATE}"), self.precision);
         let gate = match gate_up {
             [StoredValues::Bf16(gate), StoredValues::Bf16(up)] => {
                 PackedGate::new(gate, up, shape, precision, act)

@@ -11,9 +11,10 @@ use crate::{Checkpoint, WriteOptions, convert, random, write_checkpoint};
 
 const SEED: u64 = 5;
 const ENCODINGS: [Encoding; 3] = [Encoding::F32, Encoding::F16, Encoding::Bf16];
-const MODES: [ComputeMode; 4] = [
+const MODES: [ComputeMode; 5] = [
     ComputeMode::Cpu(Precision::F32),
     ComputeMode::Cpu(Precision::Bf16),
+    ComputeMode::Cpu(Precision::Int8),
     ComputeMode::Device(FloatDType::F32),
     ComputeMode::Device(FloatDType::F16),
 ];

@@ -1,7 +1,7 @@
 use burn::tensor::FloatDType;
-use glm4v_model::ComputeMode;
+use glm4v_model::{ComputeMode, Precision};
 
-use super::Backend;
+use super::{Backend, ComputeType};
 
 /// The place where a tower runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,7 +17,7 @@ pub struct Target {
 }
 
 impl Target {
-    /// One device of `backend` that computes in `dtype`.
+    /// One device of `backend` that computes in floating-point numbers.
     #[must_use]
     pub fn new(backend: Backend, dtype: FloatDType) -> Self {
         Self {
@@ -25,6 +25,27 @@ impl Target {
             shares_host_memory: backend.is_cpu(),
             max_buffer: None,
             devices: 1,
+        }
+    }
+
+    /// One device of `backend` that computes in `dtype`. `None` if no such device does.
+    #[must_use]
+    pub fn of(backend: Backend, dtype: impl Into<ComputeType>) -> Option<Self> {
+        match (dtype.into(), backend) {
+            (ComputeType::Float(dtype), _) => Some(Self::new(backend, dtype)),
+            (ComputeType::Int8, Backend::Flex) => Some(Self {
+                mode: ComputeMode::Cpu(Precision::Int8),
+                ..Self::new(backend, FloatDType::F32)
+            }),
+            (
+                ComputeType::Int8,
+                Backend::Cuda
+                | Backend::Metal
+                | Backend::Vulkan
+                | Backend::Wgpu
+                | Backend::Webgpu
+                | Backend::Ndarray,
+            ) => None,
         }
     }
 }

@@ -1,25 +1,25 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use burn::tensor::{Device, FloatDType};
+use burn::tensor::Device;
 use glm4v_config::{Preset, SizeBudget, VisionConfig};
 use glm4v_model::{AttentionMethod, VisionModel};
 use glm4v_preprocess::Processor;
 use glm4v_weights::{Checkpoint, LoaderOptions};
 
 use super::VisionEncoder;
-use crate::devices::{DeviceInfo, DeviceSpecs};
+use crate::devices::{ComputeType, DeviceInfo, DeviceSpecs};
 use crate::plan::{BatchLimits, MemoryBudget, Target};
 use crate::{EncodeOptions, Error, Plan};
 
 /// Where and how an encoder is loaded.
 ///
 /// ```
-/// use glm4v::{FloatDType, LoadOptions, Preset, VisionEncoder};
+/// use glm4v::{ComputeType, LoadOptions, Preset, VisionEncoder};
 ///
 /// let options = LoadOptions {
 ///     device: "flex".parse()?,
-///     dtype: FloatDType::BF16,
+///     dtype: ComputeType::BF16,
 ///     max_memory: Some(1 << 30), // 1 GiB
 ///     ..LoadOptions::default()
 /// };
@@ -30,8 +30,8 @@ use crate::{EncodeOptions, Error, Plan};
 pub struct LoadOptions {
     /// The device, or several GPUs that share each batch. The default is `auto`.
     pub device: DeviceSpecs,
-    /// The type of the tower. The default is f32.
-    pub dtype: FloatDType,
+    /// The type that the tower computes in. The default is f32.
+    pub dtype: ComputeType,
     /// The memory limit in bytes, for each GPU or for the process on a CPU. Weights that exceed it are refused unloaded.
     pub max_memory: Option<u64>,
     /// The largest tensor in bytes, if the device allows less than it reports.
@@ -50,7 +50,7 @@ impl Default for LoadOptions {
     fn default() -> Self {
         Self {
             device: DeviceSpecs::default(),
-            dtype: FloatDType::F32,
+            dtype: ComputeType::F32,
             max_memory: None,
             max_buffer: None,
             attention: None,
@@ -145,15 +145,20 @@ impl LoadOptions {
 
     /// Opens a device, and checks that it computes in this type and that the weights fit.
     fn open(&self, info: &DeviceInfo, config: &VisionConfig) -> Result<(Device, Target), Error> {
-        let device = info.open()?;
-        if !device.supports_dtype(self.dtype) {
-            let (device, dtype) = (format!("{} ({})", info.spec, info.name), self.dtype);
-            return Err(Error::Dtype { device, dtype });
-        }
+        let refused = || Error::Dtype {
+            device: format!("{} ({})", info.spec, info.name),
+            dtype: self.dtype,
+        };
         let target = Target {
             max_buffer: self.max_buffer.or(info.max_buffer),
-            ..info.target(self.dtype)
+            ..info.target(self.dtype).ok_or_else(refused)?
         };
+        let device = info.open()?;
+        if let ComputeType::Float(dtype) = self.dtype
+            && !device.supports_dtype(dtype)
+        {
+            return Err(refused());
+        }
         let (options, limits) = (EncodeOptions::default(), BatchLimits::new(&target));
         let budget = MemoryBudget {
             allowed: self.max_memory,

@@ -1,0 +1,67 @@
+//! A kernel in use.
+
+use std::marker::PhantomData;
+
+use super::widen::{Widen, WidenBytes};
+use super::{COLUMNS, Kernel, Tile};
+#[cfg(target_arch = "x86_64")]
+use super::{Left, amx};
+use crate::buffer::with_words;
+use crate::format::{Bytes, Format};
+#[cfg(target_arch = "x86_64")]
+use crate::isa::Isa;
+
+/// A kernel in use on one thread. It owns the thread's AMX configuration.
+pub(crate) struct Multiplier<'a> {
+    kernel: &'a Kernel,
+    #[cfg(target_arch = "x86_64")]
+    _tiles: Option<amx::Configured>,
+    of_one_thread: PhantomData<*mut ()>,
+}
+
+impl<'a> Multiplier<'a> {
+    pub(super) fn new(kernel: &'a Kernel) -> Self {
+        #[cfg(target_arch = "x86_64")]
+        let uses_tiles = kernel.left == Left::Tiles && kernel.isa == Isa::Amx;
+        #[cfg(target_arch = "x86_64")]
+        #[allow(unsafe_code)]
+        // SAFETY: the constructors have checked the instruction set.
+        let tiles = uses_tiles.then(|| unsafe { amx::Configured::new() });
+        Self {
+            kernel,
+            #[cfg(target_arch = "x86_64")]
+            _tiles: tiles,
+            of_one_thread: PhantomData,
+        }
+    }
+
+    /// Calls `use_right` with the panel in the format that [`multiply`](Self::multiply) reads.
+    pub(crate) fn with_right(&self, panel: &[u32], use_right: impl FnOnce(&[u32])) {
+        let isa = self.kernel.isa;
+        match (self.kernel.left(), self.kernel.right) {
+            (Format::F32, Format::Pairs) => with_words(2 * panel.len(), |words| {
+                let words = words.as_mut_slice();
+                isa.run(Widen { panel, words });
+                use_right(words);
+            }),
+            (Format::Bytes(Bytes::Shorts), Format::Bytes(_)) => {
+                with_words(COLUMNS * Bytes::Shorts.words(), |words| {
+                    let words = words.as_mut_slice();
+                    isa.run(WidenBytes { panel, words });
+                    use_right(words);
+                });
+            }
+            (Format::F32 | Format::Pairs | Format::Bytes(_), _) => use_right(panel),
+        }
+    }
+
+    /// tile = left·right, or tile += left·right.
+    #[allow(unsafe_code)]
+    #[inline]
+    pub(crate) fn multiply(&self, left: &[u32], right: &[u32], tile: &mut Tile, add: bool) {
+        // SAFETY: the constructors have checked that the processor has the instructions, and `begin` has configured this
+        // thread's tiles. The function needs nothing else: it reads the slices in whole steps and stops at the end of the
+        // shorter one.
+        unsafe { (self.kernel.multiply)(left, right, tile, add) }
+    }
+}
