@@ -9,8 +9,9 @@ mod circles;
 mod source;
 
 /// Which of our packages each of our packages may depend on.
-const MAY_USE: [(&str, &[&str]); 12] = [
+const MAY_USE: [(&str, &[&str]); 13] = [
     ("glm4v-config", &[]),
+    ("glm4v-gguf", &["glm4v-config"]),
     ("glm4v-shards", &["glm4v-config"]),
     ("glm4v-hub", &["glm4v-config", "glm4v-shards"]),
     ("glm4v-kernels", &[]),
@@ -18,7 +19,7 @@ const MAY_USE: [(&str, &[&str]); 12] = [
     ("glm4v-model", &["glm4v-config", "glm4v-kernels"]),
     (
         "glm4v-weights",
-        &["glm4v-config", "glm4v-model", "glm4v-shards"],
+        &["glm4v-config", "glm4v-gguf", "glm4v-model", "glm4v-shards"],
     ),
     (
         "glm4v",
@@ -36,8 +37,9 @@ const MAY_USE: [(&str, &[&str]); 12] = [
     ("xtask", &[]),
 ];
 /// Packages that work on the host alone.
-const HOST_ONLY: [&str; 5] = [
+const HOST_ONLY: [&str; 6] = [
     "glm4v-config",
+    "glm4v-gguf",
     "glm4v-hub",
     "glm4v-kernels",
     "glm4v-preprocess",
