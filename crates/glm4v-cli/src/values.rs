@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use glm4v::config::ConfigError;
 use glm4v::model::AttentionMethod;
-use glm4v::weights::Encoding;
+use glm4v::weights::{Encoding, ProcessorSource};
 use glm4v::{AttentionQuery, FloatDType, Preset};
 
 use crate::table;
@@ -24,10 +25,23 @@ pub(crate) fn dtype() -> impl TypedValueParser<Value = Encoding> {
         .try_map(move |name| parse(name).map(|(_, dtype)| *dtype).ok_or("it is unknown"))
 }
 
-/// The type of a tower that computes in `dtype`.
+/// The encodings that `export` writes.
+const STORED_TYPES: [Encoding; 4] = [Encoding::F32, Encoding::F16, Encoding::Bf16, Encoding::Q8_0];
+
+/// The parser of an encoding of stored weights.
+pub(crate) fn stored_type() -> impl TypedValueParser<Value = Encoding> {
+    let find = |name: String| {
+        let mut known = STORED_TYPES.into_iter();
+        known.find(|known| known.to_string() == name)
+    };
+    PossibleValuesParser::new(STORED_TYPES.map(|known| known.to_string()))
+        .try_map(move |name| find(name).ok_or("it is unknown"))
+}
+
+/// The type of a tower that computes in `dtype`. Blocks of 8-bit values are computed in f32.
 pub(crate) fn float_dtype(dtype: Encoding) -> FloatDType {
     match dtype {
-        Encoding::F32 => FloatDType::F32,
+        Encoding::F32 | Encoding::Q8_0 => FloatDType::F32,
         Encoding::F16 => FloatDType::F16,
         Encoding::Bf16 => FloatDType::BF16,
     }
@@ -112,6 +126,39 @@ impl OutputFile {
         };
         Ok(Self { path, format })
     }
+}
+
+/// A format of a file that contains a tower.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum TowerFormat {
+    Gguf,
+    Safetensors,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct TowerFile {
+    pub(crate) path: PathBuf,
+    pub(crate) format: TowerFormat,
+}
+
+impl TowerFile {
+    /// The file at `path`, in the format that its name ends in.
+    pub(crate) fn new(path: PathBuf) -> Result<Self, &'static str> {
+        let format = if has_extension(&path, ".gguf") {
+            TowerFormat::Gguf
+        } else if has_extension(&path, ".safetensors") {
+            TowerFormat::Safetensors
+        } else {
+            return Err("the name must end in .gguf or .safetensors");
+        };
+        Ok(Self { path, format })
+    }
+}
+
+/// A source of processor settings, as `--processor` names it.
+pub(crate) fn processor_source(text: &str) -> Result<ProcessorSource, String> {
+    text.parse()
+        .map_err(|error: ConfigError| format!("it is not a directory, and {error}"))
 }
 
 pub(crate) fn png_file(path: PathBuf) -> Result<PathBuf, &'static str> {
@@ -216,6 +263,10 @@ mod tests {
         }
         assert!(OutputFile::new("b.npy".into(), &OutputFormat::PATCHES).is_err());
         assert!(png_file("b.jpg".into()).is_err());
+        let tower = |name: &str| TowerFile::new(name.into()).map(|file| file.format);
+        assert_eq!(tower("mmproj.GGUF"), Ok(TowerFormat::Gguf));
+        assert_eq!(tower("a/tower.safetensors"), Ok(TowerFormat::Safetensors));
+        assert!(tower("tower.bin").is_err());
     }
 
     #[test]

@@ -1,8 +1,7 @@
 //! The weights that a command uses.
 
-use std::path::PathBuf;
-
 use anyhow::Result;
+use glm4v::weights::{LocalModel, ProcessorSource};
 use glm4v::{Error, LoadOptions, Preset, Processor, VisionConfig, VisionEncoder};
 use serde_json::{Value, json};
 
@@ -12,10 +11,11 @@ use crate::model::{self, ModelFiles};
 
 /// Where the weights of an encoder come from.
 pub(crate) enum Weights {
-    /// A checkpoint, by its directory and its name on the command line.
+    /// A checkpoint, its name on the command line, and where its processors' settings come from.
     Checkpoint {
-        dir: PathBuf,
+        model: LocalModel,
         name: String,
+        processor: Option<ProcessorSource>,
     },
     Random {
         preset: Preset,
@@ -38,28 +38,37 @@ impl Weights {
             });
         };
         Ok(Self::Checkpoint {
-            dir: model::directory(name, &args.revision, files, console)?,
+            model: model::find(name, &args.processor, &args.revision, files, console)?,
             name: name.clone(),
+            processor: args.processor.processor.clone(),
         })
     }
 
     pub(crate) fn processor(&self) -> Result<Processor> {
         Ok(match self {
-            Self::Checkpoint { dir, .. } => Processor::from_dir(dir)?,
+            Self::Checkpoint { model, .. } => model.processor()?,
             Self::Random { preset, .. } => Processor::from_preset(*preset),
         })
     }
 
     pub(crate) fn config(&self) -> Result<VisionConfig> {
         Ok(match self {
-            Self::Checkpoint { dir, .. } => VisionConfig::from_file(dir.join("config.json"))?,
+            Self::Checkpoint { model, .. } => model.config()?,
             Self::Random { preset, .. } => preset.vision(),
         })
     }
 
     pub(crate) fn load(&self, options: &LoadOptions) -> Result<VisionEncoder, Error> {
         match self {
-            Self::Checkpoint { dir, .. } => VisionEncoder::load(dir, options),
+            Self::Checkpoint {
+                model, processor, ..
+            } => {
+                let options = LoadOptions {
+                    processor: processor.clone(),
+                    ..options.clone()
+                };
+                VisionEncoder::load(model.path(), &options)
+            }
             Self::Random { preset, seed } => VisionEncoder::random(*preset, *seed, options),
         }
     }
@@ -77,8 +86,8 @@ impl Weights {
 
     pub(crate) fn json(&self) -> Value {
         match self {
-            Self::Checkpoint { dir, name } => {
-                json!({"model": name, "checkpoint": dir.to_string_lossy()})
+            Self::Checkpoint { model, name, .. } => {
+                json!({"model": name, "checkpoint": model.path().to_string_lossy()})
             }
             Self::Random { preset, seed } => json!({"preset": preset.name(), "seed": seed}),
         }

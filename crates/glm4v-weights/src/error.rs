@@ -18,11 +18,7 @@ pub enum WeightsError {
         source: std::io::Error,
     },
     /// The directory contains no weights.
-    #[error(
-        "{}: expected model.safetensors, model.safetensors.index.json or one .gguf file without config.json, found none; \
-         check the directory",
-        dir.display()
-    )]
+    #[error("{}: expected model.safetensors or model.safetensors.index.json, found neither; check the directory", dir.display())]
     NoWeights {
         /// The directory.
         dir: PathBuf,

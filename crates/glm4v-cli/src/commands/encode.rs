@@ -177,7 +177,7 @@ fn warn_of_non_finite(
         let all = embeddings.len();
         let hint = match dtype {
             Encoding::F16 => "; use --dtype bf16, which has a larger range than f16",
-            Encoding::F32 | Encoding::Bf16 => "",
+            Encoding::F32 | Encoding::Bf16 | Encoding::Q8_0 => "",
         };
         console.warning(&format!(
             "{count} of {all} values are infinite or not a number{hint}"
