@@ -6,19 +6,7 @@ use std::path::{Path, PathBuf};
 use glm4v::config::TokenLimits;
 use glm4v::weights::{Encoding, LocalModel, ProcessorSource};
 use glm4v::{LoadOptions, Preset, VisionEncoder, open_image};
-use glm4v_tests::{golden_dir, image_path, load_options};
-
-/// A checkpoint of every kind of tower. `glm46v` is not among them: no GGUF file stores its activation.
-const FAMILY: [&str; 8] = [
-    "glm4v-moe",
-    "glm46v-moe",
-    "glm-ocr",
-    "glm5-next",
-    "glmga",
-    "patch14-f32",
-    "patch14-bf16-sharded",
-    "tower-alone",
-];
+use glm4v_tests::{GGUF_GOLDENS, export_gguf, golden_dir, image_path, load_options};
 
 fn options(processor: Option<ProcessorSource>) -> LoadOptions {
     LoadOptions {
@@ -27,17 +15,8 @@ fn options(processor: Option<ProcessorSource>) -> LoadOptions {
     }
 }
 
-/// The golden's tower as a GGUF file in `dir`.
 fn export(golden: &str, dir: &Path, encoding: Encoding) -> PathBuf {
-    let model = LocalModel::open(golden_dir().join(golden), None).unwrap();
-    let (config, processor) = (model.config().unwrap(), model.processor().unwrap());
-    let path = dir.join(format!("{golden}-{encoding}.gguf"));
-    let checkpoint = model.checkpoint().unwrap();
-    let file = File::create(&path).unwrap();
-    checkpoint
-        .write_gguf(&config, processor.config(), encoding, file)
-        .unwrap();
-    path
+    export_gguf(golden, dir, encoding).unwrap()
 }
 
 fn bits(encoder: &VisionEncoder) -> Vec<u32> {
@@ -51,7 +30,7 @@ fn bits(encoder: &VisionEncoder) -> Vec<u32> {
 #[test]
 fn embeddings_of_a_file_in_f32_are_those_of_the_checkpoint() {
     let dir = tempfile::tempdir().unwrap();
-    for golden in FAMILY {
+    for golden in GGUF_GOLDENS {
         let source = golden_dir().join(golden);
         let file = export(golden, dir.path(), Encoding::F32);
         let expected = VisionEncoder::load(&source, &options(None)).unwrap();
@@ -65,7 +44,7 @@ fn embeddings_of_a_file_in_f32_are_those_of_the_checkpoint() {
 #[test]
 fn embeddings_of_blocks_are_those_of_their_values() {
     let dir = tempfile::tempdir().unwrap();
-    for golden in FAMILY {
+    for golden in GGUF_GOLDENS {
         for encoding in [Encoding::Q8_0, Encoding::Bf16] {
             let file = export(golden, dir.path(), encoding);
             let model = LocalModel::open(&file, None).unwrap();
@@ -90,11 +69,21 @@ fn the_preset_decides_what_the_file_leaves_open() {
     let file = export("glm46v-moe", dir.path(), Encoding::F16);
     let limits = |processor| {
         let model = LocalModel::open(&file, processor).unwrap();
-        let sampling = model.processor().unwrap().video().unwrap().config().sampling.clone();
+        let sampling = model
+            .processor()
+            .unwrap()
+            .video()
+            .unwrap()
+            .config()
+            .sampling
+            .clone();
         (model.assumed_preset(), sampling)
     };
     let named = ProcessorSource::Preset(Preset::Glm46VFlash);
-    let assumed = (Some(Preset::Glm41V9B), Preset::Glm41V9B.video_processor().sampling);
+    let assumed = (
+        Some(Preset::Glm41V9B),
+        Preset::Glm41V9B.video_processor().sampling,
+    );
     assert_eq!(limits(None), assumed);
     let expected = (None, Preset::Glm46VFlash.video_processor().sampling);
     assert_eq!(limits(Some(named)), expected);
@@ -117,6 +106,11 @@ fn damaged_files_are_named() {
     let file = export("glm-ocr", dir.path(), Encoding::F32);
     let bytes = std::fs::read(&file).unwrap();
     std::fs::write(&file, &bytes[..bytes.len() - 100]).unwrap();
-    let message = VisionEncoder::load(&file, &options(None)).unwrap_err().to_string();
-    assert!(message.contains("glm-ocr-f32.gguf") && message.contains("download"), "{message}");
+    let message = VisionEncoder::load(&file, &options(None))
+        .unwrap_err()
+        .to_string();
+    assert!(
+        message.contains("glm-ocr-f32.gguf") && message.contains("download"),
+        "{message}"
+    );
 }

@@ -18,24 +18,32 @@ const DTYPES: [(&str, Encoding); 3] = [
     ("bf16", Encoding::Bf16),
 ];
 
+/// The encodings that `export` writes.
+const STORED_TYPES: [(&str, Encoding); 4] = [
+    ("f32", Encoding::F32),
+    ("f16", Encoding::F16),
+    ("bf16", Encoding::Bf16),
+    ("q8_0", Encoding::Q8_0),
+];
+
 /// The parser of a floating-point type.
 pub(crate) fn dtype() -> impl TypedValueParser<Value = Encoding> {
-    let parse = |name: String| DTYPES.iter().find(|(known, _)| *known == name);
-    PossibleValuesParser::new(DTYPES.map(|(name, _)| name))
-        .try_map(move |name| parse(name).map(|(_, dtype)| *dtype).ok_or("it is unknown"))
+    one_of(DTYPES)
 }
-
-/// The encodings that `export` writes.
-const STORED_TYPES: [Encoding; 4] = [Encoding::F32, Encoding::F16, Encoding::Bf16, Encoding::Q8_0];
 
 /// The parser of an encoding of stored weights.
 pub(crate) fn stored_type() -> impl TypedValueParser<Value = Encoding> {
-    let find = |name: String| {
-        let mut known = STORED_TYPES.into_iter();
-        known.find(|known| known.to_string() == name)
-    };
-    PossibleValuesParser::new(STORED_TYPES.map(|known| known.to_string()))
-        .try_map(move |name| find(name).ok_or("it is unknown"))
+    one_of(STORED_TYPES)
+}
+
+fn one_of<const N: usize>(
+    known: [(&'static str, Encoding); N],
+) -> impl TypedValueParser<Value = Encoding> {
+    let names = known.map(|(name, _)| name);
+    PossibleValuesParser::new(names).try_map(move |name| {
+        let found = known.iter().find(|(known, _)| *known == name);
+        found.map(|(_, encoding)| *encoding).ok_or("it is unknown")
+    })
 }
 
 /// The type of a tower that computes in `dtype`. Blocks of 8-bit values are computed in f32.

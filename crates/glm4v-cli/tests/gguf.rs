@@ -12,7 +12,9 @@ use tempfile::TempDir;
 fn init(preset: &str) -> (TempDir, PathBuf) {
     let dir = tempfile::tempdir().unwrap();
     let model = dir.path().join("model");
-    let options = ["init", "--seed", "5", "--dtype", "f32", "--preset", preset, "-o"];
+    let options = [
+        "init", "--seed", "5", "--dtype", "f32", "--preset", preset, "-o",
+    ];
     glm4v([&options[..], &[path(&model)]].concat()).ok();
     (dir, model)
 }
@@ -22,7 +24,15 @@ fn path(path: &Path) -> &str {
 }
 
 fn export(model: &Path, output: &Path, stored: &str) -> Run {
-    glm4v(["export", "--json", path(model), "-o", path(output), "--type", stored])
+    glm4v([
+        "export",
+        "--json",
+        path(model),
+        "-o",
+        path(output),
+        "--type",
+        stored,
+    ])
 }
 
 /// The embeddings of a photo.
@@ -45,7 +55,8 @@ fn an_exported_file_encodes_as_its_checkpoint_does() {
     let (run, found) = encode(dir.path(), &[path(&file)]);
     assert_eq!(found, expected);
     assert!(
-        run.stderr.contains("published settings of glm-4.1v-9b") && run.stderr.contains("--processor"),
+        run.stderr.contains("published settings of glm-4.1v-9b")
+            && run.stderr.contains("--processor"),
         "{}",
         run.stderr
     );
@@ -76,7 +87,9 @@ fn every_command_reads_the_file() {
     let file = dir.path().join("mmproj.gguf");
     export(&model, &file, "q8_0").ok();
     let file = path(&file);
-    let json = glm4v(["inspect", "--json", file, "--processor", "glm-4.6v"]).ok().json();
+    let json = glm4v(["inspect", "--json", file, "--processor", "glm-4.6v"])
+        .ok()
+        .json();
     assert_eq!(json["weights"]["complete"], true);
     assert_eq!(json["weights"]["parameters"], 1_175_936);
     assert!(json["weights"]["bytes"]["q8_0"].as_u64() > json["weights"]["bytes"]["f32"].as_u64());
@@ -91,10 +104,31 @@ fn every_command_reads_the_file() {
     let (photo, output) = (path(&photo), path(&output));
     glm4v(["preprocess", photo, "-m", file, "-o", output]).ok();
     let drawing = dir.path().join("out.png");
-    glm4v(["viz", photo, "-m", file, "--dtype", "bf16", "-o", path(&drawing)]).ok();
+    glm4v([
+        "viz",
+        photo,
+        "-m",
+        file,
+        "--dtype",
+        "bf16",
+        "-o",
+        path(&drawing),
+    ])
+    .ok();
     // A file can be exported again.
     let again = dir.path().join("again.gguf");
-    let json = glm4v(["export", "-q", "--json", file, "-o", path(&again), "--type", "f16"]).ok().json();
+    let json = glm4v([
+        "export",
+        "-q",
+        "--json",
+        file,
+        "-o",
+        path(&again),
+        "--type",
+        "f16",
+    ])
+    .ok()
+    .json();
     assert_eq!(json["tensors"], 21);
 }
 
@@ -118,7 +152,10 @@ fn what_cannot_be_exported_is_refused() {
     let (dir, model) = init("tiny");
     let output = dir.path().join("tower.safetensors");
     let error = export(&model, &output, "q8_0").fails();
-    assert!(error.contains("cannot store q8_0") && error.contains(".gguf"), "{error}");
+    assert!(
+        error.contains("cannot store q8_0") && error.contains(".gguf"),
+        "{error}"
+    );
     let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/tps4");
     let error = export(&golden, &dir.path().join("x.gguf"), "f32").fails();
     assert!(error.contains("temporal_patch_size is 4"), "{error}");
@@ -139,7 +176,18 @@ fn files_that_are_no_models_are_refused() {
     let bytes = fs::read(&file).unwrap();
     fs::write(&file, &bytes[..1000]).unwrap();
     let error = glm4v(["inspect", path(&file)]).fails();
-    assert!(error.contains("mmproj.gguf: not a valid GGUF file"), "{error}");
-    let error = glm4v(["encode", path(&photo), "-m", path(&file), "--processor", "x"]).misused();
+    assert!(
+        error.contains("mmproj.gguf: not a valid GGUF file"),
+        "{error}"
+    );
+    let error = glm4v([
+        "encode",
+        path(&photo),
+        "-m",
+        path(&file),
+        "--processor",
+        "x",
+    ])
+    .misused();
     assert!(error.contains("there is no preset `x`"), "{error}");
 }
