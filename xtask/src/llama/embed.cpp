@@ -29,7 +29,8 @@ int main(int argc, char ** argv) {
         return 1;
     }
     image.cpy_buf(pixels);
-    std::vector<float> embeddings;
+    const size_t tokens = clip_n_output_tokens(loaded.ctx_v, &image);
+    std::vector<float> embeddings(tokens * clip_n_mmproj_embd(loaded.ctx_v));
     if (!clip_image_batch_encode(loaded.ctx_v, 2, &batch, embeddings)) {
         return 1;
     }
