@@ -2,6 +2,7 @@
 
 mod devices;
 mod difference;
+mod gguf;
 mod golden;
 mod inputs;
 mod parity;
@@ -10,6 +11,7 @@ mod video;
 
 pub use devices::{attention, load_options, open_device, tiny_encoder};
 pub use difference::Difference;
+pub use gguf::{GGUF_GOLDENS, export_gguf};
 pub use golden::{Expected, Golden};
 pub use inputs::{Batch, Input, Sampled, Synthetic};
 pub use parity::{Comparison, F32_TOLERANCE, Row, compare, reduced_stage, reference_patches, time};

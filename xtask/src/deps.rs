@@ -9,8 +9,9 @@ mod circles;
 mod source;
 
 /// Which of our packages each of our packages may depend on.
-const MAY_USE: [(&str, &[&str]); 14] = [
+const MAY_USE: [(&str, &[&str]); 15] = [
     ("glm4v-config", &[]),
+    ("glm4v-gguf", &["glm4v-config"]),
     ("glm4v-shards", &["glm4v-config"]),
     ("glm4v-hub", &["glm4v-config", "glm4v-shards"]),
     ("glm4v-store", &["glm4v-config"]),
@@ -20,7 +21,7 @@ const MAY_USE: [(&str, &[&str]); 14] = [
     ("glm4v-model", &["glm4v-config", "glm4v-kernels"]),
     (
         "glm4v-weights",
-        &["glm4v-config", "glm4v-model", "glm4v-shards"],
+        &["glm4v-config", "glm4v-gguf", "glm4v-model", "glm4v-shards"],
     ),
     (
         "glm4v",
@@ -38,9 +39,10 @@ const MAY_USE: [(&str, &[&str]); 14] = [
     ("xtask", &[]),
 ];
 /// Packages that work on the host alone.
-const HOST_ONLY: [&str; 7] = [
+const HOST_ONLY: [&str; 8] = [
     "glm4v-collect",
     "glm4v-config",
+    "glm4v-gguf",
     "glm4v-hub",
     "glm4v-kernels",
     "glm4v-preprocess",

@@ -8,6 +8,7 @@ mod cross;
 mod deps;
 mod differential;
 mod full;
+mod llama;
 mod memory;
 mod parity;
 mod process;
@@ -44,6 +45,8 @@ enum Verb {
     TestArm(arm::Args),
     /// Type-check the crates without C code for Windows and macOS
     TestTargets(targets::Args),
+    /// Compare GGUF files with llama.cpp, given its sources
+    TestLlama(llama::Args),
     /// Check which package depends on which, and that no package has a circle of imports
     Deps,
     /// Run the checks that must pass before a change lands: format, lints, documentation, parity, GPU tests
@@ -63,6 +66,7 @@ fn main() -> Result<()> {
         Verb::TestWeb(args) => web::test::run(&args),
         Verb::TestArm(args) => arm::run(&args),
         Verb::TestTargets(args) => targets::run(&args),
+        Verb::TestLlama(args) => llama::run(&args),
         Verb::Deps => deps::check(),
         Verb::Ci(args) => ci::run(&args),
     }

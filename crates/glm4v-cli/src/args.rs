@@ -6,7 +6,7 @@ mod inputs;
 mod model;
 
 pub(crate) use inputs::{CollectArgs, InputArgs, ReadArgs};
-pub(crate) use model::{ComputeArgs, DeviceArgs, ModelArgs, RevisionArgs};
+pub(crate) use model::{ComputeArgs, DeviceArgs, ModelArgs, ProcessorArgs, RevisionArgs};
 
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Printing")]

@@ -5,6 +5,7 @@ mod cache;
 mod completions;
 mod devices;
 mod encode;
+mod export;
 #[cfg(feature = "hub")]
 mod fetch;
 mod init;
@@ -59,6 +60,8 @@ pub(crate) enum Command {
     Cache(cache::CacheArgs),
     /// Show the vision tower of a checkpoint, and whether it can be loaded
     Inspect(inspect::InspectArgs),
+    /// Write a vision tower as one file: .gguf for llama.cpp, or .safetensors
+    Export(export::ExportArgs),
     /// Write a checkpoint with random weights
     Init(init::InitArgs),
     /// List the devices that encode can use
@@ -80,6 +83,7 @@ pub(crate) fn run(command: Command, console: &Console) -> Result<ExitCode> {
         #[cfg(feature = "hub")]
         Command::Cache(args) => cache::run(args, console),
         Command::Inspect(args) => inspect::run(&args, console),
+        Command::Export(args) => export::run(&args, console),
         Command::Init(args) => init::run(&args, console),
         Command::Devices => devices::run(console),
         Command::Completions(args) => completions::run(&args),

@@ -1,10 +1,11 @@
-//! From the argument of `-m` to a checkpoint directory.
+//! From the argument of `-m` to a checkpoint directory or a GGUF file.
 
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
+use glm4v::weights::{LocalModel, gguf_file};
 
-use crate::args::RevisionArgs;
+use crate::args::{ProcessorArgs, RevisionArgs};
 use crate::console::Console;
 
 /// The model that messages suggest.
@@ -19,26 +20,47 @@ pub(crate) enum ModelFiles {
     Tower,
 }
 
-/// The directory `name`; or else the cached directory of the hub model `name`. Files that no cache has are downloaded.
-pub(crate) fn directory(
+/// The model `name` on this machine; or else the cached directory of the hub model `name`. Files that no cache has are
+/// downloaded. A note names the settings that a GGUF file lacks.
+pub(crate) fn find(
+    name: &str,
+    processor: &ProcessorArgs,
+    revision: &RevisionArgs,
+    files: ModelFiles,
+    console: &Console,
+) -> Result<LocalModel> {
+    let path = place(name, revision, files, console)?;
+    let model = LocalModel::open(path, processor.processor.clone())?;
+    if let Some(preset) = model.assumed_preset() {
+        let file = model.path().display();
+        console.note(&format!(
+            "{file} does not say how images and videos are resized and sampled; this run uses the published settings of \
+             {preset}; choose others with --processor, as in --processor glm-4.6v-flash"
+        ));
+    }
+    Ok(model)
+}
+
+/// The directory or the GGUF file `name`; or else the cached directory of a hub model.
+fn place(
     name: &str,
     revision: &RevisionArgs,
     files: ModelFiles,
     console: &Console,
 ) -> Result<PathBuf> {
-    let dir = Path::new(name);
-    if dir.is_file() {
-        bail!("{name}: is a file; name the directory of the checkpoint");
+    let path = Path::new(name);
+    if path.is_file() && gguf_file(path)?.is_none() {
+        bail!("{name}: is a file, but not a GGUF file; name the directory of the checkpoint");
     }
-    if dir.is_dir() {
-        if *revision != RevisionArgs::default() {
-            console.warning(&format!(
-                "{name} is a directory, so --revision and --offline have no effect; they apply to models on the hub"
-            ));
-        }
-        return Ok(dir.to_owned());
+    if !path.exists() {
+        return hub_directory(name, revision, files, console);
     }
-    hub_directory(name, revision, files, console)
+    if *revision != RevisionArgs::default() {
+        console.warning(&format!(
+            "{name} is on this machine, so --revision and --offline have no effect; they apply to models on the hub"
+        ));
+    }
+    Ok(path.to_owned())
 }
 
 #[cfg(feature = "hub")]

@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use glm4v::config::ConfigError;
 use glm4v::model::AttentionMethod;
-use glm4v::weights::Encoding;
+use glm4v::weights::{Encoding, ProcessorSource};
 use glm4v::{AttentionQuery, ComputeType, Preset};
 
 use crate::table;
@@ -17,9 +18,22 @@ const DTYPES: [(&str, Encoding); 3] = [
     ("bf16", Encoding::Bf16),
 ];
 
-/// The parser of a type that is stored.
+/// The encodings that `export` writes.
+const STORED_TYPES: [(&str, Encoding); 4] = [
+    ("f32", Encoding::F32),
+    ("f16", Encoding::F16),
+    ("bf16", Encoding::Bf16),
+    ("q8_0", Encoding::Q8_0),
+];
+
+/// The parser of a floating-point type that is stored.
 pub(crate) fn dtype() -> impl TypedValueParser<Value = Encoding> {
-    named(DTYPES, |(name, _)| name).map(|(_, dtype)| dtype)
+    named(DTYPES, |(name, _)| name).map(|(_, encoding)| encoding)
+}
+
+/// The parser of an encoding of stored weights.
+pub(crate) fn stored_type() -> impl TypedValueParser<Value = Encoding> {
+    named(STORED_TYPES, |(name, _)| name).map(|(_, encoding)| encoding)
 }
 
 /// The parser of a type that a tower computes in.
@@ -151,6 +165,39 @@ pub(crate) fn named<T: Clone + Send + Sync + 'static>(
     })
 }
 
+/// A format of a file that contains a tower.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum TowerFormat {
+    Gguf,
+    Safetensors,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct TowerFile {
+    pub(crate) path: PathBuf,
+    pub(crate) format: TowerFormat,
+}
+
+impl TowerFile {
+    /// The file at `path`, in the format that its name ends in.
+    pub(crate) fn new(path: PathBuf) -> Result<Self, &'static str> {
+        let format = if has_extension(&path, ".gguf") {
+            TowerFormat::Gguf
+        } else if has_extension(&path, ".safetensors") {
+            TowerFormat::Safetensors
+        } else {
+            return Err("the name must end in .gguf or .safetensors");
+        };
+        Ok(Self { path, format })
+    }
+}
+
+/// A source of processor settings, as `--processor` names it.
+pub(crate) fn processor_source(text: &str) -> Result<ProcessorSource, String> {
+    text.parse()
+        .map_err(|error: ConfigError| format!("it is not a directory, and {error}"))
+}
+
 pub(crate) fn png_file(path: PathBuf) -> Result<PathBuf, &'static str> {
     match has_extension(&path, ".png") {
         true => Ok(path),
@@ -253,6 +300,10 @@ mod tests {
         }
         assert!(OutputFile::new("b.npy".into(), &OutputFormat::PATCHES).is_err());
         assert!(png_file("b.jpg".into()).is_err());
+        let tower = |name: &str| TowerFile::new(name.into()).map(|file| file.format);
+        assert_eq!(tower("mmproj.GGUF"), Ok(TowerFormat::Gguf));
+        assert_eq!(tower("a/tower.safetensors"), Ok(TowerFormat::Safetensors));
+        assert!(tower("tower.bin").is_err());
     }
 
     #[test]

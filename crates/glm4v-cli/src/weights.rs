@@ -1,9 +1,7 @@
 //! The weights that a command uses.
 
-use std::path::PathBuf;
-
 use anyhow::Result;
-use glm4v::weights::{Checkpoint, Fingerprint};
+use glm4v::weights::{Checkpoint, Fingerprint, LocalModel, ProcessorSource};
 use glm4v::{Error, LoadOptions, Preset, Processor, VisionConfig, VisionEncoder};
 use serde_json::{Value, json};
 
@@ -13,10 +11,11 @@ use crate::model::{self, ModelFiles};
 
 /// Where the weights of an encoder come from.
 pub(crate) enum Weights {
-    /// A checkpoint, by its directory and its name on the command line.
+    /// A checkpoint, its name on the command line, and where its processors' settings come from.
     Checkpoint {
-        dir: PathBuf,
+        model: LocalModel,
         name: String,
+        processor: Option<ProcessorSource>,
     },
     Random {
         preset: Preset,
@@ -39,28 +38,37 @@ impl Weights {
             });
         };
         Ok(Self::Checkpoint {
-            dir: model::directory(name, &args.revision, files, console)?,
+            model: model::find(name, &args.processor, &args.revision, files, console)?,
             name: name.clone(),
+            processor: args.processor.processor.clone(),
         })
     }
 
     pub(crate) fn processor(&self) -> Result<Processor> {
         Ok(match self {
-            Self::Checkpoint { dir, .. } => Processor::from_dir(dir)?,
+            Self::Checkpoint { model, .. } => model.processor()?,
             Self::Random { preset, .. } => Processor::from_preset(*preset),
         })
     }
 
     pub(crate) fn config(&self) -> Result<VisionConfig> {
         Ok(match self {
-            Self::Checkpoint { dir, .. } => VisionConfig::from_file(dir.join("config.json"))?,
+            Self::Checkpoint { model, .. } => model.config()?,
             Self::Random { preset, .. } => preset.vision(),
         })
     }
 
     pub(crate) fn load(&self, options: &LoadOptions) -> Result<VisionEncoder, Error> {
         match self {
-            Self::Checkpoint { dir, .. } => VisionEncoder::load(dir, options),
+            Self::Checkpoint {
+                model, processor, ..
+            } => {
+                let options = LoadOptions {
+                    processor: processor.clone(),
+                    ..options.clone()
+                };
+                VisionEncoder::load(model.path(), &options)
+            }
             Self::Random { preset, seed } => VisionEncoder::random(*preset, *seed, options),
         }
     }
@@ -68,7 +76,9 @@ impl Weights {
     /// What tells these weights from others. All of them are read.
     pub(crate) fn fingerprint(&self, config: &VisionConfig) -> Result<Fingerprint> {
         Ok(match self {
-            Self::Checkpoint { dir, .. } => Checkpoint::open(dir)?.fingerprint(config)?,
+            Self::Checkpoint { model, .. } => {
+                Checkpoint::open(model.path())?.fingerprint(config)?
+            }
             Self::Random { preset, seed } => Fingerprint::random(*preset, *seed),
         })
     }
@@ -86,8 +96,8 @@ impl Weights {
 
     pub(crate) fn json(&self) -> Value {
         match self {
-            Self::Checkpoint { dir, name } => {
-                json!({"model": name, "checkpoint": dir.to_string_lossy()})
+            Self::Checkpoint { model, name, .. } => {
+                json!({"model": name, "checkpoint": model.path().to_string_lossy()})
             }
             Self::Random { preset, seed } => json!({"preset": preset.name(), "seed": seed}),
         }

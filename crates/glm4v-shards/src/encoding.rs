@@ -13,6 +13,8 @@ pub enum Encoding {
     F16,
     /// bfloat16
     Bf16,
+    /// Blocks of 32 values along the row: a 16-bit float, which is the scale, and 32 signed bytes. GGUF files have it.
+    Q8_0,
 }
 
 impl Encoding {
@@ -27,13 +29,14 @@ impl Encoding {
         }
     }
 
-    /// The type in a safetensors header.
+    /// The type in a safetensors header, if safetensors files can have this encoding.
     #[must_use]
-    pub const fn dtype(self) -> Dtype {
+    pub const fn dtype(self) -> Option<Dtype> {
         match self {
-            Self::F32 => Dtype::F32,
-            Self::F16 => Dtype::F16,
-            Self::Bf16 => Dtype::BF16,
+            Self::F32 => Some(Dtype::F32),
+            Self::F16 => Some(Dtype::F16),
+            Self::Bf16 => Some(Dtype::BF16),
+            Self::Q8_0 => None,
         }
     }
 
@@ -42,6 +45,7 @@ impl Encoding {
     pub const fn block_len(self) -> usize {
         match self {
             Self::F32 | Self::F16 | Self::Bf16 => 1,
+            Self::Q8_0 => 32,
         }
     }
 
@@ -51,6 +55,7 @@ impl Encoding {
         match self {
             Self::F32 => 4,
             Self::F16 | Self::Bf16 => 2,
+            Self::Q8_0 => 34,
         }
     }
 
@@ -67,6 +72,7 @@ impl fmt::Display for Encoding {
             Self::F32 => "f32",
             Self::F16 => "f16",
             Self::Bf16 => "bf16",
+            Self::Q8_0 => "q8_0",
         })
     }
 }

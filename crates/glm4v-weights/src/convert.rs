@@ -2,6 +2,7 @@ use std::borrow::Cow;
 
 use burn::tensor::Element;
 use bytemuck::Pod;
+use glm4v_gguf::Format;
 use glm4v_shards::Encoding;
 use half::{bf16, f16};
 use rayon::prelude::*;
@@ -62,6 +63,16 @@ fn convert<T: Value>(blocks: &[u8], encoding: Encoding, values: &mut [T]) {
         Encoding::F32 => each(blocks, values, f32::from_le_bytes),
         Encoding::F16 => each(blocks, values, |x| f16::from_le_bytes(x).to_f32()),
         Encoding::Bf16 => each(blocks, values, |x| bf16::from_le_bytes(x).to_f32()),
+        Encoding::Q8_0 => {
+            let mut block_values = [0.0; Encoding::Q8_0.block_len()];
+            let blocks = blocks.chunks_exact(encoding.block_bytes());
+            for (values, block) in values.chunks_exact_mut(block_values.len()).zip(blocks) {
+                Format::Q8_0.decode(block, &mut block_values);
+                for (value, &exact) in values.iter_mut().zip(&block_values) {
+                    *value = T::rounded(exact);
+                }
+            }
+        }
     }
 }
 
@@ -75,7 +86,7 @@ fn each<const N: usize, T: Value>(
     }
 }
 
-/// The bytes of `values` in `encoding`.
+/// The bytes of `values`, which are whole blocks, in `encoding`.
 pub(crate) fn encode(values: &[f32], encoding: Encoding) -> Cow<'_, [u8]> {
     match encoding {
         Encoding::F32 if cfg!(target_endian = "little") => bytemuck::cast_slice(values).into(),
@@ -88,6 +99,11 @@ pub(crate) fn encode(values: &[f32], encoding: Encoding) -> Cow<'_, [u8]> {
             .iter()
             .flat_map(|&x| bf16::from_f32(x).to_le_bytes())
             .collect(),
+        Encoding::Q8_0 => {
+            let mut bytes = Vec::new();
+            Format::Q8_0.encode(values, &mut bytes);
+            bytes.into()
+        }
     }
 }
 
@@ -115,5 +131,24 @@ mod tests {
             assert_eq!(converted::<f16>(encoding), expected);
             assert_eq!(converted::<bf16>(encoding), expected);
         }
+    }
+
+    #[test]
+    fn blocks_become_every_type() {
+        // The scale is 1, so that each value is exact.
+        let values: Vec<f32> = (0..96).map(|index| (index % 32 * 8 - 127) as f32).collect();
+        let bytes = encode(&values, Encoding::Q8_0);
+        assert_eq!(bytes.len() as u64, Encoding::Q8_0.bytes(96));
+        let mut floats = vec![7.0_f32; 97];
+        assert_eq!(write(&mut floats, &bytes, Encoding::Q8_0), 96);
+        assert_eq!((&floats[..96], floats[96]), (&values[..], 7.0));
+        let mut halves = vec![bf16::ZERO; 96];
+        write(&mut halves, &bytes, Encoding::Q8_0);
+        assert!(
+            halves
+                .iter()
+                .zip(&values)
+                .all(|(half, value)| half.to_f32() == *value)
+        );
     }
 }

@@ -59,7 +59,7 @@ fn stored_values(bytes: &[u8], encoding: Encoding) -> Option<StoredValues<'_>> {
     match encoding {
         Encoding::F32 => cast::<f32>(bytes).map(StoredValues::F32),
         Encoding::Bf16 => cast::<bf16>(bytes).map(StoredValues::Bf16),
-        Encoding::F16 => None,
+        Encoding::F16 | Encoding::Q8_0 => None,
     }
 }
 

@@ -1,7 +1,8 @@
 use std::path::{Path, PathBuf};
 
 use glm4v_config::ConfigError;
-use glm4v_shards::ShardError;
+use glm4v_gguf::GgufError;
+use glm4v_shards::{Encoding, ShardError};
 use safetensors::SafeTensorError;
 
 /// A checkpoint that cannot be read or written, or differs from the configuration.
@@ -22,6 +23,36 @@ pub enum WeightsError {
         /// The directory.
         dir: PathBuf,
     },
+    /// The directory contains several GGUF files.
+    #[error("{}: the directory has {count} .gguf files; name one of them", dir.display())]
+    SeveralGguf {
+        /// The directory.
+        dir: PathBuf,
+        /// Number of these files.
+        count: usize,
+    },
+    /// A GGUF file is damaged, contains no tower, or cannot store one.
+    #[error(transparent)]
+    Gguf(#[from] GgufError),
+    /// Safetensors files do not have this encoding.
+    #[error(
+        "safetensors files cannot store {encoding}; use f32, f16 or bf16, or write a .gguf file"
+    )]
+    Encoding {
+        /// The encoding.
+        encoding: Encoding,
+    },
+    /// A tensor has values that 8-bit blocks cannot store.
+    #[error(
+        "tensor `{key}` has a value that is infinite or not a number, which q8_0 cannot store; use f32, f16 or bf16"
+    )]
+    NotFinite {
+        /// The tensor, without prefix.
+        key: String,
+    },
+    /// The output cannot be written.
+    #[error(transparent)]
+    Write(std::io::Error),
     /// A safetensors file cannot be written.
     #[error("{}: {source}", path.display())]
     Safetensors {

@@ -10,7 +10,7 @@ use crate::WeightsError;
 /// Bytes that one thread reads at a time.
 const BYTES_AT_ONCE: usize = 1 << 20;
 
-/// An open safetensors file.
+/// An open file of weights.
 #[derive(Debug)]
 pub(crate) struct WeightsFile {
     pub(crate) path: PathBuf,
@@ -19,12 +19,14 @@ pub(crate) struct WeightsFile {
 }
 
 impl WeightsFile {
-    /// Opens the file and reads its header.
-    pub(crate) fn open(path: &Path) -> Result<(Self, Header), WeightsError> {
+    /// Opens the file and reads its header. `read` gets the file and its length.
+    pub(crate) fn open<H>(
+        path: &Path,
+        read: impl FnOnce(&mut File, u64) -> Result<H, WeightsError>,
+    ) -> Result<(Self, H), WeightsError> {
         let mut file = File::open(path).map_err(WeightsError::io(path))?;
         let length = file.metadata().map_err(WeightsError::io(path))?.len();
-        let head = head(&mut file, length, path)?;
-        let header = Header::parse(&head, length, &shown(path))?;
+        let header = read(&mut file, length)?;
         let path = path.to_owned();
         let opened = Self {
             path,
@@ -58,6 +60,16 @@ impl WeightsFile {
         file.seek(SeekFrom::Start(position))?;
         file.read_exact(bytes)
     }
+}
+
+/// Reads the header of a safetensors file.
+pub(crate) fn safetensors_header(
+    file: &mut File,
+    length: u64,
+    path: &Path,
+) -> Result<Header, WeightsError> {
+    let head = head(file, length, path)?;
+    Ok(Header::parse(&head, length, &shown(path))?)
 }
 
 /// Reads the bytes before the tensors.

@@ -1,10 +1,10 @@
-use std::fmt::{self, Write};
+use std::fmt;
 
 use glm4v_config::{Preset, VisionConfig};
-use glm4v_shards::Place;
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
+use crate::stored::Extent;
 use crate::{Checkpoint, WeightsError};
 
 /// Bytes that are read and hashed at a time.
@@ -50,32 +50,35 @@ impl Checkpoint {
     /// # Errors
     /// As [`Checkpoint::load`].
     pub fn fingerprint(&self, config: &VisionConfig) -> Result<Fingerprint, WeightsError> {
-        let mut places = self.compare(config).0.complete()?;
-        places.sort_by(|a, b| a.key.cmp(&b.key));
-        let hashes = places.par_iter().map(|place| self.hash(place));
-        let hashes = hashes.collect::<Result<Vec<_>, _>>()?;
+        let mut parameters = self.parameters(config)?;
+        parameters.sort_by(|a, b| a.parameter.key.cmp(&b.parameter.key));
+        let hashes = parameters.par_iter().map(|stored| {
+            let extents = stored.extents.iter();
+            extents.map(hash).collect::<Result<Vec<_>, _>>()
+        });
+        let hashes = hashes.collect::<Result<Vec<_>, WeightsError>>()?;
         let mut all = Sha256::new();
         all.update(serde_json::to_vec(config).expect("a configuration is JSON"));
-        for (place, hash) in places.iter().zip(hashes) {
-            // The shape of each parameter follows from the configuration.
-            let mut line = String::new();
-            let _ = writeln!(line, "\n{} {}", place.key, place.encoding);
-            all.update(line);
-            all.update(hash);
+        for (stored, hashes) in parameters.iter().zip(hashes) {
+            for (extent, hash) in stored.extents.iter().zip(hashes) {
+                // The shape of each parameter follows from the configuration.
+                all.update(format!("\n{} {}\n", stored.parameter.key, extent.encoding));
+                all.update(hash);
+            }
         }
         Ok(Fingerprint(all.finalize().into()))
     }
+}
 
-    fn hash(&self, place: &Place<'_>) -> Result<[u8; 32], WeightsError> {
-        let (tensor, mut hash) = (place.tensor, Sha256::new());
-        let mut bytes = vec![0; SLICE.min(tensor.bytes) as usize];
-        for start in (0..tensor.bytes).step_by(SLICE as usize) {
-            let len = SLICE.min(tensor.bytes - start) as usize;
-            self.read_slice(place, start, &mut bytes[..len])?;
-            hash.update(&bytes[..len]);
-        }
-        Ok(hash.finalize().into())
+fn hash(extent: &Extent<'_>) -> Result<[u8; 32], WeightsError> {
+    let mut hash = Sha256::new();
+    let mut bytes = vec![0; SLICE.min(extent.bytes) as usize];
+    for start in (0..extent.bytes).step_by(SLICE as usize) {
+        let len = SLICE.min(extent.bytes - start) as usize;
+        extent.file.read_at(&mut bytes[..len], extent.start + start)?;
+        hash.update(&bytes[..len]);
     }
+    Ok(hash.finalize().into())
 }
 
 #[cfg(test)]

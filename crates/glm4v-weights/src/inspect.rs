@@ -6,7 +6,7 @@ use glm4v_shards::{Comparison, Encoding, Found, Place};
 /// The vision tensors of a checkpoint, compared with a configuration.
 #[derive(Clone, Debug, Default)]
 pub struct Inspection {
-    /// The prefix of every key of the tower: `model.visual.`, `visual.` or nothing.
+    /// The prefix of every key of the tower: `model.visual.`, `visual.` or nothing. GGUF files have no prefix.
     pub prefix: String,
     /// The files that contain the tower.
     pub files: Vec<PathBuf>,
@@ -49,7 +49,7 @@ impl Inspection {
     }
 
     /// The result of `comparison`. The shards are `files`.
-    pub(crate) fn new(
+    pub(crate) fn of_safetensors(
         comparison: &Comparison<'_>,
         prefix: &str,
         files: Vec<PathBuf>,

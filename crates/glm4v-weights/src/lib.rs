@@ -1,7 +1,8 @@
-//! Loads the parameters of the GLM-V vision tower, and writes them as safetensors checkpoints.
+//! Loads the parameters of the GLM-V vision tower, and writes them as safetensors checkpoints or GGUF files.
 //!
-//! - [`Checkpoint`] opens a directory in the published layout. It finds the vision tower among the tensors, and
-//!   [`Checkpoint::load`] builds a [`glm4v_model::VisionModel`].
+//! - [`Checkpoint`] opens a directory in the published layout, or an `mmproj` file of llama.cpp. It finds the vision tower
+//!   among the tensors, and [`Checkpoint::load`] builds a [`glm4v_model::VisionModel`]. [`Checkpoint::write_gguf`] and
+//!   [`Checkpoint::write_safetensors`] write the tower alone.
 //! - [`random()`] builds a tower of random parameters from a seed.
 //! - [`Loader`] builds a tower from bytes that arrive in any order. The other two use it.
 //! - [`Checkpoint::fingerprint`] tells whether two towers are equal.
@@ -14,20 +15,31 @@ mod convert;
 mod cpu;
 mod device;
 mod error;
+mod export;
 mod file;
 mod fingerprint;
+mod gguf;
 mod incoming;
 mod inspect;
 mod loader;
 mod random;
+mod safetensors_files;
 mod scratch;
+mod stored;
 mod write;
 
 pub use checkpoint::Checkpoint;
 pub use error::WeightsError;
 pub use fingerprint::Fingerprint;
+pub use gguf::gguf_file;
+pub use glm4v_gguf::{GgufError, Mmproj};
 pub use glm4v_shards::{Encoding, ShardError};
 pub use inspect::{Inspection, Mismatch};
 pub use loader::{Loader, LoaderOptions};
 pub use random::random;
 pub use write::{WriteOptions, write_checkpoint};
+
+/// The key that published checkpoints have for a parameter.
+fn published_key(parameter: &glm4v_config::Parameter) -> String {
+    format!("model.visual.{}", parameter.key)
+}

@@ -166,7 +166,9 @@ impl Loader {
     pub(crate) fn slice_bytes(&self, encoding: Encoding, bytes: u64) -> u64 {
         match (&self.tensors, encoding) {
             (Tensors::Cpu(_), Encoding::F32 | Encoding::Bf16) => bytes,
-            (Tensors::Cpu(_), Encoding::F16) | (Tensors::Device(_), _) => bytes.min(SLICE_BYTES),
+            (Tensors::Cpu(_), Encoding::F16 | Encoding::Q8_0) | (Tensors::Device(_), _) => {
+                bytes.min(SLICE_BYTES)
+            }
         }
     }
 }
@@ -178,4 +180,4 @@ pub(crate) fn is_first(key: &str) -> bool {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

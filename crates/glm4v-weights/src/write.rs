@@ -10,7 +10,7 @@ use glm4v_shards::Encoding;
 use safetensors::{Dtype, View};
 use serde_json::{Value, json};
 
-use crate::{WeightsError, convert, random};
+use crate::{WeightsError, convert, published_key, random};
 
 /// Approximate maximum length of a shard that this crate writes.
 const SHARD_BYTES: u64 = 1 << 30;
@@ -40,10 +40,14 @@ pub struct WriteOptions<'a> {
 /// The directory appears when it is complete. Memory holds one tensor at a time.
 ///
 /// # Errors
-/// [`WeightsError::Config`] for a configuration that is not valid, [`WeightsError::Exists`] if `dir` exists, and
-/// [`WeightsError::Io`] if it cannot be written.
+/// [`WeightsError::Config`] for a configuration that is not valid, [`WeightsError::Exists`] if `dir` exists,
+/// [`WeightsError::Encoding`] for an encoding that safetensors files do not have, and [`WeightsError::Io`] if it cannot be
+/// written.
 pub fn write_checkpoint(dir: &Path, options: &WriteOptions<'_>) -> Result<(), WeightsError> {
     options.vision.validate()?;
+    let encoding = options.encoding;
+    let dtype = encoding.dtype();
+    let dtype = dtype.ok_or(WeightsError::Encoding { encoding })?;
     if dir.symlink_metadata().is_ok() {
         return Err(WeightsError::Exists {
             path: dir.to_owned(),
@@ -59,7 +63,7 @@ pub fn write_checkpoint(dir: &Path, options: &WriteOptions<'_>) -> Result<(), We
         .tempdir_in(parent)
         .map_err(WeightsError::io(parent))?;
     write_configs(unfinished.path(), options)?;
-    write_shards(unfinished.path(), options)?;
+    write_shards(unfinished.path(), options, dtype)?;
     make_readable(unfinished.path())?;
     std::fs::rename(unfinished.path(), dir).map_err(WeightsError::io(dir))?;
     // The directory was renamed, so there is nothing to remove.
@@ -102,7 +106,7 @@ fn write_configs(dir: &Path, options: &WriteOptions<'_>) -> Result<(), WeightsEr
     }
 }
 
-fn write_shards(dir: &Path, options: &WriteOptions<'_>) -> Result<(), WeightsError> {
+fn write_shards(dir: &Path, options: &WriteOptions<'_>, dtype: Dtype) -> Result<(), WeightsError> {
     let parameters = options.vision.parameters();
     let total: u64 = parameters
         .iter()
@@ -120,6 +124,7 @@ fn write_shards(dir: &Path, options: &WriteOptions<'_>) -> Result<(), WeightsErr
                 parameter,
                 seed: options.seed,
                 encoding: options.encoding,
+                dtype,
             };
             (published_key(parameter), tensor)
         });
@@ -156,10 +161,6 @@ fn bytes(parameter: &Parameter, encoding: Encoding) -> u64 {
     encoding.bytes(parameter.num_elements())
 }
 
-fn published_key(parameter: &Parameter) -> String {
-    format!("model.visual.{}", parameter.key)
-}
-
 fn write_json(path: &Path, value: &Value) -> Result<(), WeightsError> {
     let text = format!("{value:#}\n");
     std::fs::write(path, text).map_err(WeightsError::io(path))
@@ -191,11 +192,12 @@ struct RandomTensor<'a> {
     parameter: &'a Parameter,
     seed: u64,
     encoding: Encoding,
+    dtype: Dtype,
 }
 
 impl View for RandomTensor<'_> {
     fn dtype(&self) -> Dtype {
-        self.encoding.dtype()
+        self.dtype
     }
 
     fn shape(&self) -> &[usize] {

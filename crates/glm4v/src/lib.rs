@@ -25,6 +25,7 @@ mod batching;
 pub mod devices;
 mod encoder;
 mod error;
+mod local_model;
 mod options;
 pub mod pipeline;
 pub mod plan;
@@ -46,9 +47,11 @@ pub mod model {
     pub use glm4v_model::*;
 }
 
-/// Checkpoints: reading, inspecting, writing.
+/// Checkpoints and GGUF files: finding, reading, inspecting, writing.
 pub mod weights {
     pub use glm4v_weights::*;
+
+    pub use crate::local_model::{LocalModel, ProcessorSource};
 }
 
 pub use burn;

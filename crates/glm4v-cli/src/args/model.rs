@@ -1,19 +1,31 @@
 use clap::Args;
 use glm4v::devices::DeviceSpecs;
+use glm4v::weights::ProcessorSource;
 use glm4v::{ComputeType, Preset};
 
-use crate::values::{Attention, compute_type, memory, preset};
+use crate::values::{Attention, compute_type, memory, preset, processor_source};
 
 #[derive(Args, Clone, Debug)]
 pub(crate) struct ModelArgs {
-    /// Checkpoint directory, or a model on the Hugging Face hub as owner/name
-    #[arg(short, long, value_name = "DIR|NAME")]
+    /// Checkpoint directory, mmproj file of llama.cpp (.gguf), or a model on the Hugging Face hub as owner/name
+    #[arg(short, long, value_name = "DIR|FILE|NAME")]
     pub(crate) model: Option<String>,
+    #[command(flatten)]
+    pub(crate) processor: ProcessorArgs,
     /// Random weights of this model size instead of a checkpoint [default: tiny]
     #[arg(long, value_parser = preset(), conflicts_with = "model")]
     pub(crate) preset: Option<Preset>,
     #[command(flatten)]
     pub(crate) revision: RevisionArgs,
+}
+
+/// How images and videos become patch rows.
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct ProcessorArgs {
+    /// Settings of the image and video processors: a model size as in --preset, or a directory with the preprocessor files.
+    /// A .gguf file has few of them [default: the model's settings; for a .gguf file, those of GLM-4.1V, GLM-OCR or GLM-5.3]
+    #[arg(long, value_name = "PRESET|DIR", value_parser = processor_source, requires = "model")]
+    pub(crate) processor: Option<ProcessorSource>,
 }
 
 /// Which version of a model on the hub.

@@ -1,14 +1,12 @@
 mod report;
 
-use std::path::Path;
-
 use anyhow::{Result, ensure};
 use clap::Args;
-use glm4v::config::{ImageProcessorConfig, ProcessorFiles, VideoProcessorConfig};
-use glm4v::weights::{Checkpoint, Inspection};
-use glm4v::{Processor, VisionConfig};
+use glm4v::VisionConfig;
+use glm4v::config::{ImageProcessorConfig, VideoProcessorConfig};
+use glm4v::weights::{Inspection, LocalModel};
 
-use crate::args::RevisionArgs;
+use crate::args::{ProcessorArgs, RevisionArgs};
 use crate::console::Console;
 use crate::model::{self, ModelFiles};
 use crate::table;
@@ -16,9 +14,11 @@ use crate::table;
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct InspectArgs {
-    /// Checkpoint directory, or a model on the Hugging Face hub as owner/name
-    #[arg(value_name = "DIR|NAME")]
+    /// Checkpoint directory, mmproj file of llama.cpp (.gguf), or a model on the Hugging Face hub as owner/name
+    #[arg(value_name = "DIR|FILE|NAME")]
     model: String,
+    #[command(flatten)]
+    processor: ProcessorArgs,
     #[command(flatten)]
     revision: RevisionArgs,
 }
@@ -29,6 +29,7 @@ that `encode -m` would refuse the checkpoint.
 
 Examples:
   glm4v inspect GLM-4.1V-9B-Thinking
+  glm4v inspect mmproj-GLM-4.6V-Flash-Q8_0.gguf --processor glm-4.6v-flash
   glm4v inspect GLM-4.1V-9B-Thinking --json | jq .weights.parameters";
 
 /// The content of a checkpoint directory.
@@ -43,28 +44,31 @@ struct Findings {
 
 /// Reports on a checkpoint. Fails if `encode` would refuse it.
 pub(crate) fn run(args: &InspectArgs, console: &Console) -> Result<()> {
-    let dir = &model::directory(&args.model, &args.revision, ModelFiles::Tower, console)?;
-    let findings = Findings::of(dir)?;
-    let text = findings.text(dir, console.0.verbose);
-    console.report(&text, &findings.json(dir))?;
-    let (dir, problems) = (dir.display(), findings.problems.join("; "));
+    let (files, name) = (ModelFiles::Tower, &args.model);
+    let model = model::find(name, &args.processor, &args.revision, files, console)?;
+    let (findings, path) = (Findings::of(&model)?, model.path());
+    let text = findings.text(path, console.0.verbose);
+    console.report(&text, &findings.json(path))?;
+    let (path, problems) = (path.display(), findings.problems.join("; "));
     ensure!(
         problems.is_empty(),
-        "{dir}: encode cannot load this checkpoint: {problems}"
+        "{path}: encode cannot load this checkpoint: {problems}"
     );
     Ok(())
 }
 
 impl Findings {
-    /// Collects all problems, so that one run shows them all. Only a missing or invalid config.json is an error at once.
-    fn of(dir: &Path) -> Result<Self> {
-        let vision = VisionConfig::from_file(dir.join("config.json"))?;
-        let tower = Checkpoint::open(dir).map(|checkpoint| checkpoint.inspect(&vision));
+    /// Collects all problems, so that one run shows them all. Only a missing or invalid configuration of the tower is an
+    /// error at once.
+    fn of(model: &LocalModel) -> Result<Self> {
+        let vision = model.config()?;
+        let checkpoint = model.checkpoint();
+        let tower = checkpoint.map(|checkpoint| checkpoint.inspect(&vision));
         let problem = match &tower {
             Ok(tower) => shortfall(tower),
             Err(error) => Some(error.to_string()),
         };
-        let processor = Processor::from_dir(dir);
+        let processor = model.processor();
         let mismatch = match &processor {
             Ok(processor) => processor
                 .check(&vision)
@@ -72,13 +76,12 @@ impl Findings {
                 .map(|error| error.to_string()),
             Err(error) => Some(error.to_string()),
         };
+        let processor = processor.ok();
+        let video = processor.as_ref().and_then(|found| found.video().ok());
         Ok(Self {
             vision,
-            image: processor.ok().map(|processor| processor.config().clone()),
-            // If it is invalid, the processor has reported it above.
-            video: ProcessorFiles::from_dir(dir)
-                .and_then(|files| files.video())
-                .ok(),
+            video: video.map(|video| video.config().clone()),
+            image: processor.map(|processor| processor.config().clone()),
             tower: tower.ok(),
             problems: problem.into_iter().chain(mismatch).collect(),
         })

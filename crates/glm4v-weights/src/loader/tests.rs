@@ -84,7 +84,8 @@ fn streamed(
     outputs(&loader.finish().unwrap())
 }
 
-fn outputs(model: &VisionModel) -> Vec<f32> {
+/// The embeddings of two small inputs.
+pub(crate) fn outputs(model: &VisionModel) -> Vec<f32> {
     let grids = [GridThw::new(1, 4, 6), GridThw::new(2, 2, 4)];
     let rows: usize = grids.iter().map(|grid| grid.num_patches()).sum();
     let width = model.config().patch_dim();

@@ -5,10 +5,11 @@ use burn::tensor::Device;
 use glm4v_config::{Preset, SizeBudget, VisionConfig};
 use glm4v_model::{AttentionMethod, VisionModel};
 use glm4v_preprocess::Processor;
-use glm4v_weights::{Checkpoint, LoaderOptions};
+use glm4v_weights::LoaderOptions;
 
 use super::VisionEncoder;
 use crate::devices::{ComputeType, DeviceInfo, DeviceSpecs};
+use crate::local_model::{LocalModel, ProcessorSource};
 use crate::plan::{BatchLimits, MemoryBudget, Target};
 use crate::{EncodeOptions, Error, Plan};
 
@@ -40,6 +41,9 @@ pub struct LoadOptions {
     pub attention: Option<AttentionMethod>,
     /// Limits of the size of each image and video, in place of those of the checkpoint.
     pub budget: Option<SizeBudget>,
+    /// Where the settings of the processors come from, in place of the checkpoint. GGUF files lack most of them
+    /// ([`LocalModel`]).
+    pub processor: Option<ProcessorSource>,
     /// The branch, tag or commit of a model on the hub. The default is `main`.
     pub revision: Option<String>,
     /// Whether a model on the hub is taken from the caches only.
@@ -55,6 +59,7 @@ impl Default for LoadOptions {
             max_buffer: None,
             attention: None,
             budget: None,
+            processor: None,
             revision: None,
             offline: false,
         }
@@ -62,7 +67,8 @@ impl Default for LoadOptions {
 }
 
 impl VisionEncoder {
-    /// Loads a published checkpoint in f32 onto the best device: a directory, or the name of a model on the hub.
+    /// Loads a published checkpoint in f32 onto the best device: a directory, an `mmproj` file of llama.cpp (GGUF), or the
+    /// name of a model on the hub.
     ///
     /// Only the vision tower is read or fetched. Names need the feature `hub`.
     ///
@@ -80,19 +86,20 @@ impl VisionEncoder {
     /// [`VisionEncoder::from_pretrained`] with options.
     ///
     /// # Errors
-    /// [`Error::NoSuchModel`] if there is no such directory or model; [`Error::Config`] and [`Error::Weights`] for a file
+    /// [`Error::NoSuchModel`] if there is no such directory, file or model; [`Error::Config`] and [`Error::Weights`] for a file
     /// that is missing or damaged; [`Error::Device`] and [`Error::Dtype`] if a device cannot be used; [`Error::Memory`] and
     /// [`Error::Buffer`] if the weights do not fit.
     pub fn load(source: impl AsRef<Path>, options: &LoadOptions) -> Result<Self, Error> {
         let source = source.as_ref();
-        let dir = match source.is_dir() {
+        let path = match source.exists() {
             true => source.to_owned(),
             false => hub_dir(source, options)?,
         };
-        let config = VisionConfig::from_file(dir.join("config.json"))?;
-        let processor = options.limited(Processor::from_dir(&dir)?)?;
+        let model = LocalModel::open(path, options.processor.clone())?;
+        let config = model.config()?;
+        let processor = options.limited(model.processor()?)?;
         processor.check(&config)?;
-        let checkpoint = Checkpoint::open(dir)?;
+        let checkpoint = model.checkpoint()?;
         let load = |device: &Device, loader| Ok(checkpoint.load(&config, device, loader)?.0);
         Self::build(&config, processor, options, load)
     }

@@ -102,7 +102,9 @@ fn tower_text(tower: &Inspection, expected: usize, all: bool) -> String {
     let mismatch = |tensor: &Mismatch| {
         let (key, dtype) = (&tensor.key, &tensor.dtype);
         let (expected, found) = (&tensor.expected, &tensor.found);
-        format!("{key}: expected {expected:?} in F32, F16 or BF16, found {found:?} in {dtype}")
+        format!(
+            "{key}: expected {expected:?} in F32, F16, BF16 or (in GGUF files) Q8_0, found {found:?} in {dtype}"
+        )
     };
     let mismatched: Vec<String> = tower.mismatched.iter().map(mismatch).collect();
     let left_over: Vec<String> = tower.left_over.iter().map(|(key, _)| key.clone()).collect();
