@@ -84,7 +84,7 @@ fn cuda() -> Result<()> {
 fn packages(build: bool) -> Result<()> {
     let mut package = shell::cargo(["package", "--quiet", "--workspace", "--allow-dirty"]);
     package.args((!build).then_some("--no-verify"));
-    for private in ["glm4v-tests", "glm4v-web", "xtask"] {
+    for private in ["glm4v-python", "glm4v-tests", "glm4v-web", "xtask"] {
         package.args(["--exclude", private]);
     }
     shell::run(&mut package)

@@ -9,7 +9,7 @@ mod circles;
 mod source;
 
 /// Which of our packages each of our packages may depend on.
-const MAY_USE: [(&str, &[&str]); 12] = [
+const MAY_USE: [(&str, &[&str]); 13] = [
     ("glm4v-config", &[]),
     ("glm4v-shards", &["glm4v-config"]),
     ("glm4v-hub", &["glm4v-config", "glm4v-shards"]),
@@ -31,6 +31,7 @@ const MAY_USE: [(&str, &[&str]); 12] = [
         ],
     ),
     ("glm4v-cli", &["glm4v"]),
+    ("glm4v-python", &["glm4v", "glm4v-cli"]),
     ("glm4v-web", &["glm4v", "glm4v-shards"]),
     ("glm4v-tests", &["glm4v"]),
     ("xtask", &[]),
