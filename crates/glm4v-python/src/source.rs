@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use glm4v::InputSource;
-use glm4v::image::{DynamicImage, GrayImage, RgbImage, RgbaImage};
+use glm4v::image::{DynamicImage, GrayImage, RgbImage};
 use glm4v::preprocess::VideoMetadata;
 use numpy::{PyReadonlyArray3, PyReadonlyArray4};
 use pyo3::prelude::*;
@@ -11,7 +11,7 @@ use pyo3::types::PyBytes;
 
 use crate::errors;
 
-/// The source of a tuple: `("path", path)`, `("bytes", name, bytes)`, `("image", array)` with uint8 `[h, w, 1 | 3 | 4]`, or
+/// The source of a tuple: `("path", path)`, `("bytes", name, bytes)`, `("image", array)` with uint8 `[h, w, 1 | 3]`, or
 /// `("frames", array, fps, duration)` with uint8 `[t, h, w, 3]`.
 pub(crate) fn source(tuple: &Bound<'_, PyAny>) -> PyResult<InputSource> {
     let kind: String = tuple.get_item(0)?.extract()?;
@@ -38,11 +38,10 @@ fn image(array: &Bound<'_, PyAny>) -> PyResult<InputSource> {
     let image = match channels {
         1 => GrayImage::from_raw(width, height, values).map(DynamicImage::from),
         3 => RgbImage::from_raw(width, height, values).map(DynamicImage::from),
-        4 => RgbaImage::from_raw(width, height, values).map(DynamicImage::from),
         _ => None,
     };
     let refuse = || {
-        let message = format!("expected 1, 3 or 4 channels, found {channels}");
+        let message = format!("expected 1 or 3 channels, found {channels}");
         errors::refused(array.py(), message)
     };
     image.map(InputSource::from).ok_or_else(refuse)

@@ -61,12 +61,19 @@ def source(value: Any, name: str) -> tuple:
     if isinstance(value, (bytes, bytearray, memoryview)):
         return "bytes", name, bytes(value)
     if isinstance(value, Video):
-        return "frames", _frames(value.frames), value.fps, value.duration
+        return "frames", _frames(value.frames), _seconds(value.fps, "fps"), _seconds(value.duration, "duration")
     if hasattr(value, "read") and not _is_pil(value):
         return _file(value, name)
     if _is_pil(value) or _is_array(value):
         return "image", _image(value)
     raise TypeError(f"expected {_KINDS}, found {type(value).__name__}")
+
+
+def _seconds(value: Any, what: str) -> float | None:
+    try:
+        return value if value is None else float(value)
+    except (TypeError, ValueError):
+        raise ValueError(f"{what}: expected a number, found {value!r}") from None
 
 
 def _file(file: Any, name: str) -> tuple:
@@ -78,7 +85,7 @@ def _file(file: Any, name: str) -> tuple:
 
 
 def _image(value: Any) -> np.ndarray:
-    """The pixels of an image: uint8 `[height, width, 1, 3 or 4]`, contiguous."""
+    """The pixels of an image: uint8 `[height, width, 1 or 3]`, contiguous."""
     if _is_pil(value):
         return _pil(value)
     pixels = _pixels(value)
@@ -112,16 +119,18 @@ def _frames(frames: Any) -> np.ndarray:
 
 
 def _rgb(pixels: np.ndarray) -> np.ndarray:
-    """Three channels. Gray is repeated, and alpha is dropped, as Pillow does."""
-    return np.repeat(pixels, 3, axis=-1) if pixels.shape[-1] == 1 else pixels[..., :3]
+    """Three channels: gray is repeated."""
+    return np.repeat(pixels, 3, axis=-1) if pixels.shape[-1] == 1 else pixels
 
 
 def _channels_last(value: Any, pixels: np.ndarray) -> np.ndarray:
-    """Moves the channels to the end. If both places are possible, torch has them first and others have them last."""
+    """One or three channels, at the end. If both places are possible, torch has them first and others have them last. Alpha
+    is dropped, as Pillow does."""
     first, last = pixels.shape[-3] in _CHANNELS, pixels.shape[-1] in _CHANNELS
     if not first and not last:
         raise ValueError(f"expected 1, 3 or 4 channels, first or last, found shape {list(pixels.shape)}")
-    return np.moveaxis(pixels, -3, -1) if first and (_is_torch(value) or not last) else pixels
+    moved = np.moveaxis(pixels, -3, -1) if first and (_is_torch(value) or not last) else pixels
+    return moved[..., :3]
 
 
 def _pixels(value: Any) -> np.ndarray:
