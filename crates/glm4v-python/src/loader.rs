@@ -19,8 +19,8 @@ use crate::{errors, threads};
 #[pyclass(module = "glm4v._native")]
 pub(crate) struct Loader {
     config: VisionConfig,
-    /// `None` after the end.
-    loader: Mutex<Option<WeightsLoader>>,
+    /// `None` after the end. In a box, because its alignment is larger than that of Python's objects.
+    loader: Mutex<Option<Box<WeightsLoader>>>,
 }
 
 #[pymethods]
@@ -34,7 +34,7 @@ impl Loader {
             let info = DeviceSpec::from(Backend::Flex).find()?;
             let options = LoaderOptions::from(info.target(compute_dtype).mode);
             let loader = WeightsLoader::new(&config, &info.open()?, options)?;
-            let loader = Mutex::new(Some(loader));
+            let loader = Mutex::new(Some(loader.into()));
             Ok(Self { config, loader })
         };
         open().map_err(|error| errors::exception(py, &error))
@@ -88,7 +88,7 @@ impl Loader {
 }
 
 impl Loader {
-    fn loader(&mut self) -> &mut Option<WeightsLoader> {
+    fn loader(&mut self) -> &mut Option<Box<WeightsLoader>> {
         self.loader
             .get_mut()
             .unwrap_or_else(PoisonError::into_inner)

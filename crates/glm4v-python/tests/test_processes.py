@@ -147,7 +147,7 @@ def count():
 thread = threading.Thread(target=count)
 thread.start()
 start = time.monotonic()
-encoder.encode([np.zeros((2800, 2800, 3), np.uint8)] * 2)
+encoder.encode([np.zeros((1120, 1120, 3), np.uint8)] * 2)
 seconds = time.monotonic() - start
 done = True
 thread.join()

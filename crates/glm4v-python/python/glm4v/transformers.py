@@ -79,8 +79,8 @@ class VisionTower(torch.nn.Module):
         )
         return output.to_tuple() if kwargs.get("return_dict") is False else output
 
-    def __reduce_ex__(self, protocol: Any) -> Any:
-        raise TypeError("a model with the vision tower of glm4v cannot be copied or pickled: call restore(model) first")
+    def _save_to_state_dict(self, destination: Any, prefix: str, keep_vars: bool) -> None:
+        raise ModelError("the vision tower of glm4v has no parameters to save: call restore(model) first")
 
 
 def accelerate(model: torch.nn.Module, *, dtype: Any = None, keep: bool = False) -> VisionTower:
