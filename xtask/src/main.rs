@@ -16,6 +16,7 @@ mod release;
 mod shell;
 mod targets;
 mod web;
+mod wheel;
 
 use anyhow::Result;
 use clap::Parser;
@@ -40,6 +41,8 @@ enum Verb {
     Web(web::Args),
     /// Test the browser package and the demo page in headless Chromium
     TestWeb(web::test::Args),
+    /// Build the Python package and run its tests
+    TestPython(wheel::Args),
     /// Test the CPU kernels on emulated ARM64 processors
     TestArm(arm::Args),
     /// Type-check the crates without C code for Windows and macOS
@@ -61,6 +64,7 @@ fn main() -> Result<()> {
         Verb::Golden => python::golden(),
         Verb::Web(args) => web::run(&args),
         Verb::TestWeb(args) => web::test::run(&args),
+        Verb::TestPython(args) => wheel::run(&args),
         Verb::TestArm(args) => arm::run(&args),
         Verb::TestTargets(args) => targets::run(&args),
         Verb::Deps => deps::check(),

@@ -8,7 +8,7 @@ use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -168,10 +168,7 @@ pub(crate) fn here<T: Send>(py: Python<'_>, work: impl FnOnce() -> T + Send) -> 
 
 /// The next event, unless it takes too long.
 fn next(events: &Mutex<Receiver<Event>>) -> Option<Event> {
-    match lock(events).recv_timeout(TICK) {
-        Ok(event) => Some(event),
-        Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => None,
-    }
+    lock(events).recv_timeout(TICK).ok()
 }
 
 /// Nothing that is locked here panics.
