@@ -6,7 +6,7 @@
     for item in encoder.encode(["cat.jpg", pil_image, numpy_array, "walk.mp4", jpeg_bytes]):
         item.embeddings  # float32 numpy array [tokens, 4096]
 
-Integrations are modules of their own: `glm4v.transformers` and `glm4v.ray`.
+Integrations are modules of their own: `glm4v.transformers`, `glm4v.ray` and `glm4v.daft`.
 """
 
 from glm4v._encoder import Item, Plan, VisionEncoder
