@@ -5,8 +5,8 @@ use crate::{deps, parity, shell};
 /// Arguments of `ci`.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Then build each package alone, compare random towers and the full-size tower with transformers, time the latter, and
-    /// check the memory table. This needs Python
+    /// Then build each package alone, compare random towers and the full-size tower with transformers, time the latter, check
+    /// the memory table, and test the Python package with transformers. This needs Python
     #[arg(long)]
     full: bool,
 }
@@ -16,12 +16,13 @@ const FEATURES: &str = "glm4v-tests/wgpu";
 /// The same, and the browser's crate. It compiles for the host as well, for the lints.
 const FEATURES_AND_WEB: &str = "glm4v-tests/wgpu,glm4v-web/host";
 /// Verbs of `cargo xtask` that take longer.
-const FULL: [&[&str]; 5] = [
+const FULL: [&[&str]; 6] = [
     &["differential"],
     &["test-parity", "--full"],
     &["test-parity", "--full", "--dtype", "bf16"],
     &["bench", "--size=336x336", "--batch=1", "--repeat=1"],
     &["memory", "--quick"],
+    &["test-python", "--full", "--release"],
 ];
 
 /// Runs the checks, cheapest first. The tests that need no GPU come after them: `cargo test --workspace`.
@@ -84,7 +85,7 @@ fn cuda() -> Result<()> {
 fn packages(build: bool) -> Result<()> {
     let mut package = shell::cargo(["package", "--quiet", "--workspace", "--allow-dirty"]);
     package.args((!build).then_some("--no-verify"));
-    for private in ["glm4v-tests", "glm4v-web", "xtask"] {
+    for private in ["glm4v-python", "glm4v-tests", "glm4v-web", "xtask"] {
         package.args(["--exclude", private]);
     }
     shell::run(&mut package)

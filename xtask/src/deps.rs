@@ -9,7 +9,7 @@ mod circles;
 mod source;
 
 /// Which of our packages each of our packages may depend on.
-const MAY_USE: [(&str, &[&str]); 15] = [
+const MAY_USE: [(&str, &[&str]); 16] = [
     ("glm4v-config", &[]),
     ("glm4v-gguf", &["glm4v-config"]),
     ("glm4v-shards", &["glm4v-config"]),
@@ -34,6 +34,7 @@ const MAY_USE: [(&str, &[&str]); 15] = [
         ],
     ),
     ("glm4v-cli", &["glm4v", "glm4v-collect", "glm4v-store"]),
+    ("glm4v-python", &["glm4v", "glm4v-cli"]),
     ("glm4v-web", &["glm4v", "glm4v-shards"]),
     ("glm4v-tests", &["glm4v"]),
     ("xtask", &[]),

@@ -17,6 +17,7 @@ mod release;
 mod shell;
 mod targets;
 mod web;
+mod wheel;
 
 use anyhow::Result;
 use clap::Parser;
@@ -41,6 +42,8 @@ enum Verb {
     Web(web::Args),
     /// Test the browser package and the demo page in headless Chromium
     TestWeb(web::test::Args),
+    /// Build the Python package and run its tests
+    TestPython(wheel::Args),
     /// Test the CPU kernels on emulated ARM64 processors
     TestArm(arm::Args),
     /// Type-check the crates without C code for Windows and macOS
@@ -64,6 +67,7 @@ fn main() -> Result<()> {
         Verb::Golden => python::golden(),
         Verb::Web(args) => web::run(&args),
         Verb::TestWeb(args) => web::test::run(&args),
+        Verb::TestPython(args) => wheel::run(&args),
         Verb::TestArm(args) => arm::run(&args),
         Verb::TestTargets(args) => targets::run(&args),
         Verb::TestLlama(args) => llama::run(&args),

@@ -1,4 +1,4 @@
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::Result;
@@ -12,19 +12,23 @@ pub(crate) fn interpreter() -> Result<PathBuf> {
         return Ok(python.into());
     }
     let venv = shell::target_dir()?.join("reference-venv");
+    self::venv(&venv, &shell::root().join("tests/golden/requirements.txt"))
+}
+
+/// The Python of the virtual environment `venv`, which has the packages of the file `requirements`. It is made if need be.
+pub(crate) fn venv(venv: &Path, requirements: &Path) -> Result<PathBuf> {
     let python = venv.join(if cfg!(windows) {
         "Scripts/python.exe"
     } else {
         "bin/python"
     });
-    let requirements = shell::root().join("tests/golden/requirements.txt");
-    let required = std::fs::read_to_string(&requirements)?;
+    let required = std::fs::read_to_string(requirements)?;
     let installed = venv.join("installed.txt");
     if std::fs::read_to_string(&installed).is_ok_and(|installed| installed == required) {
         return Ok(python);
     }
     let system = if cfg!(windows) { "python" } else { "python3" };
-    shell::run(Command::new(system).args(["-m", "venv"]).arg(&venv))?;
+    shell::run(Command::new(system).args(["-m", "venv"]).arg(venv))?;
     let install = ["-m", "pip", "install", "--quiet", "--requirement"];
     shell::run(Command::new(&python).args(install).arg(requirements))?;
     std::fs::write(installed, required)?;

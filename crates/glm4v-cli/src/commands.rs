@@ -14,8 +14,6 @@ mod plan;
 mod preprocess;
 mod viz;
 
-use std::process::ExitCode;
-
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
@@ -71,8 +69,8 @@ pub(crate) enum Command {
     Completions(completions::CompletionsArgs),
 }
 
-/// Runs a command. Only [`encode::run`] has more than one exit status of success.
-pub(crate) fn run(command: Command, console: &Console) -> Result<ExitCode> {
+/// Runs a command. Returns the exit status of the program, if the command does not fail.
+pub(crate) fn run(command: Command, console: &Console) -> Result<u8> {
     match command {
         Command::Encode(args) => return encode::run(args, console),
         Command::Preprocess(args) => preprocess::run(args, console),
@@ -88,7 +86,7 @@ pub(crate) fn run(command: Command, console: &Console) -> Result<ExitCode> {
         Command::Devices => devices::run(console),
         Command::Completions(args) => completions::run(&args),
     }?;
-    Ok(ExitCode::SUCCESS)
+    Ok(0)
 }
 
 const DEVICES: &str = "\

@@ -11,7 +11,7 @@ const NOWHERE: &str = "/nonexistent";
 /// if `XDG_RUNTIME_DIR` is missing. wgpu has no option against it, because it always enables the Wayland extension. With a
 /// directory that does not exist, libwayland finds no display and says nothing.
 ///
-/// It must be called before any thread starts.
+/// It must be called while no other thread reads or writes the environment.
 #[allow(unsafe_code)]
 pub(crate) fn prepare() {
     if !cfg!(target_os = "linux") || !Backend::Wgpu.is_compiled() {
@@ -19,7 +19,7 @@ pub(crate) fn prepare() {
     }
     let set = env::var_os(VARIABLE).is_some_and(|dir| dir.as_encoded_bytes().starts_with(b"/"));
     if !set {
-        // SAFETY: `main` calls this first, so that no other thread reads or writes the environment.
+        // SAFETY: `run` calls this first, and its caller promises that no other thread uses the environment.
         unsafe { env::set_var(VARIABLE, NOWHERE) };
     }
 }

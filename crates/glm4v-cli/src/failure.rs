@@ -1,8 +1,9 @@
 //! One line for every failure.
 
+use std::ffi::OsString;
 use std::io::Write;
 use std::sync::{Mutex, PoisonError};
-use std::{env, io, panic, process};
+use std::{io, panic};
 
 use crate::escape::{escape, escape_lines};
 
@@ -25,20 +26,24 @@ pub(crate) fn line(error: &anyhow::Error) -> String {
     line
 }
 
-/// Reports a wrong command line, or prints the help, and ends the program. Arguments with control characters are printed
-/// without colors.
-pub(crate) fn usage(error: &clap::Error) -> ! {
+/// Reports that the arguments `args` are wrong, or prints the help. Returns the exit status. Arguments with control
+/// characters are printed without colors.
+pub(crate) fn usage(error: &clap::Error, args: &[OsString]) -> u8 {
     let is_safe = |argument: &str| escape(argument) == argument;
-    if env::args_os().all(|argument| is_safe(&argument.to_string_lossy())) {
-        error.exit();
+    // If the output is closed, there is no place to report it.
+    if args
+        .iter()
+        .all(|argument| is_safe(&argument.to_string_lossy()))
+    {
+        let _ = error.print();
+    } else {
+        let _ = write!(
+            io::stderr(),
+            "{}",
+            escape_lines(&error.render().to_string())
+        );
     }
-    // If stderr is closed, there is no place to report it.
-    let _ = write!(
-        io::stderr(),
-        "{}",
-        escape_lines(&error.render().to_string())
-    );
-    process::exit(error.exit_code());
+    error.exit_code() as u8
 }
 
 /// Keeps panic messages off the terminal: a backend may catch its own panics, and for others one line is enough.

@@ -75,7 +75,9 @@ fn hash(extent: &Extent<'_>) -> Result<[u8; 32], WeightsError> {
     let mut bytes = vec![0; SLICE.min(extent.bytes) as usize];
     for start in (0..extent.bytes).step_by(SLICE as usize) {
         let len = SLICE.min(extent.bytes - start) as usize;
-        extent.file.read_at(&mut bytes[..len], extent.start + start)?;
+        extent
+            .file
+            .read_at(&mut bytes[..len], extent.start + start)?;
         hash.update(&bytes[..len]);
     }
     Ok(hash.finalize().into())

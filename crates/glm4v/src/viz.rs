@@ -9,7 +9,12 @@
 //! assert_eq!(rgb.len(), 12);
 //! ```
 
+mod sheet;
+
+use image::RgbImage;
 use ndarray::{Array2, ArrayView1, ArrayView2, Axis};
+
+pub use self::sheet::sheet;
 
 /// The most iterations. Well-separated components converge in a dozen.
 const ITERATIONS: usize = 100;
@@ -83,6 +88,23 @@ pub fn colors(components: ArrayView2<'_, f32>) -> Vec<[u8; 3]> {
         .collect()
 }
 
+/// Mixes `colors`, one for each of `h` × `w` places of `image`, into the image. With an `opacity` of 1, only the colors are
+/// left.
+///
+/// # Panics
+/// If there are not `h` · `w` colors.
+pub fn overlay(image: &mut RgbImage, colors: &[[u8; 3]], (h, w): (usize, usize), opacity: f32) {
+    assert_eq!(colors.len(), h * w, "the number of colors");
+    let (width, height) = (image.width() as usize, image.height() as usize);
+    for (x, y, pixel) in image.enumerate_pixels_mut() {
+        let color = colors[y as usize * h / height * w + x as usize * w / width];
+        for (level, color) in pixel.0.iter_mut().zip(color) {
+            let mixed = f32::from(*level) * (1.0 - opacity) + f32::from(color) * opacity;
+            *level = mixed.round() as u8;
+        }
+    }
+}
+
 fn range(values: ArrayView1<'_, f32>) -> (f32, f32) {
     let mut sorted = values.to_vec();
     sorted.sort_by(f32::total_cmp);
@@ -148,6 +170,14 @@ mod tests {
         let found = principal_components(Array2::from_elem((4, 5), 2.0).view(), 3);
         assert_eq!(found, Array2::<f32>::zeros((4, 3)));
         assert_eq!(colors(found.view()), [[128; 3]; 4]);
+    }
+
+    #[test]
+    fn each_place_of_an_overlay_has_its_color() {
+        let mut image = RgbImage::from_pixel(4, 2, image::Rgb([100, 0, 200]));
+        overlay(&mut image, &[[0; 3], [200, 100, 0]], (1, 2), 0.25);
+        assert_eq!(image.get_pixel(1, 1).0, [75, 0, 150]);
+        assert_eq!(image.get_pixel(2, 0).0, [125, 25, 150]);
     }
 
     #[test]

@@ -4,7 +4,6 @@ mod job;
 mod outputs;
 
 use std::path::PathBuf;
-use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 use clap::Args;
@@ -124,14 +123,14 @@ Examples:
 /// Encodes images and videos. Everything that can fail fast is checked before the weights are loaded.
 ///
 /// The exit status tells whether inputs were skipped.
-pub(crate) fn run(args: EncodeArgs, console: &Console) -> Result<ExitCode> {
+pub(crate) fn run(args: EncodeArgs, console: &Console) -> Result<u8> {
     let failed = match (&args.to, &args.output) {
         (Some(to), _) => handover::run(&args, *to, console),
         (None, Some(OutputTarget::Directory(dir))) => job::run(&args, dir, console),
         (None, Some(OutputTarget::File(file))) => one_file(&args, Some(file), console),
         (None, None) => one_file(&args, None, console),
     }?;
-    Ok(ExitCode::from(if failed > 0 { SKIPPED } else { 0 }))
+    Ok(if failed > 0 { SKIPPED } else { 0 })
 }
 
 /// The exit status if inputs were skipped.

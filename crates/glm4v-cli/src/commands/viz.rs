@@ -1,5 +1,3 @@
-mod sheet;
-
 use std::path::PathBuf;
 
 use anyhow::{Result, ensure};
@@ -8,12 +6,11 @@ use clap::builder::{PathBufValueParser, TypedValueParser};
 use glm4v::config::ImageProcessorConfig;
 use glm4v::image::{RgbImage, codecs::png::PngEncoder};
 use glm4v::preprocess::unpatchify;
-use glm4v::viz::{colors, principal_components};
+use glm4v::viz::{colors, overlay, principal_components, sheet};
 use glm4v::{EncodeOptions, Patches, VisionEncoder, values};
 use ndarray::ArrayView2;
 use serde_json::json;
 
-use self::sheet::sheet;
 use crate::args::{ComputeArgs, ReadArgs};
 use crate::console::Console;
 use crate::listed::Listed;
@@ -159,15 +156,4 @@ fn draw(
         frames.push(image);
     }
     Ok(sheet(&frames))
-}
-
-fn overlay(image: &mut RgbImage, colors: &[[u8; 3]], (h, w): (usize, usize), opacity: f32) {
-    let (width, height) = (image.width() as usize, image.height() as usize);
-    for (x, y, pixel) in image.enumerate_pixels_mut() {
-        let color = colors[y as usize * h / height * w + x as usize * w / width];
-        for (level, color) in pixel.0.iter_mut().zip(color) {
-            let mixed = f32::from(*level) * (1.0 - opacity) + f32::from(color) * opacity;
-            *level = mixed.round() as u8;
-        }
-    }
 }

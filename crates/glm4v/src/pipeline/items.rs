@@ -59,6 +59,37 @@ impl VisionEncoder {
         }
     }
 
+    /// Encodes a batch that was read. The result has every input of the batch, in order, also those that failed.
+    pub fn encode_batch(
+        &self,
+        batch: ReadBatch,
+        cancel: Option<&CancelToken>,
+    ) -> Vec<Result<Item, InputError>> {
+        let patches = &batch.patches;
+        let embeddings = match patches.spans() {
+            // All inputs of the batch failed.
+            [] => Ok(Vec::new()),
+            [..] => {
+                let batch = self.encode_tensor(patches, cancel);
+                batch.map(|batch| batch.items().collect())
+            }
+        };
+        let mut embeddings = embeddings.map(Vec::into_iter).map_err(Arc::new);
+        let mut item = |input: InputInfo| match &mut embeddings {
+            Ok(items) => {
+                let embeddings = items.next().expect("one item for each input of a batch");
+                Ok(Item { input, embeddings })
+            }
+            Err(error) => Err(InputError {
+                index: input.index,
+                name: input.name,
+                source: Arc::clone(error),
+            }),
+        };
+        let inputs = batch.inputs.into_iter();
+        inputs.map(|input| item(input?)).collect()
+    }
+
     /// Inputs for this encoder, with its limits and the default [`ReadOptions`].
     pub fn inputs<S>(&self, sources: S) -> Inputs
     where
@@ -81,36 +112,9 @@ impl Iterator for Items<'_> {
                 return None;
             }
             let batch = self.batches.next()?;
-            self.ready = self.encode(batch);
+            let items = self.encoder.encode_batch(batch, self.cancel.as_ref());
+            self.ready = items.into();
         }
-    }
-}
-
-impl Items<'_> {
-    fn encode(&self, batch: ReadBatch) -> VecDeque<Result<Item, InputError>> {
-        let patches = &batch.patches;
-        let embeddings = match patches.spans() {
-            // All inputs of the batch failed.
-            [] => Ok(Vec::new()),
-            [..] => {
-                let batch = self.encoder.encode_tensor(patches, self.cancel.as_ref());
-                batch.map(|batch| batch.items().collect())
-            }
-        };
-        let mut embeddings = embeddings.map(Vec::into_iter).map_err(Arc::new);
-        let mut item = |input: InputInfo| match &mut embeddings {
-            Ok(items) => {
-                let embeddings = items.next().expect("one item for each input of a batch");
-                Ok(Item { input, embeddings })
-            }
-            Err(error) => Err(InputError {
-                index: input.index,
-                name: input.name,
-                source: Arc::clone(error),
-            }),
-        };
-        let inputs = batch.inputs.into_iter();
-        inputs.map(|input| item(input?)).collect()
     }
 }
 

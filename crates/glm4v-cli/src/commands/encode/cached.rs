@@ -34,7 +34,7 @@ impl Identity {
         Ok(Self {
             fingerprint: session.weights.fingerprint(&session.config)?.to_string(),
             dtype: dtype.to_string(),
-            kernels: session.devices.target(dtype).mode.kernels(),
+            kernels: session.devices.target(dtype)?.mode.kernels(),
         })
     }
 

@@ -92,7 +92,7 @@ pub(super) fn run(args: &EncodeArgs, dir: &Path, console: &Console) -> Result<us
     let mut stages = Stages::default();
     let identity = stages.time("hash", || Identity::of(&session))?;
     let settings = settings::of(args, &session, &identity)?;
-    let limits = settings::limits(&session);
+    let limits = settings::limits(&session)?;
     let entries = entries(&args.inputs, console)?;
     let mut job = stages.time("list", || Job::open(dir, &settings, entries))?;
     if job.is_empty() {

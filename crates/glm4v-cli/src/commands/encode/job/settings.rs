@@ -16,7 +16,7 @@ pub(super) fn of(
     identity: &Identity,
 ) -> Result<Settings> {
     let job = &args.job;
-    let limits = limits(session);
+    let limits = limits(session)?;
     Ok(Settings {
         version: env!("CARGO_PKG_VERSION").into(),
         model: session.weights.to_string(),
@@ -65,13 +65,13 @@ fn options(args: &EncodeArgs, session: &Session<'_>) -> Result<Map<String, Value
 
 /// The limits of a job's batches. They do not depend on the memory of the machine, which changes from one start to the next.
 /// With `--max-memory` the inputs are read one by one.
-pub(super) fn limits(session: &Session<'_>) -> BatchLimits {
+pub(super) fn limits(session: &Session<'_>) -> Result<BatchLimits> {
     let device = &session.compute.device;
-    let limits = BatchLimits::new(&session.devices.target(device.dtype));
-    BatchLimits {
+    let limits = BatchLimits::new(&session.devices.target(device.dtype)?);
+    Ok(BatchLimits {
         max_batch_patches: device.max_memory.map_or(limits.max_batch_patches, |_| 1),
         ..limits
-    }
+    })
 }
 
 /// Checks that the first batches fit into the memory. Batches that do not fit later are refused one by one.

@@ -1,11 +1,16 @@
-use glm4v::image::RgbImage;
-use glm4v::image::imageops::{FilterType, replace, resize};
+use image::RgbImage;
+use image::imageops::{FilterType, replace, resize};
 
 /// The sheet is about this wide and high at most, in pixels.
 const SIDE: u32 = 4096;
 
-/// A grid of frames, which all have the same size. They are shrunk if the sheet would be too large.
-pub(super) fn sheet(frames: &[RgbImage]) -> RgbImage {
+/// A grid of frames, which all have the same size. They are shrunk if the sheet would be wider or higher than about 4,096
+/// pixels.
+///
+/// # Panics
+/// If there is no frame.
+#[must_use]
+pub fn sheet(frames: &[RgbImage]) -> RgbImage {
     let (width, height) = frames[0].dimensions();
     let columns = columns(frames.len() as u32, width, height);
     let rows = (frames.len() as u32).div_ceil(columns);
@@ -39,7 +44,7 @@ fn columns(count: u32, width: u32, height: u32) -> u32 {
 
 #[cfg(test)]
 mod tests {
-    use glm4v::image::Rgb;
+    use image::Rgb;
 
     use super::*;
 

@@ -1,4 +1,6 @@
 //! The program `glm4v`: images and videos to GLM-V vision embeddings on the command line.
+//!
+//! The library is the whole program as the function [`run`], so that the Python package can contain it.
 
 mod args;
 mod atomic;
@@ -24,8 +26,8 @@ mod temporary;
 mod values;
 mod weights;
 
+use std::ffi::OsString;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Parser;
@@ -33,12 +35,23 @@ use clap::Parser;
 use crate::commands::{Cli, Command};
 use crate::console::Console;
 
-fn main() -> ExitCode {
+/// The exit status of a failure.
+const FAILURE: u8 = 1;
+
+/// Runs the program with the arguments `args`, of which the first is its name. Returns the exit status.
+///
+/// It must have the process for itself. It is called once, and no other thread may use the environment meanwhile. It handles
+/// SIGINT and SIGTERM from then on, and after a signal it may end the process.
+pub fn run(args: impl IntoIterator<Item = OsString>) -> u8 {
     environment::prepare();
-    let Cli { command, output } = Cli::try_parse().unwrap_or_else(|error| failure::usage(&error));
+    let args: Vec<OsString> = args.into_iter().collect();
+    let Cli { command, output } = match Cli::try_parse_from(&args) {
+        Ok(cli) => cli,
+        Err(error) => return failure::usage(&error, &args),
+    };
     failure::catch_messages(output.verbose);
     let console = Console(output);
-    let failure = match catch_unwind(AssertUnwindSafe(|| run(command, &console))) {
+    let failure = match catch_unwind(AssertUnwindSafe(|| execute(command, &console))) {
         Ok(Ok(status)) => return status,
         Ok(Err(error)) => failure::line(&error),
         Err(_) => failure::panic_line(),
@@ -46,13 +59,13 @@ fn main() -> ExitCode {
     // After a signal, a failure is its consequence.
     if let Some(signal) = interrupt::signal() {
         console::error(&signal.to_string());
-        return ExitCode::from(signal.exit_status());
+        return signal.exit_status();
     }
     console::error(&failure);
-    ExitCode::FAILURE
+    FAILURE
 }
 
-fn run(command: Command, console: &Console) -> Result<ExitCode> {
+fn execute(command: Command, console: &Console) -> Result<u8> {
     interrupt::watch()?;
     commands::run(command, console)
 }

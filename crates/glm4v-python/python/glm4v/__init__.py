@@ -1,0 +1,36 @@
+"""The GLM-V vision encoder: images and videos to the embeddings that GLM-V language models read.
+
+    import glm4v
+
+    encoder = glm4v.VisionEncoder.from_pretrained("zai-org/GLM-4.1V-9B-Thinking", dtype="bf16")
+    for item in encoder.encode(["cat.jpg", pil_image, numpy_array, "walk.mp4", jpeg_bytes]):
+        item.embeddings  # float32 numpy array [tokens, 4096]
+
+Integrations are modules of their own: `glm4v.transformers`, `glm4v.ray` and `glm4v.daft`.
+"""
+
+from glm4v._encoder import Item, Plan, VisionEncoder
+from glm4v._errors import DeviceError, Error, HubError, InputError, MemoryLimitError, ModelError
+from glm4v._inputs import Video
+from glm4v._native import __version__, num_threads, set_num_threads
+from glm4v._processor import Processor
+from glm4v._prompt import PLACEHOLDER, scatter
+
+__all__ = [
+    "PLACEHOLDER",
+    "DeviceError",
+    "Error",
+    "HubError",
+    "InputError",
+    "Item",
+    "MemoryLimitError",
+    "ModelError",
+    "Plan",
+    "Processor",
+    "Video",
+    "VisionEncoder",
+    "__version__",
+    "num_threads",
+    "scatter",
+    "set_num_threads",
+]

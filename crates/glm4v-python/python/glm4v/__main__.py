@@ -1,0 +1,5 @@
+import sys
+
+from glm4v._cli import main
+
+sys.exit(main())

@@ -1,0 +1,55 @@
+"""Arguments that several classes share, as the native module reads them."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from glm4v._errors import InputError
+
+_DTYPES = {"float32": "f32", "bfloat16": "bf16", "float16": "f16"}
+
+
+def model(
+    model: str | os.PathLike[str] | None,
+    *,
+    preset: str | None,
+    seed: int = 0,
+    revision: str | None = None,
+    offline: bool = False,
+    min_tokens: int | None = None,
+    max_tokens: int | None = None,
+    min_pixels: int | None = None,
+    max_pixels: int | None = None,
+) -> dict[str, Any]:
+    if (model is None) == (preset is None):
+        raise InputError("expected either a model (a directory or a name on the hub) or a preset, such as preset='tiny'")
+    return {
+        "model": model if model is None else os.fsdecode(model),
+        "preset": preset,
+        "seed": seed,
+        "revision": revision,
+        "offline": offline,
+        "min_tokens": min_tokens,
+        "max_tokens": max_tokens,
+        "min_pixels": min_pixels,
+        "max_pixels": max_pixels,
+    }
+
+
+def reading(source_fps: float | None = None, first_frame_only: bool = False) -> dict[str, Any]:
+    return {"source_fps": source_fps, "first_frame_only": first_frame_only}
+
+
+def dtype(value: Any) -> str:
+    """f32, bf16 or f16, from that name, from numpy's or torch's name, or from a dtype of torch."""
+    name = str(value).removeprefix("torch.")
+    return _DTYPES.get(name, name)
+
+
+def absolute(model: str | os.PathLike[str] | None) -> str | None:
+    """A name that another process with another working directory can use."""
+    if model is None:
+        return None
+    model = os.fsdecode(model)
+    return os.path.abspath(model) if os.path.isdir(model) else model

@@ -1,0 +1,153 @@
+//! Arguments of Python functions, which arrive as dictionaries.
+
+use std::path::{Path, PathBuf};
+
+use glm4v::config::SizeBudget;
+use glm4v::hub::{Hub, ModelId, Progress};
+use glm4v::preprocess::ReadOptions;
+use glm4v::{CancelToken, Error, FloatDType, LoadOptions, Preset};
+use pyo3::prelude::*;
+
+use crate::errors;
+
+/// A model: a directory or a name on the hub, or else a preset with random weights.
+#[derive(Clone, FromPyObject)]
+#[pyo3(from_item_all)]
+pub(crate) struct Model {
+    model: Option<PathBuf>,
+    preset: Option<String>,
+    seed: u64,
+    revision: Option<String>,
+    offline: bool,
+    min_tokens: Option<usize>,
+    max_tokens: Option<usize>,
+    min_pixels: Option<usize>,
+    max_pixels: Option<usize>,
+}
+
+/// The device of an encoder.
+#[derive(Clone, FromPyObject)]
+#[pyo3(from_item_all)]
+pub(crate) struct Device {
+    device: String,
+    dtype: String,
+    max_memory: Option<u64>,
+}
+
+/// How inputs are read.
+#[derive(Clone, FromPyObject)]
+#[pyo3(from_item_all)]
+pub(crate) struct Reading {
+    source_fps: Option<f64>,
+    first_frame_only: bool,
+}
+
+/// Where a model comes from.
+pub(crate) enum Origin {
+    Preset(Preset, u64),
+    Directory(PathBuf),
+}
+
+/// Which files of a model are needed.
+#[derive(Clone, Copy)]
+pub(crate) enum Files {
+    Configs,
+    Tower,
+}
+
+impl Model {
+    /// The limits of the size, if there are any.
+    pub(crate) fn budget(&self, py: Python<'_>) -> PyResult<Option<SizeBudget>> {
+        let tokens = (self.min_tokens, self.max_tokens);
+        match (tokens, (self.min_pixels, self.max_pixels)) {
+            ((None, None), (None, None)) => Ok(None),
+            ((None, None), (min, max)) => Ok(Some(SizeBudget::Pixels { min, max })),
+            ((min, max), (None, None)) => Ok(Some(SizeBudget::Tokens { min, max })),
+            _ => {
+                let message =
+                    "limits in tokens and limits in pixels exclude each other: use one kind";
+                Err(errors::refused(py, message))
+            }
+        }
+    }
+
+    /// Finds the model. A model on the hub is downloaded if it is in no cache.
+    pub(crate) fn find(&self, files: Files, cancel: &CancelToken) -> Result<Origin, Error> {
+        if let Some(preset) = &self.preset {
+            return Ok(Origin::Preset(preset.parse()?, self.seed));
+        }
+        let model = self.model.clone().unwrap_or_default();
+        let name = model.to_string_lossy().parse::<ModelId>();
+        let Some(name) = name.ok().filter(|_| !model.is_dir()) else {
+            return Ok(Origin::Directory(model));
+        };
+        let hub = Hub::from_env()?.offline(self.offline);
+        let (revision, cancel) = (self.revision.as_deref(), Cancel(cancel));
+        let dir = match files {
+            Files::Configs => hub.configs(&name, revision, &cancel),
+            Files::Tower => hub.checkpoint(&name, revision, &cancel),
+        };
+        Ok(Origin::Directory(dir?))
+    }
+}
+
+/// Stops a download after Ctrl-C.
+struct Cancel<'a>(&'a CancelToken);
+
+impl Progress for Cancel<'_> {
+    fn is_cancelled(&self) -> bool {
+        self.0.is_cancelled()
+    }
+}
+
+impl Device {
+    pub(crate) fn options(
+        &self,
+        py: Python<'_>,
+        budget: Option<SizeBudget>,
+    ) -> PyResult<LoadOptions> {
+        let device = self.device.parse();
+        let device = device.map_err(|error| errors::exception(py, &Error::Device(error)))?;
+        Ok(LoadOptions {
+            device,
+            dtype: dtype(py, &self.dtype)?,
+            max_memory: self.max_memory,
+            budget,
+            ..LoadOptions::default()
+        })
+    }
+}
+
+impl Reading {
+    pub(crate) fn options(&self) -> ReadOptions {
+        ReadOptions {
+            source_fps: self.source_fps,
+            first_frame_only: self.first_frame_only,
+            ..ReadOptions::default()
+        }
+    }
+}
+
+/// The type of a name: f32, bf16 or f16.
+pub(crate) fn dtype(py: Python<'_>, name: &str) -> PyResult<FloatDType> {
+    match name {
+        "f32" => Ok(FloatDType::F32),
+        "bf16" => Ok(FloatDType::BF16),
+        "f16" => Ok(FloatDType::F16),
+        _ => {
+            let message = format!("dtype: expected f32, bf16 or f16, found {name}");
+            Err(errors::refused(py, message))
+        }
+    }
+}
+
+/// An error for a directory that is none, with the message of the library.
+pub(crate) fn check_directory(dir: &Path) -> Result<(), Error> {
+    match dir.is_dir() {
+        true => Ok(()),
+        false => Err(Error::NoSuchModel {
+            name: dir.display().to_string(),
+            hint: "a model on the hub is named as in zai-org/GLM-4.1V-9B-Thinking",
+        }),
+    }
+}
