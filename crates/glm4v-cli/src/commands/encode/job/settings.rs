@@ -80,7 +80,7 @@ pub(super) fn check_memory(inputs: &mut Inputs, session: &Session<'_>) -> Result
     let sizes: Vec<InputSize> = inputs.look_ahead().flatten().map(InputSize::from).collect();
     let device = &session.compute.device;
     let (target, options) = (
-        session.devices.target(device.dtype),
+        session.devices.target(device.dtype)?,
         EncodeOptions::default(),
     );
     let budget = MemoryBudget::new(device.max_memory);
