@@ -29,6 +29,7 @@ const SYSTEMS: [System; 2] = [
         ],
         packages: &[
             "glm4v-config",
+            "glm4v-gguf",
             "glm4v-hub",
             "glm4v-kernels",
             "glm4v-preprocess",
@@ -40,6 +41,7 @@ const SYSTEMS: [System; 2] = [
         needs: &[Need::Target("aarch64-apple-darwin")],
         packages: &[
             "glm4v-config",
+            "glm4v-gguf",
             "glm4v-kernels",
             "glm4v-preprocess",
             "glm4v-shards",
