@@ -30,6 +30,7 @@ const SYSTEMS: [System; 2] = [
         packages: &[
             "glm4v-collect",
             "glm4v-config",
+            "glm4v-gguf",
             "glm4v-hub",
             "glm4v-kernels",
             "glm4v-preprocess",
@@ -42,6 +43,7 @@ const SYSTEMS: [System; 2] = [
         packages: &[
             "glm4v-collect",
             "glm4v-config",
+            "glm4v-gguf",
             "glm4v-kernels",
             "glm4v-preprocess",
             "glm4v-shards",

@@ -1,7 +1,7 @@
 //! The weights that a command uses.
 
 use anyhow::Result;
-use glm4v::weights::{Checkpoint, Fingerprint, LocalModel, ProcessorSource};
+use glm4v::weights::{Checkpoint, Fingerprint, LocalModel};
 use glm4v::{Error, LoadOptions, Preset, Processor, VisionConfig, VisionEncoder};
 use serde_json::{Value, json};
 
@@ -11,11 +11,10 @@ use crate::model::{self, ModelFiles};
 
 /// Where the weights of an encoder come from.
 pub(crate) enum Weights {
-    /// A checkpoint, its name on the command line, and where its processors' settings come from.
+    /// A checkpoint, and its name on the command line.
     Checkpoint {
-        model: LocalModel,
+        model: Box<LocalModel>,
         name: String,
-        processor: Option<ProcessorSource>,
     },
     Random {
         preset: Preset,
@@ -38,9 +37,8 @@ impl Weights {
             });
         };
         Ok(Self::Checkpoint {
-            model: model::find(name, &args.processor, &args.revision, files, console)?,
+            model: model::find(name, &args.processor, &args.revision, files, console)?.into(),
             name: name.clone(),
-            processor: args.processor.processor.clone(),
         })
     }
 
@@ -60,11 +58,9 @@ impl Weights {
 
     pub(crate) fn load(&self, options: &LoadOptions) -> Result<VisionEncoder, Error> {
         match self {
-            Self::Checkpoint {
-                model, processor, ..
-            } => {
+            Self::Checkpoint { model, .. } => {
                 let options = LoadOptions {
-                    processor: processor.clone(),
+                    processor: model.processor_source().cloned(),
                     ..options.clone()
                 };
                 VisionEncoder::load(model.path(), &options)
@@ -96,7 +92,7 @@ impl Weights {
 
     pub(crate) fn json(&self) -> Value {
         match self {
-            Self::Checkpoint { model, name, .. } => {
+            Self::Checkpoint { model, name } => {
                 json!({"model": name, "checkpoint": model.path().to_string_lossy()})
             }
             Self::Random { preset, seed } => json!({"preset": preset.name(), "seed": seed}),

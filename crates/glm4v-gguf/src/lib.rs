@@ -23,11 +23,14 @@
 
 mod compare;
 mod error;
+mod fields;
 mod format;
 mod header;
+mod keys;
 mod metadata;
 mod mmproj;
 mod names;
+mod projector;
 mod read;
 mod tensor_type;
 mod value;

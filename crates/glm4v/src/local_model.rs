@@ -96,6 +96,12 @@ impl LocalModel {
         &self.path
     }
 
+    /// Where the settings of the processors come from, if it was given.
+    #[must_use]
+    pub fn processor_source(&self) -> Option<&ProcessorSource> {
+        self.processor.as_ref()
+    }
+
     /// The preset whose settings of the processors are used because the GGUF file has none and no source was given.
     #[must_use]
     pub fn assumed_preset(&self) -> Option<Preset> {

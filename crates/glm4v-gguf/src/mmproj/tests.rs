@@ -1,6 +1,7 @@
-use glm4v_config::{Preset, RopeParameters};
+use glm4v_config::{Preset, RopeParameters, VisionModelType};
 
 use super::*;
+use crate::keys::*;
 use crate::{TensorInfo, TensorType};
 
 fn mmproj(preset: Preset) -> Mmproj {
