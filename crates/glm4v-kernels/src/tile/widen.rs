@@ -1,4 +1,5 @@
-//! Widens right panels, once for all rows that they multiply: pairs of bf16 to f32, and bytes to i16.
+//! Widens right panels, once for all rows that they multiply: pairs of bf16 to f32, and bytes to i16. The loops are plain:
+//! `array::map` is not inlined here, and would not be compiled for the instruction set.
 
 use super::COLUMNS;
 use crate::isa::Job;
@@ -18,8 +19,10 @@ impl Job for Widen<'_> {
         let (steps, _) = self.panel.as_chunks::<COLUMNS>();
         let (words, _) = self.words.as_chunks_mut::<COLUMNS>();
         for (pairs, [lower, upper]) in steps.iter().zip(words.as_chunks_mut::<2>().0) {
-            *lower = pairs.map(|pair| pair << 16);
-            *upper = pairs.map(|pair| pair & 0xffff_0000);
+            for ((pair, lower), upper) in pairs.iter().zip(lower).zip(upper) {
+                *lower = pair << 16;
+                *upper = pair & 0xffff_0000;
+            }
         }
     }
 }
@@ -45,8 +48,10 @@ impl Job for WidenBytes<'_> {
         };
         *scales_too = *scales;
         for (four, [lower, upper]) in steps.iter().zip(words.as_chunks_mut::<2>().0) {
-            *lower = four.map(|four| two(four << 16));
-            *upper = four.map(two);
+            for ((four, lower), upper) in four.iter().zip(lower).zip(upper) {
+                *lower = two(four << 16);
+                *upper = two(*four);
+            }
         }
     }
 }
