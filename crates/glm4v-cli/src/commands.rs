@@ -43,7 +43,7 @@ Exit status: 0 success, 1 a failure, 2 a wrong command line, 3 success except fo
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Encode images and videos into embeddings
-    Encode(encode::EncodeArgs),
+    Encode(Box<encode::EncodeArgs>),
     /// Convert images and videos into the patch rows that the encoder reads
     Preprocess(preprocess::PreprocessArgs),
     /// Print the tokens, operations and memory that encoding needs
@@ -72,7 +72,7 @@ pub(crate) enum Command {
 /// Runs a command. Returns the exit status of the program, if the command does not fail.
 pub(crate) fn run(command: Command, console: &Console) -> Result<u8> {
     match command {
-        Command::Encode(args) => return encode::run(args, console),
+        Command::Encode(args) => return encode::run(&args, console),
         Command::Preprocess(args) => preprocess::run(args, console),
         Command::Plan(args) => plan::run(&args, console),
         Command::Viz(args) => viz::run(args, console),

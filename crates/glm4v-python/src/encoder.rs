@@ -8,8 +8,8 @@ use glm4v::plan::InputSize;
 use glm4v::preprocess::unpatchify;
 use glm4v::viz::{colors, overlay, principal_components, sheet};
 use glm4v::{
-    AttentionQuery, CancelToken, EncodeOptions, EncodeOutput, Error, GridThw, InputError, Patches,
-    Plan, Tensor, VisionEncoder, values,
+    AttentionQuery, CancelToken, EncodeOptions, EncodeOutput, Error, GridThw, InputError,
+    LoadOptions, Patches, Plan, Tensor, VisionEncoder, values,
 };
 use ndarray::{Array, Array2, Array3, Dim, Dimension, IntoDimension};
 use numpy::{IntoPyArray, PyArray2, PyArray3, PyArray4, PyReadonlyArray2};
@@ -47,9 +47,14 @@ impl Encoder {
     #[staticmethod]
     fn load(py: Python<'_>, model: Model, device: Device) -> PyResult<Self> {
         let options = device.options(py, model.budget(py)?)?;
+        let processor = model.processor();
+        let options = LoadOptions {
+            processor: processor.map_err(|error| errors::exception(py, &error))?,
+            ..options
+        };
         let work = move |cancel: &CancelToken| match model.find(Files::Tower, cancel)? {
             Origin::Preset(preset, seed) => VisionEncoder::random(preset, seed, &options),
-            Origin::Directory(dir) => VisionEncoder::load(dir, &options),
+            Origin::Local(path) => VisionEncoder::load(path, &options),
         };
         let encoder = threads::run(py, work)?;
         let encoder = encoder.map_err(|error| errors::exception(py, &error))?;

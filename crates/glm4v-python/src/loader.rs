@@ -32,7 +32,12 @@ impl Loader {
         let open = || -> Result<Self, Error> {
             let config = VisionConfig::from_json(config)?;
             let info = DeviceSpec::from(Backend::Flex).find()?;
-            let options = LoaderOptions::from(info.target(compute_dtype).mode);
+            let refused = || Error::Dtype {
+                device: info.name.clone(),
+                dtype: compute_dtype,
+            };
+            let target = info.target(compute_dtype).ok_or_else(refused)?;
+            let options = LoaderOptions::from(target.mode);
             let loader = WeightsLoader::new(&config, &info.open()?, options)?;
             let loader = Mutex::new(Some(loader.into()));
             Ok(Self { config, loader })

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use glm4v::config::SizeBudget;
 use glm4v::hub::{Hub, ModelId, Progress};
 use glm4v::preprocess::ReadOptions;
-use glm4v::{CancelToken, Error, FloatDType, LoadOptions, Preset};
+use glm4v::weights::ProcessorSource;
+use glm4v::{CancelToken, ComputeType, Error, LoadOptions, Preset};
 use pyo3::prelude::*;
 
 use crate::errors;
@@ -19,6 +20,7 @@ pub(crate) struct Model {
     seed: u64,
     revision: Option<String>,
     offline: bool,
+    processor: Option<String>,
     min_tokens: Option<usize>,
     max_tokens: Option<usize>,
     min_pixels: Option<usize>,
@@ -45,7 +47,8 @@ pub(crate) struct Reading {
 /// Where a model comes from.
 pub(crate) enum Origin {
     Preset(Preset, u64),
-    Directory(PathBuf),
+    /// A directory, or a GGUF file.
+    Local(PathBuf),
 }
 
 /// Which files of a model are needed.
@@ -71,6 +74,11 @@ impl Model {
         }
     }
 
+    /// Where the settings of the processors come from, if not from the model.
+    pub(crate) fn processor(&self) -> Result<Option<ProcessorSource>, Error> {
+        Ok(self.processor.as_deref().map(str::parse).transpose()?)
+    }
+
     /// Finds the model. A model on the hub is downloaded if it is in no cache.
     pub(crate) fn find(&self, files: Files, cancel: &CancelToken) -> Result<Origin, Error> {
         if let Some(preset) = &self.preset {
@@ -78,8 +86,8 @@ impl Model {
         }
         let model = self.model.clone().unwrap_or_default();
         let name = model.to_string_lossy().parse::<ModelId>();
-        let Some(name) = name.ok().filter(|_| !model.is_dir()) else {
-            return Ok(Origin::Directory(model));
+        let Some(name) = name.ok().filter(|_| !model.exists()) else {
+            return Ok(Origin::Local(model));
         };
         let hub = Hub::from_env()?.offline(self.offline);
         let (revision, cancel) = (self.revision.as_deref(), Cancel(cancel));
@@ -87,7 +95,7 @@ impl Model {
             Files::Configs => hub.configs(&name, revision, &cancel),
             Files::Tower => hub.checkpoint(&name, revision, &cancel),
         };
-        Ok(Origin::Directory(dir?))
+        Ok(Origin::Local(dir?))
     }
 }
 
@@ -128,25 +136,18 @@ impl Reading {
     }
 }
 
-/// The type of a name: f32, bf16 or f16.
-pub(crate) fn dtype(py: Python<'_>, name: &str) -> PyResult<FloatDType> {
-    match name {
-        "f32" => Ok(FloatDType::F32),
-        "bf16" => Ok(FloatDType::BF16),
-        "f16" => Ok(FloatDType::F16),
-        _ => {
-            let message = format!("dtype: expected f32, bf16 or f16, found {name}");
-            Err(errors::refused(py, message))
-        }
-    }
+/// The type of a name: f32, bf16, f16 or int8.
+pub(crate) fn dtype(py: Python<'_>, name: &str) -> PyResult<ComputeType> {
+    let dtype = name.parse();
+    dtype.map_err(|error: String| errors::refused(py, format!("dtype: {error}")))
 }
 
-/// An error for a directory that is none, with the message of the library.
-pub(crate) fn check_directory(dir: &Path) -> Result<(), Error> {
-    match dir.is_dir() {
+/// An error for a path that does not exist, with the message of the library.
+pub(crate) fn check_exists(path: &Path) -> Result<(), Error> {
+    match path.exists() {
         true => Ok(()),
         false => Err(Error::NoSuchModel {
-            name: dir.display().to_string(),
+            name: path.display().to_string(),
             hint: "a model on the hub is named as in zai-org/GLM-4.1V-9B-Thinking",
         }),
     }

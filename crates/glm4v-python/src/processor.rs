@@ -5,6 +5,7 @@ use std::sync::Arc;
 use glm4v::devices::Backend;
 use glm4v::pipeline::Inputs;
 use glm4v::plan::{BatchLimits, Target};
+use glm4v::weights::LocalModel;
 use glm4v::{CancelToken, Error, FloatDType, InputError, Patches};
 use ndarray::Array2;
 use numpy::{IntoPyArray, PyArray2};
@@ -13,7 +14,7 @@ use pyo3::types::PyIterator;
 
 use crate::feed::Feed;
 use crate::items::{Described, described};
-use crate::options::{Files, Model, Origin, Reading, check_directory};
+use crate::options::{Files, Model, Origin, Reading, check_exists};
 use crate::{errors, prompt, threads};
 
 /// The processor of `glm4v.Processor`.
@@ -35,9 +36,9 @@ impl Processor {
         let work = move |cancel: &CancelToken| {
             let processor = match model.find(Files::Configs, cancel)? {
                 Origin::Preset(preset, _) => glm4v::Processor::from_preset(preset),
-                Origin::Directory(dir) => {
-                    check_directory(&dir)?;
-                    glm4v::Processor::from_dir(dir)?
+                Origin::Local(path) => {
+                    check_exists(&path)?;
+                    LocalModel::open(path, model.processor()?)?.processor()?
                 }
             };
             Ok::<_, Error>(match budget {

@@ -123,12 +123,12 @@ Examples:
 /// Encodes images and videos. Everything that can fail fast is checked before the weights are loaded.
 ///
 /// The exit status tells whether inputs were skipped.
-pub(crate) fn run(args: EncodeArgs, console: &Console) -> Result<u8> {
+pub(crate) fn run(args: &EncodeArgs, console: &Console) -> Result<u8> {
     let failed = match (&args.to, &args.output) {
-        (Some(to), _) => handover::run(&args, *to, console),
-        (None, Some(OutputTarget::Directory(dir))) => job::run(&args, dir, console),
-        (None, Some(OutputTarget::File(file))) => one_file(&args, Some(file), console),
-        (None, None) => one_file(&args, None, console),
+        (Some(to), _) => handover::run(args, *to, console),
+        (None, Some(OutputTarget::Directory(dir))) => job::run(args, dir, console),
+        (None, Some(OutputTarget::File(file))) => one_file(args, Some(file), console),
+        (None, None) => one_file(args, None, console),
     }?;
     Ok(if failed > 0 { SKIPPED } else { 0 })
 }

@@ -82,7 +82,7 @@ class VisionEncoder:
         self._recipe = recipe
         self.config: dict[str, Any] = json.loads(native.config())
         """The vision configuration, by the names of `config.json`."""
-        parts = ("revision", "offline", "min_tokens", "max_tokens", "min_pixels", "max_pixels", "model", "preset")
+        parts = ("revision", "offline", "processor", "min_tokens", "max_tokens", "min_pixels", "max_pixels", "model", "preset")
         processor = recipe and {part: recipe[part] for part in parts}
         self.processor = Processor(native.processor(), processor)
         """The processor: `encoder.processor(images=…, videos=…)`."""
@@ -103,22 +103,25 @@ class VisionEncoder:
         max_pixels: int | None = None,
         revision: str | None = None,
         offline: bool = False,
+        processor: str | os.PathLike[str] | None = None,
         num_threads: int | None = None,
     ) -> VisionEncoder:
         """Loads the vision tower of a model.
 
         Args:
-            model: A directory in the published layout, or the name of a model on the Hugging Face hub, such as
+            model: A directory in the published layout, an mmproj file of llama.cpp (GGUF), or the name of a model on the Hugging Face hub, such as
                 "zai-org/GLM-4.1V-9B-Thinking". Only the vision tower is downloaded, once.
             preset: A model size with random weights instead: "tiny", "small", "medium", "glm-4.1v-9b" and others.
             seed: The seed of the random weights.
-            dtype: The type of the computation: "f32", "bf16" or "f16"; torch's types and their names work, too.
+            dtype: The type of the computation: "f32", "bf16", "f16" or "int8"; torch's types and their names work, too.
             device: "auto", or a backend that is built in, such as "flex" (CPU).
             max_memory: The memory limit in bytes. Batches shrink until they fit; what cannot fit is refused.
             min_tokens, max_tokens: Limits of the size of each image and of each video, in tokens.
             min_pixels, max_pixels: The same in pixels, as `size` of the checkpoint counts them.
             revision: A branch, tag or commit on the hub. The default is main.
             offline: Whether only the caches are used, never the network.
+            processor: Where the settings of the processors come from: a preset or a directory. A GGUF file has none, and
+                without this argument they are those of GLM-4.1V, GLM-OCR or GLM-5.3.
             num_threads: The number of threads, as `set_num_threads`.
 
         Raises:
@@ -140,6 +143,7 @@ class VisionEncoder:
             "max_pixels": max_pixels,
             "revision": revision,
             "offline": offline,
+            "processor": _options.absolute(processor),
             "num_threads": num_threads,
         }
         if num_threads is not None:

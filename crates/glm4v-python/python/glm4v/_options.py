@@ -17,6 +17,7 @@ def model(
     seed: int = 0,
     revision: str | None = None,
     offline: bool = False,
+    processor: str | os.PathLike[str] | None = None,
     min_tokens: int | None = None,
     max_tokens: int | None = None,
     min_pixels: int | None = None,
@@ -30,6 +31,7 @@ def model(
         "seed": seed,
         "revision": revision,
         "offline": offline,
+        "processor": processor if processor is None else os.fsdecode(processor),
         "min_tokens": min_tokens,
         "max_tokens": max_tokens,
         "min_pixels": min_pixels,
@@ -42,7 +44,7 @@ def reading(source_fps: float | None = None, first_frame_only: bool = False) -> 
 
 
 def dtype(value: Any) -> str:
-    """f32, bf16 or f16, from that name, from numpy's or torch's name, or from a dtype of torch."""
+    """f32, bf16, f16 or int8, from that name, from numpy's or torch's name, or from a dtype of torch."""
     name = str(value).removeprefix("torch.")
     return _DTYPES.get(name, name)
 
@@ -52,4 +54,4 @@ def absolute(model: str | os.PathLike[str] | None) -> str | None:
     if model is None:
         return None
     model = os.fsdecode(model)
-    return os.path.abspath(model) if os.path.isdir(model) else model
+    return os.path.abspath(model) if os.path.exists(model) else model
