@@ -147,7 +147,7 @@ fn sampling_options_apply_where_the_rule_allows_them() {
     // Without a rate the frames are images.
     let images = glm4v_on("encode", &inputs, &["--json"]).ok().json();
     let images = images["inputs"].as_array().unwrap();
-    assert_eq!(images.len(), 10);
+    assert_eq!(images.len(), 9);
     assert!(images.iter().all(|image| image["video"].is_null()));
 }
 
