@@ -54,7 +54,7 @@ def test_models_that_are_refused_say_why(tmp_path, monkeypatch):
         ({"model": "no-such-directory"}, glm4v.ModelError, "no such checkpoint directory"),
         ({"model": tmp_path}, glm4v.ModelError, "config.json"),
         ({"model": "zai-org/no-such-model", "offline": True}, glm4v.HubError, "is not cached"),
-        ({"preset": "tiny", "dtype": "int8"}, glm4v.InputError, "expected f32, bf16 or f16, found int8"),
+        ({"preset": "tiny", "dtype": "int4"}, glm4v.InputError, "dtype: expected f32, f16, bf16 or int8, found int4"),
         ({"preset": "tiny", "device": "tpu"}, glm4v.DeviceError, "`tpu` is no device"),
         ({"preset": "tiny", "device": "cuda"}, glm4v.DeviceError, "not built in"),
         ({"preset": "tiny", "max_memory": 1000}, glm4v.MemoryLimitError, "needs at least"),
@@ -199,3 +199,9 @@ def test_public_names_are_documented():
             assert inspect.getdoc(value), name
     for name, method in inspect.getmembers(glm4v.VisionEncoder, inspect.isfunction):
         assert name.startswith("_") or inspect.getdoc(method), name
+
+
+def test_integers_of_eight_bits_are_near(encoder):
+    (exact,) = encoder.encode([PIXELS])
+    (item,) = glm4v.VisionEncoder.from_pretrained(preset="tiny", dtype="int8").encode([PIXELS])
+    assert 1e-4 < difference(item.embeddings, exact.embeddings) < 0.2

@@ -109,8 +109,8 @@ class VisionEncoder:
         """Loads the vision tower of a model.
 
         Args:
-            model: A directory in the published layout, an mmproj file of llama.cpp (GGUF), or the name of a model on the Hugging Face hub, such as
-                "zai-org/GLM-4.1V-9B-Thinking". Only the vision tower is downloaded, once.
+            model: A directory in the published layout, an mmproj file of llama.cpp (GGUF), or the name of a model on the
+                Hugging Face hub, such as "zai-org/GLM-4.1V-9B-Thinking". Only the vision tower is downloaded, once.
             preset: A model size with random weights instead: "tiny", "small", "medium", "glm-4.1v-9b" and others.
             seed: The seed of the random weights.
             dtype: The type of the computation: "f32", "bf16", "f16" or "int8"; torch's types and their names work, too.
