@@ -26,7 +26,7 @@ pub(crate) struct Listed {
 
 /// An entry that is read when its turn comes.
 #[derive(Debug)]
-struct Listing {
+struct ListedEntry {
     entry: Entry,
     reader: MediaReader,
 }
@@ -149,12 +149,12 @@ fn source(entry: Entry, reader: &MediaReader) -> InputSource {
         Location::Path(path) | Location::FrameFolder(path) => path.into(),
         Location::TarMember { .. } | Location::Url(_) | Location::Data(_) => {
             let reader = reader.clone();
-            InputSource::Fetched(Arc::new(Listing { entry, reader }))
+            InputSource::Fetched(Arc::new(ListedEntry { entry, reader }))
         }
     }
 }
 
-impl Fetch for Listing {
+impl Fetch for ListedEntry {
     fn name(&self) -> String {
         self.entry.name.clone()
     }

@@ -281,6 +281,20 @@ fn options_of_jobs_need_a_directory() {
     }
 }
 
+#[cfg(unix)]
+#[test]
+fn a_pipe_is_no_input_of_a_job() {
+    let dir = tempfile::tempdir().unwrap();
+    let (out, pipe) = (output(&dir, "out"), dir.path().join("pipe.png"));
+    let made = std::process::Command::new("mkfifo")
+        .arg(&pipe)
+        .status()
+        .unwrap();
+    assert!(made.success());
+    let error = glm4v(["encode", pipe.to_str().unwrap(), "-o", &out, "-q"]).fails();
+    assert!(error.contains("this is a pipe"), "{error}");
+}
+
 #[test]
 fn inputs_with_one_id_are_refused() {
     let (photos, dir) = (photos(2), tempfile::tempdir().unwrap());

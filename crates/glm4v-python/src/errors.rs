@@ -51,6 +51,7 @@ fn class(error: &Error) -> &'static str {
         Error::Config(_) | Error::Weights(_) | Error::NoSuchModel { .. } => "ModelError",
         Error::Hub(_) => "HubError",
         Error::Preprocess(_)
+        | Error::Fetch(_)
         | Error::Patches { .. }
         | Error::Range { .. }
         | Error::Placeholders { .. }

@@ -57,6 +57,38 @@ pub enum InputSource {
 
 /// An input that is fetched when its turn to be opened comes, so that inputs that wait take no memory: a part of an archive, or
 /// a download.
+///
+/// ```
+/// use std::error::Error;
+/// use std::sync::Arc;
+///
+/// use glm4v::image::DynamicImage;
+/// use glm4v::pipeline::Fetch;
+/// use glm4v::{InputSource, LoadOptions, Preset, VisionEncoder};
+///
+/// #[derive(Debug)]
+/// struct Square(u32);
+///
+/// impl Fetch for Square {
+///     fn name(&self) -> String {
+///         format!("square of {} pixels", self.0)
+///     }
+///
+///     fn can_refetch(&self) -> bool {
+///         true
+///     }
+///
+///     fn fetch(&self) -> Result<InputSource, Box<dyn Error + Send + Sync>> {
+///         Ok(DynamicImage::new_rgb8(self.0, self.0).into())
+///     }
+/// }
+///
+/// let encoder = VisionEncoder::random(Preset::Tiny, 0, &LoadOptions::default())?;
+/// let squares = [56, 112].map(|side| InputSource::Fetched(Arc::new(Square(side))));
+/// let tokens = encoder.encode_sources(squares).map(|item| Ok(item?.input.tokens));
+/// assert_eq!(tokens.collect::<Result<Vec<_>, glm4v::InputError>>()?, [16, 16]);
+/// # Ok::<(), Box<dyn Error>>(())
+/// ```
 pub trait Fetch: fmt::Debug + Send + Sync {
     /// The name in messages.
     fn name(&self) -> String;

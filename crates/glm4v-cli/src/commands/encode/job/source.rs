@@ -1,13 +1,13 @@
 use std::collections::HashMap;
 use std::error::Error;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Result;
 use glm4v::pipeline::{Fetch, InputSource};
-use glm4v_collect::{CollectError, Entry, IdSet, Media, MediaReader, list};
+use glm4v_collect::{CollectError, Entry, IdSet, Location, Media, MediaReader, list};
 use glm4v_store::StoreError;
 use sha2::{Digest, Sha256};
 
@@ -30,6 +30,17 @@ pub(super) fn entries(
             }
             return None;
         };
+        if let Ok(Entry {
+            name,
+            location: Location::Path(path),
+            ..
+        }) = &entry
+            && is_pipe(path)
+        {
+            let message =
+                format!("{name}: a job reads only what can be read again, and this is a pipe");
+            return Some(Err(io::Error::other(message)));
+        }
         let entry = entry.and_then(Entry::into_absolute);
         Some(
             entry
@@ -37,6 +48,11 @@ pub(super) fn entries(
                 .map_err(io::Error::other),
         )
     }))
+}
+
+/// Whether this is neither a file nor a folder. What does not exist fails when it is read.
+fn is_pipe(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir())
 }
 
 /// Refuses ids that repeat.
