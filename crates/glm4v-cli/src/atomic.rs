@@ -36,12 +36,22 @@ pub(crate) fn write_temporary(
     content: impl FnOnce(&TemporaryFile) -> Result<()>,
 ) -> Result<()> {
     let temporary = temporary(path)?;
-    // Some file systems report a full disk only on sync.
-    let written = content(&temporary).and_then(|()| Ok(temporary.as_file().sync_all()?));
+    let written = content(&temporary).and_then(|()| Ok(settle(&temporary)?));
     let context = || format!("{}: cannot be written", path.display());
     written.with_context(context)?;
     interrupt::check()?;
     temporary.rename(path).with_context(context)
+}
+
+/// Syncs the file at the temporary path: some file systems report a full disk only then. A writer may have put another file
+/// there, which then gets the usual permissions.
+fn settle(temporary: &TemporaryFile) -> io::Result<()> {
+    let permissions = temporary.as_file().metadata()?.permissions();
+    fs::set_permissions(temporary.path(), permissions)?;
+    File::options()
+        .write(true)
+        .open(temporary.path())?
+        .sync_all()
 }
 
 /// Makes a directory in a temporary one beside `path` and renames it at the end. `content` creates the directory.

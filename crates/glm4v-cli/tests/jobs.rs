@@ -115,6 +115,19 @@ fn a_damaged_input_is_recorded_and_the_others_are_encoded() {
 }
 
 #[test]
+fn a_job_that_is_refused_leaves_its_directory_free() {
+    let (photos, dir) = (photos(3), tempfile::tempdir().unwrap());
+    let (out, path) = (output(&dir, "out"), photos.path().to_str().unwrap());
+    for options in [["--max-memory", "10M"], ["--shard", "99/100"]] {
+        let command = ["encode", path, "-o", &out, "-q"];
+        glm4v([&command, &options[..]].concat()).fails();
+    }
+    let found = glm4v(["encode", path, "-o", &out]);
+    assert_eq!(found.code, Some(3), "{found:#?}");
+    assert!(found.stderr.contains("skipped: "), "{}", found.stderr);
+}
+
+#[test]
 fn the_first_failure_stops_a_job_if_it_shall() {
     let (photos, dir) = (photos(20), tempfile::tempdir().unwrap());
     let out = output(&dir, "out");

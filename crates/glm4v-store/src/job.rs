@@ -197,6 +197,23 @@ impl Job {
         Ok(job)
     }
 
+    /// Removes a job that has no finished shard, so that another one can use the directory. A job with shards stays.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Io`] if the disk refuses.
+    pub fn discard(self) -> Result<(), StoreError> {
+        if self.done() > 0 {
+            return Ok(());
+        }
+        for name in [Manifest::NAME, InputList::NAME] {
+            let path = self.dir.join(name);
+            let removed = self.disk.remove(&path);
+            removed.map_err(StoreError::io(&path))?;
+        }
+        Ok(())
+    }
+
     /// Number of inputs in finished shards. The job goes on with the input of this number.
     #[must_use]
     pub fn done(&self) -> usize {

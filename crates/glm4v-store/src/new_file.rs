@@ -2,12 +2,26 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use tempfile::NamedTempFile;
+
 use crate::StoreError;
 use crate::disk::{Disk, Output};
 use crate::hashing::{Hashing, Written};
 
 /// Ends the names of temporary files.
 pub(crate) const TEMPORARY: &str = "tmp";
+
+/// A temporary file in `dir` with the usual permissions: other users may read what becomes of it.
+pub(crate) fn shared_temporary(dir: &Path) -> io::Result<NamedTempFile> {
+    let mut builder = tempfile::Builder::new();
+    builder.suffix(".tmp");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        builder.permissions(std::fs::Permissions::from_mode(0o666));
+    }
+    builder.tempfile_in(dir)
+}
 
 /// A file that gets its name only when it is complete. Without [`NewFile::publish`] it disappears.
 pub(crate) struct NewFile {

@@ -46,7 +46,7 @@ impl Settings {
     /// The usual size of a shard: 512 MiB.
     pub const SHARD_BYTES: u64 = 512 << 20;
     /// The usual limit of inputs in a shard. It bounds the work that an interruption loses if embeddings are small.
-    pub const SHARD_INPUTS: usize = 10_000;
+    pub const SHARD_INPUTS: usize = 1_000;
 
     pub(crate) fn check(&self) -> Result<(), StoreError> {
         let is_parquet = self.format == ShardFormat::Parquet;

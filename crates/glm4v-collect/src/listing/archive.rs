@@ -67,6 +67,9 @@ impl Archive {
     }
 
     fn read_member(&self, position: u64) -> io::Result<Option<Member>> {
+        if position > self.file_bytes {
+            return Err(io::Error::other("it is cut off after a member"));
+        }
         let mut file = &self.file;
         file.seek(SeekFrom::Start(position))?;
         // The archive starts at this member, so that its reader can stay a local variable.

@@ -11,6 +11,7 @@ use super::entry::{self, CachedEmbedding, EXTENSION};
 use super::evict;
 use super::key::Key;
 use crate::StoreError;
+use crate::new_file::shared_temporary;
 
 /// A directory with embeddings of inputs that were encoded before.
 ///
@@ -124,9 +125,7 @@ impl EmbeddingCache {
         let path = self.path(key);
         let folder = path.parent().unwrap_or(&self.dir);
         fs::create_dir_all(folder)?;
-        let mut temporary = tempfile::Builder::new()
-            .suffix(".tmp")
-            .tempfile_in(folder)?;
+        let mut temporary = shared_temporary(folder)?;
         temporary.write_all(file)?;
         temporary.persist(&path).map_err(|error| error.error)?;
         state.written += file.len() as u64;

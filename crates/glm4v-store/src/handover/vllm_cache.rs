@@ -4,6 +4,7 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use crate::new_file::shared_temporary;
 use crate::tensor_file::{TensorEntry, head};
 use crate::{OutputDtype, StoreError};
 
@@ -51,9 +52,7 @@ pub fn write(
     let path = folder.join("encoder_cache.safetensors");
     let written = || {
         fs::create_dir_all(&folder)?;
-        let mut file = tempfile::Builder::new()
-            .suffix(".tmp")
-            .tempfile_in(&folder)?;
+        let mut file = shared_temporary(&folder)?;
         file.write_all(&head)?;
         file.write_all(&values)?;
         file.as_file().sync_all()?;

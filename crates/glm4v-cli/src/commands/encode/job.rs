@@ -31,6 +31,9 @@ use crate::stages::Stages;
 use crate::values::{memory, named};
 use crate::{failure, interrupt, listed, listing, table};
 
+/// Failures that are printed without `-v`.
+const SHOWN_FAILURES: usize = 10;
+
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Jobs (-o DIR/)")]
 pub(super) struct JobArgs {
@@ -96,7 +99,11 @@ pub(super) fn run(args: &EncodeArgs, dir: &Path, console: &Console) -> Result<us
     let entries = entries(&args.inputs, console)?;
     let mut job = stages.time("list", || Job::open(dir, &settings, entries))?;
     if job.is_empty() {
-        bail!("the list of inputs {}", listed::NOTHING);
+        job.discard()?;
+        bail!(
+            "the list of inputs, or this share of it, {}",
+            listed::NOTHING
+        );
     }
     if let Some(summary) = job.summary() {
         console.note("the job is complete; nothing was encoded");
@@ -122,7 +129,11 @@ pub(super) fn run(args: &EncodeArgs, dir: &Path, console: &Console) -> Result<us
     let processor = Arc::clone(&session.processor);
     let read = pipes.options(session.read.clone());
     let mut inputs = Inputs::new(sources, processor, read, limits);
-    stages.time("read", || settings::check_memory(&mut inputs, &session))?;
+    if let Err(error) = stages.time("read", || settings::check_memory(&mut inputs, &session)) {
+        // The next try may have other options.
+        job.discard()?;
+        return Err(error);
+    }
     session.weights.announce(console);
     let encoder = stages.time("load", || session.load(limits))?;
     let mut running = Running {
@@ -254,10 +265,19 @@ impl Running<'_> {
             bail!("{error}");
         }
         self.failed += 1;
-        let console = self.session.console;
-        self.bar
-            .suspend(|| console.detail(&format!("skipped: {error}")));
+        self.bar.suspend(|| self.report_failure(error));
         Ok(())
+    }
+
+    fn report_failure(&self, error: &str) {
+        let (console, text) = (self.session.console, format!("skipped: {error}"));
+        if self.failed <= SHOWN_FAILURES {
+            return console.warning(&text);
+        }
+        if self.failed == SHOWN_FAILURES + 1 {
+            console.note("further failures are in the results only; -v prints them");
+        }
+        console.detail(&text);
     }
 
     fn show_counts(&self) {
