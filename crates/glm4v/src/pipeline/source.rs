@@ -86,7 +86,7 @@ pub enum InputSource {
 /// let encoder = VisionEncoder::random(Preset::Tiny, 0, &LoadOptions::default())?;
 /// let squares = [56, 112].map(|side| InputSource::Fetched(Arc::new(Square(side))));
 /// let tokens = encoder.encode_sources(squares).map(|item| Ok(item?.input.tokens));
-/// assert_eq!(tokens.collect::<Result<Vec<_>, glm4v::InputError>>()?, [16, 16]);
+/// assert_eq!(tokens.collect::<Result<Vec<_>, glm4v::InputError>>()?, [9, 16]);
 /// # Ok::<(), Box<dyn Error>>(())
 /// ```
 pub trait Fetch: fmt::Debug + Send + Sync {
