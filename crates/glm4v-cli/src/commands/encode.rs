@@ -163,7 +163,12 @@ fn one_file(args: &EncodeArgs, output: Option<&OutputFile>, console: &Console) -
     let on_error = args.on_error.unwrap_or(OnError::Stop);
     let (encoder, mut reading, first) =
         session.start(listed, on_error, &outputs.options, &mut stages)?;
-    let mut cached = args.cached(&session, &encoder)?;
+    // Without a cache nobody needs the identity, and finding it reads all weights.
+    let identity = match args.cache {
+        Some(_) => Identity::of(&session)?,
+        None => Identity::default(),
+    };
+    let mut cached = args.cached(&session, &encoder, identity)?;
     let mut encoded = Vec::new();
     let (mut next, mut tokens) = (Some(first), 0);
     while let Some((inputs, patches)) = next {
@@ -204,16 +209,12 @@ impl EncodeArgs {
         &self,
         session: &Session<'a>,
         encoder: &'a VisionEncoder,
+        identity: Identity,
     ) -> Result<CachedEncoder<'a>> {
         let open = |dir: &PathBuf| EmbeddingCache::open(dir, self.cache_size);
-        let cache = self.cache.as_ref().map(open).transpose()?;
-        let identity = match cache {
-            Some(_) => Identity::of(session)?,
-            None => Identity::default(),
-        };
         Ok(CachedEncoder {
             encoder,
-            cache,
+            cache: self.cache.as_ref().map(open).transpose()?,
             identity,
             hits: 0,
             console: session.console,

@@ -39,11 +39,11 @@ pub(super) fn run(args: &EncodeArgs, to: HandOver, console: &Console) -> Result<
     let (mut stages, on_error) = (Stages::default(), args.on_error.unwrap_or(OnError::Stop));
     let options = glm4v::EncodeOptions::default();
     let (encoder, mut reading, first) = session.start(listed, on_error, &options, &mut stages)?;
-    let (mut cached, identity) = (args.cached(&session, &encoder)?, Identity::of(&session)?);
+    let mut cached = args.cached(&session, &encoder, Identity::of(&session)?)?;
     let (width, mut written) = (session.config.out_hidden_size, Vec::new());
     let mut next = Some(first);
     while let Some((inputs, patches)) = next {
-        let keys = identity.keys(&patches);
+        let keys = cached.identity.keys(&patches);
         if !inputs.is_empty() {
             let values = cached.encode(patches);
             let values = values.map_err(|error| session.explain(error))?;

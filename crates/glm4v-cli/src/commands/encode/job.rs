@@ -139,10 +139,7 @@ pub(super) fn run(args: &EncodeArgs, dir: &Path, console: &Console) -> Result<us
     let mut running = Running {
         entries: job.inputs::<Entry>()?.skip(done),
         hashes,
-        encoder: CachedEncoder {
-            identity,
-            ..args.cached(&session, &encoder)?
-        },
+        encoder: args.cached(&session, &encoder, identity)?,
         on_error: args.on_error.unwrap_or(OnError::Skip),
         bar: console.job_progress(job.len(), done),
         non_finite: 0,

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Result;
 use glm4v::pipeline::{Fetch, InputSource};
-use glm4v_collect::{CollectError, Entry, IdSet, Location, Media, MediaReader, list};
+use glm4v_collect::{Entry, IdSet, Location, Media, MediaReader, list};
 use glm4v_store::StoreError;
 use sha2::{Digest, Sha256};
 
@@ -21,7 +21,7 @@ pub(super) fn entries(
     console: &Console,
 ) -> Result<impl Iterator<Item = io::Result<Entry>>> {
     let mut listing = list(listed::inputs(args)?, listed::options(args));
-    let mut ids = Ids::default();
+    let mut ids = IdSet::default();
     Ok(std::iter::from_fn(move || {
         let Some(entry) = listing.next() else {
             let ignored = listing.ignored();
@@ -41,32 +41,17 @@ pub(super) fn entries(
                 format!("{name}: a job reads only what can be read again, and this is a pipe");
             return Some(Err(io::Error::other(message)));
         }
-        let entry = entry.and_then(Entry::into_absolute);
-        Some(
-            entry
-                .and_then(|entry| ids.add(entry))
-                .map_err(io::Error::other),
-        )
+        let unique = entry.and_then(Entry::into_absolute).and_then(|entry| {
+            ids.insert(&entry, |first| format!("input {}", first + 1))?;
+            Ok(entry)
+        });
+        Some(unique.map_err(io::Error::other))
     }))
 }
 
 /// Whether this is neither a file nor a folder. What does not exist fails when it is read.
 fn is_pipe(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir())
-}
-
-/// Refuses ids that repeat.
-#[derive(Default)]
-struct Ids {
-    ids: IdSet,
-}
-
-impl Ids {
-    fn add(&mut self, entry: Entry) -> Result<Entry, CollectError> {
-        self.ids
-            .insert(&entry, |first| format!("input {}", first + 1))?;
-        Ok(entry)
-    }
 }
 
 /// The SHA-256 of the inputs that were opened and are not stored yet, by their place.
