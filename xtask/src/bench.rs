@@ -52,6 +52,9 @@ pub(crate) struct Args {
     /// Threads of each side [default: all]
     #[arg(long)]
     threads: Option<usize>,
+    /// Leave out the JPEGs and the whole process
+    #[arg(long, conflicts_with = "write")]
+    tower_only: bool,
     /// Write the table to docs/performance.md, and, on the CPU, draw docs/images/speed.svg
     #[arg(long)]
     write: bool,
@@ -108,7 +111,10 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let release = Release::build(std::iter::once(args.backend()).chain(features))?;
     let checkpoint = release.checkpoint(&args.preset)?;
     let images = images::scaled(&release, &args.size)?;
-    let mut jpegs = images::jpegs(&release)?;
+    let mut jpegs = match args.tower_only {
+        true => Vec::new(),
+        false => images::jpegs(&release)?,
+    };
     let bench = Bench {
         args,
         release: &release,
@@ -119,7 +125,9 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         // The time of reading JPEGs does not depend on the type, so it is measured once.
         let jpegs = std::mem::take(&mut jpegs);
         bench.towers(dtype, &jpegs, &images, &mut table)?;
-        table.rows.push(whole_process(&bench, dtype, &images[0])?);
+        if !args.tower_only {
+            table.rows.push(whole_process(&bench, dtype, &images[0])?);
+        }
     }
     let text = table.markdown(&args.heading()?);
     println!("{text}");

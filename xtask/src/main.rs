@@ -8,6 +8,7 @@ mod cross;
 mod deps;
 mod differential;
 mod full;
+mod gpu_report;
 mod llama;
 mod memory;
 mod parity;
@@ -32,6 +33,8 @@ enum Verb {
     Differential(differential::Args),
     /// Time the full-size encoder beside transformers
     Bench(bench::Args),
+    /// Measure all that needs a GPU, and write docs/performance-gpu.md
+    GpuReport(gpu_report::Args),
     /// Draw docs/images/speed.svg from docs/data/peers.json
     Chart,
     /// Compare the memory that `glm4v plan` predicts with the memory that `glm4v encode` uses
@@ -62,6 +65,7 @@ fn main() -> Result<()> {
         Verb::TestParity(args) => parity::run(&args),
         Verb::Differential(args) => differential::run(&args),
         Verb::Bench(args) => bench::run(&args),
+        Verb::GpuReport(args) => gpu_report::run(&args),
         Verb::Chart => chart::draw(),
         Verb::Memory(args) => memory::run(&args),
         Verb::Golden => python::golden(),

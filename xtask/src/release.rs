@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
 use crate::shell;
 
@@ -11,6 +11,9 @@ use crate::shell;
 pub(crate) const PRESET: &str = "glm-4.1v-9b";
 /// The image that is encoded.
 pub(crate) const IMAGE: &str = "tests/images/coffee-336.jpg";
+
+/// The variable that names a folder of programs built before.
+const PROGRAMS: &str = "GLM4V_PROGRAMS";
 
 /// Optimised programs, and a folder for what they make.
 pub(crate) struct Release {
@@ -23,10 +26,19 @@ pub(crate) struct Release {
 impl Release {
     /// Builds the programs with these features and no others: backends, `fusion`, `autotune`. An index after a colon is
     /// ignored.
+    ///
+    /// Where the variable [`PROGRAMS`] names a folder, nothing is built: its subfolder named after the features, as in
+    /// `cuda-fusion`, has the programs. So a machine without Rust can run what another built.
     pub(crate) fn build<'a>(features: impl IntoIterator<Item = &'a str>) -> Result<Self> {
-        let features: Vec<String> = features
+        let names: Vec<&str> = features
             .into_iter()
             .filter_map(|feature| feature.split(':').next())
+            .collect();
+        if let Some(folder) = std::env::var_os(PROGRAMS) {
+            return Self::prebuilt(Path::new(&folder), &names.join("-"));
+        }
+        let features: Vec<String> = names
+            .into_iter()
             .flat_map(|name| [format!("glm4v-tests/{name}"), format!("glm4v-cli/{name}")])
             .collect();
         let mut command = shell::cargo(["build", "--release", "--quiet", "--bins"]);
@@ -34,12 +46,22 @@ impl Release {
         command.args(["--no-default-features", "--features", &features.join(",")]);
         shell::run(&mut command)?;
         let target = shell::target_dir()?;
-        let work = target.join("full");
+        Self::open(target.join("release"), target.join("full"))
+    }
+
+    fn prebuilt(folder: &Path, features: &str) -> Result<Self> {
+        let programs = folder.join(features);
+        ensure!(
+            programs.is_dir(),
+            "{PROGRAMS} is {}, which has no folder {features}",
+            folder.display()
+        );
+        Self::open(programs, folder.join("full"))
+    }
+
+    fn open(programs: PathBuf, work: PathBuf) -> Result<Self> {
         std::fs::create_dir_all(&work).with_context(|| work.display().to_string())?;
-        Ok(Self {
-            programs: target.join("release"),
-            work,
-        })
+        Ok(Self { programs, work })
     }
 
     /// A command that starts one of the programs: `glm4v`, `bench`, `parity`.

@@ -2,7 +2,7 @@
 //!
 //! The sums are upper bounds that follow the code. docs/performance.md compares them with measurements.
 
-use burn::tensor::DType;
+use burn::tensor::{DType, FloatDType};
 use glm4v_config::{GridThw, Parameter, PatchKind, VisionConfig};
 use glm4v_kernels::{PackedGate, PackedWeight};
 
@@ -221,7 +221,18 @@ impl<'a> Footprint<'a> {
             patches * 2 * (hidden * value + mlp * (value + F32)),
             tokens * 2 * (out * value + merger * (value + F32)),
         ];
-        rotary + stages.into_iter().max().unwrap_or(0)
+        rotary + self.parts(patches) + stages.into_iter().max().unwrap_or(0)
+    }
+
+    /// What CUDA needs more for a product of f32: both factors in two parts, and two more results.
+    fn parts(&self, patches: u64) -> u64 {
+        if !cfg!(feature = "cuda") || self.mode.dtype() != FloatDType::F32 {
+            return 0;
+        }
+        let [hidden, mlp, out, merger] = self.widths();
+        let tokens = patches / self.merge_area();
+        let product = |rows: u64, x: u64, y: u64| 2 * F32 * (rows * (x + y) + x * y);
+        product(patches, hidden, mlp).max(product(tokens, out, merger))
     }
 
     /// Patches of a token.

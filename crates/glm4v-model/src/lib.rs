@@ -22,6 +22,7 @@ mod options;
 mod parameters;
 mod patch_rows;
 mod positions;
+mod product;
 mod rotary;
 mod stage;
 mod tiles;

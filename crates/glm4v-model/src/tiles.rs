@@ -2,8 +2,8 @@
 
 use burn::tensor::{FloatDType, Tensor, activation, module};
 
-use crate::join;
 use crate::layout::SegmentGroup;
+use crate::{join, product};
 
 /// Bytes of scores of one call of attention, by default: 256 MiB.
 pub(crate) const MAX_SCORE_BYTES: u64 = 256 << 20;
@@ -95,7 +95,8 @@ pub(crate) fn attention(
 
 /// softmax(query · keyᵀ / √head_dim) · value. Products have the type of the tensors; the softmax is f32.
 fn eager(query: Tensor<4>, key: Tensor<4>, value: Tensor<4>) -> Tensor<4> {
-    weights(query, key).cast(value.dtype()).matmul(value)
+    let weights = weights(query, key).cast(value.dtype());
+    product::matmul(weights, value)
 }
 
 /// softmax(query · keyᵀ / √head_dim), in f32.
@@ -109,7 +110,7 @@ pub(crate) fn weights(query: Tensor<4>, key: Tensor<4>) -> Tensor<4> {
     let scale = 1.0 / (head_dim as f64).sqrt();
     // A power of two before the product loses no digit and keeps the scores in the range of f16. The rest comes after it.
     let power = scale.log2().floor().exp2();
-    let scores = (query * power).matmul(key.transpose());
+    let scores = product::matmul(query * power, key.transpose());
     activation::softmax(scores.cast(FloatDType::F32) * (scale / power), 3)
 }
 

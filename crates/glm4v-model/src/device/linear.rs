@@ -1,7 +1,7 @@
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 
-use crate::join;
+use crate::{join, product};
 
 /// Weight rows are padded to a multiple of this. Other widths need a separate kernel that checks every step and takes a second
 /// to compile in a browser. Only the patch projection has such a width.
@@ -49,7 +49,7 @@ impl Linear {
         let x: Tensor<4> = padded(x).unsqueeze();
         let product = |split: &Param<Tensor<2>>| {
             let weight = split.val().unsqueeze().transpose();
-            x.clone().matmul(weight).squeeze_dims(&[0, 1])
+            product::matmul(x.clone(), weight).squeeze_dims(&[0, 1])
         };
         let product = join(self.weight.iter().map(product).collect(), 1);
         match &self.bias {
