@@ -168,7 +168,16 @@ mod tests {
     use crate::testing::numbers;
 
     /// FNV-1a of the bytes of packed weights, by layout.
-    const EXPECTED: &[(&str, u64)] = &[];
+    const EXPECTED: [(&str, u64); 8] = [
+        ("1 le 32 Bytes(Octets) Lanes 128", 0x4e01_336d_4f2c_fa5b),
+        ("1 le 32 Bytes(Signed) Lanes 128", 0x1faa_9c65_06ab_e567),
+        ("1 le 32 Bytes(Unsigned) Lanes 128", 0x80b6_887e_f444_bf67),
+        ("1 le 32 F32 Lanes 384", 0x388e_2b44_7981_c010),
+        ("1 le 32 Pairs Lanes 256", 0xd204_7ae5_69dd_878c),
+        ("1 le 32 Pairs Lanes 384", 0xe5f1_1127_1df8_72c8),
+        ("1 le 32 Pairs Lanes 768", 0xe5f1_1127_1df8_72c8),
+        ("1 le 32 Pairs Quads 768", 0x25f6_90ed_a36f_737c),
+    ];
 
     /// Stored panels would be read wrong if these bytes changed and [`LAYOUTS`] did not.
     #[test]
