@@ -1,5 +1,6 @@
 //! Chores of the glm4v workspace: `cargo xtask VERB`.
 
+mod amx;
 mod arm;
 mod bench;
 mod chart;
@@ -47,6 +48,8 @@ enum Verb {
     TestWeb(web::test::Args),
     /// Build the Python package and run its tests
     TestPython(wheel::Args),
+    /// Test the AMX kernel on an emulator
+    TestAmx(amx::Args),
     /// Test the CPU kernels on emulated ARM64 processors
     TestArm(arm::Args),
     /// Type-check the crates without C code for Windows and macOS
@@ -72,6 +75,7 @@ fn main() -> Result<()> {
         Verb::Web(args) => web::run(&args),
         Verb::TestWeb(args) => web::test::run(&args),
         Verb::TestPython(args) => wheel::run(&args),
+        Verb::TestAmx(args) => amx::run(&args),
         Verb::TestArm(args) => arm::run(&args),
         Verb::TestTargets(args) => targets::run(&args),
         Verb::TestLlama(args) => llama::run(&args),

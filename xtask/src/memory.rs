@@ -213,7 +213,9 @@ fn predicted(release: &Release, arguments: &[PathBuf], threads: Option<usize>) -
 /// The MiB that `glm4v encode` uses at most.
 fn measured(release: &Release, arguments: &[PathBuf], threads: Option<usize>) -> Result<f64> {
     let mut command: Command = release.program("glm4v");
-    command.arg("encode").arg("-q").args(arguments);
+    command
+        .args(["encode", "-q", "--no-packed-cache"])
+        .args(arguments);
     command
         .arg("-o")
         .arg(release.work.join("memory.safetensors"));

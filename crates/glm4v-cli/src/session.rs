@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
+use glm4v::model::{Amx, ComputeMode, Precision};
 use glm4v::pipeline::{InputError, Inputs};
 use glm4v::plan::{BatchLimits, InputSize, MemoryBudget, available_memory};
 use glm4v::preprocess::ReadOptions;
@@ -127,12 +128,19 @@ impl<'a> Session<'a> {
             dtype: args.dtype,
             max_memory: args.max_memory.or(machine),
             attention: self.compute.attention_method.method(),
+            packed_cache: self.compute.packed_cache(),
             ..LoadOptions::default()
         };
         let explain = |error| self.explain(error);
         let encoder = self.weights.load(&options).map_err(explain)?;
         let loaded = format!("loaded {} onto {}", self.weights, self.devices.spec());
         self.console.detail(&loaded);
+        if let Some(packing) = encoder.packing() {
+            self.console.detail(&packing.to_string());
+        }
+        if let ComputeMode::Cpu(Precision::Bf16 | Precision::Int8) = encoder.model().mode() {
+            self.console.detail(&Amx::status().to_string());
+        }
         Ok(encoder.with_limits(limits))
     }
 

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use criterion::{BenchmarkGroup, BenchmarkId, Criterion, Throughput, measurement::WallTime};
 use glm4v_kernels::{
-    Activation, Attention, Element, Isa, LayerNorm, PackedGate, PackedWeight, Precision, RmsNorm,
-    Rotary,
+    Activation, Attention, Element, LayerNorm, PackedGate, PackedWeight, Precision, RmsNorm,
+    Rotary, instructions,
 };
 use half::bf16;
 
@@ -33,7 +33,7 @@ const HEAD_DIM: usize = 128;
 fn main() {
     println!(
         "{}, {} threads",
-        Isa::detected(),
+        instructions(Precision::Bf16),
         rayon::current_num_threads()
     );
     let mut criterion = Criterion::default()

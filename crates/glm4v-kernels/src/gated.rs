@@ -6,9 +6,10 @@ use crate::Precision;
 use crate::activation::{Activation, gelu, gelu_tanh, quick_gelu, relu, silu};
 use crate::disjoint::DisjointSlices;
 use crate::element::Element;
-use crate::isa::{Isa, Job};
-use crate::panels::Panels;
+use crate::isa::Job;
+use crate::panels::{PackedParts, Panels};
 use crate::product::{self, Sums};
+use crate::shared::SharedBytes;
 use crate::tile::{COLUMNS, Kernel};
 
 /// Outputs of a panel: half its columns are gates, the other half are the values that they multiply.
@@ -42,8 +43,36 @@ impl PackedGate {
         precision: Precision,
         activation: Activation,
     ) -> Self {
-        let kernel = Kernel::for_weights(precision, Isa::detected());
+        let kernel = Kernel::for_weights(precision);
         Self::for_kernel(kernel, [gate, up], shape, activation)
+    }
+
+    /// Weights that were packed before, as [`PackedWeight::from_parts`](crate::PackedWeight::from_parts).
+    #[must_use]
+    pub fn from_parts(
+        panels: SharedBytes,
+        factors: Vec<f32>,
+        [out_features, in_features]: [usize; 2],
+        precision: Precision,
+        activation: Activation,
+    ) -> Option<Self> {
+        let (kernel, count) = (
+            Kernel::for_weights(precision),
+            out_features.div_ceil(OUTPUTS),
+        );
+        Some(Self {
+            panels: Panels::from_parts(kernel, in_features, count, panels, factors)?,
+            out_features,
+            bias: None,
+            limit: f32::INFINITY,
+            activation,
+        })
+    }
+
+    /// The packed weights without the biases.
+    #[must_use]
+    pub fn parts(&self) -> PackedParts<'_> {
+        self.panels.parts()
     }
 
     /// Adds the biases of gate and up, each `[out_features]`, to every product.

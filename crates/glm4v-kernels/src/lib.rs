@@ -4,6 +4,7 @@
 //!   activated result.
 //! - [`Attention`] computes heads and segments without a matrix of scores.
 //! - [`RmsNorm`], [`LayerNorm`], [`Rotary`], [`Activation`] and [`Taps`] read their rows once.
+//! - [`PackedParts`] are packed weights to store. Later they are used in place, from a mapped file for example.
 //!
 //! Inputs and outputs are rows of `f32` or `bf16` ([`Element`]). All sums are f32, and results are rounded once. [`Precision`] is
 //! the precision of a product's operands. The instruction set is chosen at run time ([`Isa`]). The work is spread over rayon's
@@ -35,6 +36,7 @@ mod panels;
 mod precision;
 mod product;
 mod rotary;
+mod shared;
 mod taps;
 #[cfg(test)]
 mod testing;
@@ -48,7 +50,10 @@ pub use element::Element;
 pub use gated::PackedGate;
 pub use isa::Isa;
 pub use norm::{LayerNorm, RmsNorm};
+pub use panels::{PackedParts, packed_layout};
 pub use precision::Precision;
 pub use rotary::Rotary;
+pub use shared::SharedBytes;
 pub use taps::Taps;
+pub use tile::{Amx, instructions};
 pub use weight::PackedWeight;

@@ -6,9 +6,10 @@ use std::ops::Range;
 use crate::Precision;
 use crate::disjoint::DisjointSlices;
 use crate::element::Element;
-use crate::isa::{Isa, Job};
-use crate::panels::Panels;
+use crate::isa::Job;
+use crate::panels::{PackedParts, Panels};
 use crate::product::{self, Sums};
+use crate::shared::SharedBytes;
 use crate::tile::{COLUMNS, Kernel};
 
 /// The weights of a linear map, packed once for all products.
@@ -31,8 +32,34 @@ impl PackedWeight {
     /// If `weight` does not have `out_features · in_features` values.
     #[must_use]
     pub fn new<W: Element>(weight: &[W], shape: [usize; 2], precision: Precision) -> Self {
-        let kernel = Kernel::for_weights(precision, Isa::detected());
+        let kernel = Kernel::for_weights(precision);
         Self::for_kernel(kernel, weight, shape)
+    }
+
+    /// Weights that were packed before, on a processor with the same [`packed_layout`](crate::packed_layout). Nothing if the parts
+    /// do not have the lengths of these weights, or the panels are not aligned to four bytes.
+    #[must_use]
+    pub fn from_parts(
+        panels: SharedBytes,
+        factors: Vec<f32>,
+        [out_features, in_features]: [usize; 2],
+        precision: Precision,
+    ) -> Option<Self> {
+        let (kernel, count) = (
+            Kernel::for_weights(precision),
+            out_features.div_ceil(COLUMNS),
+        );
+        Some(Self {
+            panels: Panels::from_parts(kernel, in_features, count, panels, factors)?,
+            out_features,
+            bias: None,
+        })
+    }
+
+    /// The packed weights without the bias.
+    #[must_use]
+    pub fn parts(&self) -> PackedParts<'_> {
+        self.panels.parts()
     }
 
     /// Adds `bias`, `[out_features]`, to every product.
@@ -202,6 +229,8 @@ impl<Y: Element> Job for Finish<'_, Y> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use half::bf16;
 
     use super::*;
@@ -490,6 +519,49 @@ mod tests {
         packed.product::<f32, f32>(&[], &mut out);
         assert_eq!(out, [1.0, 2.0, 1.0, 2.0]);
         packed.product::<f32, f32>(&[], &mut []);
+    }
+
+    #[test]
+    fn stored_parts_have_the_bits_of_the_packed_weights() {
+        let [rows, in_features, out_features] = [13, 300, 70];
+        let (x, weight) = (
+            numbers(rows * in_features, 1),
+            numbers(out_features * in_features, 2),
+        );
+        let shape = [out_features, in_features];
+        for precision in [Precision::F32, Precision::Bf16, Precision::Int8] {
+            let packed = PackedWeight::new(&weight, shape, precision);
+            let PackedParts { panels, factors } = packed.parts();
+            let shared = |bytes: &[u8], start: usize| {
+                let (words, _) = bytes.as_chunks();
+                let words: Vec<u32> = words.iter().map(|word| u32::from_ne_bytes(*word)).collect();
+                let end = 4 * words.len() - start;
+                SharedBytes::new(Arc::new(Bytes(words)), start..end).unwrap()
+            };
+            let parts = |panels, factors: &[f32], shape| {
+                PackedWeight::from_parts(panels, factors.to_vec(), shape, precision)
+            };
+            let stored = parts(shared(panels, 0), factors, shape).unwrap();
+            let [mut expected, mut found] = [0.0, f32::NAN].map(|x| vec![x; rows * out_features]);
+            packed.product(&x, &mut expected);
+            stored.product(&x, &mut found);
+            assert!(found == expected, "{precision:?}");
+
+            let longer = [factors, &[1.0]].concat();
+            assert!(parts(shared(panels, 0), &longer, shape).is_none());
+            assert!(parts(shared(panels, 0), factors, [out_features, 600]).is_none());
+            assert!(parts(shared(&panels[4..], 0), factors, shape).is_none());
+            let misaligned = [&[0; 2][..], panels, &[0; 2]].concat();
+            assert!(parts(shared(&misaligned, 2), factors, shape).is_none());
+        }
+    }
+
+    struct Bytes(Vec<u32>);
+
+    impl AsRef<[u8]> for Bytes {
+        fn as_ref(&self) -> &[u8] {
+            bytemuck::cast_slice(&self.0)
+        }
     }
 
     #[test]

@@ -32,7 +32,7 @@ pub use cancel::{CancelToken, Cancelled};
 pub use cpu::{CpuBuilder, StoredValues};
 pub use device::{DeviceBuilder, Linear};
 pub use footprint::{Footprint, Pass};
-pub use glm4v_kernels::Precision;
+pub use glm4v_kernels::{Amx, Precision, SharedBytes};
 pub use join::join;
 pub use mode::ComputeMode;
 pub use model::VisionModel;

@@ -1,5 +1,5 @@
 use burn::tensor::FloatDType;
-use glm4v_kernels::{Isa, Precision};
+use glm4v_kernels::{Precision, instructions};
 
 /// How the tower computes. It is chosen once, when the tower is built.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,7 +25,7 @@ impl ComputeMode {
     #[must_use]
     pub fn kernels(self) -> String {
         match self {
-            Self::Cpu(_) => Isa::detected().to_string(),
+            Self::Cpu(precision) => instructions(precision),
             Self::Device(_) => "burn".to_owned(),
         }
     }

@@ -72,6 +72,11 @@ impl Encoder {
         devices.map(|device| format!("{device:?}")).collect()
     }
 
+    /// What the cache of packed weights did.
+    fn packing(&self) -> Option<String> {
+        self.0.packing().map(ToString::to_string)
+    }
+
     fn processor(&self) -> Processor {
         Arc::clone(self.0.processor()).into()
     }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use glm4v::config::SizeBudget;
 use glm4v::hub::{Hub, ModelId, Progress};
 use glm4v::preprocess::ReadOptions;
-use glm4v::weights::ProcessorSource;
+use glm4v::weights::{PackedCache, ProcessorSource};
 use glm4v::{CancelToken, ComputeType, Error, LoadOptions, Preset};
 use pyo3::prelude::*;
 
@@ -34,6 +34,26 @@ pub(crate) struct Device {
     device: String,
     dtype: String,
     max_memory: Option<u64>,
+    packed_cache: PackedCacheOption,
+}
+
+/// Where packed weights are kept: nowhere, in the user's cache directory, or in this one.
+#[derive(Clone, FromPyObject)]
+enum PackedCacheOption {
+    #[pyo3(transparent)]
+    Users(bool),
+    #[pyo3(transparent)]
+    Directory(PathBuf),
+}
+
+impl PackedCacheOption {
+    fn cache(&self) -> Option<PackedCache> {
+        match self {
+            Self::Users(false) => None,
+            Self::Users(true) => PackedCache::of_user(),
+            Self::Directory(dir) => Some(PackedCache::new(dir)),
+        }
+    }
 }
 
 /// How inputs are read.
@@ -117,6 +137,7 @@ impl Device {
         let device = self.device.parse();
         let device = device.map_err(|error| errors::exception(py, &Error::Device(error)))?;
         Ok(LoadOptions {
+            packed_cache: self.packed_cache.cache(),
             device,
             dtype: dtype(py, &self.dtype)?,
             max_memory: self.max_memory,

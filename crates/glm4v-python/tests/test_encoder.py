@@ -43,6 +43,20 @@ def test_limits_of_the_size_are_applied():
         tokens(min_tokens=9, max_tokens=8)
 
 
+def test_packed_weights_are_kept_only_if_asked_for(tmp_path, monkeypatch):
+    monkeypatch.setenv("GLM4V_CACHE", str(tmp_path / "user"))
+    load = glm4v.VisionEncoder.from_pretrained
+    model = GOLDEN / "patch14-f32"
+    assert load(model).packing is None
+    for cache in (tmp_path / "own", str(tmp_path / "own"), True):
+        # So small a tower is packed in a moment.
+        encoder = load(model, packed_cache=cache)
+        assert encoder.packing == "packed weights are not stored: the tower is small"
+        again = pickle.loads(pickle.dumps(encoder))
+        assert again.packing == encoder.packing
+    assert not list(tmp_path.iterdir())
+
+
 def test_models_that_are_refused_say_why(tmp_path, monkeypatch):
     load = glm4v.VisionEncoder.from_pretrained
     monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))

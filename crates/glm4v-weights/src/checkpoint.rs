@@ -88,6 +88,17 @@ impl Checkpoint {
         device: &Device,
         options: impl Into<LoaderOptions>,
     ) -> Result<(VisionModel, Inspection), WeightsError> {
+        let model = self.loaded(config, device, options)?.finish()?;
+        Ok((model, self.inspect(config)))
+    }
+
+    /// A loader with all tensors.
+    pub(crate) fn loaded(
+        &self,
+        config: &VisionConfig,
+        device: &Device,
+        options: impl Into<LoaderOptions>,
+    ) -> Result<Loader, WeightsError> {
         let mut loader = Loader::new(config, device, options)?;
         let mut parameters = self.parameters(config)?;
         parameters.sort_by_key(|stored| !is_first(&stored.parameter.key));
@@ -95,7 +106,7 @@ impl Checkpoint {
         for stored in parameters {
             stored.load(&mut loader, &mut scratch)?;
         }
-        Ok((loader.finish()?, self.inspect(config)))
+        Ok(loader)
     }
 
     /// The parameters of `config`, in their order, and where they are stored.

@@ -1,4 +1,4 @@
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -34,6 +34,14 @@ impl WeightsFile {
             file,
         };
         Ok((opened, header))
+    }
+
+    /// The length and the times of the file as it is now.
+    pub(crate) fn metadata(&self) -> std::io::Result<Metadata> {
+        #[cfg(unix)]
+        return self.file.metadata();
+        #[cfg(not(unix))]
+        return std::fs::metadata(&self.path);
     }
 
     /// Fills `bytes` from `position` on. All cores read.

@@ -3,6 +3,7 @@
 //! - [`Checkpoint`] opens a directory in the published layout, or an `mmproj` file of llama.cpp. It finds the vision tower
 //!   among the tensors, and [`Checkpoint::load`] builds a [`glm4v_model::VisionModel`]. [`Checkpoint::write_gguf`] and
 //!   [`Checkpoint::write_safetensors`] write the tower alone.
+//! - [`PackedCache`] keeps packed weights for the next start, which maps them into memory.
 //! - [`random()`] builds a tower of random parameters from a seed.
 //! - [`Loader`] builds a tower from bytes that arrive in any order. The other two use it.
 //! - [`Checkpoint::fingerprint`] tells whether two towers are equal.
@@ -22,6 +23,7 @@ mod gguf;
 mod incoming;
 mod inspect;
 mod loader;
+mod packed;
 mod random;
 mod safetensors_files;
 mod scratch;
@@ -36,6 +38,7 @@ pub use glm4v_gguf::{GgufError, Mmproj};
 pub use glm4v_shards::{Encoding, ShardError};
 pub use inspect::{Inspection, Mismatch};
 pub use loader::{Loader, LoaderOptions};
+pub use packed::{PackedCache, Packing};
 pub use random::random;
 pub use write::{WriteOptions, write_checkpoint};
 

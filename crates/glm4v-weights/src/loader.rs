@@ -64,10 +64,13 @@ impl From<ComputeMode> for LoaderOptions {
 /// ```
 #[derive(Debug)]
 pub struct Loader {
-    shapes: HashMap<String, Vec<usize>>,
+    shapes: Shapes,
     incoming: HashMap<String, Incoming>,
     tensors: Tensors,
 }
+
+/// The shape of each parameter.
+pub(crate) type Shapes = HashMap<String, Vec<usize>>;
 
 #[derive(Debug)]
 enum Tensors {
@@ -144,6 +147,12 @@ impl Loader {
     /// # Errors
     /// [`WeightsError::Length`] for a tensor whose bytes are missing.
     pub fn finish(self) -> Result<VisionModel, WeightsError> {
+        let (shapes, builder) = self.complete()?;
+        build(builder, &shapes)
+    }
+
+    /// The builder with all tensors, if no bytes are missing, and the shapes of the parameters.
+    pub(crate) fn complete(self) -> Result<(Shapes, TowerBuilder), WeightsError> {
         let incomplete = self
             .incoming
             .iter()
@@ -156,10 +165,7 @@ impl Loader {
             Tensors::Cpu(tensors) => TowerBuilder::Cpu(tensors.builder),
             Tensors::Device(tensors) => TowerBuilder::Device(tensors.builder),
         };
-        builder.build().map_err(|missing| {
-            let len = self.shapes[&missing.key].iter().product::<usize>() as u64;
-            WeightsError::length(&missing.key, Encoding::Bf16.bytes(len), 0)
-        })
+        Ok((self.shapes, builder))
     }
 
     /// The best length of slices of a tensor that has `bytes` bytes in `encoding`.
@@ -171,6 +177,13 @@ impl Loader {
             }
         }
     }
+}
+
+pub(crate) fn build(builder: TowerBuilder, shapes: &Shapes) -> Result<VisionModel, WeightsError> {
+    builder.build().map_err(|missing| {
+        let len = shapes[&missing.key].iter().product::<usize>() as u64;
+        WeightsError::length(&missing.key, Encoding::Bf16.bytes(len), 0)
+    })
 }
 
 /// Whether `key` is among the tensors to load first: the largest ones. Later, the packed weights take most memory, and less

@@ -12,6 +12,7 @@ use burn::tensor::{DType, Device, StreamId, Tensor, TensorData};
 use glm4v_config::{GridThw, PatchKind, VisionConfig};
 use glm4v_model::{AttentionMethod, CancelToken, Footprint, ForwardOptions, Observer, VisionModel};
 use glm4v_preprocess::{Patches, Processor};
+use glm4v_weights::Packing;
 use image::DynamicImage;
 use ndarray::Array2;
 
@@ -119,6 +120,12 @@ impl VisionEncoder {
     /// The devices.
     pub fn devices(&self) -> impl Iterator<Item = Device> + '_ {
         self.replicas.iter().map(|replica| replica.model.device())
+    }
+
+    /// What [`LoadOptions::packed_cache`] did when this encoder was loaded.
+    #[must_use]
+    pub fn packing(&self) -> Option<&Packing> {
+        self.replicas[0].packing.as_ref()
     }
 
     /// The processor that makes patches for this tower.

@@ -1,6 +1,6 @@
 use clap::Args;
 use glm4v::devices::DeviceSpecs;
-use glm4v::weights::ProcessorSource;
+use glm4v::weights::{PackedCache, ProcessorSource};
 use glm4v::{ComputeType, Preset};
 
 use crate::values::{Attention, compute_type, memory, preset, processor_source};
@@ -51,9 +51,22 @@ pub(crate) struct ComputeArgs {
     pub(crate) seed: Option<u64>,
     #[command(flatten)]
     pub(crate) device: DeviceArgs,
+    /// Do not keep packed weights of large checkpoints in the user's cache directory. They make the next start faster
+    #[arg(long)]
+    pub(crate) no_packed_cache: bool,
     /// How a GPU computes attention; the results differ only by rounding
     #[arg(long, value_enum, default_value_t = Attention::Auto)]
     pub(crate) attention_method: Attention,
+}
+
+impl ComputeArgs {
+    /// Where packed weights are kept for the next start.
+    pub(crate) fn packed_cache(&self) -> Option<PackedCache> {
+        match self.no_packed_cache {
+            true => None,
+            false => PackedCache::of_user(),
+        }
+    }
 }
 
 /// The device, its numeric type and its memory limit.

@@ -1,6 +1,7 @@
 use anyhow::Result;
 use glm4v::DeviceSpec;
 use glm4v::devices::{Backend, DeviceInfo, DeviceKind, devices};
+use glm4v::model::Amx;
 use serde_json::{Value, json};
 
 use crate::console::Console;
@@ -29,6 +30,11 @@ pub(crate) fn run(console: &Console) -> Result<()> {
     let chosen = auto.as_deref().unwrap_or("nothing: no device works");
     let mut text = table.to_string();
     text += &format!("\nauto chooses {chosen}\n\n");
+    // Packages for other processors cannot have it, and it needs no line there.
+    let amx = cfg!(target_arch = "x86_64").then(|| Amx::status().to_string());
+    if let Some(amx) = &amx {
+        text += &format!("on the CPU, {amx}\n\n");
+    }
     text += &format!("backends in this program: {}\n", built_in.join(", "));
     for (_, reason) in &reasons {
         text += &format!("  {reason}\n");
@@ -46,6 +52,7 @@ pub(crate) fn run(console: &Console) -> Result<()> {
     let json = json!({
         "devices": devices.iter().map(device).collect::<Value>(),
         "auto": auto,
+        "amx": amx,
         "built_in": built_in,
         "without_device": reasons.iter().map(reason).collect::<Value>(),
         "not_built_in": not_built_in,

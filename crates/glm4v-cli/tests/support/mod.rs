@@ -28,6 +28,11 @@ pub fn program() -> Command {
     let mut program = Command::new(env!("CARGO_BIN_EXE_glm4v"));
     // Libraries must be silent where there is no desktop.
     program.env_remove("XDG_RUNTIME_DIR");
+    // Not the user's cache.
+    program.env(
+        "GLM4V_CACHE",
+        Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache"),
+    );
     program
 }
 

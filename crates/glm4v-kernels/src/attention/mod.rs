@@ -9,7 +9,6 @@ mod queries;
 pub use self::keys::Keys;
 use crate::Precision;
 use crate::element::Element;
-use crate::isa::Isa;
 use crate::tile::Kernel;
 
 /// Rows of heads: head `h` of row `r` is `values[r · stride + h · head_dim..][..head_dim]`.
@@ -89,7 +88,7 @@ impl Attention {
     }
 
     fn kernel(&self) -> Kernel {
-        Kernel::for_values(self.precision, Isa::detected())
+        Kernel::for_values(self.precision)
     }
 
     /// # Panics

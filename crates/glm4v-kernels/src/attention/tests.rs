@@ -148,7 +148,7 @@ fn packed_rows_are_queries_keys_and_values() {
     let qkv = numbers(30 * 3 * 48, 9);
     let mut out = vec![f32::NAN; 30 * 48];
     attention.packed(&qkv, &[17, 13], &mut out);
-    let kernel = Kernel::for_values(Precision::F32, Isa::detected());
+    let kernel = Kernel::for_values(Precision::F32);
     assert_eq!(out, attend(kernel, &attention, &qkv, &[17, 13]));
 }
 

@@ -3,13 +3,14 @@
 #[cfg(target_arch = "aarch64")]
 mod arm;
 #[cfg(target_arch = "x86_64")]
-mod x86;
+pub(crate) mod x86;
 
 use std::fmt;
 use std::sync::OnceLock;
 
 /// The instruction sets of the kernels. Each one includes those before it. A build for one architecture has only the sets of this
-/// architecture: AVX2, AVX-512 and AMX on x86-64, NEON on ARM64.
+/// architecture: AVX2 and AVX-512 on x86-64, NEON on ARM64. [`Amx`](crate::Amx) is apart: it multiplies, and one of these sets does
+/// the rest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Isa {
     /// The instructions that every processor of the build target has.
@@ -23,10 +24,6 @@ pub enum Isa {
     /// AVX-512 with products of bf16 pairs (`VDPBF16PS`).
     #[cfg(target_arch = "x86_64")]
     Avx512Bf16,
-    /// AMX: products of whole tiles of bf16 pairs (`TDPBF16PS`). It needs Linux, and `GLM4V_AMX` in the environment. Every
-    /// processor with AMX has all of the above.
-    #[cfg(target_arch = "x86_64")]
-    Amx,
     /// NEON.
     #[cfg(target_arch = "aarch64")]
     Neon,
@@ -65,8 +62,6 @@ impl Isa {
             Self::Avx512,
             #[cfg(target_arch = "x86_64")]
             Self::Avx512Bf16,
-            #[cfg(target_arch = "x86_64")]
-            Self::Amx,
             #[cfg(target_arch = "aarch64")]
             Self::Neon,
             #[cfg(target_arch = "aarch64")]
@@ -90,7 +85,7 @@ impl Isa {
         match self {
             // SAFETY: checked above.
             #[cfg(target_arch = "x86_64")]
-            Self::Avx512 | Self::Avx512Bf16 | Self::Amx => unsafe { x86::avx512(job) },
+            Self::Avx512 | Self::Avx512Bf16 => unsafe { x86::avx512(job) },
             // SAFETY: checked above.
             #[cfg(target_arch = "x86_64")]
             Self::Avx2 => unsafe { x86::avx2(job) },
@@ -114,8 +109,6 @@ impl fmt::Display for Isa {
             Self::Avx512 => "avx512",
             #[cfg(target_arch = "x86_64")]
             Self::Avx512Bf16 => "avx512bf16",
-            #[cfg(target_arch = "x86_64")]
-            Self::Amx => "amx",
             #[cfg(target_arch = "aarch64")]
             Self::Neon => "neon",
             #[cfg(target_arch = "aarch64")]

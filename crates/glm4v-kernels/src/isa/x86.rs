@@ -26,10 +26,8 @@ pub(super) fn most() -> Isa {
         Isa::Avx2
     } else if !is_x86_feature_detected!("avx512bf16") {
         Isa::Avx512
-    } else if !(wants_tiles() && has_tiles() && may_use_tiles()) {
-        Isa::Avx512Bf16
     } else {
-        Isa::Amx
+        Isa::Avx512Bf16
     }
 }
 
@@ -41,32 +39,35 @@ pub(super) fn multiplies_pairs_fast() -> bool {
     matches!(name.as_flattened(), b"AuthenticAMD" | b"HygonGenuine")
 }
 
-/// The user must request AMX. A model tests the layout of its kernel, but its instructions have not run on a processor yet.
-fn wants_tiles() -> bool {
-    std::env::var_os("GLM4V_AMX").is_some()
-}
-
 /// Whether the processor has the eight tiles of 16 rows of 64 bytes that the kernel needs, and their bf16 products.
-fn has_tiles() -> bool {
+pub(crate) fn has_tiles() -> bool {
     const BF16_AND_TILES: u32 = 1 << 22 | 1 << 24;
-    const TILE_STATE: u64 = 0b11 << 17;
     const TILES_OF_64_BYTES: u32 = 8 << 16 | 64;
     const ROWS: u32 = 16;
 
     if __cpuid(0).eax < 0x1d || __cpuid_count(7, 0).edx & BF16_AND_TILES != BF16_AND_TILES {
         return false;
     }
-    // SAFETY: the caller has found AVX-512, which the system enables through the same register.
-    let enabled = unsafe { _xgetbv(0) };
     let palette = __cpuid_count(0x1d, 1);
+    palette.ebx == TILES_OF_64_BYTES && palette.ecx & 0xffff == ROWS
+}
+
+/// Whether the system saves tiles when it switches between threads.
+pub(crate) fn saves_tiles() -> bool {
+    const TILE_STATE: u64 = 0b11 << 17;
+
+    // AVX is reported only if the system enables it through this register.
+    if !is_x86_feature_detected!("avx") {
+        return false;
+    }
+    // SAFETY: a processor with AVX has the instruction.
+    let enabled = unsafe { _xgetbv(0) };
     enabled & TILE_STATE == TILE_STATE
-        && palette.ebx == TILES_OF_64_BYTES
-        && palette.ecx & 0xffff == ROWS
 }
 
 /// Requests the memory of a thread's tiles from Linux, once a process. Returns whether Linux allows it.
 #[cfg(target_os = "linux")]
-fn may_use_tiles() -> bool {
+pub(crate) fn may_use_tiles() -> bool {
     const ARCH_PRCTL: i64 = 158;
     const ARCH_REQ_XCOMP_PERM: u64 = 0x1023;
     const TILE_DATA: u64 = 18;
@@ -88,6 +89,6 @@ fn may_use_tiles() -> bool {
 }
 
 #[cfg(not(target_os = "linux"))]
-fn may_use_tiles() -> bool {
+pub(crate) fn may_use_tiles() -> bool {
     false
 }

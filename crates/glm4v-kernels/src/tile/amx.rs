@@ -43,7 +43,7 @@ impl Configured {
     /// If this thread already has a configuration. Dropping that one would release the tiles.
     ///
     /// # Safety
-    /// The processor and the system must allow AMX ([`Isa::Amx`](crate::Isa::Amx)).
+    /// The processor must have AMX, and the system must have granted it ([`Amx`](crate::Amx)).
     pub(super) unsafe fn new() -> Self {
         assert!(!IN_USE.replace(true), "a product within a product");
         // SAFETY: the instruction exists by this function's contract, and reads 64 bytes.

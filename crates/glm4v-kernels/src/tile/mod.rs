@@ -17,12 +17,13 @@ mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
 mod dot;
-#[cfg(test)]
+#[cfg(any(test, target_arch = "x86_64"))]
 mod model;
 mod multiplier;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 mod portable;
+mod tiles;
 mod widen;
 
 use std::fmt;
@@ -30,6 +31,7 @@ use std::ops::Range;
 
 use self::dot::Dot;
 pub(crate) use self::multiplier::Multiplier;
+pub use self::tiles::Amx;
 use crate::Precision;
 use crate::bytes::{BytePanel, Operand};
 use crate::element::Element;
@@ -59,6 +61,8 @@ type Scale = unsafe fn(tile: &mut Tile, factors: &[f32; COLUMNS]);
 #[derive(Clone, Copy)]
 pub(crate) struct Kernel {
     isa: Isa,
+    /// Whether `multiply` needs the tiles of AMX
+    uses_amx: bool,
     multiply: Multiply,
     scale: Scale,
     left: Left,
@@ -83,30 +87,41 @@ enum Left {
 impl Kernel {
     /// The kernel for rows and weights. If no instruction multiplies pairs, packed pairs are widened before use and multiplied
     /// in f32.
-    pub(crate) fn for_weights(precision: Precision, isa: Isa) -> Self {
+    pub(crate) fn for_weights(precision: Precision) -> Self {
         match precision {
-            Precision::F32 => Self::for_values(precision, isa),
-            Precision::Bf16 => Self {
-                right: Format::Pairs,
-                ..Self::for_values(precision, isa)
+            Precision::F32 | Precision::Bf16 => Self {
+                right: Format::of_weights(precision),
+                ..Self::for_values(precision)
             },
-            Precision::Int8 => Self::of_bytes(isa, Dot::detected()),
+            Precision::Int8 => Self::of_bytes(Isa::detected(), Dot::detected()),
         }
     }
 
     /// The kernel for operands that are packed for one product. It is f32 if no instruction multiplies pairs. No kernel packs
     /// integers for one product only.
-    pub(crate) fn for_values(precision: Precision, isa: Isa) -> Self {
-        isa.check();
-        match of_pairs(isa) {
-            Some(kernel) if precision != Precision::F32 => kernel,
-            _ => Self::of_vectors(isa, Format::F32, multiply(isa)),
+    pub(crate) fn for_values(precision: Precision) -> Self {
+        let isa = Isa::detected();
+        match precision {
+            Precision::F32 => Self::of_f32(isa),
+            Precision::Bf16 | Precision::Int8 => of_amx(isa).unwrap_or_else(|| Self::of_isa(isa)),
         }
+    }
+
+    /// The kernel of `isa` for pairs, or for f32 if it has none.
+    fn of_isa(isa: Isa) -> Self {
+        isa.check();
+        of_pairs(isa).unwrap_or_else(|| Self::of_f32(isa))
+    }
+
+    fn of_f32(isa: Isa) -> Self {
+        isa.check();
+        Self::of_vectors(isa, Format::F32, multiply(isa))
     }
 
     fn of_vectors(isa: Isa, format: Format, multiply: Multiply) -> Self {
         Self {
             isa,
+            uses_amx: false,
             multiply,
             scale: scale(isa),
             left: Left::Vectors(format),
@@ -123,6 +138,7 @@ impl Kernel {
     fn of_tiles(isa: Isa, multiply: Multiply) -> Self {
         Self {
             isa,
+            uses_amx: false,
             multiply,
             scale: scale(isa),
             left: Left::Tiles,
@@ -144,6 +160,7 @@ impl Kernel {
         dot.check();
         Self {
             isa,
+            uses_amx: false,
             multiply: dot.multiply(),
             scale: scale(isa),
             left: Left::Bytes(dot.rows()),
@@ -156,19 +173,46 @@ impl Kernel {
     #[cfg(test)]
     pub(crate) fn available(precision: Precision) -> Vec<Self> {
         let isa = Isa::detected();
-        let modelled = match precision {
-            Precision::F32 => Vec::new(),
-            Precision::Bf16 => vec![
-                Self::of_tiles(isa, model::pairs),
-                Self::of_quads(isa, model::quads),
-            ],
+        match precision {
+            Precision::F32 => Isa::available().map(Self::of_f32).collect(),
+            Precision::Bf16 => {
+                let of_isa = |isa| Self {
+                    right: Format::Pairs,
+                    ..Self::of_isa(isa)
+                };
+                let modelled = [
+                    Self::of_tiles(isa, model::pairs),
+                    Self::of_quads(isa, model::quads),
+                ];
+                let real = Isa::available().map(of_isa).chain(of_amx(isa));
+                real.chain(modelled).collect()
+            }
             Precision::Int8 => {
                 let dots = Dot::available().chain(Dot::modelled());
                 dots.map(|dot| Self::of_bytes(isa, dot)).collect()
             }
+        }
+    }
+
+    /// A kernel of every layout of weights, of any processor. It packs as that processor does, but may not multiply.
+    #[cfg(test)]
+    pub(crate) fn of_every_layout() -> Vec<Self> {
+        let isa = Isa::detected();
+        let f32s = Self::of_f32(isa);
+        let widened = Self {
+            right: Format::Pairs,
+            ..f32s
         };
-        let real = Isa::available().map(|isa| Self::for_weights(precision, isa));
-        real.chain(modelled).collect()
+        let pairs = Self::of_vectors(isa, Format::Pairs, portable::f32);
+        let of_pairs = [
+            widened,
+            pairs,
+            Self::of_tiles(isa, model::pairs),
+            Self::of_quads(isa, model::quads),
+        ];
+        let dots = Dot::modelled().into_iter().chain([Dot::Portable]);
+        let of_bytes = dots.map(|dot| Self::of_bytes(isa, dot));
+        [f32s].into_iter().chain(of_pairs).chain(of_bytes).collect()
     }
 
     /// [`Kernel::available`] for operands that are packed for one product.
@@ -226,6 +270,11 @@ impl Kernel {
             Left::Vectors(_) | Left::Tiles | Left::Bytes(_) => Order::Lanes,
             Left::Quads => Order::Quads,
         }
+    }
+
+    /// Values of a block of the inner dimension.
+    pub(crate) fn k_block(&self) -> usize {
+        self.k_block
     }
 
     /// The blocks of the inner dimension. Each is multiplied at once: sums of sums are more exact than one long sum.
@@ -340,15 +389,38 @@ impl Kernel {
 
 impl fmt::Debug for Kernel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ({:?} × {:?})", self.isa, self.left, self.right)
+        let amx = if self.uses_amx { "+amx" } else { "" };
+        write!(f, "{}{amx} ({:?} × {:?})", self.isa, self.left, self.right)
     }
+}
+
+/// The names of the instruction sets for products in this precision. Results of others differ in the last bits.
+#[must_use]
+pub fn instructions(precision: Precision) -> String {
+    let isa = Isa::detected();
+    match precision {
+        Precision::Bf16 | Precision::Int8 if Amx::is_on() => format!("{isa}+amx"),
+        Precision::F32 | Precision::Bf16 | Precision::Int8 => isa.to_string(),
+    }
+}
+
+/// The kernel of AMX, if it is on. `isa` runs the code around it.
+#[cfg(target_arch = "x86_64")]
+fn of_amx(isa: Isa) -> Option<Kernel> {
+    Amx::is_on().then(|| Kernel {
+        uses_amx: true,
+        ..Kernel::of_tiles(isa, amx::pairs)
+    })
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn of_amx(_: Isa) -> Option<Kernel> {
+    None
 }
 
 /// The kernel of an instruction set that multiplies pairs.
 fn of_pairs(isa: Isa) -> Option<Kernel> {
     match isa {
-        #[cfg(target_arch = "x86_64")]
-        Isa::Amx => Some(Kernel::of_tiles(isa, amx::pairs)),
         #[cfg(target_arch = "x86_64")]
         Isa::Avx512Bf16 => Some(Kernel::of_vectors(isa, Format::Pairs, avx512::pairs)),
         #[cfg(target_arch = "x86_64")]
@@ -367,7 +439,7 @@ fn multiply(isa: Isa) -> Multiply {
         #[cfg(target_arch = "x86_64")]
         Isa::Avx2 => avx2::f32,
         #[cfg(target_arch = "x86_64")]
-        Isa::Avx512 | Isa::Avx512Bf16 | Isa::Amx => avx512::f32,
+        Isa::Avx512 | Isa::Avx512Bf16 => avx512::f32,
         #[cfg(target_arch = "aarch64")]
         Isa::Neon | Isa::NeonBf16 => neon::f32,
     }
@@ -379,7 +451,7 @@ fn scale(isa: Isa) -> Scale {
         #[cfg(target_arch = "x86_64")]
         Isa::Avx2 => avx2::scale,
         #[cfg(target_arch = "x86_64")]
-        Isa::Avx512 | Isa::Avx512Bf16 | Isa::Amx => avx512::scale,
+        Isa::Avx512 | Isa::Avx512Bf16 => avx512::scale,
         #[cfg(target_arch = "aarch64")]
         Isa::Neon | Isa::NeonBf16 => neon::scale,
     }

@@ -1,7 +1,10 @@
 //! Models in loops of AMX, of `VPDPBUSD`, and of ARM64's `BFMMLA` and `SMMLA`, for machines without them. They read the same
-//! panels.
+//! panels. The one of AMX also checks the tiles of processors that have them.
 
-use super::{AMX_ROWS, COLUMNS, Tile, VECTOR_ROWS};
+#[cfg(test)]
+use super::VECTOR_ROWS;
+use super::{AMX_ROWS, COLUMNS, Tile};
+#[cfg(test)]
 use crate::format::Bytes;
 use crate::transpose::STEPS;
 
@@ -43,6 +46,7 @@ fn dot(left: &[u32], right: &[u32], tile: &mut Tile, [upper, other]: [usize; 2])
 }
 
 /// Follows the loop of `neon::quads`. Two steps of a panel have four values of each lane, side by side.
+#[cfg(test)]
 pub(super) fn quads(left: &[u32], right: &[u32], tile: &mut Tile, add: bool) {
     let mut sums = [[0.0; COLUMNS]; VECTOR_ROWS];
     let (left, _) = left.as_chunks::<{ 2 * VECTOR_ROWS }>();
@@ -62,12 +66,14 @@ pub(super) fn quads(left: &[u32], right: &[u32], tile: &mut Tile, add: bool) {
     }
 }
 
+#[cfg(test)]
 fn dot_pairs(x: u32, y: u32) -> f32 {
     f32::from_bits(x << 16) * f32::from_bits(y << 16)
         + f32::from_bits(x & 0xffff_0000) * f32::from_bits(y & 0xffff_0000)
 }
 
 /// Follows the loops of `dot::vnni`. A step has four bytes of each lane, unsigned in the right panel.
+#[cfg(test)]
 pub(super) fn unsigned(left: &[u32], right: &[u32], tile: &mut Tile, add: bool) {
     let last = Bytes::Unsigned.steps();
     let (left, _) = left.as_chunks::<VECTOR_ROWS>();
@@ -84,6 +90,7 @@ pub(super) fn unsigned(left: &[u32], right: &[u32], tile: &mut Tile, add: bool) 
 }
 
 /// Follows the loop of `dot::neon::matrix`. Two steps have eight bytes of each lane, side by side.
+#[cfg(test)]
 pub(super) fn octets(left: &[u32], right: &[u32], tile: &mut Tile, add: bool) {
     let steps = Bytes::Octets.steps();
     let bytes = |panel: &[u32], lanes: usize, lane: usize, byte: usize| {
@@ -100,6 +107,7 @@ pub(super) fn octets(left: &[u32], right: &[u32], tile: &mut Tile, add: bool) {
     store(&row_scales[0], &column_scales[0], tile, add, sum);
 }
 
+#[cfg(test)]
 fn store(
     row_scales: &[u32; VECTOR_ROWS],
     column_scales: &[u32; COLUMNS],

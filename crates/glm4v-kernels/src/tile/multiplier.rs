@@ -2,14 +2,12 @@
 
 use std::marker::PhantomData;
 
+#[cfg(target_arch = "x86_64")]
+use super::amx;
 use super::widen::{Widen, WidenBytes};
 use super::{COLUMNS, Kernel, Tile};
-#[cfg(target_arch = "x86_64")]
-use super::{Left, amx};
 use crate::buffer::with_words;
 use crate::format::{Bytes, Format};
-#[cfg(target_arch = "x86_64")]
-use crate::isa::Isa;
 
 /// A kernel in use on one thread. It owns the thread's AMX configuration.
 pub(crate) struct Multiplier<'a> {
@@ -22,11 +20,9 @@ pub(crate) struct Multiplier<'a> {
 impl<'a> Multiplier<'a> {
     pub(super) fn new(kernel: &'a Kernel) -> Self {
         #[cfg(target_arch = "x86_64")]
-        let uses_tiles = kernel.left == Left::Tiles && kernel.isa == Isa::Amx;
-        #[cfg(target_arch = "x86_64")]
         #[allow(unsafe_code)]
-        // SAFETY: the constructors have checked the instruction set.
-        let tiles = uses_tiles.then(|| unsafe { amx::Configured::new() });
+        // SAFETY: such a kernel is built only if AMX is on.
+        let tiles = kernel.uses_amx.then(|| unsafe { amx::Configured::new() });
         Self {
             kernel,
             #[cfg(target_arch = "x86_64")]

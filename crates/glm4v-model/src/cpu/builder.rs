@@ -15,9 +15,10 @@ use super::precisions;
 use crate::activation;
 use crate::parameters::{MissingParameter, Parameters, missing};
 
-const PATCH_KERNEL: &str = "patch_embed.proj.weight";
+pub(super) const PATCH_KERNEL: &str = "patch_embed.proj.weight";
 /// Not a key of the checkpoint: the patch kernel's sum over its frames
-const IMAGE_KERNEL: &str = "patch_embed.image_proj.weight";
+pub(super) const IMAGE_KERNEL: &str = "patch_embed.image_proj.weight";
+pub(super) const IMAGE_PRECISION: Precision = Precision::F32;
 const GATE: &str = ".gate_proj.weight";
 const UP: &str = ".up_proj.weight";
 const POSITION_TABLE: &str = "embeddings.position_embedding.weight";
@@ -79,13 +80,25 @@ impl Waiting {
     }
 }
 
+/// What becomes of a parameter.
+pub(super) enum Role<'a> {
+    /// It stays as f32.
+    Vector,
+    /// It is packed with the `up_proj` of this module.
+    Gate(&'a str),
+    /// It is packed with the `gate_proj` of this module.
+    Up(&'a str),
+    /// It is packed alone.
+    Weight,
+}
+
 /// Collects the parameters of a CPU tower. A weight is packed in the call that adds it.
 #[derive(Debug)]
 pub struct CpuBuilder {
     pub(crate) precision: Precision,
     pub(crate) parameters: Parameters<Vec<f32>, PackedWeight>,
     /// By module: the packed `gate_proj` and `up_proj`
-    gates: HashMap<String, PackedGate>,
+    pub(super) gates: HashMap<String, PackedGate>,
     /// By key: a `gate_proj` or `up_proj` without the other
     waiting: HashMap<String, Waiting>,
 }
@@ -109,25 +122,38 @@ impl CpuBuilder {
         let shape = self.parameters.matrix(key);
         let (found, expected) = (values.count(), shape[0] * shape[1]);
         assert_eq!(found, expected, "{key} has {expected} values");
-        if self.parameters.shape(key).len() == 1 || key == POSITION_TABLE {
-            let values = values.to_f32().into_owned();
-            self.parameters.vectors.insert(key.to_owned(), values);
-        } else if let Some(module) = key.strip_suffix(GATE) {
-            match self.waiting.remove(&(module.to_owned() + UP)) {
+        match self.role(key) {
+            Role::Vector => {
+                let values = values.to_f32().into_owned();
+                self.parameters.vectors.insert(key.to_owned(), values);
+            }
+            Role::Gate(module) => match self.waiting.remove(&(module.to_owned() + UP)) {
                 Some(up) => self.pack_gate(module, [values, up.stored()], shape),
                 None => self.wait(key, values),
-            }
-        } else if let Some(module) = key.strip_suffix(UP) {
-            match self.waiting.remove(&(module.to_owned() + GATE)) {
+            },
+            Role::Up(module) => match self.waiting.remove(&(module.to_owned() + GATE)) {
                 Some(gate) => self.pack_gate(module, [gate.stored(), values], shape),
                 None => self.wait(key, values),
+            },
+            Role::Weight => {
+                if key == PATCH_KERNEL {
+                    self.pack_image_kernel(values);
+                }
+                let weight = values.pack(shape, precisions::of_weight(key, self.precision));
+                self.parameters.weights.insert(key.to_owned(), weight);
             }
+        }
+    }
+
+    pub(super) fn role<'a>(&self, key: &'a str) -> Role<'a> {
+        if self.parameters.shape(key).len() == 1 || key == POSITION_TABLE {
+            Role::Vector
+        } else if let Some(module) = key.strip_suffix(GATE) {
+            Role::Gate(module)
+        } else if let Some(module) = key.strip_suffix(UP) {
+            Role::Up(module)
         } else {
-            if key == PATCH_KERNEL {
-                self.pack_image_kernel(values);
-            }
-            let weight = values.pack(shape, precisions::of_weight(key, self.precision));
-            self.parameters.weights.insert(key.to_owned(), weight);
+            Role::Weight
         }
     }
 
@@ -138,7 +164,7 @@ impl CpuBuilder {
     /// The two may be stored in different types: bf16 values are then widened, which is exact.
     fn pack_gate(&mut self, module: &str, gate_up: [StoredValues<'_>; 2], shape: [usize; 2]) {
         let act = activation::kernel(self.parameters.config.hidden_act);
-        let precision = precisions::of_weight(&format!("{module}{GATE}"), self.precision);
+        let precision = self.gate_precision(module);
         let gate = match gate_up {
             [StoredValues::Bf16(gate), StoredValues::Bf16(up)] => {
                 PackedGate::new(gate, up, shape, precision, act)
@@ -148,15 +174,28 @@ impl CpuBuilder {
         self.gates.insert(module.to_owned(), gate);
     }
 
+    pub(super) fn gate_precision(&self, module: &str) -> Precision {
+        precisions::of_weight(&format!("{module}{GATE}"), self.precision)
+    }
+
+    /// The shape of the kernel for frames that are repeated, if patches have several frames.
+    pub(super) fn image_kernel_shape(&self) -> Option<[usize; 2]> {
+        let config = &self.parameters.config;
+        let area = config.patch_size * config.patch_size;
+        let shape = [config.hidden_size, config.in_channels * area];
+        (config.temporal_patch_size > 1).then_some(shape)
+    }
+
     /// The kernel for frames that are repeated. It has no padding, and its sums are f32 in every precision.
     fn pack_image_kernel(&mut self, values: StoredValues<'_>) {
-        let config = &self.parameters.config;
-        let frames = config.temporal_patch_size;
-        if frames > 1 {
-            let area = config.patch_size * config.patch_size;
+        if let Some(shape) = self.image_kernel_shape() {
+            let config = &self.parameters.config;
+            let (frames, area) = (
+                config.temporal_patch_size,
+                config.patch_size * config.patch_size,
+            );
             let sum = sum_of_frames(&values.to_f32(), frames, area);
-            let shape = [config.hidden_size, config.in_channels * area];
-            let weight = PackedWeight::new(&sum, shape, Precision::F32);
+            let weight = PackedWeight::new(&sum, shape, IMAGE_PRECISION);
             self.parameters
                 .weights
                 .insert(IMAGE_KERNEL.to_owned(), weight);

@@ -6,6 +6,7 @@ mod builder;
 pub(crate) mod merger;
 mod norm;
 pub(crate) mod patch_embed;
+mod pieces;
 pub(crate) mod precisions;
 mod rows;
 

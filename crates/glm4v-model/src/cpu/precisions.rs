@@ -19,6 +19,15 @@ pub(crate) fn of_weight(key: &str, tower: Precision) -> Precision {
     }
 }
 
+/// All precisions that weights of a tower have. The kernel for frames that are repeated is f32.
+pub(crate) fn of_weights(tower: Precision) -> &'static [Precision] {
+    match tower {
+        Precision::F32 => &[Precision::F32],
+        Precision::Bf16 => &[Precision::F32, Precision::Bf16],
+        Precision::Int8 => &[Precision::F32, Precision::Bf16, Precision::Int8],
+    }
+}
+
 /// The precision of attention. Its operands change with every image, and products of integers would not be faster.
 pub(crate) fn of_attention(tower: Precision) -> Precision {
     match tower {

@@ -105,6 +105,7 @@ class VisionEncoder:
         offline: bool = False,
         processor: str | os.PathLike[str] | None = None,
         num_threads: int | None = None,
+        packed_cache: bool | str | os.PathLike[str] = False,
     ) -> VisionEncoder:
         """Loads the vision tower of a model.
 
@@ -123,6 +124,9 @@ class VisionEncoder:
             processor: Where the settings of the processors come from: a preset or a directory. A GGUF file has none, and
                 without this argument they are those of GLM-4.1V, GLM-OCR or GLM-5.3.
             num_threads: The number of threads, as `set_num_threads`.
+            packed_cache: A directory where packed weights of the CPU are kept, or True for the user's cache directory. The
+                next start is faster, and processes of one machine share the memory of the weights. The default keeps
+                nothing.
 
         Raises:
             ModelError: for a checkpoint that is missing, damaged or not supported.
@@ -145,10 +149,11 @@ class VisionEncoder:
             "offline": offline,
             "processor": _options.absolute(processor),
             "num_threads": num_threads,
+            "packed_cache": packed_cache if isinstance(packed_cache, bool) else os.path.abspath(os.fsdecode(packed_cache)),
         }
         if num_threads is not None:
             _native.set_num_threads(num_threads)
-        of_device = {name: recipe[name] for name in ("dtype", "device", "max_memory")}
+        of_device = {name: recipe[name] for name in ("dtype", "device", "max_memory", "packed_cache")}
         others = {name: value for name, value in recipe.items() if name not in (*of_device, "num_threads")}
         return cls(_native.Encoder.load(_options.model(**others), of_device), recipe)
 
@@ -156,6 +161,11 @@ class VisionEncoder:
     def out_hidden_size(self) -> int:
         """The width of the embeddings."""
         return self.config["out_hidden_size"]
+
+    @property
+    def packing(self) -> str | None:
+        """Where the packed weights are; None without a `packed_cache`."""
+        return self._native.packing()
 
     @property
     def devices(self) -> list[str]:

@@ -3,9 +3,9 @@ use std::sync::Arc;
 
 use burn::tensor::Device;
 use glm4v_config::{Preset, SizeBudget, VisionConfig};
-use glm4v_model::{AttentionMethod, VisionModel};
+use glm4v_model::{AttentionMethod, ComputeMode, VisionModel};
 use glm4v_preprocess::Processor;
-use glm4v_weights::LoaderOptions;
+use glm4v_weights::{LoaderOptions, PackedCache, Packing};
 
 use super::VisionEncoder;
 use crate::devices::{ComputeType, DeviceInfo, DeviceSpecs};
@@ -48,6 +48,8 @@ pub struct LoadOptions {
     pub revision: Option<String>,
     /// Whether a model on the hub is taken from the caches only.
     pub offline: bool,
+    /// Where packed weights of the CPU kernels are kept for the next start. By default they are not kept.
+    pub packed_cache: Option<PackedCache>,
 }
 
 impl Default for LoadOptions {
@@ -62,6 +64,7 @@ impl Default for LoadOptions {
             processor: None,
             revision: None,
             offline: false,
+            packed_cache: None,
         }
     }
 }
@@ -100,7 +103,15 @@ impl VisionEncoder {
         let processor = options.limited(model.processor()?)?;
         processor.check(&config)?;
         let checkpoint = model.checkpoint()?;
-        let load = |device: &Device, loader| Ok(checkpoint.load(&config, device, loader)?.0);
+        let load = |device: &Device, loader: LoaderOptions| {
+            if let (Some(cache), ComputeMode::Cpu(precision)) = (&options.packed_cache, loader.mode)
+            {
+                let loaded = checkpoint.load_packed(&config, device, precision, cache);
+                let (model, packing) = loaded?;
+                return Ok((model, Some(packing)));
+            }
+            Ok((checkpoint.load(&config, device, loader)?.0, None))
+        };
         Self::build(&config, processor, options, load)
     }
 
@@ -111,8 +122,10 @@ impl VisionEncoder {
     pub fn random(preset: Preset, seed: u64, options: &LoadOptions) -> Result<Self, Error> {
         let config = preset.vision();
         let processor = options.limited(Processor::from_preset(preset))?;
-        let load =
-            |device: &Device, loader| Ok(glm4v_weights::random(&config, seed, device, loader)?);
+        let load = |device: &Device, loader: LoaderOptions| {
+            let model = glm4v_weights::random(&config, seed, device, loader)?;
+            Ok((model, None))
+        };
         Self::build(&config, processor, options, load)
     }
 
@@ -121,7 +134,7 @@ impl VisionEncoder {
         config: &VisionConfig,
         processor: Processor,
         options: &LoadOptions,
-        load: impl Fn(&Device, LoaderOptions) -> Result<VisionModel, Error>,
+        load: impl Fn(&Device, LoaderOptions) -> Result<(VisionModel, Option<Packing>), Error>,
     ) -> Result<Self, Error> {
         let processor = Arc::new(processor);
         let devices = options.device.find()?.into_iter();
@@ -131,8 +144,10 @@ impl VisionEncoder {
                 mode: target.mode,
                 max_split_bytes: target.max_buffer.unwrap_or(u64::MAX),
             };
-            let encoder = Self::new(load(&device, loader)?, Arc::clone(&processor))?;
+            let (model, packing) = load(&device, loader)?;
+            let encoder = Self::new(model, Arc::clone(&processor))?;
             Ok(encoder.map_replicas(|replica| {
+                replica.packing.clone_from(&packing);
                 replica.target = target;
                 replica.max_memory = options.max_memory;
                 replica.attention = options.attention.unwrap_or(replica.attention);

@@ -4,6 +4,7 @@ use glm4v_model::{
     join,
 };
 use glm4v_preprocess::Patches;
+use glm4v_weights::Packing;
 
 use crate::Error;
 use crate::batching::{FrameSpan, MicroBatch, micro_batches};
@@ -17,6 +18,8 @@ pub(super) struct Replica {
     pub(super) limits: BatchLimits,
     pub(super) max_memory: Option<u64>,
     pub(super) attention: AttentionMethod,
+    /// What a cache of packed weights did
+    pub(super) packing: Option<Packing>,
 }
 
 impl Replica {
@@ -32,6 +35,7 @@ impl Replica {
             attention: devices::attention(&device),
             limits: BatchLimits::new(&target),
             max_memory: None,
+            packing: None,
             model,
             target,
         }

@@ -1,7 +1,10 @@
-//! AVX2: `VPMADDWD` on quarters of a tile, 6×16 values, whose 12 sums fit the 16 registers.
+//! AVX2: quarters of a tile, 6×16 values, whose 12 sums fit the 16 registers.
 //!
-//! `VPMADDUBSW` multiplies twice as many bytes, but needs another `VPMADDWD` to add its results without overflow, and a
-//! `VPSIGNB` for each row and column. That is as many instructions.
+//! `VPMADDUBSW` multiplies unsigned bytes by signed ones, and adds two products in i16. The unsigned operand is the size of a
+//! weight, and `VPSIGNB` gives its sign to the row's integer. Integers are at most 127, so two products are at most 32,258:
+//! nothing saturates. `VPMADDWD` by ones then adds pairs of these sums in i32.
+//!
+//! `VPMADDWD` on i16 alone needs as many instructions, but took 1.4 times as long on an AMD EPYC (Zen 3).
 #![allow(unsafe_code)]
 
 use std::arch::x86_64::*;
@@ -14,18 +17,21 @@ const HALF_ROWS: usize = ROWS / 2;
 const QUARTERS: [(usize, usize); 4] = [(0, 0), (HALF_ROWS, 0), (0, 16), (HALF_ROWS, 16)];
 
 #[target_feature(enable = "avx2")]
-pub(super) fn shorts(left: &[u32], right: &[u32], tile: &mut Tile, add: bool) {
-    let (left, row_scales) = split::<ROWS>(left, Bytes::Shorts);
-    let (right, column_scales) = split::<COLUMNS>(right, Bytes::Shorts);
+pub(super) fn bytes(left: &[u32], right: &[u32], tile: &mut Tile, add: bool) {
+    let (left, row_scales) = split::<ROWS>(left, Bytes::Signed);
+    let (right, column_scales) = split::<COLUMNS>(right, Bytes::Signed);
+    let ones = _mm256_set1_epi16(1);
     for (row, column) in QUARTERS {
         let mut sums = [[_mm256_setzero_si256(); 2]; HALF_ROWS];
         for (left, right) in left.iter().zip(right) {
-            let right = load(right, column);
+            let [first, second] = load(right, column);
+            let sizes = [_mm256_abs_epi8(first), _mm256_abs_epi8(second)];
             for (sums, &left) in sums.iter_mut().zip(&left[row..row + HALF_ROWS]) {
                 let left = _mm256_set1_epi32(left as i32);
-                for (sum, right) in sums.iter_mut().zip(right) {
-                    *sum = _mm256_add_epi32(*sum, _mm256_madd_epi16(left, right));
-                }
+                let first = _mm256_maddubs_epi16(sizes[0], _mm256_sign_epi8(left, first));
+                let second = _mm256_maddubs_epi16(sizes[1], _mm256_sign_epi8(left, second));
+                sums[0] = _mm256_add_epi32(sums[0], _mm256_madd_epi16(first, ones));
+                sums[1] = _mm256_add_epi32(sums[1], _mm256_madd_epi16(second, ones));
             }
         }
         let column_scales = load(&column_scales[0], column);

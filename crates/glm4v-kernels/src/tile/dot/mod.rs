@@ -22,7 +22,7 @@ use crate::isa::Isa;
 pub(super) enum Dot {
     /// Products of i16 in portable Rust
     Portable,
-    /// Pairs of i16: `VPMADDWD` of AVX2
+    /// Two bytes, then pairs of i16: `VPMADDUBSW` and `VPMADDWD` of AVX2
     #[cfg(target_arch = "x86_64")]
     Avx2,
     /// Four bytes: `VPDPBUSD` of AVX-VNNI
@@ -114,7 +114,7 @@ impl Dot {
         match self {
             Self::Portable => portable::shorts,
             #[cfg(target_arch = "x86_64")]
-            Self::Avx2 => avx2::shorts,
+            Self::Avx2 => avx2::bytes,
             #[cfg(target_arch = "x86_64")]
             Self::AvxVnni => vnni::avx,
             #[cfg(target_arch = "x86_64")]
@@ -135,7 +135,7 @@ impl Dot {
         match self {
             Self::Portable => Bytes::Shorts,
             #[cfg(target_arch = "x86_64")]
-            Self::Avx2 => Bytes::Shorts,
+            Self::Avx2 => Bytes::Signed,
             #[cfg(target_arch = "x86_64")]
             Self::AvxVnni | Self::Avx512Vnni => Bytes::SignedAndSum,
             #[cfg(target_arch = "aarch64")]
