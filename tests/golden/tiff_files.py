@@ -164,6 +164,8 @@ def write_jpeg(folder):
     picture.convert("YCbCr").save(folder / "tiff-jpeg-ycbcr.tif", compression="jpeg", quality=85)
     picture.convert("YCbCr").save(folder / "tiff-jpeg-strips.tif", compression="jpeg", quality=85, strip_size=65 * 16 * 3)
     with_black(picture).save(folder / "tiff-jpeg-cmyk.tif", compression="jpeg", quality=85)
+    with_alpha(picture).save(folder / "tiff-jpeg-alpha.tif", compression="jpeg", quality=85)
+    with_black(picture).save(folder / "tiff-jpeg-cmyk-strips.tif", compression="jpeg", quality=85, strip_size=65 * 16 * 4)
     rgba = np.asarray(with_alpha(scene(WIDTH, HEIGHT, seed=29)))
     planes = {"planes": True, "compression": JPEG}
     write(folder / "tiff-jpeg-planes.tif", rgba[:, :, :3], {258: [8] * 3, 262: 2, 277: 3}, **planes)

@@ -232,12 +232,10 @@ mod tests {
     #[test]
     fn a_file_of_the_caller_wins_over_the_nested_file() {
         let both = || nested(r#"{"patch_size": 1}"#, r#"{"patch_size": 2}"#);
-        let image = |files: ProcessorFiles| {
-            files.replace(ProcessorFiles::IMAGE, r#"{"patch_size": 3}"#)
-        };
-        let video = |files: ProcessorFiles| {
-            files.replace(ProcessorFiles::VIDEO, r#"{"patch_size": 4}"#)
-        };
+        let image =
+            |files: ProcessorFiles| files.replace(ProcessorFiles::IMAGE, r#"{"patch_size": 3}"#);
+        let video =
+            |files: ProcessorFiles| files.replace(ProcessorFiles::VIDEO, r#"{"patch_size": 4}"#);
         assert_eq!(patch_sizes(&image(both())), (3, 2));
         assert_eq!(patch_sizes(&video(both())), (1, 4));
         assert_eq!(patch_sizes(&video(image(both()))), (3, 4));
