@@ -74,10 +74,10 @@ impl VideoFile {
         }
     }
 
-    /// Records that `replaced` of `requested` frames are missing or damaged.
+    /// Records that `replaced` of `requested` frames are hidden, missing or damaged.
     pub(super) fn set_replaced(&self, replaced: usize, requested: usize) {
         let warning = format!(
-            "{replaced} of {requested} sampled frames are missing or damaged in the file: the last frame before each \
+            "{replaced} of {requested} sampled frames are hidden, missing or damaged in the file: the frame beside each \
              stands in for it"
         );
         *self.lock_warning() = (replaced > 0).then_some(warning);
