@@ -91,6 +91,7 @@ def make_videos(folder):
         write_paff(VIDEOS / f"paff-fields.{container}", fields=True)
     # ffmpeg makes two packets of the fields, of which the second has no time in the file.
     write_paff(VIDEOS / "paff.ts", fields=False)
+    write_paff(VIDEOS / "paff-fields.ts", fields=True)
     ffmpeg("-i", VIDEOS / "paff.ts", "-c", "copy", *CLEAN, VIDEOS / "paff-copied.mp4")
     # The frame before a key frame: what a decoder makes of the frames that need a damaged one depends on its version.
     damage(VIDEOS / "vp9-two-pass.webm", VIDEOS / "vp9-damaged.webm", 29)
@@ -109,12 +110,18 @@ def damage(source, target, packet):
 
 
 def packets(path, stream):
-    """The time of each packet that is shown, sorted. ffprobe reads MPEG-PS as torchcodec does, if both have one version of
+    """The time of each packet that is shown, sorted, and whether the file has them all. A packet without a time has that of
+    the packet before it. ffprobe reads MPEG-PS as torchcodec does, if both have one version of
     ffmpeg; PyAV has another version."""
     entries = ["-select_streams", stream, "-show_entries", "packet=pts,dts,flags", "-of", "json", path]
     report = subprocess.run(["ffprobe", "-v", "error", *map(str, entries)], check=True, capture_output=True).stdout
     shown = [packet for packet in json.loads(report)["packets"] if "D" not in packet["flags"]]
-    return sorted(packet.get("pts", packet.get("dts", NO_TIME)) for packet in shown)
+    times, are_timed = [], True
+    for packet in shown:
+        before = times[-1] if times else NO_TIME
+        times.append(packet.get("pts", packet.get("dts", before)))
+        are_timed &= "pts" in packet or "dts" in packet
+    return sorted(times), are_timed
 
 
 def decoded(path, stream):
@@ -137,8 +144,6 @@ def decoded(path, stream):
 
 def model(indices, packets, times):
     """The numbers of the frames; None where there is no frame."""
-    if packets[0] == NO_TIME:
-        return None
     next_index, next_frame, numbers = 0, 0, []
     for index in indices:
         if index == next_index - 1:
@@ -170,18 +175,18 @@ def by_time(packets, times, refused):
 
 def answer(path):
     decoder = VideoDecoder(str(path), seek_mode="exact")
-    shown, (times, sums, refused) = packets(path, decoder.stream_index), decoded(path, decoder.stream_index)
+    (shown, are_timed), (times, sums, refused) = packets(path, decoder.stream_index), decoded(path, decoder.stream_index)
     assert times == sorted(times)
     known = decoder.metadata
     metadata = VideoMetadata(total_num_frames=known.num_frames, fps=known.average_fps, duration=known.duration_seconds)
     assert known.num_frames == len(shown)
     numbers, replaced = by_time(shown, times, refused)
     answer = {"num_frames": known.num_frames, "height": known.height, "width": known.width}
-    if shown[0] != NO_TIME:
+    if are_timed:
         answer |= {"fps": repr(known.average_fps), "duration": repr(known.duration_seconds)}
     answer |= {"by_time": [sums[number] for number in numbers], "replaced": replaced, "rules": []}
     for name, (processor, rates) in RULES.items():
-        for rate in rates if shown[0] != NO_TIME else []:
+        for rate in rates if are_timed else []:
             indices = [int(index) for index in processor.sample_frames(metadata, fps=rate)]
             rows = rule_rows(path, indices, shown, times, sums, refused)
             answer["rules"].append({"rule": name, "fps": rate, "indices": indices, "crc32": rows})

@@ -9,7 +9,7 @@ from fractions import Fraction
 import av
 import numpy as np
 
-WIDTH, HEIGHT, FRAMES = 32, 32, 24
+WIDTH, HEIGHT, FRAMES = 16, 32, 56
 FIELD_RATE = 50
 # A group of frames, in the order of decoding. Those in between are shown before the frame that comes before them.
 GROUP = [0, 2, 1, 4, 3, 6, 5, 7]

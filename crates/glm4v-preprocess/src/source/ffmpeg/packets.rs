@@ -6,19 +6,24 @@ use super::probe::Stream;
 use super::program::{Input, Running};
 use crate::{PreprocessError, VideoMetadata};
 
-/// The time of a packet that has none. It is the first of all times, as in torchcodec.
-pub(super) const NO_TIME: i64 = i64::MIN;
+/// The time of packets without a time that come before all others.
+const NO_TIME: i64 = i64::MIN;
 
 /// The packets of a stream, none of them decoded. torchcodec counts each as a frame.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Packets {
     /// Hidden by an edit list.
     discarded: usize,
+    /// The time of the last packet that has one.
+    latest: i64,
     /// In the stream's unit of time.
     begin: Option<i64>,
     end: Option<i64>,
-    /// The presentation time of each packet, or else its decoding time, as in torchcodec.
+    /// The presentation time of each packet, or else its decoding time, as in torchcodec. The second field of a frame can
+    /// have neither: then the time of the packet before it.
     times: Vec<i64>,
+    /// Whether each packet has a time.
+    are_timed: bool,
     /// The decoding time of the first packet, and both times of the first key frame.
     first_dts: Option<i64>,
     key: Option<(i64, i64)>,
@@ -53,11 +58,19 @@ impl Packets {
                 let _ = sender.send(complaint.to_owned());
             }
         })?;
-        let mut packets = Self::default();
+        let mut packets = Self::new();
         running.lines(|line| packets.add(line))?;
         running.finish()?;
         packets.complaint = complaints.into_iter().last();
         Ok(packets)
+    }
+
+    fn new() -> Self {
+        Self {
+            latest: NO_TIME,
+            are_timed: true,
+            ..Self::default()
+        }
     }
 
     fn add(&mut self, line: &str) {
@@ -77,7 +90,9 @@ impl Packets {
         }
         let time = |name| field(name).parse::<i64>().ok();
         let begin = time("pts").or_else(|| time("dts"));
-        self.times.push(begin.unwrap_or(NO_TIME));
+        self.are_timed &= begin.is_some();
+        self.times.push(begin.unwrap_or(self.latest));
+        self.latest = begin.unwrap_or(self.latest);
         if self.times.len() == 1 {
             self.first_dts = time("dts");
         }
@@ -134,6 +149,11 @@ impl Packets {
         (self.discarded > 0 && found < pts).then_some(found..pts)
     }
 
+    /// Whether each packet has a time.
+    pub(crate) fn are_timed(&self) -> bool {
+        self.are_timed
+    }
+
     /// The times in order. `None` where no packet has a time.
     pub(crate) fn into_times(mut self) -> Option<Vec<i64>> {
         self.times.sort_unstable();
@@ -156,7 +176,7 @@ mod tests {
     use super::*;
 
     fn packets(lines: &[&str]) -> Packets {
-        let mut packets = Packets::default();
+        let mut packets = Packets::new();
         for line in lines {
             packets.add(&format!("packet|{line}"));
             packets.add("");
@@ -197,7 +217,9 @@ mod tests {
             "pts=N/A|dts=N/A|flags=__",
             "pts=8|dts=4|flags=__",
         ]);
-        assert_eq!(found, Some(vec![NO_TIME, 4, 8, 16]));
+        assert_eq!(found, Some(vec![4, 8, 16, 16]));
+        let found = times(&["pts=N/A|dts=N/A|flags=K_", "pts=4|dts=4|flags=__"]);
+        assert_eq!(found, Some(vec![NO_TIME, 4]));
         assert_eq!(times(&["pts=N/A|dts=N/A|flags=K_"]), None);
     }
 
