@@ -28,6 +28,8 @@ pub(crate) struct Packets {
     first_dts: Option<i64>,
     key: Option<(i64, i64)>,
     complaint: Option<String>,
+    /// Whether the header also counts frames that are empty, and the unit of time is one frame: in AVI.
+    has_empty_frames: bool,
 }
 
 impl Packets {
@@ -58,7 +60,10 @@ impl Packets {
                 let _ = sender.send(complaint.to_owned());
             }
         })?;
-        let mut packets = Self::new();
+        let mut packets = Self {
+            has_empty_frames: demuxer == "avi",
+            ..Self::new()
+        };
         running.lines(|line| packets.add(line))?;
         running.finish()?;
         packets.complaint = complaints.into_iter().last();
@@ -129,7 +134,9 @@ impl Packets {
     /// What is wrong with a file that was cut off.
     pub(crate) fn warning(&self, stream: &Stream) -> Option<String> {
         let there = self.times.len() + self.discarded;
-        let short = stream.claimed_frames().filter(|&claimed| claimed > there);
+        let counted = there.saturating_mul(self.frames_per_packet());
+        let claimed = stream.claimed_frames();
+        let short = claimed.filter(|&claimed| claimed > counted);
         if let Some(claimed) = short {
             return Some(format!(
                 "the header claims {claimed} frames; the file has {there}"
@@ -139,6 +146,17 @@ impl Packets {
         Some(format!(
             "the file is damaged or cut off ({complaint}); it has {there} frames"
         ))
+    }
+
+    /// How many frames the header counts for a packet, at most.
+    fn frames_per_packet(&self) -> usize {
+        match (self.begin, self.end) {
+            (Some(begin), Some(end)) if self.has_empty_frames => {
+                let frames = usize::try_from(end.saturating_sub(begin)).unwrap_or(usize::MAX);
+                frames.div_ceil(self.times.len()).max(1)
+            }
+            _ => 1,
+        }
     }
 
     /// The times for which ffmpeg's seek in an MP4 finds the first key frame, though it is shown later. The index of the
@@ -265,5 +283,13 @@ mod tests {
         };
         assert!(warning(damaged).unwrap().contains("(partial file)"));
         assert_eq!(warning(packets(&["pts=0|flags=__"; 4])), None);
+        let sparse = |times: &[&str]| Packets {
+            has_empty_frames: true,
+            ..packets(times)
+        };
+        let two = ["dts=0|duration=1|flags=K_", "dts=2|duration=1|flags=__"];
+        assert_eq!(warning(sparse(&two)), None);
+        assert!(warning(packets(&two)).is_some());
+        assert!(warning(sparse(&two[..1])).is_some());
     }
 }
