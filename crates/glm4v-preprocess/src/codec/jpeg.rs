@@ -74,7 +74,7 @@ pub(super) fn decode_four_samples(
     Ok((size(&decoder), four_samples(decoder)?.into_flattened()))
 }
 
-fn four_samples(decoder: Decompress<CheckedReader>) -> Result<Vec<[u8; 4]>, PreprocessError> {
+fn four_samples(decoder: Decompress<CheckedReader<'_>>) -> Result<Vec<[u8; 4]>, PreprocessError> {
     decoder
         .to_colorspace(ColorSpace::JCS_CMYK)
         .and_then(|mut started| started.read_scanlines())

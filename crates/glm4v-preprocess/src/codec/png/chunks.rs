@@ -50,8 +50,9 @@ pub(super) fn readable(png: &[u8]) -> Cow<'_, [u8]> {
         }
     }
     // Pixels can be complete although their chunk is cut off.
-    if let Some([_, _, _, _, b'I', b'D', b'A', b'T', data @ ..]) = png.get(whole..) {
-        add(*b"IDAT", data);
+    if let Some([a, b, c, d, b'I', b'D', b'A', b'T', data @ ..]) = png.get(whole..) {
+        let length = u32::from_be_bytes([*a, *b, *c, *d]) as usize;
+        add(*b"IDAT", &data[..length.min(data.len())]);
     }
     add(*b"IEND", &[]);
     file.into()
