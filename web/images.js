@@ -16,3 +16,12 @@ export async function prepare({ blob, name }, longest) {
   const input = await createImageBitmap(bitmap, { resizeWidth, resizeHeight, resizeQuality: 'high' });
   return { name, bitmap, size, scaled: [resizeWidth, resizeHeight], input };
 }
+
+/**
+ * The shares of the canvas's width and height that the image fills. GLM-5.3 adds black at the right and at the bottom. An image
+ * that the browser cannot show has no size here, and its canvas is shown as a whole.
+ */
+export function visibleShare({ size, scaled }, canvas) {
+  const encoded = scaled ?? size ?? canvas;
+  return { x: Math.min(1, encoded[0] / canvas[0]), y: Math.min(1, encoded[1] / canvas[1]) };
+}

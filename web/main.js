@@ -3,7 +3,7 @@ import { Choices } from './choices.js';
 import { element } from './elements.js';
 import { showFacts } from './facts.js';
 import { onFiles } from './files.js';
-import { prepare } from './images.js';
+import { prepare, visibleShare } from './images.js';
 import { markSample, onSample } from './samples.js';
 import { download, fileName, npy, safetensors } from './save.js';
 import { Session } from './session.js';
@@ -108,7 +108,8 @@ async function encodeWith(encoder, chosen, prepared, task) {
   }
   const [[, h, w]] = encoded.gridThw;
   const [rows, columns] = [h / encoded.mergeSize, w / encoded.mergeSize];
-  view.showTokens({ rows, columns, colors, similarity: new Similarity(encoded) }, { ...prepared, resized: [columns, rows] });
+  const visible = visibleShare(prepared, encoded.canvas[0]);
+  view.showTokens({ rows, columns, visible, colors, similarity: new Similarity(encoded) }, prepared);
   setResult(encoded);
   showFacts({ encoder, weights, image: prepared, result });
   showStatus(`${encoded.shape[0]} tokens in ${duration(time)}`, { note: whyCpu(encoder) });

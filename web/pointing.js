@@ -23,7 +23,7 @@ export class Pointing {
     frame.addEventListener('focus', () => frame.matches(':focus-visible') && this.#enter());
   }
 
-  /** Sets the grid, `rows` × `columns` tokens or null, and clears the selection. */
+  /** Sets the grid, `rows` × `columns` tokens with the `visible` shares of them, or null, and clears the selection. */
   setGrid(grid) {
     this.#grid = grid;
     this.release();
@@ -77,8 +77,8 @@ export class Pointing {
 
   #enter() {
     if (this.#grid && this.anchor === null) {
-      const { rows, columns } = this.#grid;
-      this.anchor = Math.floor(rows / 2) * columns + Math.floor(columns / 2);
+      const { rows, columns } = this.#visible();
+      this.anchor = Math.floor(rows / 2) * this.#grid.columns + Math.floor(columns / 2);
       this.#changed({ spoken: true });
     }
   }
@@ -100,12 +100,19 @@ export class Pointing {
   }
 
   #step([down, right]) {
-    const { rows, columns } = this.#grid;
+    const { rows, columns } = this.#visible();
+    const all = this.#grid.columns;
     const from = (this.pinned ? this.probe : null) ?? this.anchor ?? 0;
-    const row = Math.min(Math.max(Math.floor(from / columns) + down, 0), rows - 1);
-    const column = Math.min(Math.max(from % columns + right, 0), columns - 1);
-    this.#point(row * columns + column);
+    const row = Math.min(Math.max(Math.floor(from / all) + down, 0), rows - 1);
+    const column = Math.min(Math.max(from % all + right, 0), columns - 1);
+    this.#point(row * all + column);
     this.#changed({ spoken: true });
+  }
+
+  /** How many rows and columns of tokens show some of the image. */
+  #visible() {
+    const { rows, columns, visible } = this.#grid;
+    return { rows: Math.ceil(rows * visible.y), columns: Math.ceil(columns * visible.x) };
   }
 
   #tokenAt({ clientX, clientY }) {
@@ -113,8 +120,8 @@ export class Pointing {
       return null;
     }
     const { left, top, width, height } = this.#frame.getBoundingClientRect();
-    const { rows, columns } = this.#grid;
+    const { rows, columns, visible } = this.#grid;
     const place = (at, count) => Math.min(Math.max(Math.floor(at * count), 0), count - 1);
-    return place((clientY - top) / height, rows) * columns + place((clientX - left) / width, columns);
+    return place(visible.y * (clientY - top) / height, rows) * columns + place(visible.x * (clientX - left) / width, columns);
   }
 }

@@ -49,12 +49,18 @@ export class View {
     clear(element('overlay'));
   }
 
-  /** Shows the image's tokens: rows, columns, colors (null if there are too few tokens), and similarity. */
-  showTokens(tokens, { bitmap, resized: [width, height] }) {
-    this.#tokens = tokens;
+  /**
+   * Shows the image's tokens: rows, columns, the visible shares of them, colors (null if there are too few tokens), and
+   * similarity. What the tokens cover beyond the image is cut off.
+   */
+  showTokens(tokens, { bitmap }) {
+    const { rows, columns, visible } = this.#tokens = tokens;
     if (!bitmap) {
-      this.#setRatio(width, height);
+      this.#setRatio(columns, rows);
     }
+    const overlay = element('overlay');
+    overlay.style.width = `${100 / visible.x}%`;
+    overlay.style.height = `${100 / visible.y}%`;
     this.#drawn = undefined;
     this.#pointing.setGrid(tokens);
   }
@@ -137,13 +143,19 @@ export class View {
     return `row ${Math.floor(token / this.#tokens.columns) + 1}, column ${token % this.#tokens.columns + 1}`;
   }
 
+  /** How many rows and columns the image has; the last ones may be cut off. */
+  #seen() {
+    const { rows, columns, visible } = this.#tokens;
+    return { rows: rows * visible.y, columns: columns * visible.x };
+  }
+
   #mark(id, token) {
     const mark = element(id);
     mark.hidden = token === null;
     if (token !== null) {
-      const { rows, columns } = this.#tokens;
-      mark.style.left = `${100 * (token % columns) / columns}%`;
-      mark.style.top = `${100 * Math.floor(token / columns) / rows}%`;
+      const { rows, columns } = this.#seen();
+      mark.style.left = `${100 * (token % this.#tokens.columns) / columns}%`;
+      mark.style.top = `${100 * Math.floor(token / this.#tokens.columns) / rows}%`;
       mark.style.width = `${100 / columns}%`;
       mark.style.height = `${100 / rows}%`;
     }
@@ -153,11 +165,11 @@ export class View {
     const value = element('value');
     value.hidden = token === null;
     if (token !== null) {
-      const { rows, columns } = this.#tokens;
-      const top = (Math.floor(token / columns) + 0.5) / rows;
+      const { rows, columns } = this.#seen();
+      const top = (Math.floor(token / this.#tokens.columns) + 0.5) / rows;
       value.textContent = text;
       value.classList.toggle('below', top < 0.2);
-      value.style.left = `clamp(1.8rem, ${100 * (token % columns + 0.5) / columns}%, 100% - 1.8rem)`;
+      value.style.left = `clamp(1.8rem, ${100 * (token % this.#tokens.columns + 0.5) / columns}%, 100% - 1.8rem)`;
       value.style.top = `${100 * top}%`;
     }
   }

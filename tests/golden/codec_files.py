@@ -43,7 +43,7 @@ SAME_AS = {
     "tiff-palette-4-fill-order-2.tif": "tiff-palette-4.tif",
 }
 # Read by Pillow. Here they are refused.
-REFUSED = ["tiff-jpeg-cmyk.tif", "tiff-lab.tif", "tiff-lzma.tif"]
+REFUSED = ["tiff-jpeg-planes-ycbcr.tif", "tiff-lab.tif", "tiff-lzma.tif"]
 
 
 def make_codec_files(folder):
@@ -233,6 +233,14 @@ def write_damaged_pngs(folder):
         whole = png(image, **options)
         (folder / f"png-few-rows-{name}.png").write_bytes(with_rows(whole, lambda rows, row: rows[: 17 * row]))
     whole = png(picture)
+    (folder / "png-no-end.png").write_bytes(whole[:-12])
+    (folder / "png-cut-end.png").write_bytes(whole[:-5])
+    (folder / "png-cut-checksum.png").write_bytes(whole[:-14])
+    (folder / "png-cut-checksum-of-pixels.png").write_bytes(whole[:-18])
+    (folder / "png-cut-pixels.png").write_bytes(whole[: len(whole) // 2])
+    unknown = png_chunk(b"ABCD", b"data")
+    (folder / "png-unknown-chunk.png").write_bytes(whole[:33] + unknown + whole[33:])
+    (folder / "png-unknown-chunk-behind.png").write_bytes(whole[:-12] + unknown + whole[-12:])
     (folder / "png-no-rows.png").write_bytes(with_rows(whole, lambda rows, row: b""))
     (folder / "png-part-of-a-row.png").write_bytes(with_rows(whole, lambda rows, row: rows[: 17 * row + 9]))
     (folder / "png-many-rows.png").write_bytes(with_rows(whole, lambda rows, row: rows + rows[: 3 * row]))

@@ -37,6 +37,7 @@ CONFIGS = {
     "one-number-raw": {"size": SMALL, "image_mean": 1, "image_std": 2, "do_rescale": False},
     "minimum-above-maximum": {"size": {"shortest_edge": 9408, "longest_edge": 3136}},
     "null": {"size": SMALL, "do_normalize": None, "image_mean": None, "do_convert_rgb": None},
+    "switches-as-numbers": {"size": SMALL, "do_normalize": 0, "do_rescale": 1},
     "null-mean": {"size": SMALL, "image_mean": None},
     "null-filter": {"size": SMALL, "resample": None},
     "unused-number": {"size": SMALL, "temperature": float("nan"), "top": [float("inf"), -float("inf")]},

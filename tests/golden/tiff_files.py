@@ -1,5 +1,6 @@
 """TIFF files of many kinds: by Pillow where it can write them, and otherwise byte by byte."""
 
+import io
 import struct
 import zlib
 
@@ -9,7 +10,7 @@ from PIL import Image
 from pictures import ORIENTATION, scene, with_alpha, with_black
 
 FILL_ORDER, PREDICTOR = 266, 317
-NONE, DEFLATE = 1, 8
+NONE, JPEG, DEFLATE = 1, 7, 8
 WIDTH, HEIGHT = 45, 31
 
 
@@ -163,6 +164,17 @@ def write_jpeg(folder):
     picture.convert("YCbCr").save(folder / "tiff-jpeg-ycbcr.tif", compression="jpeg", quality=85)
     picture.convert("YCbCr").save(folder / "tiff-jpeg-strips.tif", compression="jpeg", quality=85, strip_size=65 * 16 * 3)
     with_black(picture).save(folder / "tiff-jpeg-cmyk.tif", compression="jpeg", quality=85)
+    with_alpha(picture).save(folder / "tiff-jpeg-alpha.tif", compression="jpeg", quality=85)
+    with_black(picture).save(folder / "tiff-jpeg-cmyk-strips.tif", compression="jpeg", quality=85, strip_size=65 * 16 * 4)
+    rgba = np.asarray(with_alpha(scene(WIDTH, HEIGHT, seed=29)))
+    planes = {"planes": True, "compression": JPEG}
+    write(folder / "tiff-jpeg-planes.tif", rgba[:, :, :3], {258: [8] * 3, 262: 2, 277: 3}, **planes)
+    write(folder / "tiff-jpeg-planes-strips.tif", rgba[:, :, :3], {258: [8] * 3, 262: 2, 277: 3}, rows=16, **planes)
+    inks = np.asarray(with_black(scene(WIDTH, HEIGHT, seed=26)))
+    write(folder / "tiff-jpeg-planes-cmyk.tif", inks, {258: [8] * 4, 262: 5, 277: 4}, **planes)
+    ycbcr = np.asarray(scene(WIDTH, HEIGHT, seed=28).convert("YCbCr"))
+    write(folder / "tiff-jpeg-planes-ycbcr.tif", ycbcr, {258: [8] * 3, 262: 6, 277: 3, 530: [1, 1]}, **planes)
+    write(folder / "tiff-jpeg-planes-alpha.tif", rgba, {258: [8] * 4, 262: 2, 277: 4, 338: 2}, **planes)
 
 
 def write_other(folder):
@@ -230,6 +242,8 @@ def write(path, pixels, tags, *, order="<", big=False, compression=NONE, rows=No
     chunks = [chunk for layer in layers for chunk in cut(layer, rows, tile, bits)]
     if compression == DEFLATE:
         chunks = [zlib.compress(chunk, 9) for chunk in chunks]
+    if compression == JPEG:
+        chunks = [gray_jpeg(chunk) for chunk in chunks]
     tags = {256: WIDTH, 257: HEIGHT, 259: compression} | tags | ({284: 2} if planes else {})
     place = {322: tile[0], 323: tile[1]} if tile else {278: rows or HEIGHT}
     offsets, counts = (324, 325) if tile else (273, 279)
@@ -240,6 +254,13 @@ def write(path, pixels, tags, *, order="<", big=False, compression=NONE, rows=No
     body = b"".join(chunks)
     body += bytes(len(body) % 2)
     path.write_bytes(header(order, big, head + len(body)) + body + directory(tags, order, big, head + len(body), wide | kinds))
+
+
+def gray_jpeg(chunk):
+    """Rows of one plane as a JPEG file."""
+    file = io.BytesIO()
+    Image.frombytes("L", (WIDTH, len(chunk) // WIDTH), chunk).save(file, "JPEG", quality=85)
+    return file.getvalue()
 
 
 def cut(layer, rows, tile, bits):

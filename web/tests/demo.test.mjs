@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 
 import { launch, LONGEST, newPage, IMAGES, SITE } from './browser.mjs';
+import { GOLDENS } from './goldens.mjs';
 import { readNpy } from './npy.mjs';
 import { readSafetensors } from './safetensors.mjs';
 import { startServer } from './server.mjs';
@@ -60,6 +61,28 @@ test('a photo is dropped, shown and saved', options, async () => {
     assert.deepEqual(new Float32Array(tensors.embeddings.bytes.buffer), saved.values);
     assert.deepEqual([...new BigInt64Array(tensors.grid_thw.bytes.buffer)], [1n, BigInt(rows * 2), BigInt(columns * 2)]);
     assert.equal(tensors.__metadata__.image, 'rgb-100x190.png');
+  });
+});
+
+test('tokens of a padded image lie over the pixels that they cover', options, async () => {
+  await visit({}, async (page) => {
+    await encoded(page);
+    const names = ['config.json', 'preprocessor_config.json', 'model.safetensors'];
+    await drop(page, names.map((name) => join(GOLDENS, 'glm5-next', name)));
+    await page.locator('#facts', { hasText: 'model.safetensors' }).waitFor();
+    await encoded(page);
+    // 20 pixels are resized to 47 of the 56 that the tokens cover.
+    await drop(page, [join(IMAGES, 'rgb-20x47.png')]);
+    await encoded(page, 'rgb-20x47.png');
+    assert.deepEqual(await tokensOf(page), [2, 4]);
+    const shown = await Promise.all(['#overlay', '#frame'].map((id) => page.locator(id).boundingBox()));
+    const share = shown[0].width / shown[1].width;
+    assert.ok(Math.abs(share - 56 / 47) < 0.02, `${share}`);
+    assert.ok(Math.abs(shown[0].height - shown[1].height) < 1);
+    await point(page, 0.55, 0.1);
+    await page.getByText(/Token 0, row 1, column 1\./).waitFor();
+    await point(page, 0.7, 0.1);
+    await page.getByText(/Token 1, row 1, column 2\./).waitFor();
   });
 });
 

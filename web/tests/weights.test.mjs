@@ -41,6 +41,7 @@ before(async () => {
       '/single/': { ...configs, 'model.safetensors': single },
       '/sharded/': { ...configs, ...sharded },
       '/nested/': { 'config.json': '{"c":1}', 'processor_config.json': '{"n":1}' },
+      '/no-image/': { 'config.json': '{"c":1}', 'video_preprocessor_config.json': '{"v":1}' },
       '/both/': { ...configs, 'processor_config.json': '{"n":1}', 'video_preprocessor_config.json': '{"v":1}' },
       [`/owner/model/resolve/${COMMIT}/`]: { ...configs, 'model.safetensors': single },
       '/owner/model/resolve/main/': configs,
@@ -167,16 +168,26 @@ test("a hub's files are read from the commit that the first response names, and 
 
 test('the files of the processors are read in both layouts, and a file that is passed wins', async () => {
   const texts = async (options) => {
-    const { processor, preprocessor, videoPreprocessor } = await configurations(request(options), http());
-    return [processor, preprocessor, videoPreprocessor];
+    const { processor, preprocessor, videoPreprocessor, replaced } = await configurations(request(options), http());
+    return [processor, preprocessor, videoPreprocessor, ...replaced];
   };
   const none = undefined;
+  const [image, video] = [{ preprocessor: { text: '{}' } }, { videoPreprocessor: { text: '{}' } }];
   assert.deepEqual(await texts({ base: at('nested/') }), ['{"n":1}', none, none]);
   assert.deepEqual(await texts({ base: at('both/') }), ['{"n":1}', '{"p":1}', '{"v":1}']);
   assert.deepEqual(await texts({ base: at('single/') }), [none, '{"p":1}', none]);
-  assert.deepEqual(await texts({ base: at('both/'), preprocessor: { text: '{}' } }), [none, '{}', '{"v":1}']);
-  assert.deepEqual(await texts({ base: at('both/'), videoPreprocessor: { text: '{}' } }), [none, '{"p":1}', '{}']);
-  assert.deepEqual(await texts({ config: { text: '{}' }, processor: { text: '{}' } }), ['{}', none, none]);
+  const [imageFile, videoFile] = ['preprocessor_config.json', 'video_preprocessor_config.json'];
+  assert.deepEqual(await texts({ base: at('both/'), ...image }), ['{"n":1}', '{}', '{"v":1}', imageFile]);
+  assert.deepEqual(await texts({ base: at('both/'), ...video }), ['{"n":1}', '{"p":1}', '{}', videoFile]);
+  assert.deepEqual(await texts({ base: at('nested/'), ...image }), ['{"n":1}', '{}', none, imageFile]);
+  assert.deepEqual(await texts({ base: at('nested/'), ...video }), ['{"n":1}', none, '{}', videoFile]);
+  assert.deepEqual(await texts({ base: at('single/'), ...video }), [none, '{"p":1}', '{}', videoFile]);
+  assert.deepEqual(await texts({ base: at('no-image/'), ...image }), [none, '{}', '{"v":1}', imageFile]);
+  assert.deepEqual(await texts({ config: { text: '{}' }, processor: { text: '{}' } }), ['{}', none, none, 'processor_config.json']);
+  await assert.rejects(
+    texts({ base: at('no-image/'), ...video }),
+    /no-image\/: expected processor_config\.json or preprocessor_config\.json, found neither; check the address, or pass/,
+  );
 });
 
 test('picked files, with and without their index', async () => {

@@ -46,7 +46,8 @@ pub(crate) type Switch = (&'static str, &'static [&'static str]);
 
 /// `defaults` with the values of `given`. Fields that the defaults do not have are left out.
 ///
-/// null means what it means in transformers: a switch is off, and a field without a value is refused if it is read.
+/// null means what it means in transformers: a switch is off, and a field without a value is refused if it is read. A switch
+/// can be a number, as Python has it: 0 is off.
 pub(crate) fn with_defaults(
     defaults: Value,
     given: &Value,
@@ -57,7 +58,10 @@ pub(crate) fn with_defaults(
     let Value::Object(mut fields) = defaults else {
         unreachable!("the defaults are a structure");
     };
-    let is_off = |name: &str| matches!(given.get(name), Some(Value::Null | Value::Bool(false)));
+    let is_off = |name: &str| match given.get(name) {
+        Some(Value::Number(number)) => number.as_f64() == Some(0.0),
+        other => matches!(other, Some(Value::Null | Value::Bool(false))),
+    };
     let is_unread = |name: &str| {
         let mut switches = switches.iter();
         switches.any(|(switch, fields)| is_off(switch) && fields.contains(&name))
@@ -65,7 +69,9 @@ pub(crate) fn with_defaults(
     for (name, value) in &mut fields {
         match given.get(name) {
             None => {}
-            Some(Value::Null) if value.is_boolean() => *value = Value::Bool(false),
+            Some(Value::Null | Value::Number(_)) if value.is_boolean() => {
+                *value = Value::Bool(!is_off(name));
+            }
             Some(Value::Null) if is_unread(name) => {}
             Some(Value::Null) => return Err(missing(parent, name)),
             Some(given) => *value = given.clone(),
@@ -178,6 +184,21 @@ mod tests {
         for value in [json!([]), json!([1, 2]), json!("0.5"), json!([1, "2", 3])] {
             assert!(read(value).is_err());
         }
+    }
+
+    #[test]
+    fn a_switch_can_be_a_number() {
+        let switches: [Switch; 1] = [("on", &["x"])];
+        let read = |on: Value| {
+            let given = json!({"on": on, "x": null});
+            with_defaults(json!({"on": true, "x": 3}), &given, "", &switches)
+        };
+        for off in [json!(0), json!(0.0), json!(null), json!(false)] {
+            assert_eq!(read(off).unwrap()["on"], false);
+        }
+        assert!(read(json!(1)).unwrap_err().to_string().contains("`x`"));
+        let on = with_defaults(json!({"on": false}), &json!({"on": 2}), "", &[]);
+        assert_eq!(on.unwrap()["on"], true);
     }
 
     #[test]

@@ -27,6 +27,8 @@ pub struct ProcessorFiles {
     /// The directory of the files; empty for texts.
     dir: PathBuf,
     texts: Vec<(&'static str, String)>,
+    /// The names of the texts that win over `processor_config.json`.
+    first: Vec<&'static str>,
     /// The class of files that do not name their class.
     class: ProcessorClass,
 }
@@ -79,6 +81,25 @@ impl ProcessorFiles {
         self
     }
 
+    /// Adds the text of a file that the caller has in place of the checkpoint's: it wins over [`ProcessorFiles::NESTED`].
+    /// `name` is one of [`ProcessorFiles::NAMES`].
+    ///
+    /// ```
+    /// use glm4v_config::ProcessorFiles;
+    ///
+    /// let files = ProcessorFiles::default()
+    ///     .with("processor_config.json", r#"{"image_processor": {"patch_size": 16}}"#)
+    ///     .replace("preprocessor_config.json", r#"{"patch_size": 14}"#);
+    /// assert_eq!(files.image()?.patch_size, 14);
+    /// # Ok::<(), glm4v_config::ConfigError>(())
+    /// ```
+    #[must_use]
+    pub fn replace(mut self, name: &'static str, text: impl Into<String>) -> Self {
+        self.texts.retain(|(found, _)| *found != name);
+        self.first.push(name);
+        self.with(name, text)
+    }
+
     /// Takes the model from the text of a `config.json`. It decides the class of files that do not name their class. A text
     /// without a known model changes nothing.
     #[must_use]
@@ -99,8 +120,13 @@ impl ProcessorFiles {
     /// # Errors
     /// [`ConfigError::NoImageProcessor`] where no file has it. [`ConfigError::File`] for a file that is refused.
     pub fn image(&self) -> Result<ImageProcessorConfig, ConfigError> {
-        let places = [(Self::NESTED, Kind::Image), (Self::IMAGE, Kind::Image)];
-        self.first(places, ImageProcessorConfig::read)
+        let nested = (Self::NESTED, Kind::Image);
+        let image = (Self::IMAGE, Kind::Image);
+        let places = match self.is_first(Self::IMAGE) {
+            true => [image, nested],
+            false => [nested, image],
+        };
+        self.first_of(places, ImageProcessorConfig::read)
     }
 
     /// The video processor's configuration.
@@ -108,17 +134,24 @@ impl ProcessorFiles {
     /// # Errors
     /// Those of [`ProcessorFiles::image`].
     pub fn video(&self) -> Result<VideoProcessorConfig, ConfigError> {
-        let places = [
-            (Self::NESTED, Kind::Video),
-            (Self::VIDEO, Kind::Video),
-            (Self::IMAGE, Kind::Image),
-            (Self::NESTED, Kind::Image),
-        ];
-        self.first(places, VideoProcessorConfig::read)
+        let nested = (Self::NESTED, Kind::Video);
+        let video = (Self::VIDEO, Kind::Video);
+        let [first, second] = match self.is_first(Self::VIDEO) {
+            true => [video, nested],
+            false => [nested, video],
+        };
+        let image = (Self::IMAGE, Kind::Image);
+        let places = [first, second, image, (Self::NESTED, Kind::Image)];
+        self.first_of(places, VideoProcessorConfig::read)
+    }
+
+    /// Whether the file `name` wins over `processor_config.json`.
+    fn is_first(&self, name: &str) -> bool {
+        self.first.contains(&name) && !self.first.contains(&Self::NESTED)
     }
 
     /// Reads the configuration of the first place that exists.
-    fn first<const N: usize, T>(
+    fn first_of<const N: usize, T>(
         &self,
         places: [(&'static str, Kind); N],
         read: impl Fn(&Value, &str, ProcessorClass) -> Result<T, ConfigError>,
@@ -194,6 +227,26 @@ mod tests {
             r#"{"processor_class": "Glm4vProcessor"}"#,
         );
         assert_eq!(patch_sizes(&old(legacy)), (3, 4));
+    }
+
+    #[test]
+    fn a_file_of_the_caller_wins_over_the_nested_file() {
+        let both = || nested(r#"{"patch_size": 1}"#, r#"{"patch_size": 2}"#);
+        let image =
+            |files: ProcessorFiles| files.replace(ProcessorFiles::IMAGE, r#"{"patch_size": 3}"#);
+        let video =
+            |files: ProcessorFiles| files.replace(ProcessorFiles::VIDEO, r#"{"patch_size": 4}"#);
+        assert_eq!(patch_sizes(&image(both())), (3, 2));
+        assert_eq!(patch_sizes(&video(both())), (1, 4));
+        assert_eq!(patch_sizes(&video(image(both()))), (3, 4));
+        let alone = nested(r#"{"patch_size": 1}"#, "null");
+        assert_eq!(patch_sizes(&image(alone.clone())), (3, 3));
+        assert_eq!(patch_sizes(&video(alone)), (1, 4));
+        let all = image(both()).replace(
+            ProcessorFiles::NESTED,
+            r#"{"image_processor": {"patch_size": 5}}"#,
+        );
+        assert_eq!(patch_sizes(&all), (5, 3));
     }
 
     #[test]

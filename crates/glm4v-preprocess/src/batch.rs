@@ -69,13 +69,10 @@ impl Processor {
         budget: Option<SizeBudget>,
     ) -> Result<Probed, PreprocessError> {
         let planned = self.plan(&source, budget);
-        let (frames, Target { grid, content }) =
-            planned.map_err(|error| error.named(source.name()))?;
+        let (frames, target) = planned.map_err(|error| error.named(source.name()))?;
+        let Target { grid, content } = target;
         let size = source.size();
         let resized = self.resized(grid);
-        let canvas = |size, resized, content| {
-            (size as f64 * resized as f64 / content as f64).round() as usize
-        };
         let decode_bytes = match &source {
             Source::Image(image) => image.decode_bytes(resized),
             Source::Video(video) => {
@@ -87,10 +84,7 @@ impl Processor {
             source,
             grid,
             size,
-            canvas: (
-                canvas(size.0, resized.0, content.0),
-                canvas(size.1, resized.1, content.1),
-            ),
+            canvas: target.canvas_of(size, self.config().patch_size),
             content,
             frames,
             decode_bytes,

@@ -54,6 +54,16 @@ impl ImageProcessor {
         Ok(Target::of_image(&self.config, height, width)?.grid)
     }
 
+    /// (height, width) in pixels of an image of `height` × `width` pixels that its grid covers: [`GridThw::token_box`] takes
+    /// it. It exceeds the image where black is added at the right and at the bottom.
+    ///
+    /// # Errors
+    /// Those of [`ImageProcessor::grid`].
+    pub fn canvas(&self, height: usize, width: usize) -> Result<(usize, usize), PreprocessError> {
+        let target = Target::of_image(&self.config, height, width)?;
+        Ok(target.canvas_of((height, width), self.config.patch_size))
+    }
+
     /// The patch rows of images of any sizes, in their order.
     ///
     /// Other pixels than RGB with 8 bits are converted first. Gray is copied to all channels, and samples of 16 bits keep

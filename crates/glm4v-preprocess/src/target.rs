@@ -49,6 +49,21 @@ impl Target {
         Self::new(config, config.temporal_patch_size, height, width)
     }
 
+    /// (height, width) of the canvas in pixels of a source of `height` × `width` pixels.
+    pub(crate) fn canvas_of(
+        &self,
+        (height, width): (usize, usize),
+        patch_size: usize,
+    ) -> (usize, usize) {
+        let side = |pixels: usize, patches: usize, content: usize| {
+            (pixels as f64 * (patches * patch_size) as f64 / content as f64).round() as usize
+        };
+        (
+            side(height, self.grid.h, self.content.0),
+            side(width, self.grid.w, self.content.1),
+        )
+    }
+
     /// (height, width) of the resized frames, whose rows are allocated.
     pub(crate) fn resized(&self) -> (u32, u32) {
         let side = |pixels: usize| u32::try_from(pixels).expect("the rows were allocated");

@@ -8,7 +8,9 @@ use std::path::{Path, PathBuf};
 use glm4v_config::{
     GridThw, ImageProcessorConfig, ProcessorClass, ProcessorFiles, SizeBudget, VideoProcessorConfig,
 };
-use glm4v_preprocess::{DecodeOptions, Patches, PreprocessError, Processor, Source, open_image};
+use glm4v_preprocess::{
+    DecodeOptions, ImageProcessor, Patches, PreprocessError, Processor, Source, open_image,
+};
 use image::DynamicImage;
 use serde::Deserialize;
 
@@ -234,6 +236,11 @@ fn a_padded_image_tells_which_pixels_a_token_covers() {
     let padded = probe(ProcessorClass::Glm5Next);
     assert_eq!((padded.grid.h, padded.grid.w), (22, 36));
     assert_eq!(padded.canvas, (308, 504));
+    let image = ImageProcessorConfig::default_of(ProcessorClass::Glm5Next);
+    assert_eq!(
+        ImageProcessor::new(image).canvas(300, 500).unwrap(),
+        padded.canvas
+    );
     let place = padded.grid.token_box(1, 2, padded.canvas).unwrap();
     assert_eq!((place.y, place.x), (0.0..28.0, 28.0..56.0));
     assert_eq!(probe(ProcessorClass::Glm4v).canvas, (300, 500));

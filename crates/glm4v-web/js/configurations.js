@@ -1,3 +1,5 @@
+import { displayUrl } from './http.js';
+
 const COMMIT = /^[0-9a-f]{40}$/;
 
 /** The texts of the configuration files, and the base address of the weights. */
@@ -6,21 +8,28 @@ export async function configurations(request, http) {
   return { config, ...await processors(request, base?.directory, http), base };
 }
 
+const PROCESSORS = {
+  processor: 'processor_config.json',
+  preprocessor: 'preprocessor_config.json',
+  videoPreprocessor: 'video_preprocessor_config.json',
+};
+
 /**
- * transformers 5 writes processor_config.json, and the module prefers its content. It is not read if the caller passes one of
- * the other files: the caller's file must win.
+ * The files of the processors that there are. A directory has them in the layout of transformers 4 or 5, and the module prefers
+ * the nested file of transformers 5. `replaced` names the files of the caller, which win over the directory's.
  */
 async function processors(request, directory, http) {
-  const found = async (source, name) => (source ? textOf(source, directory, '', http) : optional(directory, name, http));
-  const isPassed = request.preprocessor || request.videoPreprocessor;
-  const processor = isPassed && !request.processor
-    ? undefined
-    : await found(request.processor, 'processor_config.json');
-  const preprocessor = processor === undefined
-    ? await textOf(request.preprocessor, directory, 'preprocessor_config.json', http)
-    : await found(request.preprocessor, 'preprocessor_config.json');
-  const videoPreprocessor = await found(request.videoPreprocessor, 'video_preprocessor_config.json');
-  return { processor, preprocessor, videoPreprocessor };
+  const texts = {};
+  for (const [option, name] of Object.entries(PROCESSORS)) {
+    const source = request[option];
+    texts[option] = source ? await textOf(source, directory, '', http) : await optional(directory, name, http);
+  }
+  if (texts.processor === undefined && texts.preprocessor === undefined) {
+    const place = directory ? displayUrl(directory) : 'the options';
+    throw new Error(`${place}: expected processor_config.json or preprocessor_config.json, found neither; check the address, or pass processor or preprocessor`);
+  }
+  const replaced = Object.keys(PROCESSORS).filter((option) => request[option]).map((option) => PROCESSORS[option]);
+  return { ...texts, replaced };
 }
 
 /** config.json is fetched first: on a hub, the response names the commit from which all other files are then read. */

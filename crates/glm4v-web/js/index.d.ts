@@ -43,11 +43,11 @@ export interface CreateOptions {
    * `preprocessor` is required if the weights have no address.
    */
   processor?: JsonSource;
-  /** Replaces the `preprocessor_config.json` beside the weights. A `processor_config.json` beside them is not read then. */
+  /** The image processor, in place of the one that the files beside the weights have. */
   preprocessor?: JsonSource;
   /**
-   * Replaces the `video_preprocessor_config.json` beside the weights. A `processor_config.json` beside them is not read then.
-   * Without any file for videos, the one for images is used.
+   * The video processor, in place of the one that the files beside the weights have. Without any configuration for videos, the
+   * one for images is used.
    */
   videoPreprocessor?: JsonSource;
   /**
@@ -115,6 +115,11 @@ export interface Result {
   /** Patches along each side of a token. */
   mergeSize: number;
   /**
+   * Images only: the size in pixels of each image that its grid covers, after its orientation is applied. GLM-5.3 adds black
+   * at the right and at the bottom, so that it exceeds the size of the image.
+   */
+  canvas?: [width: number, height: number][];
+  /**
    * Milliseconds. `decode` is the time to fetch files and decode them in the browser. `preprocess` includes decoding by
    * the library. `tower` includes reading the embeddings back from the device.
    */
@@ -130,8 +135,10 @@ export interface Plan {
   gridThw: [t: number, h: number, w: number];
   patches: number;
   tokens: number;
-  /** Size after the resize. */
+  /** Size after the resize, with the black that GLM-5.3 adds at the right and at the bottom. */
   resized: [width: number, height: number];
+  /** `resized` in pixels of the image before the resize. */
+  canvas: [width: number, height: number];
   /** Floating-point operations. */
   flops: number;
   weightBytes: number;

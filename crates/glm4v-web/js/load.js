@@ -16,9 +16,9 @@ export async function loadEncoder(wasm, device, dtype, request, progress) {
   }
   progress.begin('config');
   const http = new Http(request);
-  const { config, processor, preprocessor, videoPreprocessor, base } = await configurations(request, http);
+  const { config, processor, preprocessor, videoPreprocessor, replaced, base } = await configurations(request, http);
   progress.begin('weights');
-  const loader = new wasm.Loader(device, dtype, config, processor, preprocessor, videoPreprocessor);
+  const loader = new wasm.Loader(device, dtype, config, processor, preprocessor, videoPreprocessor, replaced);
   const web = { http, cache: await ChunkCache.open(request.cache) };
   try {
     const shardsOf = (text, name) => loader.shards(text, name);

@@ -7,7 +7,7 @@ use glm4v::pipeline::Inputs;
 use glm4v::plan::InputSize;
 use glm4v::preprocess::{ImageProcessor, ReadOptions, VideoMetadata, VideoProcessor};
 use glm4v::{InputError, Preset, Processor, Tensor, VisionEncoder};
-use js_sys::{Function, Object, Uint8Array};
+use js_sys::{Array, Function, Object, Uint8Array};
 use wasm_bindgen::prelude::*;
 
 use crate::budget::{budget, within};
@@ -69,17 +69,23 @@ impl Encoder {
             ..ReadOptions::default()
         };
         let processor = Arc::clone(self.encoder.processor());
+        let image = within(processor.config(), budget)?;
+        let image = ImageProcessor::new(image);
         let mut inputs = Inputs::new(sources, processor, options, self.encoder.limits());
+        let canvas = Array::new();
         while let Some(batch) = inputs.next_batch() {
             for input in batch.inputs {
-                input.map_err(|error| InputError {
+                let input = input.map_err(|error| InputError {
                     name: names[error.index].clone(),
                     ..error
                 })?;
+                canvas.push(&js::size(image.canvas(input.size.0, input.size.1)?));
             }
             encoded.add(&self.encoder, &batch.patches).await?;
         }
-        Ok(encoded.finish())
+        let encoded = encoded.finish();
+        js::set(&encoded, "canvas", canvas);
+        Ok(encoded)
     }
 
     /// Encodes a video of `count` frames at `fps` frames a second. `frame` is called with the index of each sampled frame.
@@ -126,14 +132,16 @@ impl Encoder {
     pub fn plan(&self, width: usize, height: usize, limits: &JsValue) -> Result<Object, JsError> {
         let config = self.encoder.config();
         let image = within(self.encoder.processor().config(), budget(limits))?;
-        let grid = ImageProcessor::new(image).grid(height, width)?;
+        let image = ImageProcessor::new(image);
+        let grid = image.grid(height, width)?;
         let plan = self.encoder.plan(&[InputSize::image(grid)])?;
-        let resized = [grid.w, grid.h].map(|side| (side * config.patch_size) as f64);
+        let resized = (grid.h * config.patch_size, grid.w * config.patch_size);
         Ok(js::object([
             ("gridThw", js::grid(&grid)),
             ("patches", plan.patches.into()),
             ("tokens", plan.tokens.into()),
-            ("resized", js::numbers(resized)),
+            ("resized", js::size(resized)),
+            ("canvas", js::size(image.canvas(height, width)?)),
             ("flops", (plan.operations as f64).into()),
             ("weightBytes", (plan.weights as f64).into()),
             ("activationBytes", (plan.activations as f64).into()),

@@ -24,6 +24,11 @@ pub(crate) fn numbers(numbers: impl IntoIterator<Item = f64>) -> JsValue {
         .into()
 }
 
+/// [width, height].
+pub(crate) fn size((height, width): (usize, usize)) -> JsValue {
+    numbers([width, height].map(|side| side as f64))
+}
+
 pub(crate) fn grid(grid: &GridThw) -> JsValue {
     numbers([grid.t, grid.h, grid.w].map(|size| size as f64))
 }

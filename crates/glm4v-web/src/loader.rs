@@ -38,7 +38,8 @@ struct Expected {
 #[wasm_bindgen]
 impl Loader {
     /// Parses the texts of `config.json` and of the files of the processors that the checkpoint has:
-    /// `processor_config.json`, `preprocessor_config.json` and `video_preprocessor_config.json`.
+    /// `processor_config.json`, `preprocessor_config.json` and `video_preprocessor_config.json`. `replaced` names those that
+    /// the page has in place of the checkpoint's.
     ///
     /// # Errors
     /// For a configuration that is refused, and for a type that the device does not support.
@@ -50,6 +51,7 @@ impl Loader {
         processor: Option<String>,
         preprocessor: Option<String>,
         video_preprocessor: Option<String>,
+        replaced: Vec<String>,
     ) -> Result<Loader, JsError> {
         let mut files = ProcessorFiles::default().of_model(config);
         let config = VisionConfig::from_json(config)
@@ -60,6 +62,9 @@ impl Loader {
             (ProcessorFiles::VIDEO, video_preprocessor),
         ] {
             files = match text {
+                Some(text) if replaced.iter().any(|replaced| replaced == name) => {
+                    files.replace(name, text)
+                }
                 Some(text) => files.with(name, text),
                 None => files,
             };

@@ -48,13 +48,9 @@ pub(super) fn decode(
     let (width, height) = size(&decoder);
     let orientation = metadata_orientation(&decoder);
     let pixels = if is_cmyk(&decoder) {
-        let mut started = decoder
-            .to_colorspace(ColorSpace::JCS_CMYK)
-            .map_err(failed)?;
-        let pixels: Vec<[u8; 4]> = started.read_scanlines().map_err(failed)?;
         // Adobe inverts the inks, and Pillow reads every CMYK JPEG like that.
         let inks = |pixel: [u8; 4]| pixel.map(|light| u8::MAX - light);
-        let pixels = pixels.into_iter();
+        let pixels = four_samples(decoder)?.into_iter();
         pixels.flat_map(|pixel| cmyk_to_rgb(inks(pixel))).collect()
     } else {
         decoder
@@ -64,6 +60,25 @@ pub(super) fn decode(
     };
     let image = RgbImage::from_raw(width, height, pixels);
     Ok((image.expect("every line was read"), orientation))
+}
+
+/// (width, height), and the four samples of each pixel as they are stored.
+pub(super) fn decode_four_samples(
+    bytes: &[u8],
+    limits: &DecodeLimits,
+) -> Result<((u32, u32), Vec<u8>), PreprocessError> {
+    let decoder = start(bytes, limits)?;
+    if !is_cmyk(&decoder) {
+        return Err(failed(io::Error::other("it has not four samples a pixel")));
+    }
+    Ok((size(&decoder), four_samples(decoder)?.into_flattened()))
+}
+
+fn four_samples(decoder: Decompress<CheckedReader<'_>>) -> Result<Vec<[u8; 4]>, PreprocessError> {
+    decoder
+        .to_colorspace(ColorSpace::JCS_CMYK)
+        .and_then(|mut started| started.read_scanlines())
+        .map_err(failed)
 }
 
 /// Decodes an image to another size, (height, width): one strip is resized while the next one is decoded. `None` for an

@@ -31,6 +31,15 @@ pub(super) fn decode(
     through_image::decode(bytes, ImageCodec::Jpeg, limits)
 }
 
+/// This decoder gives RGB only.
+pub(super) fn decode_four_samples(
+    _bytes: &[u8],
+    _limits: &DecodeLimits,
+) -> Result<((u32, u32), Vec<u8>), PreprocessError> {
+    let message = "four samples a pixel need a build with the feature `libjpeg`";
+    Err(PreprocessError::decode(ImageCodec::Jpeg.name(), message))
+}
+
 /// This decoder gives no strips.
 pub(super) fn decode_resized(
     _bytes: &[u8],

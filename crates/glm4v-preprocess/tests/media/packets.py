@@ -4,7 +4,8 @@
 
 It takes ffmpeg with libx264, libx265, libvpx and libaom, transformers 5.23, torchcodec 0.17 and PyAV. In these videos the
 frame of packet i is not the i-th frame: two-pass encoders hide frames, a cut leaves frames without those that they need,
-and damaged packets have no frame. Some videos have a thumbnail as a second track.
+damaged packets have no frame, and two packets can have the fields of one frame. Some videos have a thumbnail as a second
+track.
 
 Each video has the rows of each sampling rule. They are checked against a model of torchcodec: after the packet before,
 the next frame; otherwise the first frame that is not earlier than the packet. Where torchcodec fails, and in MPEG-TS and
@@ -23,7 +24,11 @@ import numpy as np
 from torchcodec.decoders import VideoDecoder
 from transformers.models.glm4v.video_processing_glm4v import Glm4vVideoProcessor
 from transformers.models.glm46v.video_processing_glm46v import Glm46VVideoProcessor
+from transformers.models.glm5_next.video_processing_glm5_next import Glm5NextVideoProcessor
+from transformers.models.glmga.video_processing_glmga import GlmgaVideoProcessor
 from transformers.video_utils import VideoMetadata
+
+from paff import write_paff
 
 HERE = Path(__file__).parent
 VIDEOS = HERE / "packets"
@@ -43,10 +48,12 @@ TWO_PASS = {
     "vp9": ["-c:v", "libvpx-vp9", "-auto-alt-ref", "1", "-lag-in-frames", "16", "-row-mt", "0"],
     "av1": ["-c:v", "libaom-av1", "-cpu-used", "8", "-lag-in-frames", "16", "-row-mt", "0"],
 }
-# The processor, its frame rate, and whether all packets are read without sampling.
+# The processor, and frames a second.
 RULES = {
     "Glm4vVideoProcessor": (Glm4vVideoProcessor(), [2, 4, 25]),
     "Glm46VVideoProcessor": (Glm46VVideoProcessor(), [None]),
+    "GlmgaVideoProcessor": (GlmgaVideoProcessor(), [2, 4, 25]),
+    "Glm5NextVideoProcessor": (Glm5NextVideoProcessor(), [2, 4, 25]),
 }
 NO_TIME = -(2**63)
 
@@ -79,6 +86,13 @@ def make_videos(folder):
         both = ["-i", VIDEOS / "h264-cut.mp4", "-i", thumbnail, "-c", "copy", "-disposition:v", "default", *CLEAN]
         ffmpeg(*both, "-map", 0, "-map", 1, VIDEOS / f"thumbnail-behind.{container}")
         ffmpeg(*both, "-map", 1, "-map", 0, VIDEOS / f"thumbnail-before.{container}")
+    for container in ["mkv", "mp4"]:
+        write_paff(VIDEOS / f"paff.{container}", fields=False)
+        write_paff(VIDEOS / f"paff-fields.{container}", fields=True)
+    # ffmpeg makes two packets of the fields, of which the second has no time in the file.
+    write_paff(VIDEOS / "paff.ts", fields=False)
+    write_paff(VIDEOS / "paff-fields.ts", fields=True)
+    ffmpeg("-i", VIDEOS / "paff.ts", "-c", "copy", *CLEAN, VIDEOS / "paff-copied.mp4")
     # The frame before a key frame: what a decoder makes of the frames that need a damaged one depends on its version.
     damage(VIDEOS / "vp9-two-pass.webm", VIDEOS / "vp9-damaged.webm", 29)
     damage(VIDEOS / "hevc-cut.mp4", VIDEOS / "hevc-damaged.mp4", 30)
@@ -96,12 +110,18 @@ def damage(source, target, packet):
 
 
 def packets(path, stream):
-    """The time of each packet that is shown, sorted. ffprobe reads MPEG-PS as torchcodec does, if both have one version of
+    """The time of each packet that is shown, sorted, and whether the file has them all. A packet without a time has that of
+    the packet before it. ffprobe reads MPEG-PS as torchcodec does, if both have one version of
     ffmpeg; PyAV has another version."""
     entries = ["-select_streams", stream, "-show_entries", "packet=pts,dts,flags", "-of", "json", path]
     report = subprocess.run(["ffprobe", "-v", "error", *map(str, entries)], check=True, capture_output=True).stdout
     shown = [packet for packet in json.loads(report)["packets"] if "D" not in packet["flags"]]
-    return sorted(packet.get("pts", packet.get("dts", NO_TIME)) for packet in shown)
+    times, are_timed = [], True
+    for packet in shown:
+        before = times[-1] if times else NO_TIME
+        times.append(packet.get("pts", packet.get("dts", before)))
+        are_timed &= "pts" in packet or "dts" in packet
+    return sorted(times), are_timed
 
 
 def decoded(path, stream):
@@ -124,8 +144,6 @@ def decoded(path, stream):
 
 def model(indices, packets, times):
     """The numbers of the frames; None where there is no frame."""
-    if packets[0] == NO_TIME:
-        return None
     next_index, next_frame, numbers = 0, 0, []
     for index in indices:
         if index == next_index - 1:
@@ -157,18 +175,18 @@ def by_time(packets, times, refused):
 
 def answer(path):
     decoder = VideoDecoder(str(path), seek_mode="exact")
-    shown, (times, sums, refused) = packets(path, decoder.stream_index), decoded(path, decoder.stream_index)
+    (shown, are_timed), (times, sums, refused) = packets(path, decoder.stream_index), decoded(path, decoder.stream_index)
     assert times == sorted(times)
     known = decoder.metadata
     metadata = VideoMetadata(total_num_frames=known.num_frames, fps=known.average_fps, duration=known.duration_seconds)
     assert known.num_frames == len(shown)
     numbers, replaced = by_time(shown, times, refused)
     answer = {"num_frames": known.num_frames, "height": known.height, "width": known.width}
-    if shown[0] != NO_TIME:
+    if are_timed:
         answer |= {"fps": repr(known.average_fps), "duration": repr(known.duration_seconds)}
     answer |= {"by_time": [sums[number] for number in numbers], "replaced": replaced, "rules": []}
     for name, (processor, rates) in RULES.items():
-        for rate in rates if shown[0] != NO_TIME else []:
+        for rate in rates if are_timed else []:
             indices = [int(index) for index in processor.sample_frames(metadata, fps=rate)]
             rows = rule_rows(path, indices, shown, times, sums, refused)
             answer["rules"].append({"rule": name, "fps": rate, "indices": indices, "crc32": rows})

@@ -78,8 +78,7 @@ fn every_row_of_every_rule_is_torchcodecs() {
             assert_eq!(source.metadata(), &metadata, "{name}");
         }
         for rows in &video.rules {
-            let mut config = VideoProcessorConfig::default();
-            config.sampling.video_processor_type = rows.rule;
+            let mut config = VideoProcessorConfig::default_of(rows.rule.into());
             config.sampling.fps = rows.fps.unwrap_or(config.sampling.fps);
             let indices = sample_frames(&config, source.metadata()).unwrap();
             assert_eq!(indices, rows.indices, "{name}");

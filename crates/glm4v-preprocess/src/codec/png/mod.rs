@@ -3,6 +3,7 @@ mod color_key;
 mod metadata;
 mod missing_rows;
 
+use std::borrow::Cow;
 use std::io::Cursor;
 
 use image::metadata::Orientation;
@@ -14,12 +15,12 @@ use super::options::DecodeLimits;
 use super::stored::StoredImage;
 use crate::PreprocessError;
 use crate::rgb::whiten;
-use chunks::before_pixels;
+use chunks::{before_pixels, readable};
 use color_key::color_key;
 use metadata::metadata_orientation;
 use missing_rows::misses_rows;
 
-type Reader<'a> = png::Reader<Cursor<&'a [u8]>>;
+type Reader<'a> = png::Reader<Cursor<Cow<'a, [u8]>>>;
 
 pub(super) fn header(bytes: &[u8], limits: &DecodeLimits) -> Result<StoredImage, PreprocessError> {
     let reader = start(bytes, limits)?;
@@ -58,7 +59,7 @@ fn start<'a>(bytes: &'a [u8], limits: &DecodeLimits) -> Result<Reader<'a>, Prepr
     let allocations = Limits {
         bytes: usize::try_from(limits.max_decoded_bytes).unwrap_or(usize::MAX),
     };
-    let mut decoder = png::Decoder::new_with_limits(Cursor::new(bytes), allocations);
+    let mut decoder = png::Decoder::new_with_limits(Cursor::new(readable(bytes)), allocations);
     decoder.ignore_checksums(true);
     decoder.set_ignore_text_chunk(true);
     decoder.set_ignore_iccp_chunk(true);

@@ -18,7 +18,7 @@ pub(super) struct JpegChunks {
 }
 
 impl JpegChunks {
-    /// The rows of a strip or tile: gray for one sample, and RGB for three.
+    /// The rows of a strip or tile: gray for one sample, RGB for three, and four samples as they are stored.
     pub(super) fn decode(
         &self,
         data: &[u8],
@@ -33,19 +33,24 @@ impl JpegChunks {
         let tables = tables.strip_suffix(END).unwrap_or(tables);
         let transform = [u8::from(self.is_ycbcr)];
         let file = [START, ADOBE, &transform, tables, data].concat();
-        let (image, _) = jpeg::decode(&file, limits)?;
+        let (size, levels) = match samples {
+            4 => jpeg::decode_four_samples(&file, limits)?,
+            _ => {
+                let (image, _) = jpeg::decode(&file, limits)?;
+                (image.dimensions(), image.into_raw())
+            }
+        };
         // The last strip can have more rows than the image.
-        if image.width() != width || image.height() < rows {
-            let (width, height) = image.dimensions();
+        if size.0 != width || size.1 < rows {
             return Err(failed(format!(
-                "a strip or tile has {width}×{height} pixels, unlike the image"
+                "a strip or tile has {}×{} pixels, unlike the image",
+                size.0, size.1
             )));
         }
-        let rgb = image.into_raw();
         Ok(match samples {
             // The three levels of gray are equal.
-            1 => rgb.into_iter().step_by(3).collect(),
-            _ => rgb,
+            1 => levels.into_iter().step_by(3).collect(),
+            _ => levels,
         })
     }
 }

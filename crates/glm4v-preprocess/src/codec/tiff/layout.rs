@@ -251,14 +251,16 @@ fn predictor(
 /// Checks what the compressions need beyond the tags that each part reads.
 fn compression_fits(layout: &Layout) -> Result<(), PreprocessError> {
     let (sample, samples) = (layout.sample, layout.chunk_samples());
-    let problem = match layout.compression {
+    let problem = match &layout.compression {
         Compression::Fax(_) if sample != SampleType::Bits(1) || samples != 1 => {
             "fax compression of other pixels than black and white"
         }
-        Compression::Jpeg(_) if sample != SampleType::Byte || !matches!(samples, 1 | 3) => {
-            "JPEG compression of other pixels than gray, RGB and YCbCr with 8 bits"
+        Compression::Jpeg(_) if sample != SampleType::Byte || !matches!(samples, 1 | 3 | 4) => {
+            "JPEG compression of other pixels than gray, RGB, RGBA, CMYK and YCbCr with 8 bits"
         }
-        Compression::Jpeg(_) if layout.chunks.planes != 1 => "JPEG compression of separate planes",
+        Compression::Jpeg(jpeg) if jpeg.is_ycbcr && (layout.chunks.planes != 1 || samples == 4) => {
+            "JPEG compression of YCbCr with alpha or in separate planes"
+        }
         _ if layout.color.subsampling() != (1, 1) && layout.chunks.planes != 1 => {
             "subsampled colours in separate planes"
         }

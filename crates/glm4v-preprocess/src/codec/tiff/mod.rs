@@ -96,7 +96,7 @@ impl Chunk {
         let plane = |plane: usize| {
             let data = layout.chunks.data(file, plane, index)?;
             if let Compression::Jpeg(jpeg) = &layout.compression {
-                return jpeg.decode(data, layout.samples, (width, visible_rows), limits);
+                return jpeg.decode(data, layout.chunk_samples(), (width, visible_rows), limits);
             }
             let data = match layout.low_bit_first {
                 true => Cow::Owned(data.iter().map(|byte| byte.reverse_bits()).collect()),

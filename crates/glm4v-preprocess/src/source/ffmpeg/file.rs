@@ -19,6 +19,8 @@ pub(crate) struct VideoFile {
     pub(super) rotation: Rotation,
     /// The times of the packets, in order; `None` where the order of decoding is all that is known.
     times: Option<Vec<i64>>,
+    /// Whether the file has a time for each packet.
+    pub(super) are_timed: bool,
     /// Times for which a seek finds a later key frame.
     early_seeks: Option<Range<i64>>,
     /// What was found while frames were read.
@@ -47,6 +49,7 @@ impl VideoFile {
             coded: size,
             rotation: stream.rotation(),
             early_seeks: packets.early_seeks(),
+            are_timed: packets.are_timed(),
             times: packets.into_times(),
             warning: Mutex::new(None),
         };
@@ -74,11 +77,11 @@ impl VideoFile {
         }
     }
 
-    /// Records that `replaced` of `requested` frames are missing or damaged.
+    /// Records that `replaced` of `requested` frames are not in the file.
     pub(super) fn set_replaced(&self, replaced: usize, requested: usize) {
         let warning = format!(
-            "{replaced} of {requested} sampled frames are missing or damaged in the file: the last frame before each \
-             stands in for it"
+            "{replaced} of {requested} sampled frames have no image of their own in the file (they are hidden, missing or \
+             damaged, or second fields): a frame beside each stands in for it"
         );
         *self.lock_warning() = (replaced > 0).then_some(warning);
     }

@@ -106,7 +106,8 @@ impl VideoReader<'_> {
         let packets: Vec<usize> = (self.requests.iter())
             .map(|request| request.packet)
             .collect();
-        let choices = shown.choose(self.file.times(), &packets);
+        let times = self.file.times();
+        let choices = shown.choose(times, self.file.are_timed, &packets);
         let replaced = choices.iter().filter(|choice| choice.is_replaced);
         self.file.set_replaced(replaced.count(), choices.len());
         let mut least = 0;

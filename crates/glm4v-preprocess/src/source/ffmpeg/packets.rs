@@ -6,23 +6,30 @@ use super::probe::Stream;
 use super::program::{Input, Running};
 use crate::{PreprocessError, VideoMetadata};
 
-/// The time of a packet that has none. It is the first of all times, as in torchcodec.
-pub(super) const NO_TIME: i64 = i64::MIN;
+/// The time of packets without a time that come before all others.
+const NO_TIME: i64 = i64::MIN;
 
 /// The packets of a stream, none of them decoded. torchcodec counts each as a frame.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Packets {
     /// Hidden by an edit list.
     discarded: usize,
+    /// The time of the last packet that has one.
+    latest: i64,
     /// In the stream's unit of time.
     begin: Option<i64>,
     end: Option<i64>,
-    /// The presentation time of each packet, or else its decoding time, as in torchcodec.
+    /// The presentation time of each packet, or else its decoding time, as in torchcodec. The second field of a frame can
+    /// have neither: then the time of the packet before it.
     times: Vec<i64>,
+    /// Whether each packet has a time.
+    are_timed: bool,
     /// The decoding time of the first packet, and both times of the first key frame.
     first_dts: Option<i64>,
     key: Option<(i64, i64)>,
     complaint: Option<String>,
+    /// Whether the header also counts frames that are empty, and the unit of time is one frame: in AVI.
+    has_empty_frames: bool,
 }
 
 impl Packets {
@@ -53,11 +60,22 @@ impl Packets {
                 let _ = sender.send(complaint.to_owned());
             }
         })?;
-        let mut packets = Self::default();
+        let mut packets = Self {
+            has_empty_frames: demuxer == "avi",
+            ..Self::new()
+        };
         running.lines(|line| packets.add(line))?;
         running.finish()?;
         packets.complaint = complaints.into_iter().last();
         Ok(packets)
+    }
+
+    fn new() -> Self {
+        Self {
+            latest: NO_TIME,
+            are_timed: true,
+            ..Self::default()
+        }
     }
 
     fn add(&mut self, line: &str) {
@@ -77,7 +95,9 @@ impl Packets {
         }
         let time = |name| field(name).parse::<i64>().ok();
         let begin = time("pts").or_else(|| time("dts"));
-        self.times.push(begin.unwrap_or(NO_TIME));
+        self.are_timed &= begin.is_some();
+        self.times.push(begin.unwrap_or(self.latest));
+        self.latest = begin.unwrap_or(self.latest);
         if self.times.len() == 1 {
             self.first_dts = time("dts");
         }
@@ -114,7 +134,9 @@ impl Packets {
     /// What is wrong with a file that was cut off.
     pub(crate) fn warning(&self, stream: &Stream) -> Option<String> {
         let there = self.times.len() + self.discarded;
-        let short = stream.claimed_frames().filter(|&claimed| claimed > there);
+        let counted = there.saturating_mul(self.frames_per_packet());
+        let claimed = stream.claimed_frames();
+        let short = claimed.filter(|&claimed| claimed > counted);
         if let Some(claimed) = short {
             return Some(format!(
                 "the header claims {claimed} frames; the file has {there}"
@@ -126,12 +148,28 @@ impl Packets {
         ))
     }
 
+    /// How many frames the header counts for a packet, at most.
+    fn frames_per_packet(&self) -> usize {
+        match (self.begin, self.end) {
+            (Some(begin), Some(end)) if self.has_empty_frames => {
+                let frames = usize::try_from(end.saturating_sub(begin)).unwrap_or(usize::MAX);
+                frames.div_ceil(self.times.len()).max(1)
+            }
+            _ => 1,
+        }
+    }
+
     /// The times for which ffmpeg's seek in an MP4 finds the first key frame, though it is shown later. The index of the
     /// file begins with the first packet that an edit list does not hide.
     pub(crate) fn early_seeks(&self) -> Option<Range<i64>> {
         let (pts, dts) = self.key?;
         let found = dts.saturating_sub(self.first_dts?);
         (self.discarded > 0 && found < pts).then_some(found..pts)
+    }
+
+    /// Whether each packet has a time.
+    pub(crate) fn are_timed(&self) -> bool {
+        self.are_timed
     }
 
     /// The times in order. `None` where no packet has a time.
@@ -156,7 +194,7 @@ mod tests {
     use super::*;
 
     fn packets(lines: &[&str]) -> Packets {
-        let mut packets = Packets::default();
+        let mut packets = Packets::new();
         for line in lines {
             packets.add(&format!("packet|{line}"));
             packets.add("");
@@ -197,7 +235,9 @@ mod tests {
             "pts=N/A|dts=N/A|flags=__",
             "pts=8|dts=4|flags=__",
         ]);
-        assert_eq!(found, Some(vec![NO_TIME, 4, 8, 16]));
+        assert_eq!(found, Some(vec![4, 8, 16, 16]));
+        let found = times(&["pts=N/A|dts=N/A|flags=K_", "pts=4|dts=4|flags=__"]);
+        assert_eq!(found, Some(vec![NO_TIME, 4]));
         assert_eq!(times(&["pts=N/A|dts=N/A|flags=K_"]), None);
     }
 
@@ -243,5 +283,13 @@ mod tests {
         };
         assert!(warning(damaged).unwrap().contains("(partial file)"));
         assert_eq!(warning(packets(&["pts=0|flags=__"; 4])), None);
+        let sparse = |times: &[&str]| Packets {
+            has_empty_frames: true,
+            ..packets(times)
+        };
+        let two = ["dts=0|duration=1|flags=K_", "dts=2|duration=1|flags=__"];
+        assert_eq!(warning(sparse(&two)), None);
+        assert!(warning(packets(&two)).is_some());
+        assert!(warning(sparse(&two[..1])).is_some());
     }
 }

@@ -1,7 +1,5 @@
 //! Which frame of a video file stands for a packet.
 
-use super::packets::NO_TIME;
-
 /// The frames of a video file. Some files have packets without a frame of their own: a hidden frame, the second field of
 /// a frame, or a frame that cannot be decoded.
 #[derive(Debug, PartialEq)]
@@ -39,15 +37,20 @@ impl Shown {
     }
 
     /// The frames for the packets at `indices`, each once and in order. `packets` has the times of all packets in order,
-    /// or `None` where the order of decoding is all that is known.
+    /// or `None` where the order of decoding is all that is known. `are_timed` tells whether the file has all these times.
     ///
     /// The frames are those of torchcodec. It fails where the decoder refuses a packet, where a packet has no time, and
     /// where there are more packets than frames at the end of the file. Frames stand in there.
-    pub(super) fn choose(&self, packets: Option<&[i64]>, indices: &[usize]) -> Vec<Choice> {
+    pub(super) fn choose(
+        &self,
+        packets: Option<&[i64]>,
+        are_timed: bool,
+        indices: &[usize],
+    ) -> Vec<Choice> {
         let Some(packets) = packets.filter(|_| !self.times.is_empty()) else {
             return indices.iter().map(|&index| self.nth(index)).collect();
         };
-        let is_read = !self.is_damaged && packets.first() != Some(&NO_TIME);
+        let is_read = are_timed && !self.is_damaged;
         let read = is_read.then(|| self.read(packets, indices)).flatten();
         read.unwrap_or_else(|| {
             let choices = indices.iter().map(|&index| self.stand_in(packets, index));
@@ -118,7 +121,10 @@ mod tests {
 
     /// The numbers of the frames, and how many are replaced.
     fn choices(shown: &Shown, packets: &[i64], indices: &[usize]) -> (Vec<usize>, usize) {
-        let choices = shown.choose(Some(packets), indices);
+        numbers(shown.choose(Some(packets), true, indices))
+    }
+
+    fn numbers(choices: Vec<Choice>) -> (Vec<usize>, usize) {
         let replaced = choices.iter().filter(|choice| choice.is_replaced);
         (
             choices.iter().map(|choice| choice.number).collect(),
@@ -168,9 +174,16 @@ mod tests {
     fn the_first_frame_stands_in_for_packets_before_it() {
         let (shown, packets) = (shown(&[10, 20, 30], false), [1, 2, 10, 20, 30]);
         assert_eq!(choices(&shown, &packets, &[1, 3]), (vec![0, 1], 1));
-        let untimed = [NO_TIME, NO_TIME, 10, 20, 30];
-        let all = choices(&shown, &untimed, &[0, 1, 2, 3, 4]);
-        assert_eq!(all, (vec![0, 0, 0, 1, 2], 2));
+        let untimed = [i64::MIN, i64::MIN, 10, 20, 30];
+        let all = shown.choose(Some(&untimed), false, &[0, 1, 2, 3, 4]);
+        assert_eq!(numbers(all), (vec![0, 0, 0, 1, 2], 2));
+    }
+
+    #[test]
+    fn a_second_field_shows_the_frame_of_the_first() {
+        let (shown, packets) = (shown(&[10, 20, 30], false), [10, 10, 20, 20, 30, 30]);
+        let all = shown.choose(Some(&packets), false, &[0, 1, 2, 3, 4, 5]);
+        assert_eq!(numbers(all), (vec![0, 0, 1, 1, 2, 2], 3));
     }
 
     #[test]
@@ -184,7 +197,7 @@ mod tests {
     fn without_times_the_order_decides() {
         let shown = Shown::new(&[None, None], false);
         let numbers = |packets: Option<&[i64]>| -> Vec<_> {
-            let choices = shown.choose(packets, &[0, 1, 2]).into_iter();
+            let choices = shown.choose(packets, true, &[0, 1, 2]).into_iter();
             choices
                 .map(|choice| (choice.number, choice.is_replaced))
                 .collect()
