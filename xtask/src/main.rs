@@ -10,6 +10,7 @@ mod differential;
 mod full;
 mod llama;
 mod memory;
+mod notices;
 mod parity;
 mod process;
 mod python;
