@@ -7,7 +7,7 @@ use glm4v::cached::{self, CachedBatch, Identity};
 use glm4v::pipeline::{InputInfo, ReadBatch};
 use glm4v::store::{EmbeddingCache, Key, StoreError};
 use glm4v::weights::{Checkpoint, Fingerprint};
-use glm4v::{CancelToken, ComputeType, EncodeOptions, Error, InputError, VisionEncoder};
+use glm4v::{CancelToken, ComputeType, EncodeOptions, Error, InputError, Patches, VisionEncoder};
 use pyo3::prelude::*;
 
 use crate::encoded::Encoded;
@@ -118,7 +118,7 @@ fn from_cache(
     cancel: &CancelToken,
 ) -> Batch {
     let ReadBatch { patches, inputs } = batch;
-    let run = |patches: &_| {
+    let run = |patches: &Patches| {
         let options = EncodeOptions {
             cancel: Some(cancel.clone()),
             ..EncodeOptions::default()

@@ -71,10 +71,10 @@ impl Encoder {
                 Origin::Preset(preset, seed) => VisionEncoder::random(*preset, *seed, &options),
                 Origin::Local(path) => VisionEncoder::load(path, &options),
             };
-            Ok((encoder?, origin))
+            Ok::<_, Error>((encoder?, origin))
         };
         let loaded = threads::run(py, work)?;
-        let (encoder, origin) = loaded.map_err(|error: Error| errors::exception(py, &error))?;
+        let (encoder, origin) = loaded.map_err(|error| errors::exception(py, &error))?;
         Ok(Self {
             encoder: Arc::new(encoder),
             content: Some(Arc::new(Content::new(origin, dtype, cache))),

@@ -164,4 +164,4 @@ def test_a_cache_that_cannot_be_written_is_a_warning(tmp_path):
         (tmp_path / "cache" / f"{digits:02x}").write_text("no folder")
     with pytest.warns(UserWarning, match="the cache cannot be written"):
         (item,) = cached.encode([frame(0, 84, 56)])
-    assert len(item.embeddings) == 6
+    assert np.isfinite(item.embeddings).all()
