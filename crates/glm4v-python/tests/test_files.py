@@ -54,7 +54,9 @@ def test_refused_files(items, tmp_path):
 
 
 def test_rows_are_those_of_a_job(items, tmp_path):
-    parquet = pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed")
+    pytest.importorskip("pyarrow", minversion="26", reason="pyarrow 26 is not installed")
+    from pyarrow import parquet
+
     path = tmp_path / "file.parquet"
     for dtype, pool in (("f32", "none"), ("f16", "mean")):
         # The error comes first, so that the width is not known yet.
