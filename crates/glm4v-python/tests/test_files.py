@@ -66,7 +66,7 @@ def test_rows_are_those_of_a_job(items, tmp_path):
         assert json.loads(found.schema.metadata[b"glm4v"])["model"] == "tiny"
         job = tmp_path / f"job-{dtype}"
         arguments = ["--preset", "tiny", "--output-dtype", dtype, "--pool", pool, "-o", f"{job}/"]
-        (tmp_path / "no-such.png").write_bytes(b"no image")
+        (tmp_path / "no-such.png").write_bytes((IMAGES / NAMES[0]).read_bytes()[:100])
         program("encode", tmp_path / "no-such.png", *(IMAGES / name for name in NAMES), *arguments)
         expected = parquet.read_table(job / "shard-000000.parquet")
         assert found.schema.equals(expected.schema)
