@@ -6,7 +6,7 @@ use crate::{deps, parity, shell};
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// Then build each package alone, compare random towers and the full-size tower with transformers, time the latter, check
-    /// the memory table, and test the Python package with transformers. This needs Python
+    /// the memory table, and test the Python package with transformers, Ray, Daft and Jupyter. This needs Python
     #[arg(long)]
     full: bool,
 }

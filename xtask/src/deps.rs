@@ -30,6 +30,7 @@ const MAY_USE: [(&str, &[&str]); 16] = [
             "glm4v-preprocess",
             "glm4v-hub",
             "glm4v-model",
+            "glm4v-store",
             "glm4v-weights",
         ],
     ),

@@ -12,6 +12,7 @@ mod full;
 mod gpu_report;
 mod llama;
 mod memory;
+mod notices;
 mod parity;
 mod process;
 mod python;

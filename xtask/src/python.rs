@@ -17,22 +17,36 @@ pub(crate) fn interpreter() -> Result<PathBuf> {
 
 /// The Python of the virtual environment `venv`, which has the packages of the file `requirements`. It is made if need be.
 pub(crate) fn venv(venv: &Path, requirements: &Path) -> Result<PathBuf> {
+    let system = if cfg!(windows) { "python" } else { "python3" };
+    let python = made(Path::new(system), venv)?;
+    install(&python, venv, requirements)?;
+    Ok(python)
+}
+
+/// The Python of the virtual environment `venv`. `base` makes it if need be.
+pub(crate) fn made(base: &Path, venv: &Path) -> Result<PathBuf> {
     let python = venv.join(if cfg!(windows) {
         "Scripts/python.exe"
     } else {
         "bin/python"
     });
+    if !python.exists() {
+        shell::run(Command::new(base).args(["-m", "venv"]).arg(venv))?;
+    }
+    Ok(python)
+}
+
+/// Installs the packages of the file `requirements` into `venv`, unless they are there.
+pub(crate) fn install(python: &Path, venv: &Path, requirements: &Path) -> Result<()> {
     let required = std::fs::read_to_string(requirements)?;
     let installed = venv.join("installed.txt");
     if std::fs::read_to_string(&installed).is_ok_and(|installed| installed == required) {
-        return Ok(python);
+        return Ok(());
     }
-    let system = if cfg!(windows) { "python" } else { "python3" };
-    shell::run(Command::new(system).args(["-m", "venv"]).arg(venv))?;
     let install = ["-m", "pip", "install", "--quiet", "--requirement"];
-    shell::run(Command::new(&python).args(install).arg(requirements))?;
+    shell::run(Command::new(python).args(install).arg(requirements))?;
     std::fs::write(installed, required)?;
-    Ok(python)
+    Ok(())
 }
 
 /// The command that runs the reference script. The caller adds the subcommand.

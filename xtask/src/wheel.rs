@@ -1,22 +1,27 @@
-use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
-use crate::{python, shell};
+use crate::{notices, python, shell};
 
 /// What builds the package and runs its tests, with versions.
 const TOOLS: &str = "crates/glm4v-python/tests/requirements.txt";
+/// What the tests of integrations need besides the reference's packages.
+const FULL_TOOLS: &str = "crates/glm4v-python/tests/requirements-full.txt";
+/// The licences of the crates in a wheel. A published wheel has this file.
+const NOTICES: &str = "crates/glm4v-python/python/glm4v/THIRD-PARTY.txt";
+/// The largest wheel that is published, in bytes.
+const LARGEST: u64 = 25_000_000;
 
 /// Arguments of `test-python`.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Run all tests with the reference's Python, which has torch and transformers
+    /// Run all tests, with the packages of the reference's Python (torch, transformers), Ray, Daft and Jupyter
     #[arg(long)]
     full: bool,
-    /// Build the package as it is published. That takes minutes
+    /// Build the package as it is published, which takes minutes. Check its size, and what calls cost
     #[arg(long)]
     release: bool,
 }
@@ -29,16 +34,18 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let wheel = build(&venv, &work.join("wheels"), args.release)?;
     let site = work.join("site");
     install(&venv, &wheel, &site)?;
+    ensure!(
+        !args.release || site.join("glm4v/THIRD-PARTY.txt").exists(),
+        "the wheel has no licences of the crates that it contains"
+    );
     let mut test = Command::new(match args.full {
-        true => python::interpreter()?,
-        false => venv.clone(),
+        true => full_venv(&work.join("full"))?,
+        false => venv,
     });
-    let mut path = vec![site];
-    if args.full {
-        // The reference's Python has no pytest.
-        path.push(testing(&venv, &work.join("testing"))?);
+    test.env("PYTHONPATH", site);
+    if args.release {
+        test.env("GLM4V_RELEASE", "1");
     }
-    test.env("PYTHONPATH", env::join_paths(path)?);
     test.args(["-m", "pytest", "-q", "-p", "no:cacheprovider", "-rs"]);
     shell::run(test.arg(shell::root().join("crates/glm4v-python/tests")))
 }
@@ -47,6 +54,9 @@ pub(crate) fn run(args: &Args) -> Result<()> {
 fn build(venv: &Path, wheels: &Path, release: bool) -> Result<PathBuf> {
     if wheels.exists() {
         fs::remove_dir_all(wheels)?;
+    }
+    if release {
+        fs::write(shell::root().join(NOTICES), notices::of("glm4v-python")?)?;
     }
     let mut build = Command::new(venv);
     build.args(["-m", "maturin", "build", "--quiet", "--locked", "--profile"]);
@@ -58,6 +68,10 @@ fn build(venv: &Path, wheels: &Path, release: bool) -> Result<PathBuf> {
         .context("maturin made no wheel")??;
     let bytes = built.metadata()?.len();
     println!("{}: {:.1} MB", built.path().display(), bytes as f64 / 1e6);
+    ensure!(
+        !release || bytes <= LARGEST,
+        "the wheel has {bytes} bytes, and {LARGEST} is the limit"
+    );
     Ok(built.path())
 }
 
@@ -70,18 +84,14 @@ fn install(venv: &Path, wheel: &Path, site: &Path) -> Result<()> {
     shell::run(install.arg("--target").arg(site).arg(wheel))
 }
 
-/// A directory with pytest alone, for a Python with packages of its own.
-fn testing(venv: &Path, dir: &Path) -> Result<PathBuf> {
-    if !dir.exists() {
-        let required = fs::read_to_string(shell::root().join(TOOLS))?;
-        let pytest = required.lines().find(|line| line.starts_with("pytest"));
-        let mut install = Command::new(venv);
-        install.args(["-m", "pip", "install", "--quiet", "--target"]);
-        shell::run(
-            install
-                .arg(dir)
-                .arg(pytest.context("pytest is not required")?),
-        )?;
-    }
-    Ok(dir.to_owned())
+/// A virtual environment that sees the packages of the reference's Python, and has the others itself.
+fn full_venv(venv: &Path) -> Result<PathBuf> {
+    const SITE: &str = "import sysconfig; print(sysconfig.get_path('purelib'))";
+    let reference = python::interpreter()?;
+    let packages = shell::output(Command::new(&reference).args(["-c", SITE]))?;
+    let python = python::made(&reference, venv)?;
+    let own = shell::output(Command::new(&python).args(["-c", SITE]))?;
+    fs::write(Path::new(own.trim()).join("reference.pth"), packages)?;
+    python::install(&python, venv, &shell::root().join(FULL_TOOLS))?;
+    Ok(python)
 }

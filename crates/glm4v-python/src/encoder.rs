@@ -1,6 +1,7 @@
 //! `VisionEncoder` for Python.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use glm4v::config::PatchKind;
 use glm4v::pipeline::{Batches, InputInfo, Inputs};
@@ -16,15 +17,21 @@ use numpy::{IntoPyArray, PyArray2, PyArray3, PyArray4, PyReadonlyArray2};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyIterator};
 
+use crate::content::{Content, Keep};
+use crate::encoded::{Described, described};
 use crate::feed::{Feed, Sources};
-use crate::items::{Described, Items, described};
+use crate::items::Items;
 use crate::options::{Device, Files, Model, Origin, Reading};
 use crate::processor::Processor;
 use crate::{errors, threads};
 
 /// The encoder of `glm4v.VisionEncoder`.
 #[pyclass(frozen, module = "glm4v._native")]
-pub(crate) struct Encoder(Arc<VisionEncoder>);
+pub(crate) struct Encoder {
+    encoder: Arc<VisionEncoder>,
+    /// `None` for a tower that was made from tensors in memory.
+    content: Option<Arc<Content>>,
+}
 
 /// Extra outputs of one input.
 type Extra<'py> = (
@@ -37,7 +44,10 @@ type Output<'py> = (Bound<'py, PyArray2<f32>>, Option<Bound<'py, PyArray2<f32>>>
 
 impl From<VisionEncoder> for Encoder {
     fn from(encoder: VisionEncoder) -> Self {
-        Self(Arc::new(encoder))
+        Self {
+            encoder: Arc::new(encoder),
+            content: None,
+        }
     }
 }
 
@@ -45,30 +55,40 @@ impl From<VisionEncoder> for Encoder {
 impl Encoder {
     /// Loads a model onto a device.
     #[staticmethod]
-    fn load(py: Python<'_>, model: Model, device: Device) -> PyResult<Self> {
+    fn load(py: Python<'_>, model: Model, device: Device, keep: Keep) -> PyResult<Self> {
+        let cache = keep.open();
+        let cache = cache.map_err(|error| errors::of_store(py, &error))?;
         let options = device.options(py, model.budget(py)?)?;
         let processor = model.processor();
         let options = LoadOptions {
             processor: processor.map_err(|error| errors::exception(py, &error))?,
             ..options
         };
-        let work = move |cancel: &CancelToken| match model.find(Files::Tower, cancel)? {
-            Origin::Preset(preset, seed) => VisionEncoder::random(preset, seed, &options),
-            Origin::Local(path) => VisionEncoder::load(path, &options),
+        let dtype = options.dtype;
+        let work = move |cancel: &CancelToken| {
+            let origin = model.find(Files::Tower, cancel)?;
+            let encoder = match &origin {
+                Origin::Preset(preset, seed) => VisionEncoder::random(*preset, *seed, &options),
+                Origin::Local(path) => VisionEncoder::load(path, &options),
+            };
+            Ok::<_, Error>((encoder?, origin))
         };
-        let encoder = threads::run(py, work)?;
-        let encoder = encoder.map_err(|error| errors::exception(py, &error))?;
-        Ok(encoder.into())
+        let loaded = threads::run(py, work)?;
+        let (encoder, origin) = loaded.map_err(|error| errors::exception(py, &error))?;
+        Ok(Self {
+            encoder: Arc::new(encoder),
+            content: Some(Arc::new(Content::new(origin, dtype, cache))),
+        })
     }
 
     /// The vision configuration as JSON.
     fn config(&self) -> String {
-        serde_json::json!(self.0.config()).to_string()
+        serde_json::json!(self.encoder.config()).to_string()
     }
 
     /// What burn calls the devices.
     fn devices(&self) -> Vec<String> {
-        let devices = self.0.devices();
+        let devices = self.encoder.devices();
         devices.map(|device| format!("{device:?}")).collect()
     }
 
@@ -78,14 +98,31 @@ impl Encoder {
     }
 
     fn processor(&self) -> Processor {
-        Arc::clone(self.0.processor()).into()
+        Arc::clone(self.encoder.processor()).into()
     }
 
-    /// The items of the sources.
-    fn items(&self, sources: &Bound<'_, PyIterator>, reading: Reading) -> Items {
+    /// The items of the sources. With `uuid`, each has a name that depends on its content.
+    fn items(&self, sources: &Bound<'_, PyIterator>, reading: Reading, uuid: bool) -> Items {
         let (feed, sources) = Feed::new(sources);
-        let batches = Batches::new(inputs(&self.0, sources, &reading));
-        Items::new(Arc::clone(&self.0), feed, batches)
+        let batches = Batches::new(inputs(&self.encoder, sources, &reading));
+        let content = self.content.clone();
+        let content = content.filter(|content| uuid || content.has_cache());
+        Items::new(Arc::clone(&self.encoder), content, feed, batches)
+    }
+
+    /// The seconds of one call of the library with the one source, without Python. This is for the tests.
+    fn _seconds(&self, py: Python<'_>, sources: &Bound<'_, PyIterator>) -> PyResult<f64> {
+        let source = sources.clone().next().expect("there is one source")?;
+        let source = crate::source::source(&source)?;
+        let encoder = Arc::clone(&self.encoder);
+        threads::run(py, move |_| {
+            let start = Instant::now();
+            for item in encoder.encode_sources([source]) {
+                let values = item.map(|item| item.embeddings.into_values());
+                drop(std::hint::black_box(values));
+            }
+            start.elapsed().as_secs_f64()
+        })
     }
 
     /// The fields of `glm4v.Plan`, for sources and for images of (height, width) pixels.
@@ -97,7 +134,7 @@ impl Encoder {
         reading: Reading,
     ) -> PyResult<Bound<'py, PyDict>> {
         let (mut feed, sources) = Feed::new(sources);
-        let encoder = Arc::clone(&self.0);
+        let encoder = Arc::clone(&self.encoder);
         let work = move |_: &CancelToken| {
             let surveyed = inputs(&encoder, sources, &reading).survey().into_iter();
             let surveyed = surveyed.collect::<Result<Vec<_>, InputError>>()?;
@@ -139,7 +176,7 @@ impl Encoder {
             x,
         };
         let (encoder, attention) = (
-            Arc::clone(&self.0),
+            Arc::clone(&self.encoder),
             attention.into_iter().map(query).collect(),
         );
         let work = move |input, patches: Patches, cancel: &CancelToken| {
@@ -182,7 +219,7 @@ impl Encoder {
         opacity: f32,
         reading: Reading,
     ) -> PyResult<Bound<'py, PyArray3<u8>>> {
-        let encoder = Arc::clone(&self.0);
+        let encoder = Arc::clone(&self.encoder);
         let work = move |_, patches: Patches, cancel: &CancelToken| {
             let options = EncodeOptions {
                 hidden_states: block.into_iter().collect(),
@@ -214,7 +251,7 @@ impl Encoder {
         grids: Vec<(usize, usize, usize)>,
         last_hidden_state: bool,
     ) -> PyResult<Output<'py>> {
-        let encoder = Arc::clone(&self.0);
+        let encoder = Arc::clone(&self.encoder);
         let rows = pixel_values.as_array().to_owned();
         let grids = grids
             .into_iter()
@@ -250,7 +287,7 @@ impl Encoder {
         work: impl FnOnce(InputInfo, Patches, &CancelToken) -> Result<T, Error> + Send + 'static,
     ) -> PyResult<T> {
         let (mut feed, sources) = Feed::new(sources);
-        let mut inputs = inputs(&self.0, sources, reading);
+        let mut inputs = inputs(&self.encoder, sources, reading);
         let work = move |cancel: &CancelToken| {
             let mut batch = inputs.next_batch()?;
             let input = batch.inputs.pop()?;

@@ -2,12 +2,23 @@
 
 use std::any::Any;
 
+use glm4v::store::StoreError;
 use glm4v::{Error, InputError};
 use pyo3::prelude::*;
 
 /// The exception for an error.
 pub(crate) fn exception(py: Python<'_>, error: &Error) -> PyErr {
     named(py, class(error), error.to_string())
+}
+
+/// The exception for embeddings that cannot be stored.
+pub(crate) fn of_store(py: Python<'_>, error: &StoreError) -> PyErr {
+    let class = match error {
+        StoreError::Io { .. } | StoreError::NoSpace { .. } => "StoreError",
+        // What was given to be stored is refused. Later versions may have more errors.
+        _ => "InputError",
+    };
+    named(py, class, error.to_string())
 }
 
 /// The exception for the error of one input, with the attributes `index` and `name`.

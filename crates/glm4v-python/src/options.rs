@@ -163,6 +163,14 @@ pub(crate) fn dtype(py: Python<'_>, name: &str) -> PyResult<ComputeType> {
     dtype.map_err(|error: String| errors::refused(py, format!("dtype: {error}")))
 }
 
+/// The vision configuration of a preset as JSON.
+#[pyfunction]
+pub(crate) fn preset_config(py: Python<'_>, preset: &str) -> PyResult<String> {
+    let preset: Result<Preset, _> = preset.parse();
+    let preset = preset.map_err(|error| errors::exception(py, &Error::Config(error)))?;
+    Ok(serde_json::json!(preset.vision()).to_string())
+}
+
 /// An error for a path that does not exist, with the message of the library.
 pub(crate) fn check_exists(path: &Path) -> Result<(), Error> {
     match path.exists() {

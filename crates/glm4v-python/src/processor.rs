@@ -12,8 +12,8 @@ use numpy::{IntoPyArray, PyArray2};
 use pyo3::prelude::*;
 use pyo3::types::PyIterator;
 
+use crate::encoded::{Described, described};
 use crate::feed::Feed;
-use crate::items::{Described, described};
 use crate::options::{Files, Model, Origin, Reading, check_exists};
 use crate::{errors, prompt, threads};
 

@@ -16,6 +16,8 @@ def test_both_projects_are_the_same():
     maturin = outer["tool"]["maturin"]
     assert maturin.pop("manifest-path") == "crates/glm4v-python/Cargo.toml"
     maturin["python-source"] = maturin["python-source"].removeprefix("crates/glm4v-python/")
+    for file in maturin["include"]:
+        file["path"] = file["path"].removeprefix("crates/glm4v-python/")
     assert maturin == inner["tool"]["maturin"]
 
 

@@ -47,6 +47,25 @@ def test_items_are_tensors_without_a_copy(encoder):
     assert item.embeddings[0, 0] == 7
 
 
+def test_items_in_bf16_are_tensors_in_bf16():
+    import gc
+
+    encoder = glm4v.VisionEncoder.from_pretrained(preset="tiny", dtype="bf16")
+    (item,) = encoder.encode([PIXELS])
+    expected = torch.from_numpy(item.embeddings).to(torch.bfloat16)
+    tensor = torch.from_dlpack(item)
+    assert tensor.dtype == torch.bfloat16 and torch.equal(tensor, expected)
+    part = torch.from_dlpack(item)[1:, :8]
+    # A capsule that nobody takes, and tensors that outlive their item.
+    item.__dlpack__()
+    del item, encoder
+    gc.collect()
+    torch.rand(1000, 1000)
+    assert torch.equal(part, expected[1:, :8]) and torch.equal(tensor, expected)
+    with pytest.raises(BufferError, match="copy"):
+        glm4v.Item(*[None] * 11, np.zeros((2, 2), np.float32), dtype="bf16").__dlpack__(copy=False)
+
+
 def test_types_of_torch_are_types_of_the_encoder():
     assert "bf16" == glm4v.VisionEncoder.from_pretrained(preset="tiny", dtype=torch.bfloat16)._recipe["dtype"]
 

@@ -13,13 +13,13 @@ use self::list::InputList;
 use self::lock::Lock;
 use self::manifest::Manifest;
 use self::open_shard::OpenShard;
+use crate::StoreError;
 use crate::disk::{Disk, RealDisk};
 use crate::hashing::hex;
 use crate::new_file::NewFile;
-use crate::record::{Encoded, Record, rows};
+use crate::record::Record;
 use crate::settings::Settings;
-use crate::shard::{Layout, Row, Values};
-use crate::{Pool, StoreError, pool};
+use crate::shard::{Layout, Row};
 
 mod directory;
 mod journal;
@@ -357,7 +357,7 @@ impl Job {
             path: record.path,
             sha256: record.sha256.as_ref().map(|hash| hex(hash)),
             outcome: match &record.outcome {
-                Ok(encoded) => Ok(self.values(record.id, encoded, &mut buffer)?),
+                Ok(encoded) => Ok(self.layout.values(record.id, encoded, &mut buffer)?),
                 Err(error) => Err(error),
             },
         };
@@ -373,31 +373,6 @@ impl Job {
         pushed?;
         self.buffer = buffer;
         Ok(())
-    }
-
-    /// Checks the embeddings of a record, and converts them.
-    fn values<'a>(
-        &self,
-        id: &str,
-        encoded: &Encoded<'a>,
-        buffer: &'a mut Vec<u8>,
-    ) -> Result<Values<'a>, StoreError> {
-        let width = self.settings.width;
-        let tokens = rows(id, encoded.tokens, width)?;
-        buffer.clear();
-        match self.settings.pool {
-            Pool::None => self.layout.dtype.encode(encoded.tokens, buffer),
-            Pool::Mean => self
-                .layout
-                .dtype
-                .encode(&pool::mean(encoded.tokens, width), buffer),
-        }
-        Ok(Values {
-            grid: encoded.grid,
-            tokens,
-            bytes: buffer,
-            video: encoded.video,
-        })
     }
 
     fn close_shard(&mut self) -> Result<(), StoreError> {

@@ -3,6 +3,7 @@
 //! - [`Job`] fills a directory with shards in Parquet or safetensors. It continues after an interruption, and writes the same
 //!   bytes as without one. `docs/job-format.md` of the project lists the files and columns.
 //! - [`Split`] divides a job among several processes.
+//! - [`ParquetFile`] is one file with the columns of such a shard, for embeddings that need no job.
 //! - [`EmbeddingCache`] finds embeddings that were computed before, by the content of their input.
 //! - [`handover`] writes embeddings in the forms in which programs that run the language model read them.
 //!
@@ -40,6 +41,7 @@ pub mod handover;
 mod hashing;
 mod job;
 mod new_file;
+mod parquet_file;
 mod pool;
 mod record;
 mod settings;
@@ -53,6 +55,7 @@ pub use dtype::OutputDtype;
 pub use error::StoreError;
 pub use glm4v_config::GridThw;
 pub use job::{Job, StoredInputs, Summary};
+pub use parquet_file::{ParquetFile, ParquetOptions};
 pub use pool::Pool;
 pub use record::{Encoded, Record, VideoInfo};
 pub use settings::Settings;

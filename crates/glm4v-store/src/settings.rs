@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{OutputDtype, Pool, ShardFormat, Split, StoreError};
+use crate::{OutputDtype, Pool, ShardFormat, Split, StoreError, shard};
 
 /// Everything that decides the content of a job's directory, apart from the list of inputs.
 ///
@@ -49,19 +49,11 @@ impl Settings {
     pub const SHARD_INPUTS: usize = 1_000;
 
     pub(crate) fn check(&self) -> Result<(), StoreError> {
-        let is_parquet = self.format == ShardFormat::Parquet;
-        let problem = if self.width == 0 {
-            "the width of the embeddings is 0".into()
-        } else if self.shard_bytes == 0 || self.shard_inputs == 0 {
-            "a shard needs at least 1 byte and 1 input".into()
-        } else if is_parquet && self.output_dtype == OutputDtype::Bf16 {
-            "Parquet has no type bf16; choose f16 or f32, or the format safetensors".into()
-        } else if is_parquet && i32::try_from(self.width).is_err() {
-            let width = self.width;
-            format!("width {width}: Parquet has lists of at most 2^31 - 1 values")
-        } else {
-            return Ok(());
-        };
-        Err(StoreError::Settings { problem })
+        shard::check(self.format, self.output_dtype, self.width)?;
+        if self.shard_bytes == 0 || self.shard_inputs == 0 {
+            let problem = "a shard needs at least 1 byte and 1 input".into();
+            return Err(StoreError::Settings { problem });
+        }
+        Ok(())
     }
 }

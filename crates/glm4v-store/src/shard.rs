@@ -8,10 +8,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::disk::Disk;
 use crate::hashing::Written;
-use crate::record::VideoInfo;
-use crate::{OutputDtype, Pool, StoreError};
+use crate::record::{Encoded, VideoInfo, rows};
+use crate::{OutputDtype, Pool, StoreError, pool};
 
-mod parquet;
+pub(crate) mod parquet;
 mod safetensors;
 
 /// The format of shards.
@@ -44,6 +44,25 @@ impl std::fmt::Display for ShardFormat {
     }
 }
 
+/// Checks that shards of a format can have values of this type and width.
+pub(crate) fn check(
+    format: ShardFormat,
+    dtype: OutputDtype,
+    width: usize,
+) -> Result<(), StoreError> {
+    let is_parquet = format == ShardFormat::Parquet;
+    let problem = if width == 0 {
+        "the width of the embeddings is 0".into()
+    } else if is_parquet && dtype == OutputDtype::Bf16 {
+        "Parquet has no type bf16; choose f16 or f32, or the format safetensors".into()
+    } else if is_parquet && i32::try_from(width).is_err() {
+        format!("width {width}: Parquet has lists of at most 2^31 - 1 values")
+    } else {
+        return Ok(());
+    };
+    Err(StoreError::Settings { problem })
+}
+
 /// How rows are stored.
 #[derive(Clone, Debug)]
 pub(crate) struct Layout {
@@ -53,6 +72,31 @@ pub(crate) struct Layout {
     pub(crate) width: usize,
     /// The manifest in JSON, which every shard repeats.
     pub(crate) manifest: String,
+}
+
+impl Layout {
+    /// Checks the embeddings of a record, and converts them.
+    pub(crate) fn values<'a>(
+        &self,
+        id: &str,
+        encoded: &Encoded<'a>,
+        buffer: &'a mut Vec<u8>,
+    ) -> Result<Values<'a>, StoreError> {
+        let tokens = rows(id, encoded.tokens, self.width)?;
+        buffer.clear();
+        match self.pool {
+            Pool::None => self.dtype.encode(encoded.tokens, buffer),
+            Pool::Mean => self
+                .dtype
+                .encode(&pool::mean(encoded.tokens, self.width), buffer),
+        }
+        Ok(Values {
+            grid: encoded.grid,
+            tokens,
+            bytes: buffer,
+            video: encoded.video,
+        })
+    }
 }
 
 /// A record in the form in which it is stored.

@@ -6,7 +6,10 @@ use std::path::Path;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float16Type, Float32Type, Float64Type, Int32Type, Int64Type};
 use arrow_array::{Array, RecordBatch};
-use glm4v_store::{Encoded, GridThw, Job, OutputDtype, Pool, Record, ShardFormat};
+use glm4v_store::{
+    Encoded, GridThw, Job, OutputDtype, ParquetFile, ParquetOptions, Pool, Record, ShardFormat,
+    StoreError,
+};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 
@@ -229,4 +232,59 @@ fn row_groups_are_small() {
         })
         .sum();
     assert_eq!(found, sizes.iter().sum::<usize>() * MIB_TOKENS);
+}
+
+fn options(dtype: OutputDtype, pool: Pool) -> ParquetOptions {
+    ParquetOptions {
+        width: WIDTH,
+        output_dtype: dtype,
+        pool,
+        metadata: [("model".to_owned(), "tiny".into())].into_iter().collect(),
+    }
+}
+
+#[test]
+fn a_file_has_the_rows_of_a_job() {
+    for (dtype, pool) in [
+        (OutputDtype::F32, Pool::None),
+        (OutputDtype::F16, Pool::Mean),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("file.parquet");
+        let mut file = ParquetFile::create(&path, &options(dtype, pool)).unwrap();
+        for row in 0..20 {
+            file.push(&support::stored(row, WIDTH).record()).unwrap();
+        }
+        assert!(!path.exists(), "it is not complete");
+        assert_eq!(file.finish().unwrap(), 20);
+        let batches = read(&path);
+        let found = arrow_select::concat::concat_batches(&batches[0].schema(), &batches).unwrap();
+        let expected = batch(dtype, pool);
+        assert_eq!(found.columns(), expected.columns());
+        let metadata = &found.schema_ref().metadata()["glm4v"];
+        for part in [
+            r#""model":"tiny""#,
+            r#""width":5"#,
+            pool.name(),
+            dtype.name(),
+        ] {
+            assert!(metadata.contains(part), "{metadata}");
+        }
+    }
+}
+
+#[test]
+fn a_file_that_is_not_finished_disappears() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("file.parquet");
+    let mut file = ParquetFile::create(&path, &options(OutputDtype::F32, Pool::None)).unwrap();
+    let mut record = support::stored(0, WIDTH);
+    file.push(&record.record()).unwrap();
+    record.tokens.pop();
+    let error = file.push(&record.record()).unwrap_err();
+    assert!(matches!(error, StoreError::Record { .. }), "{error}");
+    drop(file);
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+    let error = ParquetFile::create(&path, &options(OutputDtype::Bf16, Pool::None)).unwrap_err();
+    assert!(error.to_string().contains("no type bf16"), "{error}");
 }

@@ -22,6 +22,8 @@
 //! contain several, and [`DeviceSpec`] selects one at run time.
 
 mod batching;
+#[cfg(feature = "store")]
+pub mod cached;
 pub mod devices;
 mod encoder;
 mod error;
@@ -64,6 +66,8 @@ pub use glm4v_config::{GridThw, Preset, VisionConfig};
 pub use glm4v_hub as hub;
 pub use glm4v_model::CancelToken;
 pub use glm4v_preprocess::{Patches, Processor, open_image};
+#[cfg(feature = "store")]
+pub use glm4v_store as store;
 pub use image;
 pub use options::{AttentionQuery, EncodeOptions};
 pub use pipeline::{InputError, InputSource, Item};

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use anyhow::{Result, bail};
 use clap::Args;
 use clap::builder::{PathBufValueParser, TypedValueParser};
+use glm4v::cached::Identity;
 use glm4v::pipeline::InputInfo;
 use glm4v::preprocess::ImageCodec;
 use glm4v::{AttentionQuery, ComputeType, VisionEncoder};
@@ -15,7 +16,7 @@ use glm4v_store::EmbeddingCache;
 use ndarray::ArrayView2;
 use serde_json::json;
 
-use self::cached::{CachedEncoder, Identity};
+use self::cached::CachedEncoder;
 use self::handover::HandOver;
 use self::job::JobArgs;
 use self::outputs::Outputs;
@@ -165,7 +166,7 @@ fn one_file(args: &EncodeArgs, output: Option<&OutputFile>, console: &Console) -
         session.start(listed, on_error, &outputs.options, &mut stages)?;
     // Without a cache nobody needs the identity, and finding it reads all weights.
     let identity = match args.cache {
-        Some(_) => Identity::of(&session)?,
+        Some(_) => cached::identity(&session)?,
         None => Identity::default(),
     };
     let mut cached = args.cached(&session, &encoder, identity)?;

@@ -6,11 +6,13 @@
     for item in encoder.encode(["cat.jpg", pil_image, numpy_array, "walk.mp4", jpeg_bytes]):
         item.embeddings  # float32 numpy array [tokens, 4096]
 
-Integrations are modules of their own: `glm4v.transformers`, `glm4v.ray` and `glm4v.daft`.
+Integrations are modules of their own: `glm4v.transformers`, `glm4v.ray`, `glm4v.daft` and `glm4v.vllm`. `python -m glm4v.bench`
+compares the speed with that of transformers.
 """
 
 from glm4v._encoder import Item, Plan, VisionEncoder
-from glm4v._errors import DeviceError, Error, HubError, InputError, MemoryLimitError, ModelError
+from glm4v._errors import DeviceError, Error, HubError, InputError, MemoryLimitError, ModelError, StoreError
+from glm4v._files import openai_part, write_parquet, write_vllm_cache
 from glm4v._inputs import Video
 from glm4v._native import __version__, num_threads, set_num_threads
 from glm4v._processor import Processor
@@ -27,10 +29,14 @@ __all__ = [
     "ModelError",
     "Plan",
     "Processor",
+    "StoreError",
     "Video",
     "VisionEncoder",
     "__version__",
     "num_threads",
+    "openai_part",
     "scatter",
     "set_num_threads",
+    "write_parquet",
+    "write_vllm_cache",
 ]

@@ -18,7 +18,8 @@ from glm4v._processor import Processor
 class Item:
     """The embeddings of one image or video.
 
-    `torch.from_dlpack(item)` is a float32 tensor that shares the memory of `embeddings`.
+    `torch.from_dlpack(item)` is a float32 tensor that shares the memory of `embeddings`. If the encoder computes in bf16, it is
+    a new bfloat16 tensor.
     """
 
     index: int
@@ -36,11 +37,28 @@ class Item:
     """For a video, the time of each temporal patch in seconds, as the prompt names it; None for an image."""
     warnings: list[str]
     """What makes the result doubtful, such as frames that cannot be decoded."""
+    source_fps: float | None
+    """Frames a second of the whole video, if it says so; None for an image."""
+    source_seconds: float | None
+    """The duration of the whole video, if it says so; None for an image."""
+    source_frames: int | None
+    """The number of frames of the whole video; None for an image."""
     embeddings: np.ndarray
     """float32 `[tokens, out_hidden_size]`, in the order of the placeholders in the prompt."""
+    uuid: str | None = None
+    """A name that depends on the pixels, the weights, the type and the kernels, for `write_vllm_cache` and `openai_part`; with
+    `encode(…, uuid=True)` or a cache."""
+    dtype: str = "f32"
+    """The type of the computation."""
 
     def __dlpack__(self, **kwargs: Any) -> Any:
-        return self.embeddings.__dlpack__(**kwargs)
+        if self.dtype != "bf16":
+            return self.embeddings.__dlpack__(**kwargs)
+        if kwargs.get("copy") is False:
+            raise BufferError("the embeddings are float32, so bfloat16 needs a copy")
+        if kwargs.get("dl_device") not in (None, self.__dlpack_device__()):
+            raise BufferError(f"the embeddings are on the CPU, not on the device {kwargs['dl_device']}")
+        return _native.bf16_capsule(np.ascontiguousarray(self.embeddings))
 
     def __dlpack_device__(self) -> tuple[int, int]:
         return self.embeddings.__dlpack_device__()
@@ -106,6 +124,8 @@ class VisionEncoder:
         processor: str | os.PathLike[str] | None = None,
         num_threads: int | None = None,
         packed_cache: bool | str | os.PathLike[str] = False,
+        cache: str | os.PathLike[str] | None = None,
+        cache_size: int = 10_000_000_000,
     ) -> VisionEncoder:
         """Loads the vision tower of a model.
 
@@ -127,12 +147,16 @@ class VisionEncoder:
             packed_cache: A directory where packed weights of the CPU are kept, or True for the user's cache directory. The
                 next start is faster, and processes of one machine share the memory of the weights. The default keeps
                 nothing.
+            cache: A directory that keeps embeddings by the content of their input. `encode` takes those that are there from it,
+                bit for bit. Several processes can share it, and the program's option `--cache`.
+            cache_size: The size of the cache in bytes. What was not used for the longest time is removed.
 
         Raises:
             ModelError: for a checkpoint that is missing, damaged or not supported.
             HubError: for a model that cannot be fetched.
             DeviceError: for a device that cannot be used.
             MemoryLimitError: for weights that do not fit into `max_memory`.
+            StoreError: for a cache that cannot be created.
         """
         recipe = {
             "model": _options.absolute(model),
@@ -150,12 +174,15 @@ class VisionEncoder:
             "processor": _options.absolute(processor),
             "num_threads": num_threads,
             "packed_cache": packed_cache if isinstance(packed_cache, bool) else os.path.abspath(os.fsdecode(packed_cache)),
+            "cache": cache if cache is None else os.path.abspath(os.fsdecode(cache)),
+            "cache_size": cache_size,
         }
         if num_threads is not None:
             _native.set_num_threads(num_threads)
         of_device = {name: recipe[name] for name in ("dtype", "device", "max_memory", "packed_cache")}
-        others = {name: value for name, value in recipe.items() if name not in (*of_device, "num_threads")}
-        return cls(_native.Encoder.load(_options.model(**others), of_device), recipe)
+        keep = {name: recipe[name] for name in ("cache", "cache_size")}
+        others = {name: value for name, value in recipe.items() if name not in (*of_device, *keep, "num_threads")}
+        return cls(_native.Encoder.load(_options.model(**others), of_device, keep), recipe)
 
     @property
     def out_hidden_size(self) -> int:
@@ -177,6 +204,7 @@ class VisionEncoder:
         inputs: Iterable[Any],
         *,
         errors: Literal["raise", "return"] = "raise",
+        uuid: bool = False,
         source_fps: float | None = None,
         first_frame_only: bool = False,
     ) -> list[Item]:
@@ -193,6 +221,7 @@ class VisionEncoder:
                 - `glm4v.Video`.
             errors: "raise" raises the error of the first input that fails. "return" puts an `Error` in its place in the
                 result, with the attributes `index` and `name`.
+            uuid: Whether each item gets a `uuid`. The first one reads all weights, to hash them.
             source_fps: The frame rate of folders of frames. For other videos it replaces the frame rate of the file.
             first_frame_only: Whether an animated image is read as an image: its first frame.
 
@@ -201,7 +230,9 @@ class VisionEncoder:
             MemoryLimitError: for an input that does not fit into the memory limit.
         """
         return list(
-            self.encode_iter(inputs, errors=errors, source_fps=source_fps, first_frame_only=first_frame_only)
+            self.encode_iter(
+                inputs, errors=errors, uuid=uuid, source_fps=source_fps, first_frame_only=first_frame_only
+            )
         )
 
     def encode_iter(
@@ -209,6 +240,7 @@ class VisionEncoder:
         inputs: Iterable[Any],
         *,
         errors: Literal["raise", "return"] = "raise",
+        uuid: bool = False,
         source_fps: float | None = None,
         first_frame_only: bool = False,
     ) -> Iterator[Item]:
@@ -221,19 +253,19 @@ class VisionEncoder:
         if errors not in ("raise", "return"):
             raise InputError(f'errors: expected "raise" or "return", found {errors!r}')
         reading = _options.reading(source_fps, first_frame_only)
-        return self._items(inputs, errors, reading)
+        return self._items(inputs, errors, uuid, reading)
 
-    def _items(self, inputs: Iterable[Any], errors: str, reading: dict[str, Any]) -> Iterator[Item]:
+    def _items(self, inputs: Iterable[Any], errors: str, uuid: bool, reading: dict[str, Any]) -> Iterator[Item]:
         failed: dict[int, InputError] = {}
-        for result in self._native.items(sources(inputs, failed), reading):
+        for result in self._native.items(sources(inputs, failed), reading, uuid):
             if isinstance(result, Error):
                 error = failed.pop(result.index, result)
                 if errors == "raise":
                     raise error
                 yield error
             else:
-                described, embeddings = result
-                yield Item(*described, embeddings)
+                described, embeddings, name = result
+                yield Item(*described, embeddings, name, self._recipe["dtype"] if self._recipe else "f32")
 
     def plan(
         self, inputs: Iterable[Any], *, source_fps: float | None = None, first_frame_only: bool = False

@@ -35,6 +35,10 @@ class DeviceError(Error, RuntimeError):
     """A device cannot be opened, does not compute in the requested type, or failed."""
 
 
+class StoreError(Error, OSError):
+    """A file with embeddings cannot be written."""
+
+
 def _restored(kind: type[Error], args: tuple, attributes: dict) -> Error:
     error = kind(*args)
     error.__dict__.update(attributes)

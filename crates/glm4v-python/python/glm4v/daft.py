@@ -26,8 +26,7 @@ _ITEM = daft.DataType.struct(
 )
 
 
-@daft.cls
-class Encoder:
+class _Encoder:
     """An encoder as a Daft class. Each instance loads the model once.
 
     The arguments are those of `VisionEncoder.from_pretrained`. With `errors="return"`, an input that fails has a message in
@@ -53,6 +52,21 @@ class Encoder:
         """
         items = self.encoder.encode(inputs.to_pylist(), errors=self.errors)
         return [_row(item) for item in items]
+
+
+Encoder = daft.cls(_Encoder)
+"""One encoder in the process of the query, or on a cluster wherever Daft runs its work."""
+
+
+def workers(count: int, **options: Any) -> Any:
+    """`Encoder` as a class with `count` processes, each with an encoder of its own.
+
+        encoder = glm4v.daft.workers(4, cpus=8)("zai-org/GLM-4.1V-9B-Thinking", dtype="bf16", num_threads=8)
+
+    On Ray (`daft.set_runner_ray`), a process that dies is started again, and its rows are encoded again. `options` are those
+    of `daft.cls`, such as `cpus`.
+    """
+    return daft.cls(_Encoder, max_concurrency=count, **options)
 
 
 def _row(item: Item | Error) -> dict[str, Any]:

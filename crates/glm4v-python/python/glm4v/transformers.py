@@ -103,11 +103,18 @@ def accelerate(model: torch.nn.Module, *, dtype: Any = None, keep: bool = False)
     tower = parent.visual
     if isinstance(tower, VisionTower):
         return tower
+    parent.visual = wrap(tower, dtype=dtype, keep=keep)
+    return parent.visual
+
+
+def wrap(tower: torch.nn.Module, *, dtype: Any = None, keep: bool = False) -> VisionTower:
+    """glm4v with the weights of a vision tower of transformers, which is called like that tower and does not change it.
+
+    The arguments and errors are those of `accelerate`.
+    """
     if type(tower).__name__ not in _TOWERS:
         raise ModelError(f"{type(tower).__name__} is not supported: expected one of {', '.join(sorted(_TOWERS))}")
-    encoder = _load(tower, _options.dtype(dtype or tower.dtype))
-    parent.visual = VisionTower(encoder, tower, keep)
-    return parent.visual
+    return VisionTower(_load(tower, _options.dtype(dtype or tower.dtype)), tower, keep)
 
 
 def restore(model: torch.nn.Module) -> torch.nn.Module:

@@ -36,7 +36,7 @@ pub(crate) struct Shard {
 }
 
 impl Shard {
-    pub(super) fn create(
+    pub(crate) fn create(
         disk: &Arc<dyn Disk>,
         path: &Path,
         layout: &Layout,
@@ -56,7 +56,7 @@ impl Shard {
         })
     }
 
-    pub(super) fn push(&mut self, row: &Row<'_>) -> Result<(), StoreError> {
+    pub(crate) fn push(&mut self, row: &Row<'_>) -> Result<(), StoreError> {
         let values = row.outcome.as_ref().ok();
         let bytes = values.map_or(0, |values| values.bytes.len());
         if !page::fits(values.map_or(0, |values| values.tokens), bytes) {
@@ -76,7 +76,7 @@ impl Shard {
         self.embeddings.push(row).map_err(at(self.path()))
     }
 
-    pub(super) fn finish(mut self) -> Result<ShardFile, StoreError> {
+    pub(crate) fn finish(mut self) -> Result<ShardFile, StoreError> {
         if self.columns.rows() > 0 {
             self.end_group()?;
         }

@@ -85,7 +85,7 @@ fn path(input: usize) -> PathBuf {
 }
 
 impl Stored {
-    pub(crate) fn push(&self, job: &mut Job) {
+    pub(crate) fn record(&self) -> Record<'_> {
         let video = VideoInfo {
             indices: &INDICES,
             timestamps: &TIMESTAMPS,
@@ -98,13 +98,16 @@ impl Stored {
             tokens: &self.tokens,
             video: self.is_video.then_some(video),
         };
-        let record = Record {
+        Record {
             id: &self.id,
             path: &self.path,
             sha256: self.is_video.then_some([0xab; 32]),
             outcome: self.error.map_or(Ok(encoded), Err),
-        };
-        job.push(&record).unwrap();
+        }
+    }
+
+    pub(crate) fn push(&self, job: &mut Job) {
+        job.push(&self.record()).unwrap();
     }
 }
 

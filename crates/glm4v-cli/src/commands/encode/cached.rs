@@ -1,9 +1,7 @@
-use std::collections::HashMap;
-
 use anyhow::Result;
-use glm4v::config::PatchKind;
-use glm4v::{EncodeOptions, Error, GridThw, Patches, VisionEncoder};
-use glm4v_store::{EmbeddingCache, Key, KeyParts};
+use glm4v::cached::{self, Identity};
+use glm4v::{EncodeOptions, Error, Patches, VisionEncoder};
+use glm4v_store::EmbeddingCache;
 
 use crate::console::Console;
 use crate::interrupt;
@@ -19,85 +17,29 @@ pub(super) struct CachedEncoder<'a> {
     pub(super) console: &'a Console,
 }
 
-/// What embeddings depend on, besides their patch rows.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Identity {
-    pub(super) fingerprint: String,
-    pub(super) dtype: String,
-    pub(super) kernels: String,
-}
-
-impl Identity {
-    /// That of the tower that a command loads. All its bytes are read.
-    pub(super) fn of(session: &Session<'_>) -> Result<Self> {
-        let dtype = session.compute.device.dtype;
-        Ok(Self {
-            fingerprint: session.weights.fingerprint(&session.config)?.to_string(),
-            dtype: dtype.to_string(),
-            kernels: session.devices.target(dtype)?.mode.kernels(),
-        })
-    }
-
-    /// The key of each input of a batch.
-    pub(super) fn keys(&self, patches: &Patches) -> Vec<Key> {
-        let key = |span: glm4v::preprocess::SpanRows<'_>| {
-            let parts = KeyParts {
-                fingerprint: &self.fingerprint,
-                dtype: &self.dtype,
-                kernels: &self.kernels,
-                kind: match span.kind {
-                    PatchKind::Image => "image",
-                    PatchKind::Video => "video",
-                },
-                grid: span.grid,
-            };
-            Key::new(&parts, span.rows.as_slice().expect("rows are contiguous"))
-        };
-        patches.iter().map(key).collect()
-    }
+/// That of the tower that a command loads. All its bytes are read.
+pub(super) fn identity(session: &Session<'_>) -> Result<Identity> {
+    let dtype = session.compute.device.dtype;
+    let fingerprint = session.weights.fingerprint(&session.config)?;
+    let mode = session.devices.target(dtype)?.mode;
+    Ok(Identity::new(&fingerprint, dtype, mode))
 }
 
 impl CachedEncoder<'_> {
     /// The embeddings of a batch, input by input. Inputs that the cache has, and those that repeat an earlier one, do not run
     /// the tower.
-    pub(super) fn encode(&mut self, mut patches: Patches) -> Result<Vec<f32>, Error> {
+    pub(super) fn encode(&mut self, patches: Patches) -> Result<Vec<f32>, Error> {
+        let run = |patches: &Patches| encode(self.encoder, patches);
         let Some(cache) = &self.cache else {
-            return encode(self.encoder, &patches);
+            return run(&patches);
         };
-        let config = self.encoder.config();
-        let (width, merge) = (config.out_hidden_size, config.spatial_merge_size);
-        let grids = patches.grids();
         let keys = self.identity.keys(&patches);
-        let mut found: HashMap<Key, Vec<f32>> = HashMap::new();
-        for (key, grid) in keys.iter().zip(&grids) {
-            let values = grid.num_tokens(merge) * width;
-            let cached = cache
-                .get(key)
-                .filter(|cached| cached.values.len() == values);
-            found.extend(cached.map(|cached| (*key, cached.values)));
+        let batch = cached::encode(self.encoder, cache, &keys, patches, run)?;
+        self.hits += batch.hits;
+        if let Some(warning) = batch.warning {
+            self.console.warning(&warning.to_string());
         }
-        self.hits += keys.iter().filter(|key| found.contains_key(key)).count();
-        let mut missing: Vec<(Key, GridThw)> = Vec::new();
-        let mut keep = Vec::with_capacity(keys.len());
-        for input in keys.iter().copied().zip(grids) {
-            let is_missing = !found.contains_key(&input.0) && !missing.contains(&input);
-            missing.extend(is_missing.then_some(input));
-            keep.push(is_missing);
-        }
-        if !missing.is_empty() {
-            patches.retain(&keep);
-            let all = encode(self.encoder, &patches)?;
-            let mut rest = &all[..];
-            for (key, grid) in missing {
-                let (values, others) = rest.split_at(grid.num_tokens(merge) * width);
-                rest = others;
-                if let Some(warning) = cache.put(&key, grid, width, values) {
-                    self.console.warning(&warning.to_string());
-                }
-                found.insert(key, values.to_vec());
-            }
-        }
-        Ok(keys.iter().flat_map(|key| &found[key]).copied().collect())
+        Ok(batch.values)
     }
 }
 

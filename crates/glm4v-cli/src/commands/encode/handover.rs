@@ -10,7 +10,7 @@ use glm4v_store::handover::{openai, vllm_cache};
 use serde_json::{Value, json};
 
 use super::EncodeArgs;
-use super::cached::Identity;
+use super::cached;
 use crate::console::Console;
 use crate::listed::Listed;
 use crate::reading::OnError;
@@ -18,9 +18,6 @@ use crate::session::Session;
 use crate::stages::Stages;
 use crate::table::Table;
 use crate::values::OutputTarget;
-
-/// Digits of a uuid. It begins the hash of everything that the embeddings depend on.
-const UUID_DIGITS: usize = 32;
 
 /// A program that reads embeddings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -39,7 +36,8 @@ pub(super) fn run(args: &EncodeArgs, to: HandOver, console: &Console) -> Result<
     let (mut stages, on_error) = (Stages::default(), args.on_error.unwrap_or(OnError::Stop));
     let options = glm4v::EncodeOptions::default();
     let (encoder, mut reading, first) = session.start(listed, on_error, &options, &mut stages)?;
-    let mut cached = args.cached(&session, &encoder, Identity::of(&session)?)?;
+    let identity = cached::identity(&session)?;
+    let mut cached = args.cached(&session, &encoder, identity)?;
     let (width, mut written) = (session.config.out_hidden_size, Vec::new());
     let mut next = Some(first);
     while let Some((inputs, patches)) = next {
@@ -51,7 +49,7 @@ pub(super) fn run(args: &EncodeArgs, to: HandOver, console: &Console) -> Result<
             for (input, key) in inputs.iter().zip(keys) {
                 let (tokens, others) = rest.split_at(input.tokens * width);
                 rest = others;
-                let uuid = key.to_string()[..UUID_DIGITS].to_owned();
+                let uuid = glm4v::cached::uuid(&key);
                 let item = writer.write(input, &uuid, tokens, width)?;
                 written.push((input.name.clone(), uuid, item));
             }

@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 
 use self::source::{Hashes, entries, source};
 use super::EncodeArgs;
-use super::cached::{CachedEncoder, Identity};
+use super::cached::{self, CachedEncoder};
 use super::skipped;
 use crate::console::Console;
 use crate::pipes::Pipes;
@@ -93,7 +93,7 @@ pub(super) fn run(args: &EncodeArgs, dir: &Path, console: &Console) -> Result<us
     }
     let session = Session::new(&args.compute, &args.inputs.read, console)?;
     let mut stages = Stages::default();
-    let identity = stages.time("hash", || Identity::of(&session))?;
+    let identity = stages.time("hash", || cached::identity(&session))?;
     let settings = settings::of(args, &session, &identity)?;
     let limits = settings::limits(&session)?;
     let entries = entries(&args.inputs, console)?;

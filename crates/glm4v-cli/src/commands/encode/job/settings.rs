@@ -1,4 +1,5 @@
 use anyhow::{Result, bail};
+use glm4v::cached::Identity;
 use glm4v::pipeline::Inputs;
 use glm4v::plan::{BatchLimits, InputSize, MemoryBudget};
 use glm4v::{EncodeOptions, Plan};
@@ -6,7 +7,6 @@ use glm4v_store::{OutputDtype, Pool, Settings, ShardFormat, Split};
 use serde_json::{Map, Value, json};
 
 use super::super::EncodeArgs;
-use super::super::cached::Identity;
 use crate::session::Session;
 
 /// Everything that decides what the job writes.

@@ -1,0 +1,159 @@
+//! Embeddings by the content of their inputs: a cache, and names for other programs.
+
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
+
+use glm4v::cached::{self, CachedBatch, Identity};
+use glm4v::pipeline::{InputInfo, ReadBatch};
+use glm4v::store::{EmbeddingCache, Key, StoreError};
+use glm4v::weights::{Checkpoint, Fingerprint};
+use glm4v::{CancelToken, ComputeType, EncodeOptions, Error, InputError, Patches, VisionEncoder};
+use pyo3::prelude::*;
+
+use crate::encoded::Encoded;
+use crate::options::Origin;
+
+/// Where an encoder keeps embeddings.
+#[derive(Clone, FromPyObject)]
+#[pyo3(from_item_all)]
+pub(crate) struct Keep {
+    cache: Option<PathBuf>,
+    cache_size: u64,
+}
+
+/// What names the embeddings of an encoder, and where they are kept.
+pub(crate) struct Content {
+    weights: Origin,
+    dtype: ComputeType,
+    cache: Option<EmbeddingCache>,
+    /// Finding it reads all weights, so that is done when the first name is needed.
+    identity: OnceLock<Identity>,
+}
+
+/// A batch, input by input, and a warning for the user.
+pub(crate) type Batch = (Vec<Result<Encoded, InputError>>, Option<String>);
+
+impl Keep {
+    pub(crate) fn open(&self) -> Result<Option<EmbeddingCache>, StoreError> {
+        let open = |dir: &PathBuf| EmbeddingCache::open(dir, self.cache_size);
+        self.cache.as_ref().map(open).transpose()
+    }
+}
+
+impl Content {
+    pub(crate) fn new(weights: Origin, dtype: ComputeType, cache: Option<EmbeddingCache>) -> Self {
+        Self {
+            weights,
+            dtype,
+            cache,
+            identity: OnceLock::new(),
+        }
+    }
+
+    pub(crate) fn has_cache(&self) -> bool {
+        self.cache.is_some()
+    }
+
+    /// Encodes a batch. Each input has its name.
+    pub(crate) fn encode(
+        &self,
+        encoder: &VisionEncoder,
+        batch: ReadBatch,
+        cancel: &CancelToken,
+    ) -> Batch {
+        let keys = match self.identity(encoder) {
+            Ok(identity) => identity.keys(&batch.patches),
+            Err(error) => return (failed(batch.inputs, &Arc::new(error)), None),
+        };
+        match &self.cache {
+            None => (named(encoder, batch, &keys, cancel), None),
+            Some(cache) => from_cache(encoder, cache, batch, &keys, cancel),
+        }
+    }
+
+    fn identity(&self, encoder: &VisionEncoder) -> Result<&Identity, Error> {
+        if let Some(identity) = self.identity.get() {
+            return Ok(identity);
+        }
+        let fingerprint = match &self.weights {
+            Origin::Preset(preset, seed) => Fingerprint::random(*preset, *seed),
+            Origin::Local(path) => Checkpoint::open(path)?.fingerprint(encoder.config())?,
+        };
+        let identity = Identity::new(&fingerprint, self.dtype, encoder.target().mode);
+        Ok(self.identity.get_or_init(|| identity))
+    }
+}
+
+/// Encodes a batch without a cache.
+fn named(
+    encoder: &VisionEncoder,
+    batch: ReadBatch,
+    keys: &[Key],
+    cancel: &CancelToken,
+) -> Vec<Result<Encoded, InputError>> {
+    let mut keys = keys.iter();
+    let inputs = batch.inputs.iter();
+    let uuids: Vec<_> = inputs
+        .map(|input| {
+            input
+                .as_ref()
+                .ok()
+                .and_then(|_| keys.next())
+                .map(cached::uuid)
+        })
+        .collect();
+    let items = encoder.encode_batch(batch, Some(cancel)).into_iter();
+    items
+        .zip(uuids)
+        .map(|(item, uuid)| Encoded::new(item?, encoder, uuid))
+        .collect()
+}
+
+/// Encodes what the cache does not have.
+fn from_cache(
+    encoder: &VisionEncoder,
+    cache: &EmbeddingCache,
+    batch: ReadBatch,
+    keys: &[Key],
+    cancel: &CancelToken,
+) -> Batch {
+    let ReadBatch { patches, inputs } = batch;
+    let run = |patches: &Patches| {
+        let options = EncodeOptions {
+            cancel: Some(cancel.clone()),
+            ..EncodeOptions::default()
+        };
+        let output = encoder.encode_with(patches, &options)?;
+        output.embeddings.into_values()
+    };
+    let CachedBatch {
+        values, warning, ..
+    } = match cached::encode(encoder, cache, keys, patches, run) {
+        Ok(batch) => batch,
+        Err(error) => return (failed(inputs, &Arc::new(error)), None),
+    };
+    let width = encoder.config().out_hidden_size;
+    let (mut keys, mut rest) = (keys.iter(), &values[..]);
+    let mut encoded = |input: InputInfo| {
+        let values = rest.split_off(..input.tokens * width);
+        let values = values.expect("one row for each token").to_vec();
+        Encoded::of_values(input, values, width, keys.next().map(cached::uuid))
+    };
+    let inputs = inputs.into_iter();
+    let items = inputs.map(|input| Ok(encoded(input?))).collect();
+    (items, warning.map(|warning| warning.to_string()))
+}
+
+/// The error of a whole batch, as that of each of its inputs.
+fn failed(
+    inputs: Vec<Result<InputInfo, InputError>>,
+    error: &Arc<Error>,
+) -> Vec<Result<Encoded, InputError>> {
+    let of_input = |input: InputInfo| InputError {
+        index: input.index,
+        name: input.name,
+        source: Arc::clone(error),
+    };
+    let inputs = inputs.into_iter();
+    inputs.map(|input| Err(of_input(input?))).collect()
+}
