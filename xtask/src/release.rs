@@ -15,7 +15,7 @@ pub(crate) const IMAGE: &str = "tests/images/coffee-336.jpg";
 /// Optimised programs, and a folder for what they make.
 pub(crate) struct Release {
     /// The folder of the programs.
-    programs: PathBuf,
+    pub(crate) programs: PathBuf,
     /// The folder of checkpoints, images and embeddings.
     pub(crate) work: PathBuf,
 }

@@ -1,7 +1,7 @@
 //! Stores the embeddings of many inputs so that an interruption loses nothing.
 //!
 //! - [`Job`] fills a directory with shards in Parquet or safetensors. It continues after an interruption, and writes the same
-//!   bytes as without one. `docs/job-format.md` of the project lists the files and columns.
+//!   bytes as without one. Finished batches survive any end of the process. `docs/job-format.md` of the project lists the files and columns.
 //! - [`Split`] divides a job among several processes.
 //! - [`EmbeddingCache`] finds embeddings that were computed before, by the content of their input.
 //! - [`handover`] writes embeddings in the forms in which programs that run the language model read them.
@@ -52,7 +52,7 @@ pub use difference::Difference;
 pub use dtype::OutputDtype;
 pub use error::StoreError;
 pub use glm4v_config::GridThw;
-pub use job::{Job, StoredInputs, Summary};
+pub use job::{InputChanges, Job, NamedInputs, StoredInputs, Summary};
 pub use pool::Pool;
 pub use record::{Encoded, Record, VideoInfo};
 pub use settings::Settings;
