@@ -70,8 +70,14 @@ pub(crate) fn run(args: &Args) -> Result<()> {
 }
 
 fn measure(programs: &Path, work: &Path, images: u32) -> Result<Soak> {
-    let (folder, output) = (work.join(format!("images-{images}")), work.join("embeddings"));
-    let (damaged, collection) = (work.join(format!("damaged-{images}.txt")), programs.join("collection"));
+    let (folder, output) = (
+        work.join(format!("images-{images}")),
+        work.join("embeddings"),
+    );
+    let (damaged, collection) = (
+        work.join(format!("damaged-{images}.txt")),
+        programs.join("collection"),
+    );
     fs::create_dir_all(work).with_context(|| work.display().to_string())?;
     // The list is written last.
     if !damaged.exists() {
@@ -100,7 +106,10 @@ fn job(program: &Path, folder: &Path, output: &Path, images: u32) -> Result<Soak
     command.args(["-r", "-q", "--json", "--preset", "tiny", "--device", "flex"]);
     eprintln!("$ {command:?}");
     let start = Instant::now();
-    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
+    let mut child = command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()?;
     let items = BufReader::new(child.stdout.take().context("it is piped")?);
     let (mut failed, mut total, mut lines) = (BTreeSet::new(), Value::Null, 0);
     let (mut first, mut last) = (None, None);
@@ -162,31 +171,57 @@ impl Soak {
         row("images", self.images.to_string());
         row("encoded", self.encoded.to_string());
         let (failed, damaged) = (self.failed.len(), self.damaged.len());
-        row("failed, of those that are damaged", format!("{failed} of {damaged}"));
+        row(
+            "failed, of those that are damaged",
+            format!("{failed} of {damaged}"),
+        );
         if let (Some((first, rest)), Some(growth)) = (self.peaks, self.growth()) {
             row("peak memory of the first tenth", format!("{first:.1} MiB"));
-            row("peak memory of the rest", format!("{rest:.1} MiB ({growth:.3} times)"));
+            row(
+                "peak memory of the rest",
+                format!("{rest:.1} MiB ({growth:.3} times)"),
+            );
         }
         row("time of the job", format!("{:.1} s", self.seconds));
         row("stages of the job in seconds", self.stages.to_string());
         let alone = format!("{:.1} s + {:.1} s", self.decode, self.encode);
-        row("decoding and encoding alone", format!("{alone} (the job takes {:.2} times)", self.slowness()));
+        row(
+            "decoding and encoding alone",
+            format!("{alone} (the job takes {:.2} times)", self.slowness()),
+        );
         table
     }
 
     fn check(&self) -> Result<()> {
-        let wrong: Vec<_> = self.failed.symmetric_difference(&self.damaged).take(5).collect();
-        ensure!(wrong.is_empty(), "damaged and not listed, or the other way round: {wrong:?}");
+        let wrong: Vec<_> = self
+            .failed
+            .symmetric_difference(&self.damaged)
+            .take(5)
+            .collect();
+        ensure!(
+            wrong.is_empty(),
+            "damaged and not listed, or the other way round: {wrong:?}"
+        );
         let good = u64::from(self.images) - self.damaged.len() as u64;
-        ensure!(self.encoded == good, "expected {good} encoded images, found {}", self.encoded);
+        ensure!(
+            self.encoded == good,
+            "expected {good} encoded images, found {}",
+            self.encoded
+        );
         if self.images < FEWEST {
             return Ok(());
         }
         if let Some(growth) = self.growth() {
-            ensure!(growth <= MAX_GROWTH, "memory grew {growth:.3} times, at most {MAX_GROWTH} is accepted");
+            ensure!(
+                growth <= MAX_GROWTH,
+                "memory grew {growth:.3} times, at most {MAX_GROWTH} is accepted"
+            );
         }
         let slowness = self.slowness();
-        ensure!(slowness <= MAX_TIME, "the job takes {slowness:.2} times as long, at most {MAX_TIME} is accepted");
+        ensure!(
+            slowness <= MAX_TIME,
+            "the job takes {slowness:.2} times as long, at most {MAX_TIME} is accepted"
+        );
         Ok(())
     }
 }

@@ -126,7 +126,10 @@ mod tests {
     #[test]
     fn a_wrong_command_line_has_its_own_exit_status() {
         let error = misuse("leave it out");
-        assert_eq!((line(&error), exit_status(&error)), ("leave it out".into(), 2));
+        assert_eq!(
+            (line(&error), exit_status(&error)),
+            ("leave it out".into(), 2)
+        );
         assert_eq!(exit_status(&anyhow!("disk full")), 1);
     }
 

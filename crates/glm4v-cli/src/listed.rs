@@ -12,6 +12,7 @@ use glm4v_collect::{
 
 use crate::args::{CollectArgs, InputArgs};
 use crate::console::Console;
+use crate::failure::misuse;
 use crate::pipes::{self, Pipes};
 use crate::values::OnError;
 
@@ -113,7 +114,7 @@ pub(crate) fn inputs(args: &InputArgs) -> Result<Vec<Input>> {
         Ok(Input::Manifest(Manifest {
             path_column: collect.path_column.clone(),
             id_column: collect.id_column.clone(),
-            ..Manifest::new(path)?
+            ..Manifest::new(path).map_err(|error| misuse(error.to_string()))?
         }))
     });
     let named = args.inputs.iter().map(Input::named);
@@ -176,10 +177,7 @@ fn name(input: &Input) -> String {
 fn source(entry: Entry, reader: &MediaReader) -> InputSource {
     match entry.location {
         Location::Path(path) | Location::FrameFolder(path) => path.into(),
-        Location::TarMember { .. }
-        | Location::Url(_)
-        | Location::Data(_)
-        | Location::Failed(_) => {
+        Location::TarMember { .. } | Location::Url(_) | Location::Data(_) | Location::Failed(_) => {
             let reader = reader.clone();
             InputSource::Fetched(Arc::new(ListedEntry { entry, reader }))
         }

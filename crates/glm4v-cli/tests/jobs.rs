@@ -187,7 +187,11 @@ fn repetitions(variable: &str, default: u32) -> u32 {
 /// Checks that two directories of jobs have the same files.
 fn assert_same(found: &str, expected: &BTreeMap<String, Vec<u8>>, what: &str) {
     let found = files(Path::new(found));
-    assert!(found.keys().eq(expected.keys()), "{what}: {:?}", found.keys());
+    assert!(
+        found.keys().eq(expected.keys()),
+        "{what}: {:?}",
+        found.keys()
+    );
     for (name, bytes) in expected {
         assert!(found[name] == *bytes, "{what}: {name} differs");
     }
@@ -317,7 +321,10 @@ fn options_of_jobs_need_a_directory() {
             "{error}"
         );
         for (to, part) in [
-            (&["--to", "vllm-cache", "-o", "cache/"][..], "writes one file in bf16"),
+            (
+                &["--to", "vllm-cache", "-o", "cache/"][..],
+                "writes one file in bf16",
+            ),
             (&["--to", "openai"], "prints one line for each input"),
         ] {
             let error = glm4v([&["encode", path], to, option].concat()).misused();
@@ -326,6 +333,18 @@ fn options_of_jobs_need_a_directory() {
         }
     }
     assert!(!Path::new("cache").exists());
+    let dir = tempfile::tempdir().unwrap();
+    let out = output(&dir, "out");
+    let error = glm4v(["encode", path, "-o", &out, "--output-dtype", "bf16", "-q"]).misused();
+    assert!(
+        error.contains("choose f16 or f32, or the format safetensors"),
+        "{error}"
+    );
+    let error = glm4v(["encode", "--manifest", "list.xlsx", "-o", &out, "-q"]).misused();
+    assert!(
+        error.contains("list.xlsx: expected a manifest with the extension"),
+        "{error}"
+    );
     let error = glm4v(["encode", "--resume"]).misused();
     assert!(error.contains("--resume needs a directory"), "{error}");
 }
@@ -353,7 +372,9 @@ fn inputs_with_one_id_are_refused() {
     let error = found.fails();
     let first = photos.path().join("000.png").display().to_string();
     assert!(
-        error.contains(&format!("two inputs have the id `000.png`: {first} and {first}; name")),
+        error.contains(&format!(
+            "two inputs have the id `000.png`: {first} and {first}; name"
+        )),
         "{error}"
     );
 
@@ -361,7 +382,10 @@ fn inputs_with_one_id_are_refused() {
     let other = one_photo();
     let (one, two) = (path, other.path().to_str().unwrap());
     let error = glm4v(["encode", one, two, "-o", &out, "-q"]).fails();
-    let expected = format!("{first} and {}; name their common parent", other.path().join("000.png").display());
+    let expected = format!(
+        "{first} and {}; name their common parent",
+        other.path().join("000.png").display()
+    );
     assert!(error.contains(&expected), "{error}");
 }
 
@@ -392,7 +416,10 @@ fn a_missing_line_of_a_list_is_recorded() {
     let (photos, dir) = (photos(2), tempfile::tempdir().unwrap());
     let good = photos.path().join("000.png").display().to_string();
     let notes = photos.path().join("notes.txt").display().to_string();
-    let list = list(&dir, &["/no/such.png", &good, "ftp://a.example/b.png", &notes]);
+    let list = list(
+        &dir,
+        &["/no/such.png", &good, "ftp://a.example/b.png", &notes],
+    );
     let out = output(&dir, "out");
     let found = glm4v(["encode", "--files-from", &list, "-o", &out, "--json", "-q"]);
     assert_eq!(found.code, Some(3), "{found:#?}");
@@ -400,14 +427,21 @@ fn a_missing_line_of_a_list_is_recorded() {
     let ids: Vec<&str> = failures.iter().map(|(id, _)| &id[..]).collect();
     assert_eq!(ids, ["/no/such.png", "ftp://a.example/b.png", &notes]);
     assert!(failures[0].1.starts_with("/no/such.png: "), "{failures:?}");
-    assert_eq!(failures[0].1.matches("/no/such.png").count(), 1, "{failures:?}");
+    assert_eq!(
+        failures[0].1.matches("/no/such.png").count(),
+        1,
+        "{failures:?}"
+    );
     assert!(failures[1].1.contains("line 3"), "{failures:?}");
 
     // One file: the same with --on-error skip, and an error without.
     let file = dir.path().join("all.npy").display().to_string();
     let args = ["encode", "--files-from", &list, "-o", &file, "-q"];
     let error = glm4v(args).fails();
-    assert!(error.contains("line 1: /no/such.png: no such file"), "{error}");
+    assert!(
+        error.contains("line 1: /no/such.png: no such file"),
+        "{error}"
+    );
     let found = glm4v([&args[..], &["--on-error", "skip"]].concat());
     assert_eq!(found.code, Some(3), "{found:#?}");
     assert_eq!(found.stderr.matches("skipped: ").count(), 3, "{found:#?}");
@@ -427,23 +461,57 @@ fn a_missing_line_of_a_list_is_recorded() {
 fn what_the_command_line_names_must_be_there_unless_failures_are_skipped() {
     let (photos, dir) = (photos(2), tempfile::tempdir().unwrap());
     let (out, path) = (output(&dir, "out"), photos.path().to_str().unwrap());
-    for (named, part) in [("/no/such.png", "no such file"), ("/no/such/*.png", "no file matches")] {
+    for (named, part) in [
+        ("/no/such.png", "no such file"),
+        ("/no/such/*.png", "no file matches"),
+    ] {
         let args = ["encode", path, named, "-o", &out, "-q", "--json"];
         let error = glm4v(args).fails();
         assert!(error.contains(named) && error.contains(part), "{error}");
-        let out = output(&dir, if part.contains("match") { "pattern" } else { "file" });
-        let args = ["encode", path, named, "-o", &out, "-q", "--json", "--on-error", "skip"];
+        let out = output(
+            &dir,
+            if part.contains("match") {
+                "pattern"
+            } else {
+                "file"
+            },
+        );
+        let args = [
+            "encode",
+            path,
+            named,
+            "-o",
+            &out,
+            "-q",
+            "--json",
+            "--on-error",
+            "skip",
+        ];
         let found = glm4v(args);
         assert_eq!(found.code, Some(3), "{found:#?}");
         let failures = failures(&found);
         assert_eq!(failures.len(), 2, "{failures:?}");
-        assert!(failures[1].0 == named && failures[1].1.contains(named), "{failures:?}");
+        assert!(
+            failures[1].0 == named && failures[1].1.contains(named),
+            "{failures:?}"
+        );
     }
     let file = dir.path().join("all.npy").display().to_string();
-    let args = ["encode", "/no/such.png", &photos.path().join("000.png").display().to_string(), "-o", &file, "-q"]
-        .map(str::to_owned);
+    let args = [
+        "encode",
+        "/no/such.png",
+        &photos.path().join("000.png").display().to_string(),
+        "-o",
+        &file,
+        "-q",
+    ]
+    .map(str::to_owned);
     glm4v(&args).fails();
-    let found = glm4v(args.iter().map(String::as_str).chain(["--on-error", "skip"]));
+    let found = glm4v(
+        args.iter()
+            .map(String::as_str)
+            .chain(["--on-error", "skip"]),
+    );
     assert_eq!(found.code, Some(3), "{found:#?}");
 }
 
@@ -456,7 +524,10 @@ fn a_resume_with_other_inputs_names_them() {
     // Other names of the same folder.
     for name in [".", "./", &format!("{path}//")] {
         let found = here(&["encode", name, "-o", &out]);
-        assert!(found.stderr.contains("the job is complete"), "{name}: {found:#?}");
+        assert!(
+            found.stderr.contains("the job is complete"),
+            "{name}: {found:#?}"
+        );
     }
     // The stored list.
     let found = glm4v(["encode", "-o", &out, "--resume"]);
@@ -465,7 +536,10 @@ fn a_resume_with_other_inputs_names_them() {
     assert!(error.contains("cannot be used with"), "{error}");
     let nothing = output(&dir, "nothing");
     let error = glm4v(["encode", "-o", &nothing, "--resume", "-q"]).fails();
-    assert!(error.contains("there is no job in this directory"), "{error}");
+    assert!(
+        error.contains("there is no job in this directory"),
+        "{error}"
+    );
 
     fs::remove_file(photos.path().join("000.png")).unwrap();
     fs::copy(photos.path().join("003.png"), photos.path().join("new.png")).unwrap();
@@ -503,8 +577,13 @@ fn a_machine_without_ffmpeg_stops_the_job_and_failures_can_be_tried_again() {
     let path = photos.path().to_str().unwrap();
     let args = ["encode", path, "-o", &out, "-q", "--json", "--fps", "0.5"];
     let without_ffmpeg = |args: &[&str]| run(program().args(args).env("PATH", dir.path()));
-    let error = without_ffmpeg(&args).fails();
-    for part in ["999.mp4", "install ffmpeg", "no fault of the input", "goes on where it stopped"] {
+    let error = without_ffmpeg(&args).fails_with_notes();
+    for part in [
+        "999.mp4",
+        "install ffmpeg",
+        "no fault of the input",
+        "goes on where it stopped",
+    ] {
         assert!(error.contains(part), "{error}");
     }
     assert_eq!(error.matches("999.mp4").count(), 1, "{error}");
@@ -526,17 +605,38 @@ fn a_machine_without_ffmpeg_stops_the_job_and_failures_can_be_tried_again() {
     let failures = failures(&found);
     assert_eq!(failures.len(), 1, "{failures:?}");
     let total = lines(&found.stdout).pop().unwrap()["total"].clone();
-    assert_eq!([&total["encoded"], &total["failed"], &total["shards"]], [4, 1, 2]);
+    assert_eq!(
+        [&total["encoded"], &total["failed"], &total["shards"]],
+        [4, 1, 2]
+    );
     let after = files(Path::new(&out));
     assert!(after["shard-000000.parquet"] == before["shard-000000.parquet"]);
     let journal = String::from_utf8(after["journal.jsonl"].clone()).unwrap();
-    assert_eq!(lines(&journal)[1]["retried"], serde_json::json!([4]), "{journal}");
+    assert_eq!(
+        lines(&journal)[1]["retried"],
+        serde_json::json!([4]),
+        "{journal}"
+    );
     // The damaged image stays a failure.
-    fs::copy(photos.path().join("000.png"), photos.path().join("015x.png")).unwrap();
+    fs::copy(
+        photos.path().join("000.png"),
+        photos.path().join("015x.png"),
+    )
+    .unwrap();
     let found = run(program().args(&retry)).ok();
     let total = lines(&found.stdout).pop().unwrap()["total"].clone();
-    assert_eq!([&total["encoded"], &total["failed"], &total["shards"]], [5, 0, 3]);
-    let found = glm4v([&["encode", "-o", &out, "--resume", "--fps", "0.5"][..], &["--retry-failed"]].concat()).ok();
+    assert_eq!(
+        [&total["encoded"], &total["failed"], &total["shards"]],
+        [5, 0, 3]
+    );
+    let found = glm4v(
+        [
+            &["encode", "-o", &out, "--resume", "--fps", "0.5"][..],
+            &["--retry-failed"],
+        ]
+        .concat(),
+    )
+    .ok();
     assert!(found.stderr.contains("the job is complete"), "{found:#?}");
 }
 
@@ -558,7 +658,9 @@ fn a_temporary_directory_that_cannot_be_used_stops_the_job() {
     program.args(["encode", archive.to_str().unwrap(), "-o", &out, "-q"]);
     let error = run(program.env("TMPDIR", "/no/such/folder")).fails();
     assert!(
-        error.contains("a.tar/a.mp4") && error.contains("set TMPDIR") && error.contains("no fault of the input"),
+        error.contains("a.tar/a.mp4")
+            && error.contains("set TMPDIR")
+            && error.contains("no fault of the input"),
         "{error}"
     );
 }
@@ -583,22 +685,30 @@ fn a_signal_loses_only_the_batch_that_is_encoded() {
         .unwrap();
     let rows = Path::new(&out).join("open-shard.rows");
     let size = || fs::metadata(&rows).map_or(0, |metadata| metadata.len());
-    while size() < 300_000 {
+    while size() < 100_000 {
         assert!(child.try_wait().unwrap().is_none(), "it ended too early");
         thread::sleep(Duration::from_millis(1));
     }
     let pid = child.id().to_string();
-    let sent = std::process::Command::new("kill").args(["-s", "INT", &pid]).status();
+    let sent = std::process::Command::new("kill")
+        .args(["-s", "INT", &pid])
+        .status();
     assert!(sent.unwrap().success());
     let ended = child.wait_with_output().unwrap();
     assert_eq!(ended.status.code(), Some(130));
     let stderr = String::from_utf8(ended.stderr).unwrap();
-    assert!(stderr.ends_with("glm4v: error: stopped by SIGINT\n"), "{stderr}");
+    assert!(
+        stderr.ends_with("glm4v: error: stopped by SIGINT\n"),
+        "{stderr}"
+    );
     assert!(!Path::new(&out).join("shard-000000.parquet").exists());
 
     let resumed = glm4v(job(&out));
     assert_eq!(resumed.code, Some(3), "{resumed:#?}");
-    let note = resumed.stderr.lines().find(|line| line.contains("inputs are done; the job goes on"));
+    let note = resumed
+        .stderr
+        .lines()
+        .find(|line| line.contains("inputs are done; the job goes on"));
     let done: u32 = note.unwrap().split(' ').nth(2).unwrap().parse().unwrap();
     assert!(done > 2, "{note:?}");
     assert_same(&out, &files(Path::new(&whole)), "after a signal");
@@ -621,15 +731,24 @@ fn a_disk_that_fills_up_and_is_freed_ends_in_the_same_bytes() {
     }
     let (mut full, mut round) = (0, 0_u64);
     while full < disks {
-        let parent = mounted.as_ref().map_or(dir.path(), |mounted| mounted.0.path());
-        let (out, fill) = (format!("{}/out-{round}/", parent.display()), parent.join("fill"));
+        let parent = mounted
+            .as_ref()
+            .map_or(dir.path(), |mounted| mounted.0.path());
+        let (out, fill) = (
+            format!("{}/out-{round}/", parent.display()),
+            parent.join("fill"),
+        );
         let mut attempt = 0;
         loop {
             // Moments that spread over the whole run, and differ from round to round
             let share = (attempt * 13 + round * 7) % 100;
             let found = match &mounted {
                 Some(_) => {
-                    fs::write(&fill, vec![0; (size * (100 - share) / 100 + size / 2) as usize]).ok();
+                    fs::write(
+                        &fill,
+                        vec![0; (size * (100 - share) / 100 + size / 2) as usize],
+                    )
+                    .ok();
                     let found = run(program().args(job(&photos, &out)));
                     fs::remove_file(&fill).ok();
                     found
@@ -641,10 +760,12 @@ fn a_disk_that_fills_up_and_is_freed_ends_in_the_same_bytes() {
                 break;
             }
             let error = found.fails_with_notes();
-            assert!(error.contains("no space left") && error.contains(&out), "{error}");
+            assert!(
+                error.contains("no space left") && error.contains(&out),
+                "{error}"
+            );
             assert_eq!(error.matches(&out).count(), 1, "{error}");
             full += 1;
-            assert!(attempt < 100, "it never ends: {error}");
             if attempt == 8 {
                 assert_eq!(glm4v(job(&photos, &out)).code, Some(3));
                 break;

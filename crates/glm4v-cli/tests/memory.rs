@@ -103,17 +103,40 @@ fn folders_patterns_and_lists_are_planned_in_order() {
     let (folder, list) = (text(&folder), text(&list));
     let pattern = format!("{folder}/**/c.*");
     let names = |args: &[&str]| {
-        let json = glm4v([&["plan", "--json", "-q"], args].concat()).ok().json();
+        let json = glm4v([&["plan", "--json", "-q"], args].concat())
+            .ok()
+            .json();
         let names = json["inputs"].as_array().unwrap().iter();
         let names: Vec<String> = names
-            .map(|input| input["file"].as_str().unwrap().replace(&format!("{folder}/"), ""))
+            .map(|input| {
+                input["file"]
+                    .as_str()
+                    .unwrap()
+                    .replace(&format!("{folder}/"), "")
+            })
             .collect();
         names
     };
     assert_eq!(names(&[&folder]), ["a.png", "b.png"]);
     assert_eq!(
-        names(&["56x56", &folder, "-r", "28x28", &pattern, "--files-from", &list]),
-        ["56x56", "a.png", "b.png", "sub/c.png", "28x28", "sub/c.png", "b.png"]
+        names(&[
+            "56x56",
+            &folder,
+            "-r",
+            "28x28",
+            &pattern,
+            "--files-from",
+            &list
+        ]),
+        [
+            "56x56",
+            "a.png",
+            "b.png",
+            "sub/c.png",
+            "28x28",
+            "sub/c.png",
+            "b.png"
+        ]
     );
     let broken = Path::new(&folder).join("broken.png");
     std::fs::write(&broken, b"\x89PNG\r\n\x1a\n").unwrap();

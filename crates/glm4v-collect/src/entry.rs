@@ -244,6 +244,9 @@ mod tests {
             },
         };
         let member = member.into_absolute().unwrap();
-        assert_eq!(member.name, here.join("x/a.tar/b.jpg").display().to_string());
+        assert_eq!(
+            member.name,
+            here.join("x/a.tar/b.jpg").display().to_string()
+        );
     }
 }

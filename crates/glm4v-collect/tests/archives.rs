@@ -312,7 +312,11 @@ fn archives_that_are_cut_off_or_damaged() {
 #[test]
 fn the_end_of_a_cut_archive_becomes_an_entry_that_fails() {
     let folder = Folder::new();
-    let bytes = archive(&[("a.gif", GIF), ("b.jpg.gz", b"\x1f\x8b\x08"), ("c.gif", GIF)]);
+    let bytes = archive(&[
+        ("a.gif", GIF),
+        ("b.jpg.gz", b"\x1f\x8b\x08"),
+        ("c.gif", GIF),
+    ]);
     // The third member ends in the middle of its content.
     let path = folder.add("a.tar", &bytes[..5 * 512 + 5]);
     let options = ListOptions {
@@ -320,7 +324,11 @@ fn the_end_of_a_cut_archive_becomes_an_entry_that_fails() {
         ..FLAT
     };
     let found = Found::named(&path, options);
-    let ids: Vec<_> = found.ids().into_iter().map(|id| folder.shorten(id)).collect();
+    let ids: Vec<_> = found
+        .ids()
+        .into_iter()
+        .map(|id| folder.shorten(id))
+        .collect();
     assert_eq!(ids, ["a/a", "a.tar/b.jpg.gz", "a.tar"]);
     let message = |entry: &Entry| {
         let error = entry.read(&FetchLimits::default()).unwrap_err();

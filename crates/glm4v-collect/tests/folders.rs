@@ -94,7 +94,10 @@ fn a_name_with_dots_and_repeated_slashes_is_the_same_name() {
     let folder = Folder::with(&[("sub/a.gif", GIF)]);
     let plain = folder.path("sub/a.gif");
     let name = plain.display().to_string();
-    for other in [name.replace("/sub", "//sub/."), name.replace("/sub", "/./sub")] {
+    for other in [
+        name.replace("/sub", "//sub/."),
+        name.replace("/sub", "/./sub"),
+    ] {
         let found = Found::named(&other, FLAT);
         assert_eq!(found.ids(), [&name[..]], "{other}");
         assert_eq!(found.entries[0].location, Location::Path(plain.clone()));
@@ -432,8 +435,13 @@ mod unix {
         let entries = Found::named(folder.path(""), recorded);
         fs::set_permissions(folder.path("c"), fs::Permissions::from_mode(0o700)).unwrap();
         assert_eq!(entries.ids(), ["a.gif", "b.gif", "c", "e.gif"]);
-        assert_eq!(entries.entries[1].location, Location::Path(folder.path("b.gif")));
-        let error = entries.entries[2].read(&FetchLimits::default()).unwrap_err();
+        assert_eq!(
+            entries.entries[1].location,
+            Location::Path(folder.path("b.gif"))
+        );
+        let error = entries.entries[2]
+            .read(&FetchLimits::default())
+            .unwrap_err();
         assert!(error.to_string().contains("c: cannot be read: "), "{error}");
         let ids: Vec<_> = found.entries.iter().map(|entry| &entry.id[..]).collect();
         assert_eq!(ids, ["a.gif", "e.gif"]);

@@ -104,7 +104,11 @@ fn errors_name_the_list_and_the_line_and_the_next_line_is_read() {
 
 #[test]
 fn lines_that_fail_become_entries_that_fail_when_they_are_read() {
-    let folder = Folder::with(&[("a.gif", GIF), ("notes.txt", b"text"), ("b.zip", b"PK\x03\x04")]);
+    let folder = Folder::with(&[
+        ("a.gif", GIF),
+        ("notes.txt", b"text"),
+        ("b.zip", b"PK\x03\x04"),
+    ]);
     let path = |name| folder.path(name).display().to_string();
     let lines = [
         path("missing.gif"),
@@ -137,7 +141,12 @@ fn lines_that_fail_become_entries_that_fail_when_they_are_read() {
         "list, line 4: ftp://a.example/b: expected a URL that starts with http:// or https://, found ftp:"
     );
     // What the caller names itself is an error, and so is a list that cannot be read.
-    let named = || [Input::named(folder.path("no.gif")), Input::named(folder.path("*.png"))];
+    let named = || {
+        [
+            Input::named(folder.path("no.gif")),
+            Input::named(folder.path("*.png")),
+        ]
+    };
     let found = Found::of(named(), options);
     assert_eq!((found.entries.len(), found.errors.len()), (0, 2));
     let all = ListOptions {
@@ -146,7 +155,10 @@ fn lines_that_fail_become_entries_that_fail_when_they_are_read() {
     };
     let found = Found::of(named(), all);
     assert_eq!(found.ids(), [path("no.gif"), path("*.png")]);
-    assert_eq!(Found::of([list(folder.path("no list"))], all).errors.len(), 1);
+    assert_eq!(
+        Found::of([list(folder.path("no list"))], all).errors.len(),
+        1
+    );
 }
 
 /// Set for the process that lists its standard input.

@@ -2,7 +2,7 @@
 
 mod support;
 
-use glm4v_collect::{Entry, Input, Location, Manifest};
+use glm4v_collect::{Entry, Failures, FetchLimits, Input, ListOptions, Location, Manifest};
 use support::{FLAT, Folder, Found};
 
 fn ids_and_paths(found: &Found, folder: &Folder) -> Vec<(String, String)> {
@@ -214,7 +214,11 @@ fn rows_that_fail_become_entries_and_a_manifest_that_fails_is_an_error() {
     };
     let rows = found("a.csv", "path,id\na,1\nb\n,2\ns3://b/c,3\n");
     assert!(rows.errors.is_empty(), "{:?}", rows.errors);
-    let ids: Vec<_> = rows.entries.iter().map(|entry| folder.shorten(&entry.id)).collect();
+    let ids: Vec<_> = rows
+        .entries
+        .iter()
+        .map(|entry| folder.shorten(&entry.id))
+        .collect();
     assert_eq!(ids, ["1", "a.csv, line 3", "2", "3"]);
     let error = rows.entries[1].read(&FetchLimits::default()).unwrap_err();
     assert_eq!(

@@ -1,8 +1,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::InputChanges;
 use crate::difference::Difference;
+use crate::input_changes::InputChanges;
 
 /// Embeddings cannot be stored, or a job cannot be continued.
 #[derive(Debug, thiserror::Error)]

@@ -34,7 +34,6 @@ mod summary;
 #[cfg(test)]
 mod tests;
 
-pub use changes::{InputChanges, NamedInputs};
 pub use list::StoredInputs;
 pub use summary::Summary;
 

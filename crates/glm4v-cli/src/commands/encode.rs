@@ -147,7 +147,8 @@ fn one_file(args: &EncodeArgs, output: Option<&OutputFile>, console: &Console) -
             "--cache and --on-error skip cannot be combined with extra outputs",
         ));
     }
-    if let Some(file) = output.filter(|file| file.format != OutputFormat::Safetensors && has_extra) {
+    if let Some(file) = output.filter(|file| file.format != OutputFormat::Safetensors && has_extra)
+    {
         let path = file.path.display();
         return Err(misuse(format!(
             "{path}: extra outputs can be written to .safetensors only"

@@ -95,11 +95,19 @@ pub(crate) fn run(args: &PlanArgs, console: &Console) -> Result<()> {
 }
 
 /// What is known of all inputs, in order: those of the arguments, some of which may be sizes, then those of lists.
-fn inputs(args: &PlanArgs, processor: &Arc<Processor>, console: &Console) -> Result<Vec<InputInfo>> {
+fn inputs(
+    args: &PlanArgs,
+    processor: &Arc<Processor>,
+    console: &Console,
+) -> Result<Vec<InputInfo>> {
     let named = &args.inputs.inputs;
     let is_size = |input: &PathBuf| given_size(input).is_some();
     let others = InputArgs {
-        inputs: named.iter().filter(|input| !is_size(input)).cloned().collect(),
+        inputs: named
+            .iter()
+            .filter(|input| !is_size(input))
+            .cloned()
+            .collect(),
         ..args.inputs.clone()
     };
     let Listed {
@@ -108,7 +116,12 @@ fn inputs(args: &PlanArgs, processor: &Arc<Processor>, console: &Console) -> Res
         pipes,
     } = Listed::of(&others, args.on_error, console)?;
     let read = pipes.options(args.inputs.read.options());
-    let inputs = Inputs::new(sources, Arc::clone(processor), read.clone(), reading::limits());
+    let inputs = Inputs::new(
+        sources,
+        Arc::clone(processor),
+        read.clone(),
+        reading::limits(),
+    );
     let (mut found, mut counts) = (survey(inputs, args.on_error, console)?, counts.into_iter());
     let mut all = Vec::new();
     for input in named {
@@ -130,18 +143,21 @@ fn survey(
     on_error: OnError,
     console: &Console,
 ) -> Result<impl Iterator<Item = Option<InputInfo>> + use<>> {
-    let known = inputs.survey().into_iter().map(|info| match (info, on_error) {
-        // `encode` opens it when its turn comes.
-        (Ok(info), _) => Ok(Some(InputInfo {
-            stays_open: false,
-            ..info
-        })),
-        (Err(error), OnError::Stop) => Err(error.into()),
-        (Err(error), OnError::Skip) => {
-            console.warning(&format!("skipped: {error}"));
-            Ok(None)
-        }
-    });
+    let known = inputs
+        .survey()
+        .into_iter()
+        .map(|info| match (info, on_error) {
+            // `encode` opens it when its turn comes.
+            (Ok(info), _) => Ok(Some(InputInfo {
+                stays_open: false,
+                ..info
+            })),
+            (Err(error), OnError::Stop) => Err(error.into()),
+            (Err(error), OnError::Skip) => {
+                console.warning(&format!("skipped: {error}"));
+                Ok(None)
+            }
+        });
     Ok(known.collect::<Result<Vec<_>>>()?.into_iter())
 }
 

@@ -185,7 +185,9 @@ impl Archive {
 
     /// The failure of one member, or of the rest of the archive.
     fn failure(&self, error: CollectError) -> Failure {
-        let member = if let CollectError::Member { name, .. } | CollectError::Compressed { name, .. } = &error {
+        let member = if let CollectError::Member { name, .. }
+        | CollectError::Compressed { name, .. } = &error
+        {
             Some(name.clone())
         } else {
             None

@@ -7,7 +7,7 @@ use crate::{CollectError, Entry, Location};
 pub(super) struct Failure {
     error: CollectError,
     /// `None` for a list that ends too early: nothing is known of the inputs that would follow.
-    input: Option<FailedInput>,
+    input: Option<Box<FailedInput>>,
 }
 
 /// What stands for such an input in a job that records failures.
@@ -28,7 +28,7 @@ impl Failure {
     /// The failure of one input that is not a file.
     pub(super) fn of_input(error: CollectError, id: String, name: String) -> Self {
         let file = None;
-        let input = Some(FailedInput { id, name, file });
+        let input = Some(Box::new(FailedInput { id, name, file }));
         Self { error, input }
     }
 
@@ -39,11 +39,11 @@ impl Failure {
             CollectError::Io { .. } | CollectError::NotFound { .. } | CollectError::NotMedia { .. }
         );
         Self {
-            input: Some(FailedInput {
+            input: Some(Box::new(FailedInput {
                 id,
                 name: path.display().to_string(),
                 file: (is_file && !path.is_dir()).then(|| path.to_owned()),
-            }),
+            })),
             error,
         }
     }
@@ -70,9 +70,10 @@ impl Failure {
 
     /// The entry that stands for the input. It fails when it is read.
     pub(super) fn into_entry(self) -> Result<Entry, CollectError> {
-        let Some(FailedInput { id, name, file }) = self.input else {
+        let Some(input) = self.input else {
             return Err(self.error);
         };
+        let FailedInput { id, name, file } = *input;
         let location = match file {
             Some(file) => Location::Path(file),
             None => Location::Failed(self.error.to_string()),

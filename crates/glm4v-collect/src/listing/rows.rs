@@ -55,7 +55,12 @@ impl Producer for ManifestRows {
         };
         let (number, id) = (row.number, row.id.clone());
         let found = self.entry(row).map_err(|error| {
-            let failure = failure(manifest::at(&self.manifest, self.rows.unit(), number, error));
+            let failure = failure(manifest::at(
+                &self.manifest,
+                self.rows.unit(),
+                number,
+                error,
+            ));
             match id {
                 Some(id) => failure.with_id(id),
                 None => failure,

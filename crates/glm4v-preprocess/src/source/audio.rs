@@ -24,11 +24,12 @@ const ASF_VIDEO: &[u8] = b"\xc0\xef\x19\xbc\x4d\x5b\xcf\x11\xa8\xfd\x00\x80\x5f\
 /// Whether a file that `demuxer` of ffmpeg reads contains only sound. `false` if its first bytes do not tell.
 pub(super) fn is_audio(demuxer: &str, start: &[u8]) -> bool {
     match demuxer {
-        "mov" => start
-            .get(8..12)
-            .is_some_and(|brand| start[4..].starts_with(b"ftyp") && ISO_BRANDS.iter().any(|known| brand == *known)),
+        "mov" => start.get(8..12).is_some_and(|brand| {
+            start[4..].starts_with(b"ftyp") && ISO_BRANDS.iter().any(|known| brand == *known)
+        }),
         "ogg" => has_ogg_audio_only(start).unwrap_or(false),
-        "matroska" => matroska_tracks(start).is_some_and(|tracks| has_only(tracks, MATROSKA_AUDIO, MATROSKA_VIDEO)),
+        "matroska" => matroska_tracks(start)
+            .is_some_and(|tracks| has_only(tracks, MATROSKA_AUDIO, MATROSKA_VIDEO)),
         "asf" => asf_header(start).is_some_and(|header| has_only(header, ASF_AUDIO, ASF_VIDEO)),
         _ => false,
     }
@@ -46,7 +47,9 @@ fn find(bytes: &[u8], part: &[u8]) -> Option<usize> {
 fn has_ogg_audio_only(start: &[u8]) -> Option<bool> {
     let (mut rest, mut has_audio) = (start, false);
     loop {
-        let header = rest.get(..OGG_HEADER).filter(|header| header.starts_with(b"OggS"))?;
+        let header = rest
+            .get(..OGG_HEADER)
+            .filter(|header| header.starts_with(b"OggS"))?;
         let begins_stream = header[5] & 2 != 0;
         if !begins_stream {
             return Some(has_audio);
@@ -71,7 +74,9 @@ fn matroska_tracks(start: &[u8]) -> Option<&[u8]> {
     let (length, content) = rest.split_at_checked(bytes)?;
     let mask = 0xff_u32 >> bytes;
     let first = u64::from(u32::from(length[0]) & mask);
-    let length = length[1..].iter().fold(first, |length, byte| length << 8 | u64::from(*byte));
+    let length = length[1..]
+        .iter()
+        .fold(first, |length, byte| length << 8 | u64::from(*byte));
     content.get(..usize::try_from(length).ok()?)
 }
 
@@ -102,7 +107,13 @@ mod tests {
 
     fn matroska(tracks: &[u8]) -> Vec<u8> {
         let length = [0x40, tracks.len() as u8];
-        [b"\x1a\x45\xdf\xa3.matroska", MATROSKA_TRACKS, &length, tracks].concat()
+        [
+            b"\x1a\x45\xdf\xa3.matroska",
+            MATROSKA_TRACKS,
+            &length,
+            tracks,
+        ]
+        .concat()
     }
 
     fn asf(streams: &[&[u8]]) -> Vec<u8> {
@@ -143,7 +154,11 @@ mod tests {
             ("asf", asf(&[ASF_AUDIO])[..30].to_vec()),
             ("avi", Vec::new()),
         ] {
-            assert!(!is_audio(demuxer, &start), "{demuxer} {}", start.escape_ascii());
+            assert!(
+                !is_audio(demuxer, &start),
+                "{demuxer} {}",
+                start.escape_ascii()
+            );
         }
     }
 }

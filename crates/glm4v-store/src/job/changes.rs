@@ -1,69 +1,16 @@
 //! How the inputs of a resumed job differ from its list.
 
 use std::collections::HashMap;
-use std::fmt;
 use std::fs::File;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, BufRead, BufReader, Lines};
 use std::path::Path;
 
 use serde::Serialize;
-use serde_json::Value;
 
 use super::list::InputList;
+use crate::input_changes::InputChanges;
 use crate::{Split, StoreError};
-
-/// So many inputs of each kind are named.
-const NAMED: usize = 3;
-
-/// The inputs that a job was started with, compared with those that the caller names.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct InputChanges {
-    /// Inputs that the job does not have.
-    pub added: NamedInputs,
-    /// Inputs of the job that are not named any more.
-    pub removed: NamedInputs,
-}
-
-/// A number of inputs, and the names of the first of them.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct NamedInputs {
-    /// How many there are.
-    pub count: usize,
-    /// The first ones: the id, and the name if it is another one.
-    pub first: Vec<String>,
-}
-
-impl NamedInputs {
-    fn add(&mut self, line: &str) {
-        self.count += 1;
-        if self.first.len() < NAMED {
-            self.first.push(shown(line));
-        }
-    }
-
-    fn text(&self, what: &str) -> Option<String> {
-        let more = match self.count.checked_sub(self.first.len())? {
-            0 => String::new(),
-            more => format!(" and {more} more"),
-        };
-        let are = if self.count == 1 { "input is" } else { "inputs are" };
-        let named = self.first.join(", ");
-        (self.count > 0).then(|| format!("{} {are} {what}: {named}{more}", self.count))
-    }
-}
-
-/// As in `2 inputs are new: a.png, b.png; 1 input is missing: c.png`.
-impl fmt::Display for InputChanges {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let texts = [self.added.text("new"), self.removed.text("missing")];
-        let texts: Vec<String> = texts.into_iter().flatten().collect();
-        match texts.is_empty() {
-            true => f.write_str("the same inputs are in another order"),
-            false => f.write_str(&texts.join("; ")),
-        }
-    }
-}
 
 /// Compares the inputs that belong to `split` with the list in `dir`. `None` if they are equal.
 ///
@@ -92,7 +39,9 @@ pub(super) fn between<T: Serialize>(
                     equal += 1;
                     continue;
                 }
-                line => rest.insert(count(line.map(Ok).into_iter().chain(&mut stored)).map_err(at())?),
+                line => {
+                    rest.insert(count(line.map(Ok).into_iter().chain(&mut stored)).map_err(at())?)
+                }
             },
         };
         if !take(rest, &given) {
@@ -146,16 +95,6 @@ fn hash(line: &str) -> u64 {
     hasher.finish()
 }
 
-/// The id and the name of an input that has them, or its text.
-fn shown(line: &str) -> String {
-    let value: Value = serde_json::from_str(line).unwrap_or_default();
-    match (value["id"].as_str(), value["name"].as_str(), value.as_str()) {
-        (Some(id), Some(name), _) if id != name => format!("`{id}` ({name})"),
-        (Some(text), _, _) | (None, _, Some(text)) => format!("`{text}`"),
-        (None, _, None) => line.to_owned(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -175,7 +114,10 @@ mod tests {
         assert_eq!(changes(&["a", "b"], &["a", "b"]), None);
         assert_eq!(changes(&[], &[]), None);
         assert_eq!(found(&["a", "b"], &["a"]), "1 input is missing: `b`");
-        assert_eq!(found(&["a"], &["a", "b", "c"]), "2 inputs are new: `b`, `c`");
+        assert_eq!(
+            found(&["a"], &["a", "b", "c"]),
+            "2 inputs are new: `b`, `c`"
+        );
         assert_eq!(
             found(&["a", "b", "c"], &["c", "x", "a"]),
             "1 input is new: `x`; 1 input is missing: `b`"
@@ -189,12 +131,5 @@ mod tests {
             found(&[], &["1", "2", "3", "4", "5"]),
             "5 inputs are new: `1`, `2`, `3` and 2 more"
         );
-    }
-
-    #[test]
-    fn an_entry_is_shown_by_its_id_and_its_name() {
-        assert_eq!(shown(r#"{"id":"a","name":"/b/a"}"#), "`a` (/b/a)");
-        assert_eq!(shown(r#"{"id":"a","name":"a"}"#), "`a`");
-        assert_eq!(shown("5"), "5");
     }
 }

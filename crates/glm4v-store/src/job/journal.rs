@@ -77,7 +77,10 @@ impl Journal {
         let inputs = self.total.inputs..self.total.inputs.saturating_add(entry.inputs);
         let follows = entry.first_input == self.total.inputs
             && entry.failed.iter().all(|input| inputs.contains(input))
-            && entry.retried.iter().all(|input| self.failed.contains(input));
+            && entry
+                .retried
+                .iter()
+                .all(|input| self.failed.contains(input));
         if !follows {
             return Err(self.damaged(line));
         }

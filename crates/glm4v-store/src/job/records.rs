@@ -1,8 +1,8 @@
 //! From records to rows, and from rows to shards.
 
+use super::Job;
 use super::journal::Entry;
 use super::open_shard::{Count, OpenShard};
-use super::Job;
 use crate::hashing::hex;
 use crate::record::{Encoded, Record, rows};
 use crate::shard::{Row, Values};
@@ -58,7 +58,10 @@ impl Job {
     /// Adds the record of the input of this number to the open shard.
     pub(super) fn store(&mut self, input: usize, record: &Record<'_>) -> Result<(), StoreError> {
         let mut buffer = std::mem::take(&mut self.buffer);
-        let (path, sha256) = (record.path.to_string_lossy(), record.sha256.map(|hash| hex(&hash)));
+        let (path, sha256) = (
+            record.path.to_string_lossy(),
+            record.sha256.map(|hash| hex(&hash)),
+        );
         let row = Row {
             input,
             id: record.id,

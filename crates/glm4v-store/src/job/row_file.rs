@@ -130,9 +130,7 @@ impl RowFile {
 
     /// Marks the end of a batch. From here on its rows survive the process.
     pub(super) fn end_batch(&mut self) -> Result<(), StoreError> {
-        let written = self
-            .write(&[], &[])
-            .and_then(|()| self.output()?.flush());
+        let written = self.write(&[], &[]).and_then(|()| self.output()?.flush());
         written.map_err(StoreError::io(&self.path))
     }
 
@@ -233,9 +231,18 @@ impl<'a> Head<'a> {
 
     /// Passes the row on, with these values.
     fn with_values<T>(&self, values: &[u8], use_row: impl FnOnce(&Row<'_>) -> T) -> T {
-        let video = self.outcome.as_ref().ok().and_then(|encoded| encoded.video.as_ref());
+        let video = self
+            .outcome
+            .as_ref()
+            .ok()
+            .and_then(|encoded| encoded.video.as_ref());
         let timestamps: Vec<f64> = video.map_or(Vec::new(), |video| {
-            video.timestamps.iter().copied().map(f64::from_bits).collect()
+            video
+                .timestamps
+                .iter()
+                .copied()
+                .map(f64::from_bits)
+                .collect()
         });
         let row = Row {
             input: self.input,
@@ -261,7 +268,11 @@ impl<'a> Video<'a> {
     fn of(video: &VideoInfo<'a>) -> Self {
         Self {
             indices: Cow::Borrowed(video.indices),
-            timestamps: video.timestamps.iter().map(|seconds| seconds.to_bits()).collect(),
+            timestamps: video
+                .timestamps
+                .iter()
+                .map(|seconds| seconds.to_bits())
+                .collect(),
             fps: video.fps.map(f64::to_bits),
             duration: video.duration.map(f64::to_bits),
             total_frames: video.total_frames,
@@ -353,7 +364,8 @@ fn replay(
             Some(Frame::Row(head)) => head.with_values(&frames.values, &mut push)?,
             Some(Frame::BatchEnd) => continue,
             None => {
-                let problem = "the file was changed while the job ran; run the same job again, it continues";
+                let problem =
+                    "the file was changed while the job ran; run the same job again, it continues";
                 return Err(StoreError::damaged(path, problem));
             }
         }

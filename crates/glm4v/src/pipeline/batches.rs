@@ -127,7 +127,8 @@ mod tests {
         let start = Instant::now();
         let opened = Arc::new(Mutex::new(Vec::new()));
         let times = Arc::clone(&opened);
-        let sources = images(COUNT as u32).inspect(move |_| times.lock().unwrap().push(start.elapsed()));
+        let sources =
+            images(COUNT as u32).inspect(move |_| times.lock().unwrap().push(start.elapsed()));
         let mut batches = batches(sources, true);
         let (mut trace, mut longest_wait, mut most_ahead) = (String::new(), Duration::ZERO, 0);
         for number in 0..COUNT {

@@ -13,6 +13,7 @@ use super::EncodeArgs;
 use super::cached::Identity;
 use crate::console::Console;
 use crate::failure::misuse;
+use crate::interrupt;
 use crate::listed::Listed;
 use crate::session::Session;
 use crate::stages::Stages;
@@ -57,6 +58,7 @@ pub(super) fn run(args: &EncodeArgs, to: HandOver, console: &Console) -> Result<
             let values = values.map_err(|error| session.explain(error))?;
             let mut rest = &values[..];
             for (input, key) in inputs.iter().zip(keys) {
+                interrupt::check()?;
                 let (tokens, others) = rest.split_at(input.tokens * width);
                 rest = others;
                 let uuid = key.to_string()[..UUID_DIGITS].to_owned();

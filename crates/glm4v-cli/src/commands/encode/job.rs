@@ -168,6 +168,7 @@ fn open(args: &EncodeArgs, dir: &Path, settings: &Settings, console: &Console) -
         StoreError::OtherInputs { .. } => {
             anyhow!("{error}: --resume without inputs goes on with the stored list")
         }
+        StoreError::Settings { .. } => misuse(error.to_string()),
         error => error.into(),
     })
 }

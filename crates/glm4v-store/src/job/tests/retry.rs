@@ -28,7 +28,10 @@ fn inputs_that_succeed_get_a_row_of_their_own() {
         let before = files(dir.path());
         assert_eq!(job.failed(), [4, 9]);
         let summary = retry(&mut job, &[4]).unwrap();
-        assert_eq!((summary.encoded, summary.failed, summary.shards), (11, 1, 4));
+        assert_eq!(
+            (summary.encoded, summary.failed, summary.shards),
+            (11, 1, 4)
+        );
         assert_eq!(job.failed(), [4]);
         // Nothing of the first attempt changes, apart from the summary.
         let after = files(dir.path());
@@ -44,7 +47,10 @@ fn inputs_that_succeed_get_a_row_of_their_own() {
         let mut job = Job::open(dir.path(), &settings, inputs()).unwrap();
         assert_eq!(job.summary(), Some(summary));
         let summary = retry(&mut job, &[]).unwrap();
-        assert_eq!((summary.encoded, summary.failed, summary.shards), (12, 0, 5));
+        assert_eq!(
+            (summary.encoded, summary.failed, summary.shards),
+            (12, 0, 5)
+        );
         assert_eq!(job.failed(), [0; 0]);
     }
 }
@@ -108,8 +114,12 @@ fn only_failed_inputs_of_a_complete_job_get_a_second_attempt() {
     assert!(matches!(job.retry(), Err(StoreError::Unfinished { .. })));
     drop(job);
     let mut job = complete(dir.path(), &settings);
-    let again = |job: &mut Job, input| with_record(input, false, |record| job.push_retried(input, record));
-    assert!(again(&mut job, 4).is_err(), "the second attempt was not started");
+    let again =
+        |job: &mut Job, input| with_record(input, false, |record| job.push_retried(input, record));
+    assert!(
+        again(&mut job, 4).is_err(),
+        "the second attempt was not started"
+    );
     job.retry().unwrap();
     assert!(matches!(push(&mut job, 4), Err(StoreError::TooMany { .. })));
     assert!(matches!(again(&mut job, 0), Err(StoreError::Record { .. })));

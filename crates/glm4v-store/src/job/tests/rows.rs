@@ -94,7 +94,10 @@ fn a_full_shard_is_closed_before_the_job_goes_on() {
         let steps = disk.steps();
         let result = run_on(Arc::new(disk), other.path(), &settings);
         run(other.path(), &settings).unwrap();
-        assert!(files(other.path()) == uninterrupted(&settings), "step {fail_at}");
+        assert!(
+            files(other.path()) == uninterrupted(&settings),
+            "step {fail_at}"
+        );
         if !steps.has_failed() {
             result.unwrap();
             break;

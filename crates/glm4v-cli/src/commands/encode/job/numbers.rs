@@ -40,7 +40,9 @@ impl Numbers {
         job: &Job,
     ) -> Result<impl Iterator<Item = NumberedEntry> + Send + use<>> {
         let (all, numbers) = (job.inputs::<Entry>()?, Arc::clone(self));
-        Ok(all.enumerate().filter(move |(number, _)| numbers.contains(*number)))
+        Ok(all
+            .enumerate()
+            .filter(move |(number, _)| numbers.contains(*number)))
     }
 
     pub(super) fn announce(&self, job: &Job, console: &Console) {
@@ -52,7 +54,9 @@ impl Numbers {
             }
             Self::Failed(numbers) => {
                 let failed = numbers.len();
-                console.note(&format!("{failed} of {all} inputs failed; they are tried again"));
+                console.note(&format!(
+                    "{failed} of {all} inputs failed; they are tried again"
+                ));
             }
         }
     }

@@ -64,7 +64,8 @@ impl Running<'_> {
             let values = stages.time("encode", || self.encode(patches))?;
             stages.time("write", || {
                 for result in self.results(inputs, &values) {
-                    let (number, entry) = entries.next().context("the list of inputs is too short")?;
+                    let (number, entry) =
+                        entries.next().context("the list of inputs is too short")?;
                     self.push(result?, number, &entry?, job)?;
                 }
                 self.show_counts();
@@ -256,10 +257,9 @@ fn encoded<'a>(input: &'a InputInfo, tokens: &'a [f32]) -> Encoded<'a> {
 fn path(entry: &Entry) -> &Path {
     match &entry.location {
         Location::Path(path) | Location::FrameFolder(path) => path,
-        Location::TarMember { .. }
-        | Location::Url(_)
-        | Location::Data(_)
-        | Location::Failed(_) => Path::new(&entry.name),
+        Location::TarMember { .. } | Location::Url(_) | Location::Data(_) | Location::Failed(_) => {
+            Path::new(&entry.name)
+        }
     }
 }
 

@@ -43,8 +43,9 @@ pub(super) fn entries(
         }) = &entry
             && is_pipe(path)
         {
-            let message =
-                format!("{name}: a job reads only what can be read again, and this is a pipe; save it as a file");
+            let message = format!(
+                "{name}: a job reads only what can be read again, and this is a pipe; save it as a file"
+            );
             return Some(Err(io::Error::other(message)));
         }
         let unique = entry.and_then(Entry::into_absolute).and_then(|entry| {
