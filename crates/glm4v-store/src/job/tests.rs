@@ -7,7 +7,7 @@ use glm4v_config::GridThw;
 use self::failing_disk::{FailingDisk, Mode};
 use super::*;
 use crate::record::{Encoded, Record, VideoInfo};
-use crate::{OutputDtype, ShardFormat, Split};
+use crate::{OutputDtype, Pool, ShardFormat, Split};
 
 mod changes;
 mod damage;

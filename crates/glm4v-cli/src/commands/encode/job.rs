@@ -27,7 +27,7 @@ use crate::failure::misuse;
 use crate::pipes::Pipes;
 use crate::session::Session;
 use crate::stages::Stages;
-use crate::values::{OnError, memory, named};
+use crate::values::{memory, named};
 use crate::{failure, interrupt, listed, table};
 
 #[derive(Args, Clone, Debug, Default)]
