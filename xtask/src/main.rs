@@ -18,6 +18,7 @@ mod process;
 mod python;
 mod release;
 mod shell;
+mod soak;
 mod targets;
 mod web;
 mod wheel;
@@ -41,6 +42,8 @@ enum Verb {
     Chart,
     /// Compare the memory that `glm4v plan` predicts with the memory that `glm4v encode` uses
     Memory(memory::Args),
+    /// Run one job of many generated images, and check its memory, its results and its time
+    SoakJob(soak::Args),
     /// Make the goldens again with transformers, in a virtual environment
     Golden,
     /// Build the browser package and the demo page
@@ -72,6 +75,7 @@ fn main() -> Result<()> {
         Verb::GpuReport(args) => gpu_report::run(&args),
         Verb::Chart => chart::draw(),
         Verb::Memory(args) => memory::run(&args),
+        Verb::SoakJob(args) => soak::run(&args),
         Verb::Golden => python::golden(),
         Verb::Web(args) => web::run(&args),
         Verb::TestWeb(args) => web::test::run(&args),

@@ -35,7 +35,8 @@ pub(crate) fn watch(command: &mut Command) -> Result<Usage> {
     })
 }
 
-fn peak_mib(process: u32) -> Option<f64> {
+/// The most host memory that a process has used at once, in MiB. Only Linux tells it.
+pub(crate) fn peak_mib(process: u32) -> Option<f64> {
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
     let line = status.lines().find(|line| line.starts_with("VmHWM"))?;
     let kib: f64 = line.split_whitespace().nth(1)?.parse().ok()?;

@@ -18,7 +18,7 @@ const PROGRAMS: &str = "GLM4V_PROGRAMS";
 /// Optimised programs, and a folder for what they make.
 pub(crate) struct Release {
     /// The folder of the programs.
-    programs: PathBuf,
+    pub(crate) programs: PathBuf,
     /// The folder of checkpoints, images and embeddings.
     pub(crate) work: PathBuf,
 }

@@ -15,10 +15,11 @@ pub(crate) fn check(path: &Path) -> Result<()> {
         bail!("{}: is a directory; name a file", path.display());
     }
     // Only an attempt is a reliable test on every file system.
-    temporary(path).map(drop)
+    let dir = temporary_dir(path)?;
+    temporary_file(path, &dir).map(drop)
 }
 
-/// Writes a temporary file beside `path` and renames it at the end. An older file at `path` stays until then.
+/// Writes a temporary file in a directory beside `path` and renames it at the end. An older file at `path` stays until then.
 pub(crate) fn write(
     path: &Path,
     content: impl FnOnce(&mut BufWriter<&File>) -> Result<()>,
@@ -35,7 +36,9 @@ pub(crate) fn write_temporary(
     path: &Path,
     content: impl FnOnce(&TemporaryFile) -> Result<()>,
 ) -> Result<()> {
-    let temporary = temporary(path)?;
+    // Writers may have temporary files of their own beside it. After a signal they go with the directory.
+    let dir = temporary_dir(path)?;
+    let temporary = temporary_file(path, &dir)?;
     let written = content(&temporary).and_then(|()| Ok(settle(&temporary)?));
     let context = || format!("{}: cannot be written", path.display());
     written.with_context(context)?;
@@ -69,7 +72,7 @@ pub(crate) fn write_directory(
     fs::rename(&complete, path).with_context(context)
 }
 
-fn temporary(path: &Path) -> Result<TemporaryFile> {
+fn temporary_dir(path: &Path) -> Result<TemporaryDir> {
     let dir = parent(path);
     if !dir.is_dir() {
         bail!(
@@ -78,7 +81,11 @@ fn temporary(path: &Path) -> Result<TemporaryFile> {
             dir.display()
         );
     }
-    TemporaryFile::create(dir).map_err(|error| unwritable(path, &error))
+    TemporaryDir::create(dir).map_err(|error| unwritable(path, &error))
+}
+
+fn temporary_file(path: &Path, dir: &TemporaryDir) -> Result<TemporaryFile> {
+    TemporaryFile::create(dir.path()).map_err(|error| unwritable(path, &error))
 }
 
 fn parent(path: &Path) -> &Path {

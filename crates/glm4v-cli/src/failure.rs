@@ -3,13 +3,42 @@
 use std::ffi::OsString;
 use std::io::Write;
 use std::sync::{Mutex, PoisonError};
-use std::{io, panic};
+use std::{fmt, io, panic};
 
 use crate::escape::{escape, escape_lines};
 
 /// The last panic of any thread. It is printed only if it stops the program.
 static PANIC: Mutex<Option<String>> = Mutex::new(None);
 const NO_MESSAGE: &str = "a panic without a message";
+/// The exit status of a failure.
+pub(crate) const FAILURE: u8 = 1;
+/// The exit status of a wrong command line, as clap has it.
+const MISUSE: u8 = 2;
+
+/// The command line is wrong in a way that its parser cannot tell: options that do not belong together, for example.
+#[derive(Debug)]
+struct Misuse(String);
+
+impl fmt::Display for Misuse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Misuse {}
+
+/// The error of a command line that is wrong. It has the exit status of [`usage`].
+pub(crate) fn misuse(text: impl Into<String>) -> anyhow::Error {
+    Misuse(text.into()).into()
+}
+
+/// The exit status of a command that failed.
+pub(crate) fn exit_status(error: &anyhow::Error) -> u8 {
+    match error.is::<Misuse>() {
+        true => MISUSE,
+        false => FAILURE,
+    }
+}
 
 /// An error and its causes on one line. A cause whose text is already in the line is left out.
 pub(crate) fn line(error: &anyhow::Error) -> String {
@@ -92,6 +121,16 @@ mod tests {
         let error = anyhow!("disk full").context("b: disk full").context("a");
         assert_eq!(line(&error), "a: b: disk full");
         assert_eq!(one_line("disk\n  full\n"), "disk full");
+    }
+
+    #[test]
+    fn a_wrong_command_line_has_its_own_exit_status() {
+        let error = misuse("leave it out");
+        assert_eq!(
+            (line(&error), exit_status(&error)),
+            ("leave it out".into(), 2)
+        );
+        assert_eq!(exit_status(&anyhow!("disk full")), 1);
     }
 
     #[test]

@@ -29,14 +29,11 @@ mod weights;
 use std::ffi::OsString;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::Parser;
 
 use crate::commands::{Cli, Command};
 use crate::console::Console;
-
-/// The exit status of a failure.
-const FAILURE: u8 = 1;
 
 /// Runs the program with the arguments `args`, of which the first is its name. Returns the exit status.
 ///
@@ -51,10 +48,10 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> u8 {
     };
     failure::catch_messages(output.verbose);
     let console = Console(output);
-    let failure = match catch_unwind(AssertUnwindSafe(|| execute(command, &console))) {
+    let (failure, status) = match catch_unwind(AssertUnwindSafe(|| execute(command, &console))) {
         Ok(Ok(status)) => return status,
-        Ok(Err(error)) => failure::line(&error),
-        Err(_) => failure::panic_line(),
+        Ok(Err(error)) => (failure::line(&error), failure::exit_status(&error)),
+        Err(_) => (failure::panic_line(), failure::FAILURE),
     };
     // After a signal, a failure is its consequence.
     if let Some(signal) = interrupt::signal() {
@@ -62,10 +59,10 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> u8 {
         return signal.exit_status();
     }
     console::error(&failure);
-    FAILURE
+    status
 }
 
 fn execute(command: Command, console: &Console) -> Result<u8> {
-    interrupt::watch()?;
+    interrupt::watch().context("signals cannot be handled")?;
     commands::run(command, console)
 }

@@ -7,12 +7,14 @@ use std::sync::Arc;
 use anyhow::{Result, bail};
 use glm4v::pipeline::{Fetch, InputSource};
 use glm4v_collect::{
-    Entry, FetchLimits, Input, ListOptions, Location, Manifest, Media, MediaReader, list,
+    Entry, Failures, FetchLimits, Input, ListOptions, Location, Manifest, Media, MediaReader, list,
 };
 
 use crate::args::{CollectArgs, InputArgs};
 use crate::console::Console;
+use crate::failure::misuse;
 use crate::pipes::{self, Pipes};
+use crate::values::OnError;
 
 /// Why a folder, an archive or a list has no input.
 pub(crate) const NOTHING: &str = "contains no image and no video; -r takes those of subfolders too";
@@ -20,6 +22,8 @@ pub(crate) const NOTHING: &str = "contains no image and no video; -r takes those
 /// Inputs of one command, in order.
 pub(crate) struct Listed {
     pub(crate) sources: Vec<InputSource>,
+    /// How many of them each input has, in the order of [`inputs`].
+    pub(crate) counts: Vec<usize>,
     /// The pipes among them.
     pub(crate) pipes: Pipes,
 }
@@ -32,32 +36,29 @@ struct ListedEntry {
 }
 
 impl Listed {
-    /// The inputs that `args` name. Fails if one of them does not exist, or if there is none.
-    pub(crate) fn of(args: &InputArgs, console: &Console) -> Result<Self> {
-        let mut entries = Vec::new();
+    /// The inputs that `args` name. Fails if one of them does not exist and failures are not skipped, or if there is none.
+    pub(crate) fn of(args: &InputArgs, on_error: OnError, console: &Console) -> Result<Self> {
+        let (mut entries, mut counts) = (Vec::new(), Vec::new());
+        let options = options(args, Some(on_error));
         for input in inputs(args)? {
-            if let Some(path) = plain(&input, args) {
-                entries.push(Ok(path));
-                continue;
-            }
-            let mut listing = list([input.clone()], options(args));
             let before = entries.len();
-            for entry in listing.by_ref() {
-                entries.push(Err(entry?));
+            match plain(&input, options) {
+                Some(path) => entries.push(Ok(path)),
+                None => {
+                    let found = entries_of(&input, options, on_error, console)?;
+                    entries.extend(found.into_iter().map(Err));
+                }
             }
-            if entries.len() == before {
-                bail!("{}: {}", name(&input), NOTHING);
-            }
-            let ignored = listing.ignored();
-            if ignored.total() > 0 {
-                console.note(&format!("{}: left alone {ignored}", name(&input)));
-            }
+            counts.push(entries.len() - before);
+        }
+        if entries.is_empty() && !counts.is_empty() {
+            bail!("there is nothing to read: no input contains an image or a video");
         }
         let paths: Vec<&PathBuf> = entries
             .iter()
             .filter_map(|entry| entry.as_ref().ok())
             .collect();
-        let pipes = Pipes::among(&paths)?;
+        let pipes = Pipes::among(&paths, on_error)?;
         let reader = MediaReader::new(&limits(&args.collect));
         let sources = entries.into_iter().map(|entry| match entry {
             Ok(path) => pipes::source(path),
@@ -65,18 +66,41 @@ impl Listed {
         });
         Ok(Self {
             sources: sources.collect(),
+            counts,
             pipes,
         })
     }
 
     /// One input.
     pub(crate) fn one(path: PathBuf) -> Result<Self> {
-        let pipes = Pipes::among(&[&path])?;
+        let pipes = Pipes::among(&[&path], OnError::Stop)?;
         Ok(Self {
             sources: vec![pipes::source(path)],
+            counts: vec![1],
             pipes,
         })
     }
+}
+
+/// What one input names, other than a plain path.
+fn entries_of(
+    input: &Input,
+    options: ListOptions,
+    on_error: OnError,
+    console: &Console,
+) -> Result<Vec<Entry>> {
+    let mut listing = list([input.clone()], options);
+    let entries: Vec<Entry> = listing.by_ref().collect::<Result<_, _>>()?;
+    match (entries.is_empty(), on_error) {
+        (false, _) => {}
+        (true, OnError::Stop) => bail!("{}: {NOTHING}", name(input)),
+        (true, OnError::Skip) => console.warning(&format!("skipped: {}: {NOTHING}", name(input))),
+    }
+    let ignored = listing.ignored();
+    if ignored.total() > 0 {
+        console.note(&format!("{}: left alone {ignored}", name(input)));
+    }
+    Ok(entries)
 }
 
 /// All inputs: those of the arguments, then those of lists, then those of manifests.
@@ -90,18 +114,24 @@ pub(crate) fn inputs(args: &InputArgs) -> Result<Vec<Input>> {
         Ok(Input::Manifest(Manifest {
             path_column: collect.path_column.clone(),
             id_column: collect.id_column.clone(),
-            ..Manifest::new(path)?
+            ..Manifest::new(path).map_err(|error| misuse(error.to_string()))?
         }))
     });
     let named = args.inputs.iter().map(Input::named);
     named.chain(lists).map(Ok).chain(manifests).collect()
 }
 
-/// How folders are listed.
-pub(crate) fn options(args: &InputArgs) -> ListOptions {
+/// How folders are listed. `on_error` is `None` for a job that is not told what to do with failures: it records them, but what
+/// the command line itself names must be there.
+pub(crate) fn options(args: &InputArgs, on_error: Option<OnError>) -> ListOptions {
     ListOptions {
         recursive: args.collect.recursive,
         frames: args.collect.frames || args.read.source_fps.is_some(),
+        failures: match on_error {
+            None => Failures::EntriesIfFound,
+            Some(OnError::Skip) => Failures::Entries,
+            Some(OnError::Stop) => Failures::Errors,
+        },
     }
 }
 
@@ -115,13 +145,13 @@ pub(crate) fn limits(args: &CollectArgs) -> FetchLimits {
 
 /// The path of an input that needs no listing: the standard input, a pipe, a file that is no archive, or a folder that is a
 /// video. Such a path can be any input of the pipeline, whose errors know more about it.
-fn plain(input: &Input, args: &InputArgs) -> Option<PathBuf> {
+fn plain(input: &Input, options: ListOptions) -> Option<PathBuf> {
     let Input::Named(name) = input else {
         return None;
     };
     let path = Path::new(name);
     let is_plain = match fs::metadata(path) {
-        Ok(metadata) if metadata.is_dir() => options(args).frames,
+        Ok(metadata) if metadata.is_dir() => options.frames,
         Ok(metadata) => !metadata.is_file() || !is_archive(path),
         // A file that does not exist is reported by its plain name.
         Err(_) => !name.to_string_lossy().contains(['*', '?', '[', ':']),
@@ -147,7 +177,7 @@ fn name(input: &Input) -> String {
 fn source(entry: Entry, reader: &MediaReader) -> InputSource {
     match entry.location {
         Location::Path(path) | Location::FrameFolder(path) => path.into(),
-        Location::TarMember { .. } | Location::Url(_) | Location::Data(_) => {
+        Location::TarMember { .. } | Location::Url(_) | Location::Data(_) | Location::Failed(_) => {
             let reader = reader.clone();
             InputSource::Fetched(Arc::new(ListedEntry { entry, reader }))
         }

@@ -9,6 +9,7 @@ use glm4v::pipeline::InputSource;
 use glm4v::preprocess::ReadOptions;
 
 use crate::temporary::TemporaryDir;
+use crate::values::OnError;
 
 /// The argument that stands for the standard input.
 const STDIN: &str = "-";
@@ -25,13 +26,19 @@ enum Identity {
 }
 
 impl Pipes {
-    /// The pipes among `inputs`. Fails if an input does not exist, or if a pipe is named twice, before anything is done for
-    /// the others.
-    pub(crate) fn among(inputs: &[impl AsRef<Path>]) -> Result<Self> {
+    /// The pipes among `inputs`. Fails if a pipe is named twice, or if an input does not exist and failures are not skipped,
+    /// before anything is done for the others.
+    pub(crate) fn among(inputs: &[impl AsRef<Path>], on_error: OnError) -> Result<Self> {
         let mut pipes = Vec::new();
         for input in inputs {
             let input = input.as_ref();
-            let Some(pipe) = pipe(input)? else {
+            let pipe = match (pipe(input), on_error) {
+                (Err(error), OnError::Stop) => return Err(error),
+                // It fails when it is opened.
+                (Err(_), OnError::Skip) => None,
+                (Ok(pipe), _) => pipe,
+            };
+            let Some(pipe) = pipe else {
                 continue;
             };
             if pipes.contains(&pipe) {

@@ -1,20 +1,16 @@
 //! Reading inputs in batches. The first input that fails stops the command, unless failures are skipped.
 
-use std::path::Path;
-use std::sync::Arc;
-
 use anyhow::Result;
-use clap::ValueEnum;
 use glm4v::devices::Backend;
 use glm4v::pipeline::{Batches, InputError, InputInfo, Inputs, ReadBatch};
 use glm4v::plan::{BatchLimits, Target};
-use glm4v::preprocess::ReadOptions;
-use glm4v::{FloatDType, Patches, Processor};
+use glm4v::{FloatDType, Patches};
 use indicatif::ProgressBar;
 
 use crate::console::Console;
 use crate::interrupt;
-use crate::pipes::{self, Pipes};
+use crate::pipes::Pipes;
+use crate::values::OnError;
 
 /// Inputs that are read batch by batch, with a progress bar.
 pub(crate) struct Reading<'a> {
@@ -27,15 +23,6 @@ pub(crate) struct Reading<'a> {
     pub(crate) failed: usize,
     /// Videos from pipes exist as long as they are read.
     _pipes: Pipes,
-}
-
-/// What a command does with an input that fails.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum OnError {
-    /// Report it, and go on with the others
-    Skip,
-    /// Stop at the first one
-    Stop,
 }
 
 /// The inputs of a batch, and their patch rows.
@@ -98,16 +85,4 @@ pub(crate) fn limits() -> BatchLimits {
 /// What the look-ahead knows of an input.
 pub(crate) fn known(info: Result<&InputInfo, &InputError>) -> Result<InputInfo, InputError> {
     info.cloned().map_err(Clone::clone)
-}
-
-/// What is known of an input before it is decoded. It is closed again.
-pub(crate) fn probe(
-    input: &Path,
-    processor: &Arc<Processor>,
-    options: &ReadOptions,
-) -> Result<InputInfo> {
-    let (processor, source) = (Arc::clone(processor), pipes::source(input.to_owned()));
-    let mut input = Inputs::new([source], processor, options.clone(), limits());
-    let info = input.look_ahead().next().expect("one path is one input");
-    Ok(known(info)?)
 }

@@ -14,8 +14,9 @@ use crate::console::Console;
 use crate::devices::Devices;
 use crate::listed::Listed;
 use crate::model::ModelFiles;
-use crate::reading::{self, Batch, OnError, Reading};
+use crate::reading::{self, Batch, Reading};
 use crate::stages::Stages;
+use crate::values::OnError;
 use crate::weights::Weights;
 
 /// A model and the devices that it runs on. Its weights are not loaded yet.
@@ -74,7 +75,7 @@ impl<'a> Session<'a> {
     /// inputs are probed for that; one file and all pipes stay open.
     fn open(
         &self,
-        Listed { sources, pipes }: Listed,
+        Listed { sources, pipes, .. }: Listed,
         on_error: OnError,
         options: &EncodeOptions,
     ) -> Result<(BatchLimits, Reading<'a>)> {

@@ -8,6 +8,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use tempfile::{Builder, NamedTempFile, TempDir};
 
 const PREFIX: &str = ".glm4v-";
+/// How often a directory is removed to which other threads add files.
+const REMOVALS: usize = 100;
 
 /// The temporary files and directories that exist. Its lock is held while one is created, renamed or removed by a signal.
 static PATHS: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
@@ -94,13 +96,23 @@ impl Drop for Listed {
 pub(crate) fn remove_all() -> impl Sized {
     let paths = paths();
     for path in paths.iter() {
-        // What is gone already needs no removal, and there is no place to report other failures.
-        let _ = match path.is_dir() {
+        remove(path);
+    }
+    paths
+}
+
+/// Removes a file or a directory. Other threads may still make files in the directory, until it is gone.
+fn remove(path: &Path) {
+    for _ in 0..REMOVALS {
+        // There is no place to report a failure.
+        let removed = match path.is_dir() {
             true => fs::remove_dir_all(path),
             false => fs::remove_file(path),
         };
+        if removed.is_ok() || !path.exists() {
+            return;
+        }
     }
-    paths
 }
 
 fn paths() -> MutexGuard<'static, Vec<PathBuf>> {
@@ -123,6 +135,23 @@ mod tests {
         assert!(path.exists() && is_listed(&path));
         file.rename(&target).unwrap();
         assert!(target.exists() && !path.exists() && !is_listed(&path));
+
+        // A writer of a library that puts one temporary file after another into the directory, until it is gone.
+        let busy = TemporaryDir::create(dir.path()).unwrap();
+        let path = busy.path().to_owned();
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let mut written = 0;
+                while fs::write(path.join(written.to_string()), "").is_ok() && written < 10_000 {
+                    written += 1;
+                    std::thread::sleep(std::time::Duration::from_micros(200));
+                }
+            });
+            while !path.join("0").exists() {}
+            remove(&path);
+            assert!(!path.exists());
+        });
+        drop(busy);
 
         let inner = TemporaryDir::create(dir.path()).unwrap();
         let path = inner.path().to_owned();

@@ -1,5 +1,6 @@
 //! Values of command-line options, parsed.
 
+use std::num::NonZero;
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
@@ -68,6 +69,15 @@ impl Attention {
             Self::Eager => Some(AttentionMethod::Eager),
         }
     }
+}
+
+/// What a command does with an input that fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum OnError {
+    /// Report it, and go on with the others
+    Skip,
+    /// Stop at the first one
+    Stop,
 }
 
 /// A format of an output file. A new format needs a variant here and an arm in `output.rs`.
@@ -218,6 +228,16 @@ pub(crate) fn positive(text: &str) -> Result<f64, &'static str> {
     number.ok_or("it must be a number greater than 0")
 }
 
+/// A number of threads.
+pub(crate) fn threads(text: &str) -> Result<NonZero<usize>, String> {
+    let threads = text.parse().ok();
+    let threads = threads.filter(|threads: &NonZero<usize>| threads.get() <= MOST_THREADS);
+    threads.ok_or_else(|| format!("it must be a number from 1 to {MOST_THREADS}"))
+}
+
+/// More threads only take memory.
+const MOST_THREADS: usize = 1024;
+
 /// A number of bytes, as in `1500000000`, `900M` or `1.5GiB`. A K is 1024 bytes.
 pub(crate) fn memory(text: &str) -> Result<u64, &'static str> {
     let end = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
@@ -321,6 +341,14 @@ mod tests {
         assert_eq!(positive("0.5"), Ok(0.5));
         for text in ["0", "-1", "inf", "NaN", "30/1"] {
             assert!(positive(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn threads_have_a_limit() {
+        assert_eq!(threads("1024").map(NonZero::get), Ok(1024));
+        for text in ["0", "1025", "-1", "all", "99999999999999999999"] {
+            assert!(threads(text).is_err(), "{text}");
         }
     }
 

@@ -86,6 +86,66 @@ fn files_are_planned_as_they_are_encoded() {
 }
 
 #[test]
+fn folders_patterns_and_lists_are_planned_in_order() {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = dir.path().join("photos");
+    std::fs::create_dir_all(folder.join("sub")).unwrap();
+    for (source, name) in [
+        ("rgb-60x83.png", "b.png"),
+        ("rgb-90x62.png", "a.png"),
+        ("rgb-200x44.png", "sub/c.png"),
+    ] {
+        std::fs::copy(image(source), folder.join(name)).unwrap();
+    }
+    let text = |path: &Path| path.to_str().unwrap().to_owned();
+    let list = dir.path().join("list.txt");
+    std::fs::write(&list, text(&folder.join("b.png"))).unwrap();
+    let (folder, list) = (text(&folder), text(&list));
+    let pattern = format!("{folder}/**/c.*");
+    let names = |args: &[&str]| {
+        let json = glm4v([&["plan", "--json", "-q"], args].concat())
+            .ok()
+            .json();
+        let names = json["inputs"].as_array().unwrap().iter();
+        let names: Vec<String> = names
+            .map(|input| {
+                input["file"]
+                    .as_str()
+                    .unwrap()
+                    .replace(&format!("{folder}/"), "")
+            })
+            .collect();
+        names
+    };
+    assert_eq!(names(&[&folder]), ["a.png", "b.png"]);
+    assert_eq!(
+        names(&[
+            "56x56",
+            &folder,
+            "-r",
+            "28x28",
+            &pattern,
+            "--files-from",
+            &list
+        ]),
+        [
+            "56x56",
+            "a.png",
+            "b.png",
+            "sub/c.png",
+            "28x28",
+            "sub/c.png",
+            "b.png"
+        ]
+    );
+    let broken = Path::new(&folder).join("broken.png");
+    std::fs::write(&broken, b"\x89PNG\r\n\x1a\n").unwrap();
+    let error = glm4v(["plan", "-q", &folder]).fails();
+    assert!(error.contains("broken.png"), "{error}");
+    assert_eq!(names(&[&folder, "--on-error", "skip"]), ["a.png", "b.png"]);
+}
+
+#[test]
 fn a_plan_reads_well_and_needs_no_device() {
     let text = glm4v([
         "plan", "336x336", "100x60", "--device", "cuda:7", "--dtype", "f16",

@@ -53,6 +53,8 @@ pub enum Location {
     Url(String),
     /// A data URI, with its content.
     Data(String),
+    /// Something that could not be listed, with the reason: see [`Failures`](crate::Failures).
+    Failed(String),
 }
 
 impl Entry {
@@ -77,7 +79,8 @@ impl Entry {
         })
     }
 
-    /// The same entry with absolute paths, so that it can be read from any working directory.
+    /// The same entry with absolute paths, so that it can be read from any working directory. The name has the absolute path
+    /// too, so that it does not depend on how the input was named.
     ///
     /// # Errors
     /// [`CollectError::Io`] if the working directory is not known.
@@ -86,9 +89,13 @@ impl Entry {
             Location::Path(path)
             | Location::FrameFolder(path)
             | Location::TarMember { archive: path, .. } => {
-                *path = path::absolute(&*path).map_err(CollectError::io(path))?;
+                let absolute = path::absolute(&*path).map_err(CollectError::io(path))?;
+                if let Some(member) = self.name.strip_prefix(&path.display().to_string()) {
+                    self.name = format!("{}{member}", absolute.display());
+                }
+                *path = absolute;
             }
-            Location::Url(_) | Location::Data(_) => {}
+            Location::Url(_) | Location::Data(_) | Location::Failed(_) => {}
         }
         Ok(self)
     }
@@ -155,6 +162,7 @@ mod tests {
             },
             Location::Url("https://images.example/a?b=c#d".into()),
             Location::Data("data:,x%20y".into()),
+            Location::Failed("a: cannot be read".into()),
         ] {
             let entry = entry(location);
             let line = entry.to_json_line();
@@ -226,5 +234,19 @@ mod tests {
             .into_absolute()
             .unwrap();
         assert_eq!(entry.location, Location::Path(here.join("a.jpg")));
+        let member = Entry {
+            id: "a/b".into(),
+            name: "x/a.tar/b.jpg".into(),
+            location: Location::TarMember {
+                archive: "x/a.tar".into(),
+                offset: 512,
+                size: 1,
+            },
+        };
+        let member = member.into_absolute().unwrap();
+        assert_eq!(
+            member.name,
+            here.join("x/a.tar/b.jpg").display().to_string()
+        );
     }
 }

@@ -6,12 +6,18 @@ use std::path::{Path, PathBuf};
 #[non_exhaustive]
 pub enum CollectError {
     /// A file or a folder could not be read.
-    #[error("{}: cannot be read: {source}", path.display())]
+    #[error("{}: cannot be read: {source}{}", path.display(), advice(source))]
     Io {
         /// The file or folder.
         path: PathBuf,
         /// The operating system's message.
         source: io::Error,
+    },
+    /// The input could not be listed, and this became known when it was read.
+    #[error("{problem}")]
+    NotListed {
+        /// The error of the listing.
+        problem: String,
     },
     /// There is no such file.
     #[error("{name}: no such file or folder; check the name")]
@@ -222,7 +228,8 @@ pub enum CollectError {
     },
     /// Two entries have the same id.
     #[error(
-        "two inputs have the id `{id}`: {first} and {second}; remove one, or give each its own id in a manifest"
+        "two inputs have the id `{id}`: {first} and {second}; name their common parent folder with -r, leave one of them out, \
+         or give each its own id in a manifest"
     )]
     DuplicateId {
         /// The id.
@@ -255,6 +262,7 @@ impl CollectError {
             Self::Status { status, .. } => matches!(status, 408 | 429 | 500 | 502..=504),
             Self::At { source, .. } => source.is_temporary(),
             Self::Io { .. }
+            | Self::NotListed { .. }
             | Self::NotFound { .. }
             | Self::StandardInput
             | Self::NoMatch { .. }
@@ -277,6 +285,15 @@ impl CollectError {
             | Self::Value { .. }
             | Self::DuplicateId { .. } => false,
         }
+    }
+}
+
+/// What to do about an error of the operating system.
+fn advice(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => "; check its permissions",
+        io::ErrorKind::IsADirectory => "; name a file",
+        _ => "",
     }
 }
 

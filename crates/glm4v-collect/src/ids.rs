@@ -102,7 +102,8 @@ mod tests {
         let error = ids.insert(&entry("2", "c.jpg"), name_of).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "two inputs have the id `2`: b.jpg and c.jpg; remove one, or give each its own id in a manifest"
+            "two inputs have the id `2`: b.jpg and c.jpg; name their common parent folder with -r, leave one of them out, or \
+             give each its own id in a manifest"
         );
         assert_eq!(ids.len(), 2);
         ids.insert(&entry("3", "d.jpg"), name_of).unwrap();

@@ -19,8 +19,10 @@ pub struct Ignored {
     pub folders: u64,
     /// Archives and compressed files. A tar archive is read if it is named, or matches a pattern.
     pub archives: u64,
-    /// Links without a target, and links in archives.
+    /// Links without a target.
     pub links: u64,
+    /// Links in archives. Their targets are read where they are in the archive.
+    pub archive_links: u64,
     /// Links to a folder that the link is in.
     pub loops: u64,
     /// Pipes, sockets and devices.
@@ -28,13 +30,14 @@ pub struct Ignored {
 }
 
 impl Ignored {
-    fn counts(&self) -> [(u64, &'static str); 7] {
+    fn counts(&self) -> [(u64, &'static str); 8] {
         [
             (self.not_media, "not images or videos"),
             (self.hidden, "hidden"),
             (self.folders, "subfolders"),
             (self.archives, "archives or compressed files"),
             (self.links, "links without a target"),
+            (self.archive_links, "links in archives"),
             (self.loops, "links to a parent folder"),
             (self.special, "pipes, sockets or devices"),
         ]
@@ -70,14 +73,15 @@ mod tests {
             folders: 3,
             archives: 4,
             links: 5,
-            loops: 6,
-            special: 7,
+            archive_links: 6,
+            loops: 7,
+            special: 8,
         };
-        assert_eq!(ignored.total(), 28);
+        assert_eq!(ignored.total(), 36);
         assert_eq!(
             ignored.to_string(),
             "1 not images or videos, 2 hidden, 3 subfolders, 4 archives or compressed files, 5 links without a target, \
-             6 links to a parent folder, 7 pipes, sockets or devices"
+             6 links in archives, 7 links to a parent folder, 8 pipes, sockets or devices"
         );
         assert_eq!(Ignored::default().to_string(), "");
     }

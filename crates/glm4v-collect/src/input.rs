@@ -69,6 +69,21 @@ pub struct ListOptions {
     pub recursive: bool,
     /// A folder is one video, and the images in it are its frames. By default each file in it is an input.
     pub frames: bool,
+    /// What becomes of inputs that cannot be listed.
+    pub failures: Failures,
+}
+
+/// What becomes of an input that cannot be listed: a file that is missing or cannot be read, for example.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Failures {
+    /// It is an error.
+    #[default]
+    Errors,
+    /// If it was found in a folder, an archive, a list or a manifest, it becomes an entry that fails when it is read. What the
+    /// caller named itself is an error.
+    EntriesIfFound,
+    /// It becomes an entry that fails when it is read.
+    Entries,
 }
 
 impl Input {

@@ -46,6 +46,8 @@
 //! left alone and counted in [`Ignored`]. A file that the caller names must be an image, a video or a tar archive.
 //! Entries of a folder are in the bytewise order of their names, with each subfolder at its place.
 //!
+//! What cannot be listed is an error, or becomes an entry that fails when it is read: see [`Failures`].
+//!
 //! # Names that are not Unicode
 //!
 //! Ids are strings. A byte of a name that is not UTF-8 becomes `%` and two hexadecimal digits. Locations keep the exact
@@ -81,7 +83,7 @@ pub use entry::{Entry, EntryReader, Location};
 pub use error::CollectError;
 pub use ids::IdSet;
 pub use ignored::Ignored;
-pub use input::{Input, ListOptions, Manifest, ManifestFormat};
+pub use input::{Failures, Input, ListOptions, Manifest, ManifestFormat};
 pub use limits::FetchLimits;
 pub use listing::{Listing, list};
 pub use media::{Media, MediaReader};

@@ -1,4 +1,4 @@
-use std::io::{BufRead, Read};
+use std::io::{self, BufRead, Read};
 use std::path::Path;
 
 use crate::CollectError;
@@ -70,9 +70,9 @@ impl<R: BufRead> Lines<R> {
         }
         self.number += 1;
         if bytes.len() as u64 > LONGEST {
-            let error =
-                CollectError::value(format!("a line of at most {LONGEST} bytes"), "a longer one");
-            return Some(Err(self.at(self.number, error)));
+            let problem = format!("line {} has more than {LONGEST} bytes", self.number);
+            let source = io::Error::other(problem);
+            return Some(Err(CollectError::io(Path::new(&self.name))(source)));
         }
         if bytes.is_empty() {
             return None;
@@ -120,7 +120,7 @@ impl<R: BufRead> Iterator for Lines<R> {
 
 #[cfg(test)]
 mod tests {
-    use std::io::{self, BufReader};
+    use std::io::BufReader;
 
     use super::*;
 

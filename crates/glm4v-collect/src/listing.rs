@@ -1,6 +1,7 @@
 //! Inputs become entries, one at a time.
 
 mod archive;
+mod failure;
 mod file_list;
 mod folder_id;
 mod found;
@@ -10,7 +11,8 @@ mod rows;
 mod walk;
 mod wildcard;
 
-use crate::{CollectError, Entry, Ignored, Input, ListOptions};
+use crate::{CollectError, Entry, Failures, Ignored, Input, ListOptions};
+use failure::Failure;
 use file_list::FileList;
 use found::{Found, Producer, Progress};
 use rows::ManifestRows;
@@ -25,7 +27,9 @@ pub struct Listing {
 
 /// Lists the entries of inputs, in the order of the inputs. Files and folders are read while the iterator runs.
 ///
-/// An error belongs to one input or one file. The iterator goes on after it with the next one.
+/// An error belongs to one input or one file. The iterator goes on after it with the next one. With
+/// [`ListOptions::failures`] such an input becomes an entry that fails when it is read. A list or a manifest that cannot be
+/// read to its end is an error always.
 ///
 /// ```
 /// use glm4v_collect::{Input, ListOptions, list};
@@ -54,11 +58,24 @@ impl Listing {
         self.progress.ignored
     }
 
-    fn start(&mut self, input: Input) -> Result<Found, CollectError> {
+    fn start(&mut self, input: Input) -> Result<Found, Failure> {
         match input {
             Input::Named(text) => named::find(&text, named::Patterns::Expand, &self.progress),
-            Input::List { path, nul } => FileList::open(path, nul).map(Found::nested),
-            Input::Manifest(manifest) => ManifestRows::open(&manifest).map(Found::nested),
+            Input::List { path, nul } => FileList::open(path, nul)
+                .map(Found::nested)
+                .map_err(Failure::of_list),
+            Input::Manifest(manifest) => ManifestRows::open(&manifest)
+                .map(Found::nested)
+                .map_err(Failure::of_list),
+        }
+    }
+
+    /// What becomes of a failure. `is_named`: the caller named the input itself.
+    fn failed(&self, failure: Failure, is_named: bool) -> Result<Entry, CollectError> {
+        match self.progress.options.failures {
+            Failures::Entries => failure.into_entry(),
+            Failures::EntriesIfFound if !is_named => failure.into_entry(),
+            Failures::EntriesIfFound | Failures::Errors => Err(failure.into_error()),
         }
     }
 }
@@ -68,8 +85,12 @@ impl Iterator for Listing {
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
+            let mut is_named = self.open.is_empty();
             let found = match self.open.last_mut() {
-                Some(producer) => producer.next(&mut self.progress),
+                Some(producer) => {
+                    is_named = producer.is_named();
+                    producer.next(&mut self.progress)
+                }
                 None => {
                     let input = self.inputs.next()?;
                     Some(self.start(input))
@@ -81,7 +102,7 @@ impl Iterator for Listing {
                 }
                 Some(Ok(Found::Nested(producer))) => self.open.push(producer),
                 Some(Ok(Found::Entry(entry))) => return Some(Ok(entry)),
-                Some(Err(error)) => return Some(Err(error)),
+                Some(Err(failure)) => return Some(self.failed(failure, is_named)),
             }
         }
     }

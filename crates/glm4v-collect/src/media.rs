@@ -53,6 +53,7 @@ impl MediaReader {
     /// - [`CollectError::TooLarge`] for content beyond [`FetchLimits::max_bytes`],
     /// - [`CollectError::Io`] and [`CollectError::Archive`] for an archive that cannot be read or has changed,
     /// - [`CollectError::DataUri`] for a damaged data URI,
+    /// - [`CollectError::NotListed`] for an entry that stands for something that could not be listed,
     /// - for a URL: [`CollectError::PrivateAddress`], [`CollectError::Redirect`], [`CollectError::Status`],
     ///   [`CollectError::Timeout`] and others. [`CollectError::is_temporary`] tells whether another attempt may succeed.
     pub fn read(&self, entry: &Entry) -> Result<Media, CollectError> {
@@ -65,6 +66,9 @@ impl MediaReader {
             } => self.read_member(entry, archive, *offset, *size),
             Location::Url(url) => self.fetch(url),
             Location::Data(uri) => data_uri::decode(uri, self.limits.max_bytes).map(Media::Bytes),
+            Location::Failed(problem) => Err(CollectError::NotListed {
+                problem: problem.clone(),
+            }),
         }
     }
 

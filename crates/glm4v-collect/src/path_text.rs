@@ -2,7 +2,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fmt::Write;
-use std::path::{MAIN_SEPARATOR, Path, PathBuf};
+use std::path::{Component, MAIN_SEPARATOR, Path, PathBuf};
 
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -34,6 +34,16 @@ pub(crate) fn id(path: impl AsRef<OsStr>) -> String {
     match MAIN_SEPARATOR {
         '/' => id,
         separator => id.replace(separator, "/"),
+    }
+}
+
+/// The same path without `.` and without repeated separators, so that `./a.jpg` and `a.jpg` are one name.
+pub(crate) fn normal(path: &Path) -> PathBuf {
+    let parts = path.components();
+    let normal: PathBuf = parts.filter(|part| *part != Component::CurDir).collect();
+    match normal.as_os_str().is_empty() {
+        true => path.to_owned(),
+        false => normal,
     }
 }
 
@@ -103,6 +113,20 @@ mod tests {
         let path: PathBuf = ["a", "b", "cat.jpg"].iter().collect();
         assert_eq!(id(&path), "a/b/cat.jpg");
         assert_eq!(id("tab\there"), "tab\there");
+    }
+
+    #[test]
+    fn names_of_one_file_are_one_path() {
+        for (name, expected) in [
+            ("./a.jpg", "a.jpg"),
+            ("a//b/./c.jpg", "a/b/c.jpg"),
+            ("photos/", "photos"),
+            ("../a", "../a"),
+            (".", "."),
+            ("", ""),
+        ] {
+            assert_eq!(normal(Path::new(name)).as_os_str(), expected, "{name}");
+        }
     }
 
     #[cfg(unix)]

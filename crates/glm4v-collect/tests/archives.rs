@@ -5,7 +5,7 @@ mod support;
 use std::fs;
 use std::path::Path;
 
-use glm4v_collect::{FetchLimits, Ignored, Location, Media};
+use glm4v_collect::{Entry, Failures, FetchLimits, Ignored, ListOptions, Location, Media};
 use support::{FLAT, Folder, Found, GIF, MP4, PNG, RECURSIVE};
 use tar::{Builder, EntryType, Header};
 
@@ -127,7 +127,7 @@ fn folders_links_and_devices_in_an_archive() {
     assert_content(&found, &[("a/c", GIF), ("a/d/a", GIF)]);
     assert_eq!(
         (
-            found.ignored.links,
+            found.ignored.archive_links,
             found.ignored.special,
             found.ignored.total()
         ),
@@ -306,6 +306,43 @@ fn archives_that_are_cut_off_or_damaged() {
     assert_eq!(
         messages[0],
         format!("{start}archive header checksum mismatch")
+    );
+}
+
+#[test]
+fn the_end_of_a_cut_archive_becomes_an_entry_that_fails() {
+    let folder = Folder::new();
+    let bytes = archive(&[
+        ("a.gif", GIF),
+        ("b.jpg.gz", b"\x1f\x8b\x08"),
+        ("c.gif", GIF),
+    ]);
+    // The third member ends in the middle of its content.
+    let path = folder.add("a.tar", &bytes[..5 * 512 + 5]);
+    let options = ListOptions {
+        failures: Failures::EntriesIfFound,
+        ..FLAT
+    };
+    let found = Found::named(&path, options);
+    let ids: Vec<_> = found
+        .ids()
+        .into_iter()
+        .map(|id| folder.shorten(id))
+        .collect();
+    assert_eq!(ids, ["a/a", "a.tar/b.jpg.gz", "a.tar"]);
+    let message = |entry: &Entry| {
+        let error = entry.read(&FetchLimits::default()).unwrap_err();
+        folder.shorten(&error.to_string())
+    };
+    assert!(
+        message(&found.entries[1]).contains("a.tar/b.jpg.gz: gzip files are not read"),
+        "{}",
+        message(&found.entries[1])
+    );
+    assert!(
+        message(&found.entries[2]).starts_with("a.tar: the tar archive is damaged or cut off: "),
+        "{}",
+        message(&found.entries[2])
     );
 }
 

@@ -2,7 +2,7 @@
 
 mod support;
 
-use glm4v_collect::{FetchLimits, Ignored, Input, Location, Media};
+use glm4v_collect::{Failures, FetchLimits, Ignored, Input, ListOptions, Location, Media};
 use support::{FLAT, FRAMES, Folder, Found, GIF, HEIC, MP4, PNG, RECURSIVE};
 
 #[test]
@@ -23,6 +23,9 @@ fn the_files_of_a_folder_are_entries_in_bytewise_order() {
         ("sub/c.gif", GIF),
         ("photos.zip", b"PK\x03\x04"),
         ("notes.txt.gz", b"\x1f\x8b\x08"),
+        ("bmw.txt", b"BMW is a maker of cars."),
+        ("free.txt", b"The free encyclopedia"),
+        ("song.m4a", b"\0\0\0\x1cftypM4A \0\0\0\0"),
     ]);
     let found = Found::named(folder.path(""), FLAT);
     assert_eq!(
@@ -39,7 +42,7 @@ fn the_files_of_a_folder_are_entries_in_bytewise_order() {
         ]
     );
     let expected = Ignored {
-        not_media: 2,
+        not_media: 5,
         hidden: 2,
         folders: 1,
         archives: 2,
@@ -84,6 +87,24 @@ fn a_folder_of_frames_is_one_entry() {
     );
     let media = found.entries[0].read(&FetchLimits::default()).unwrap();
     assert_eq!(media, Media::Path(path));
+}
+
+#[test]
+fn a_name_with_dots_and_repeated_slashes_is_the_same_name() {
+    let folder = Folder::with(&[("sub/a.gif", GIF)]);
+    let plain = folder.path("sub/a.gif");
+    let name = plain.display().to_string();
+    for other in [
+        name.replace("/sub", "//sub/."),
+        name.replace("/sub", "/./sub"),
+    ] {
+        let found = Found::named(&other, FLAT);
+        assert_eq!(found.ids(), [&name[..]], "{other}");
+        assert_eq!(found.entries[0].location, Location::Path(plain.clone()));
+    }
+    let inner = format!("{}/./sub/", folder.path("").display());
+    let found = Found::named(inner, FLAT);
+    assert_eq!(found.entries[0].name, name);
 }
 
 #[test]
@@ -407,7 +428,21 @@ mod unix {
             return;
         }
         let found = Found::named(folder.path(""), RECURSIVE);
+        let recorded = ListOptions {
+            failures: Failures::EntriesIfFound,
+            ..RECURSIVE
+        };
+        let entries = Found::named(folder.path(""), recorded);
         fs::set_permissions(folder.path("c"), fs::Permissions::from_mode(0o700)).unwrap();
+        assert_eq!(entries.ids(), ["a.gif", "b.gif", "c", "e.gif"]);
+        assert_eq!(
+            entries.entries[1].location,
+            Location::Path(folder.path("b.gif"))
+        );
+        let error = entries.entries[2]
+            .read(&FetchLimits::default())
+            .unwrap_err();
+        assert!(error.to_string().contains("c: cannot be read: "), "{error}");
         let ids: Vec<_> = found.entries.iter().map(|entry| &entry.id[..]).collect();
         assert_eq!(ids, ["a.gif", "e.gif"]);
         let messages: Vec<_> = found.errors.iter().map(ToString::to_string).collect();

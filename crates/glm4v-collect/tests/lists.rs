@@ -6,7 +6,7 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use glm4v_collect::{Input, Location};
+use glm4v_collect::{Entry, Failures, FetchLimits, Input, ListOptions, Location};
 use support::{FLAT, Folder, Found, GIF, RECURSIVE};
 
 fn list(path: PathBuf) -> Input {
@@ -99,6 +99,65 @@ fn errors_name_the_list_and_the_line_and_the_next_line_is_read() {
         found.error().contains(": cannot be read: "),
         "{}",
         found.error()
+    );
+}
+
+#[test]
+fn lines_that_fail_become_entries_that_fail_when_they_are_read() {
+    let folder = Folder::with(&[
+        ("a.gif", GIF),
+        ("notes.txt", b"text"),
+        ("b.zip", b"PK\x03\x04"),
+    ]);
+    let path = |name| folder.path(name).display().to_string();
+    let lines = [
+        path("missing.gif"),
+        path("notes.txt"),
+        path("b.zip"),
+        "ftp://a.example/b".into(),
+        path("a.gif"),
+    ];
+    let input = list(folder.add("list", lines.join("\n").as_bytes()));
+    let options = ListOptions {
+        failures: Failures::EntriesIfFound,
+        ..FLAT
+    };
+    let found = Found::of([input], options);
+    assert_eq!(found.ids(), lines.each_ref().map(|line| &line[..]));
+    // A file may be there when its turn comes.
+    for (entry, name) in found.entries.iter().zip(["missing.gif", "notes.txt"]) {
+        assert_eq!(entry.location, Location::Path(folder.path(name)));
+    }
+    let message = |entry: &Entry| {
+        let error = entry.read(&FetchLimits::default()).unwrap_err();
+        folder.shorten(&error.to_string())
+    };
+    assert_eq!(
+        message(&found.entries[2]),
+        "list, line 3: b.zip: zip files are not read: unpack the archive into a folder, and name the folder"
+    );
+    assert_eq!(
+        message(&found.entries[3]),
+        "list, line 4: ftp://a.example/b: expected a URL that starts with http:// or https://, found ftp:"
+    );
+    // What the caller names itself is an error, and so is a list that cannot be read.
+    let named = || {
+        [
+            Input::named(folder.path("no.gif")),
+            Input::named(folder.path("*.png")),
+        ]
+    };
+    let found = Found::of(named(), options);
+    assert_eq!((found.entries.len(), found.errors.len()), (0, 2));
+    let all = ListOptions {
+        failures: Failures::Entries,
+        ..FLAT
+    };
+    let found = Found::of(named(), all);
+    assert_eq!(found.ids(), [path("no.gif"), path("*.png")]);
+    assert_eq!(
+        Found::of([list(folder.path("no list"))], all).errors.len(),
+        1
     );
 }
 

@@ -2,7 +2,7 @@
 
 mod support;
 
-use glm4v_collect::{Entry, Input, Location, Manifest};
+use glm4v_collect::{Entry, Failures, FetchLimits, Input, ListOptions, Location, Manifest};
 use support::{FLAT, Folder, Found};
 
 fn ids_and_paths(found: &Found, folder: &Folder) -> Vec<(String, String)> {
@@ -198,6 +198,36 @@ fn errors_name_the_manifest_and_the_line() {
                 "no.parquet: Parquet manifests need a build with the cargo feature `parquet` of glm4v-collect"
             );
         }
+    }
+}
+
+#[test]
+fn rows_that_fail_become_entries_and_a_manifest_that_fails_is_an_error() {
+    let folder = Folder::new();
+    let options = ListOptions {
+        failures: Failures::Entries,
+        ..FLAT
+    };
+    let found = |name: &str, text: &str| {
+        let path = folder.add(name, text.as_bytes());
+        Found::of([Input::Manifest(Manifest::new(path).unwrap())], options)
+    };
+    let rows = found("a.csv", "path,id\na,1\nb\n,2\ns3://b/c,3\n");
+    assert!(rows.errors.is_empty(), "{:?}", rows.errors);
+    let ids: Vec<_> = rows
+        .entries
+        .iter()
+        .map(|entry| folder.shorten(&entry.id))
+        .collect();
+    assert_eq!(ids, ["1", "a.csv, line 3", "2", "3"]);
+    let error = rows.entries[1].read(&FetchLimits::default()).unwrap_err();
+    assert_eq!(
+        folder.shorten(&error.to_string()),
+        "a.csv, line 3: expected 2 columns, found 1"
+    );
+    for (name, text) in [("b.csv", "x,y\n1,2\n"), ("b.jsonl", "{\"x\": 1}")] {
+        let found = found(name, text);
+        assert_eq!((found.entries.len(), found.errors.len()), (0, 1), "{name}");
     }
 }
 

@@ -2,13 +2,14 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::difference::Difference;
+use crate::input_changes::InputChanges;
 
 /// Embeddings cannot be stored, or a job cannot be continued.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {
     /// The operating system refused to read or write a file.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: {source}{}", path.display(), advice(source.kind()))]
     Io {
         /// The file or directory.
         path: PathBuf,
@@ -16,7 +17,7 @@ pub enum StoreError {
         source: io::Error,
     },
     /// The disk is full, or a quota is used up.
-    #[error("{}: no space left: {source}; free some space and run the same job again, it continues", path.display())]
+    #[error("{}: no space left: {source}; free some space first", path.display())]
     NoSpace {
         /// The file being written.
         path: PathBuf,
@@ -53,13 +54,25 @@ pub enum StoreError {
         /// The layout of the directory.
         found: String,
     },
-    /// The job in the directory was started with other settings or inputs.
+    /// The job in the directory was started with other settings.
     #[error("{}: this job was started differently: {}; repeat the first command, or choose an empty directory", path.display(), list(differences))]
     Changed {
         /// The manifest.
         path: PathBuf,
         /// Every field that differs.
         differences: Vec<Difference>,
+    },
+    /// The job in the directory was started with other inputs.
+    #[error(
+        "{}: this job was started with other inputs: {changes}; name the inputs as in the first command, or go on with the \
+         stored list, or choose an empty directory",
+        dir.display()
+    )]
+    OtherInputs {
+        /// The directory of the job.
+        dir: PathBuf,
+        /// What differs.
+        changes: InputChanges,
     },
     /// A file of the job is damaged.
     #[error("{}: {problem}", path.display())]
@@ -174,4 +187,17 @@ impl StoreError {
 fn list(differences: &[Difference]) -> String {
     let differences = differences.iter().map(ToString::to_string);
     differences.collect::<Vec<_>>().join("; ")
+}
+
+/// What to do about an error of the operating system.
+fn advice(kind: io::ErrorKind) -> &'static str {
+    match kind {
+        io::ErrorKind::PermissionDenied => "; check the permissions of the file and its directory",
+        io::ErrorKind::ReadOnlyFilesystem => "; choose a directory that can be written",
+        io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists => {
+            "; a part of this path is a file: choose another directory"
+        }
+        io::ErrorKind::NotFound => "; check that the file and its directory exist",
+        _ => "",
+    }
 }

@@ -8,25 +8,28 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use self::directory::{refuse_foreign_files, remove_temporary_files};
-use self::journal::{Entry, Journal};
+use self::journal::Journal;
 use self::list::InputList;
 use self::lock::Lock;
 use self::manifest::Manifest;
 use self::open_shard::OpenShard;
+use self::row_file::RowFile;
 use crate::StoreError;
 use crate::disk::{Disk, RealDisk};
-use crate::hashing::hex;
 use crate::new_file::NewFile;
-use crate::record::Record;
 use crate::settings::Settings;
-use crate::shard::{Layout, Row};
+use crate::shard::Layout;
 
+mod changes;
 mod directory;
 mod journal;
 mod list;
 mod lock;
 mod manifest;
 mod open_shard;
+mod records;
+mod retry;
+mod row_file;
 mod summary;
 #[cfg(test)]
 mod tests;
@@ -37,11 +40,11 @@ pub use summary::Summary;
 /// A directory of shards that is filled input by input, and can be continued after any interruption.
 ///
 /// Push one record for each input of the list, in the order of the list, beginning with number [`Job::done`]. Call
-/// [`Job::end_batch`] after each batch of the tower. A shard is written to the disk only there, so a resumed job cuts the
-/// same batches as one that was never interrupted, and writes the same bytes.
+/// [`Job::end_batch`] after each batch of the tower. From then on its records survive any end of the process. A shard is
+/// closed only there, so a resumed job cuts the same batches as one that was never interrupted, and writes the same bytes.
 ///
-/// If the disk fails, the job stops: later calls fail too. Finished shards stay, and [`Job::open`] continues the job. After
-/// [`StoreError::Record`] the job goes on: push a record with an error in its place.
+/// If the disk fails, the job stops: later calls fail too. Finished batches stay, and [`Job::open`] continues the job. After
+/// [`StoreError::Record`] the job goes on: push a record with an error in its place. [`Job::retry`] tries failed inputs again.
 ///
 /// ```
 /// use std::path::Path;
@@ -80,6 +83,8 @@ pub struct Job {
     inputs: usize,
     journal: Journal,
     state: State,
+    /// Whether failed inputs get a second attempt.
+    retrying: bool,
     /// The values of one record, in the type in which they are stored.
     buffer: Vec<u8>,
 }
@@ -103,7 +108,8 @@ impl Job {
     ///
     /// - [`StoreError::Busy`]: another process works in `dir`.
     /// - [`StoreError::NotAJob`]: `dir` has other files.
-    /// - [`StoreError::Changed`]: the job in `dir` has other settings or inputs.
+    /// - [`StoreError::Changed`]: the job in `dir` has other settings.
+    /// - [`StoreError::OtherInputs`]: the job in `dir` has other inputs.
     /// - [`StoreError::Damaged`], [`StoreError::Shard`]: files of the job are damaged or missing.
     /// - [`StoreError::Io`], [`StoreError::NoSpace`]: the disk refuses.
     pub fn open<T: Serialize>(
@@ -127,8 +133,7 @@ impl Job {
         }
         let lock = Lock::acquire(dir)?;
         let stored = Manifest::read(dir)?.ok_or_else(no_job)?;
-        let given = Manifest::new(settings, stored.inputs.clone());
-        stored.check_same(&given, dir)?;
+        stored.check_settings(settings, dir)?;
         Self::continued(disk, dir, lock, &stored)
     }
 
@@ -145,8 +150,12 @@ impl Job {
         let list = dir.join(InputList::NAME);
         let manifest = match Manifest::read(dir)? {
             Some(stored) => {
-                let inputs = InputList::write(inputs, settings.split, io::sink(), &list)?;
-                stored.check_same(&Manifest::new(settings, inputs), dir)?;
+                stored.check_settings(settings, dir)?;
+                stored.inputs.check(dir)?;
+                if let Some(changes) = changes::between(dir, inputs, settings.split)? {
+                    let dir = dir.into();
+                    return Err(StoreError::OtherInputs { dir, changes });
+                }
                 stored
             }
             None => {
@@ -188,16 +197,23 @@ impl Job {
             inputs: manifest.inputs.count,
             journal,
             state: State::Running(None),
+            retrying: false,
             buffer: Vec::new(),
         };
-        if let Some(summary) = Summary::read(dir)? {
-            summary.check(job.journal.total(), job.inputs, dir)?;
-            job.state = State::Complete;
+        let done = job.journal.total().inputs;
+        job.state = State::Running(OpenShard::recover(&job.disk, dir, done)?);
+        match Summary::read(dir)? {
+            Some(summary) => {
+                summary.check(job.journal.total(), job.inputs, dir)?;
+                job.state = State::Complete;
+            }
+            // The interruption may have come while the shard was closed.
+            None => job.end_batch()?,
         }
         Ok(job)
     }
 
-    /// Removes a job that has no finished shard, so that another one can use the directory. A job with shards stays.
+    /// Removes a job that has no finished batch, so that another one can use the directory. Another job stays.
     ///
     /// # Errors
     ///
@@ -206,18 +222,25 @@ impl Job {
         if self.done() > 0 {
             return Ok(());
         }
-        for name in [Manifest::NAME, InputList::NAME] {
+        // A directory without a manifest may have a list, but no rows.
+        for name in [RowFile::NAME, Manifest::NAME, InputList::NAME] {
             let path = self.dir.join(name);
-            let removed = self.disk.remove(&path);
-            removed.map_err(StoreError::io(&path))?;
+            match self.disk.remove(&path) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                removed => removed.map_err(StoreError::io(&path))?,
+            }
         }
         Ok(())
     }
 
-    /// Number of inputs in finished shards. The job goes on with the input of this number.
+    /// Number of inputs in finished batches. The job goes on with the input of this number.
     #[must_use]
     pub fn done(&self) -> usize {
-        self.journal.total().inputs
+        let open = match &self.state {
+            State::Running(Some(shard)) if !self.retrying => shard.ended,
+            State::Running(_) | State::Stopped | State::Complete => 0,
+        };
+        self.journal.total().inputs + open
     }
 
     /// Number of inputs in the list.
@@ -254,36 +277,6 @@ impl Job {
     /// Fails if the list cannot be opened. The iterator fails if a line is not a `T`.
     pub fn inputs<T>(&self) -> Result<StoredInputs<T>, StoreError> {
         StoredInputs::open(&self.dir)
-    }
-
-    /// Adds the record of the next input.
-    ///
-    /// # Errors
-    ///
-    /// Fails if the embeddings do not have the width of the job, if all inputs have a record, or if the disk refuses.
-    pub fn push(&mut self, record: &Record<'_>) -> Result<(), StoreError> {
-        self.or_stop(|job| job.try_push(record))
-    }
-
-    /// Ends a batch. If the shard is large enough, it is written to the disk, and its inputs are done.
-    ///
-    /// # Errors
-    ///
-    /// Fails if the disk refuses.
-    pub fn end_batch(&mut self) -> Result<(), StoreError> {
-        self.or_stop(|job| {
-            let Settings {
-                shard_bytes,
-                shard_inputs,
-                ..
-            } = job.settings;
-            match job.running()? {
-                Some(shard) if shard.bytes >= shard_bytes || shard.inputs >= shard_inputs => {
-                    job.close_shard()
-                }
-                Some(_) | None => Ok(()),
-            }
-        })
     }
 
     /// Writes the last shard, and marks the job as complete. Does nothing if the job is complete already.
@@ -335,59 +328,5 @@ impl Job {
                 inputs: self.inputs,
             }),
         }
-    }
-
-    /// Inputs that have a record, finished or not.
-    fn pushed(&mut self) -> Result<usize, StoreError> {
-        let done = self.done();
-        let shard = self.running()?;
-        Ok(done + shard.as_ref().map_or(0, |shard| shard.inputs))
-    }
-
-    fn try_push(&mut self, record: &Record<'_>) -> Result<(), StoreError> {
-        let input = self.pushed()?;
-        if input == self.inputs {
-            let dir = self.dir.clone();
-            return Err(StoreError::TooMany { dir, inputs: input });
-        }
-        let mut buffer = std::mem::take(&mut self.buffer);
-        let row = Row {
-            input,
-            id: record.id,
-            path: record.path,
-            sha256: record.sha256.as_ref().map(|hash| hex(hash)),
-            outcome: match &record.outcome {
-                Ok(encoded) => Ok(self.layout.values(record.id, encoded, &mut buffer)?),
-                Err(error) => Err(error),
-            },
-        };
-        let mut shard = match self.running()?.take() {
-            Some(shard) => shard,
-            None => {
-                let number = self.journal.total().shards;
-                OpenShard::create(&self.disk, &self.dir, number, &self.layout)?
-            }
-        };
-        let pushed = shard.push(&row);
-        *self.running()? = Some(shard);
-        pushed?;
-        self.buffer = buffer;
-        Ok(())
-    }
-
-    fn close_shard(&mut self) -> Result<(), StoreError> {
-        let Some(shard) = self.running()?.take() else {
-            return Ok(());
-        };
-        let first_input = self.done();
-        let (file, index) = shard.writer.finish()?;
-        self.journal.append(&Entry {
-            shard: file,
-            index,
-            first_input,
-            inputs: shard.inputs,
-            failed: shard.failed,
-            tokens: shard.tokens,
-        })
     }
 }

@@ -1,7 +1,7 @@
 //! Stores the embeddings of many inputs so that an interruption loses nothing.
 //!
 //! - [`Job`] fills a directory with shards in Parquet or safetensors. It continues after an interruption, and writes the same
-//!   bytes as without one. `docs/job-format.md` of the project lists the files and columns.
+//!   bytes as without one. Finished batches survive any end of the process. `docs/job-format.md` of the project lists the files and columns.
 //! - [`Split`] divides a job among several processes.
 //! - [`ParquetFile`] is one file with the columns of such a shard, for embeddings that need no job.
 //! - [`EmbeddingCache`] finds embeddings that were computed before, by the content of their input.
@@ -39,6 +39,7 @@ mod dtype;
 mod error;
 pub mod handover;
 mod hashing;
+mod input_changes;
 mod job;
 mod new_file;
 mod parquet_file;
@@ -54,6 +55,7 @@ pub use difference::Difference;
 pub use dtype::OutputDtype;
 pub use error::StoreError;
 pub use glm4v_config::GridThw;
+pub use input_changes::{InputChanges, NamedInputs};
 pub use job::{Job, StoredInputs, Summary};
 pub use parquet_file::{ParquetFile, ParquetOptions};
 pub use pool::Pool;

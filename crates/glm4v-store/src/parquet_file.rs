@@ -91,16 +91,22 @@ impl ParquetFile {
     ///
     /// Fails if the embeddings do not have the width of the file, or if the disk refuses.
     pub fn push(&mut self, record: &Record<'_>) -> Result<(), StoreError> {
+        let (path, sha256) = (
+            record.path.to_string_lossy(),
+            record.sha256.map(|hash| hex(&hash)),
+        );
         let row = Row {
             input: self.rows,
             id: record.id,
-            path: record.path,
-            sha256: record.sha256.as_ref().map(|hash| hex(hash)),
+            path: &path,
+            path_bytes: record.path_bytes(),
+            sha256: sha256.as_deref(),
             outcome: match &record.outcome {
                 Ok(encoded) => Ok(self.layout.values(record.id, encoded, &mut self.buffer)?),
                 Err(error) => Err(error),
             },
         };
+        self.layout.check(&row)?;
         self.shard.push(&row)?;
         self.rows += 1;
         Ok(())

@@ -17,6 +17,16 @@ pub struct Record<'a> {
     pub outcome: Result<Encoded<'a>, &'a str>,
 }
 
+impl Record<'_> {
+    /// The bytes of a path that is not UTF-8. Such a path cannot be found by its text.
+    pub(crate) fn path_bytes(&self) -> Option<&[u8]> {
+        match self.path.to_str() {
+            Some(_) => None,
+            None => Some(self.path.as_os_str().as_encoded_bytes()),
+        }
+    }
+}
+
 /// The embeddings of one input.
 #[derive(Clone, Debug)]
 pub struct Encoded<'a> {

@@ -97,6 +97,14 @@ impl Layout {
             video: encoded.video,
         })
     }
+
+    /// Refuses a row that the format cannot store.
+    pub(crate) fn check(&self, row: &Row<'_>) -> Result<(), StoreError> {
+        match self.format {
+            ShardFormat::Parquet => parquet::check(row),
+            ShardFormat::Safetensors => Ok(()),
+        }
+    }
 }
 
 /// A record in the form in which it is stored.
@@ -104,9 +112,12 @@ pub(crate) struct Row<'a> {
     /// The number of the input, counted from 0.
     pub(crate) input: usize,
     pub(crate) id: &'a str,
-    pub(crate) path: &'a Path,
+    /// Bytes that are not UTF-8 are replaced.
+    pub(crate) path: &'a str,
+    /// The bytes of a path that is not UTF-8. Such a path cannot be found by its text.
+    pub(crate) path_bytes: Option<&'a [u8]>,
     /// In hexadecimal digits.
-    pub(crate) sha256: Option<String>,
+    pub(crate) sha256: Option<&'a str>,
     pub(crate) outcome: Result<Values<'a>, &'a str>,
 }
 
@@ -182,13 +193,5 @@ impl ShardWriter {
                 Ok((shard, Some(index)))
             }
         }
-    }
-}
-
-/// The bytes of a path that is not valid UTF-8. Such a path cannot be found by its text.
-pub(crate) fn exact_bytes(path: &Path) -> Option<&[u8]> {
-    match path.to_str() {
-        Some(_) => None,
-        None => Some(path.as_os_str().as_encoded_bytes()),
     }
 }

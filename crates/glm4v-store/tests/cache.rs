@@ -127,6 +127,21 @@ fn entries_of_other_processes_count() {
 }
 
 #[test]
+fn a_smaller_limit_holds_even_if_nothing_is_written() {
+    let dir = tempfile::tempdir().unwrap();
+    let large = EmbeddingCache::open(dir.path(), 1 << 20).unwrap();
+    (0..20).for_each(|pixel| put(&large, pixel));
+    (0..20).for_each(|pixel| age(dir.path(), pixel, 100 - pixel as u64));
+    let bytes = fs::metadata(file(dir.path(), 0)).unwrap().len();
+    let small = EmbeddingCache::open(dir.path(), 10 * bytes).unwrap();
+    assert!(small.get(&key(0)).is_some(), "a hit");
+    let left: Vec<usize> = (0..20)
+        .filter(|&pixel| file(dir.path(), pixel).exists())
+        .collect();
+    assert_eq!(left, [0, 12, 13, 14, 15, 16, 17, 18, 19]);
+}
+
+#[test]
 fn embeddings_larger_than_the_cache_are_not_stored() {
     let dir = tempfile::tempdir().unwrap();
     let cache = EmbeddingCache::open(dir.path(), 100).unwrap();

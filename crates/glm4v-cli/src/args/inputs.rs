@@ -8,7 +8,7 @@ use glm4v::config::{SamplingRule, SizeBudget};
 use glm4v::preprocess::{DecodeOptions, ReadOptions};
 use rayon::ThreadPoolBuilder;
 
-use crate::values::positive;
+use crate::values::{positive, threads};
 
 const READING: &str = "Reading";
 
@@ -73,7 +73,7 @@ pub(crate) struct ReadArgs {
     #[arg(long, help_heading = READING)]
     pub(crate) no_exif: bool,
     /// Threads that read, and that encode on a CPU [default: one for each core]
-    #[arg(long, help_heading = READING, value_name = "N")]
+    #[arg(long, help_heading = READING, value_name = "N", value_parser = threads)]
     pub(crate) threads: Option<NonZero<usize>>,
     /// Enlarge an image, or all frames of a video together, to at least this many tokens [default: the checkpoint's setting]
     #[arg(long, help_heading = READING, value_name = "TOKENS")]

@@ -22,16 +22,16 @@ use self::job::JobArgs;
 use self::outputs::Outputs;
 use crate::args::{ComputeArgs, InputArgs};
 use crate::console::Console;
+use crate::failure::misuse;
 use crate::listed::Listed;
 use crate::output::Output;
-use crate::reading::OnError;
 use crate::session::Session;
 use crate::stages::Stages;
-use crate::values::{OutputFile, OutputFormat, OutputTarget, attention_query, memory};
+use crate::values::{OnError, OutputFile, OutputFormat, OutputTarget, attention_query, memory};
 use crate::{atomic, listing, table};
 
 #[derive(Args, Debug)]
-#[command(after_help = after_help())]
+#[command(after_help = after_help(), mut_arg("inputs", |arg| arg.required_unless_present_any(["resume"])))]
 pub(crate) struct EncodeArgs {
     #[command(flatten)]
     inputs: InputArgs,
@@ -101,7 +101,8 @@ The file appears only when it is complete. Without -o nothing is written.
 
 With -o DIR/ the command is a job. It writes files of about 512 MiB into the directory, as it goes, so that any number of
 inputs takes the same memory. An input that fails is recorded with its error, and the job goes on. After an interruption of
-any kind, the same command goes on where the job was, and ends with the same bytes. docs/bulk.md has more.
+any kind, the same command goes on where the job was, and ends with the same bytes; so does --resume without inputs.
+docs/bulk.md has more.
 
 {EXAMPLES}"
     )
@@ -139,29 +140,34 @@ const SKIPPED: u8 = 3;
 
 /// Encodes all inputs into one file. Returns the number of inputs that were skipped.
 fn one_file(args: &EncodeArgs, output: Option<&OutputFile>, console: &Console) -> Result<usize> {
-    args.job.refuse()?;
+    args.job
+        .refuse("needs a directory for the output, as in -o embeddings/")?;
+    let has_extra = args.extra.is_given();
+    if has_extra && (args.cache.is_some() || args.on_error == Some(OnError::Skip)) {
+        return Err(misuse(
+            "--cache and --on-error skip cannot be combined with extra outputs",
+        ));
+    }
+    if let Some(file) = output.filter(|file| file.format != OutputFormat::Safetensors && has_extra)
+    {
+        let path = file.path.display();
+        return Err(misuse(format!(
+            "{path}: extra outputs can be written to .safetensors only"
+        )));
+    }
+    let on_error = args.on_error.unwrap_or(OnError::Stop);
     let session = Session::new(&args.compute, &args.inputs.read, console)?;
-    let listed = Listed::of(&args.inputs, console)?;
+    let listed = Listed::of(&args.inputs, on_error, console)?;
     let mut outputs = Outputs::new(&args.extra, listed.sources.len())?;
-    let has_extra = outputs.options.wants_extra();
     if has_extra {
         session
             .devices
             .require_one("--last-hidden-state, --hidden-states and --attention")?;
-        if args.cache.is_some() || args.on_error == Some(OnError::Skip) {
-            bail!("--cache and --on-error skip cannot be combined with extra outputs");
-        }
     }
-    match output {
-        Some(file) if file.format != OutputFormat::Safetensors && has_extra => bail!(
-            "{}: extra outputs can be written to .safetensors only",
-            file.path.display()
-        ),
-        Some(file) => atomic::check(&file.path)?,
-        None => {}
+    if let Some(file) = output {
+        atomic::check(&file.path)?;
     }
     let mut stages = Stages::default();
-    let on_error = args.on_error.unwrap_or(OnError::Stop);
     let (encoder, mut reading, first) =
         session.start(listed, on_error, &outputs.options, &mut stages)?;
     // Without a cache nobody needs the identity, and finding it reads all weights.

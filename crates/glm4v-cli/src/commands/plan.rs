@@ -5,35 +5,39 @@ use anyhow::{Context, Result, ensure};
 use clap::Args;
 use glm4v::config::PatchKind;
 use glm4v::model::Footprint;
-use glm4v::pipeline::InputInfo;
+use glm4v::pipeline::{InputInfo, Inputs};
 use glm4v::plan::{BatchLimits, InputSize, MemoryBudget};
 use glm4v::preprocess::ReadOptions;
 use glm4v::{ComputeType, EncodeOptions, Plan, Processor};
 use serde_json::{Value, json};
 
-use crate::args::{DeviceArgs, ModelArgs, ReadArgs};
+use crate::args::{DeviceArgs, InputArgs, ModelArgs};
 use crate::console::Console;
 use crate::devices::Devices;
+use crate::listed::Listed;
 use crate::model::ModelFiles;
-use crate::pipes::Pipes;
 use crate::table::{self, Table};
+use crate::values::OnError;
 use crate::weights::Weights;
 use crate::{listing, reading};
 
 #[derive(Args, Debug)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = EXAMPLES, mut_arg("inputs", |arg| arg.value_name("INPUT|WxH|WxHxFRAMES").help(INPUTS)))]
 pub(crate) struct PlanArgs {
-    /// Image files, video files, folders of video frames and pipes; - is the standard input. Or sizes: 1920x1080 is an
-    /// image, 1920x1080x16 a video with 16 sampled frames
-    #[arg(value_name = "INPUT|WxH|WxHxFRAMES", required = true)]
-    inputs: Vec<PathBuf>,
     #[command(flatten)]
-    read: ReadArgs,
+    inputs: InputArgs,
+    /// What happens with an input that fails
+    #[arg(long, value_enum, default_value_t = OnError::Stop)]
+    on_error: OnError,
     #[command(flatten)]
     model: ModelArgs,
     #[command(flatten)]
     device: DeviceArgs,
 }
+
+const INPUTS: &str = "\
+The inputs of `encode`: files, folders, archives, URLs, patterns, pipes. Or sizes: 1920x1080 is an image, 1920x1080x16 a \
+video with 16 sampled frames";
 
 const EXAMPLES: &str = "\
 Nothing is decoded and no weights are read. The plan needs the header of an image, the frame rate and length of a video,
@@ -43,31 +47,25 @@ An operation is a floating-point operation; a multiplication and an addition are
 `encode` of these inputs, batch by batch: the program needs at most this much, and usually not much less. Outside flex,
 the memory pools of the backend are not counted. Each line is the most that its kind needs at any time. These times
 differ, so the total is less than the sum. A video from a pipe is saved in the directory that TMPDIR names, which is not
-counted. With --max-memory, batches are as small as `encode --max-memory` makes them.
+counted. With --max-memory, batches are as small as `encode --max-memory` makes them. A job (`encode -o DIR/`) keeps no
+embeddings in memory: it needs less.
 
 Examples:
   glm4v plan cat.jpg walk.mp4 -m zai-org/GLM-4.1V-9B-Thinking
+  glm4v plan photos/ -r --on-error skip --preset glm-4.1v-9b
   glm4v plan 1920x1080 --preset glm-4.1v-9b --dtype bf16
   glm4v plan 3840x2160 640x360x64 --preset glm-4.6v --device cuda --dtype f16 --max-memory 6G --json";
 
 /// Reports what `encode` would need for these inputs, without running it.
 pub(crate) fn run(args: &PlanArgs, console: &Console) -> Result<()> {
-    args.read.start_threads()?;
+    args.inputs.read.start_threads()?;
     let weights = Weights::find(&args.model, None, ModelFiles::Configs, console)?;
     let config = weights.config()?;
-    let processor = Arc::new(args.read.configure(weights.processor()?)?);
+    let processor = Arc::new(args.inputs.read.configure(weights.processor()?)?);
     processor.check(&config)?;
     let devices = Devices::find_or_assume(&args.device)?;
-    let files = args.inputs.iter();
-    let files: Vec<&PathBuf> = files.filter(|input| given_size(input).is_none()).collect();
-    let pipes = Pipes::among(&files)?;
-    let read = pipes.options(args.read.options());
-    let inputs = args.inputs.iter().map(|input| match given_size(input) {
-        Some((size, frames)) => info_of_size(input, size, frames, &processor, &read),
-        None => reading::probe(input, &processor, &read),
-    });
-    let inputs = inputs.collect::<Result<Vec<InputInfo>>>()?;
-
+    let inputs = inputs(args, &processor, console)?;
+    ensure!(!inputs.is_empty(), "none of the inputs can be read");
     let sizes: Vec<InputSize> = inputs.iter().map(InputSize::from).collect();
     let target = devices.target(args.device.dtype)?;
     let limits = BatchLimits::new(&target);
@@ -94,6 +92,73 @@ pub(crate) fn run(args: &PlanArgs, console: &Console) -> Result<()> {
         devices,
     };
     console.report(&planned.text(), &planned.json())
+}
+
+/// What is known of all inputs, in order: those of the arguments, some of which may be sizes, then those of lists.
+fn inputs(
+    args: &PlanArgs,
+    processor: &Arc<Processor>,
+    console: &Console,
+) -> Result<Vec<InputInfo>> {
+    let named = &args.inputs.inputs;
+    let is_size = |input: &PathBuf| given_size(input).is_some();
+    let others = InputArgs {
+        inputs: named
+            .iter()
+            .filter(|input| !is_size(input))
+            .cloned()
+            .collect(),
+        ..args.inputs.clone()
+    };
+    let Listed {
+        sources,
+        counts,
+        pipes,
+    } = Listed::of(&others, args.on_error, console)?;
+    let read = pipes.options(args.inputs.read.options());
+    let inputs = Inputs::new(
+        sources,
+        Arc::clone(processor),
+        read.clone(),
+        reading::limits(),
+    );
+    let (mut found, mut counts) = (survey(inputs, args.on_error, console)?, counts.into_iter());
+    let mut all = Vec::new();
+    for input in named {
+        match given_size(input) {
+            Some((size, frames)) => all.push(info_of_size(input, size, frames, processor, &read)?),
+            None => {
+                let count = counts.next().unwrap_or_default();
+                all.extend(found.by_ref().take(count).flatten());
+            }
+        }
+    }
+    all.extend(found.flatten());
+    Ok(all)
+}
+
+/// What is known of each input, before one is decoded. `None` for one that failed and is skipped.
+fn survey(
+    mut inputs: Inputs,
+    on_error: OnError,
+    console: &Console,
+) -> Result<impl Iterator<Item = Option<InputInfo>> + use<>> {
+    let known = inputs
+        .survey()
+        .into_iter()
+        .map(|info| match (info, on_error) {
+            // `encode` opens it when its turn comes.
+            (Ok(info), _) => Ok(Some(InputInfo {
+                stays_open: false,
+                ..info
+            })),
+            (Err(error), OnError::Stop) => Err(error.into()),
+            (Err(error), OnError::Skip) => {
+                console.warning(&format!("skipped: {error}"));
+                Ok(None)
+            }
+        });
+    Ok(known.collect::<Result<Vec<_>>>()?.into_iter())
 }
 
 /// The (height, width) and the sampled frames that `input` gives in place of a file. A file of this name takes precedence.

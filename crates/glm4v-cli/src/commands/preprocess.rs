@@ -14,7 +14,7 @@ use crate::model::ModelFiles;
 use crate::output::Output;
 use crate::reading::{self, Reading};
 use crate::stages::Stages;
-use crate::values::{OutputFile, OutputFormat};
+use crate::values::{OnError, OutputFile, OutputFormat};
 use crate::weights::Weights;
 use crate::{atomic, listing, table};
 
@@ -52,7 +52,7 @@ pub(crate) fn run(args: PreprocessArgs, console: &Console) -> Result<()> {
     let processor = Weights::find(&args.model, None, ModelFiles::Configs, console)?.processor()?;
     let processor = Arc::new(args.inputs.read.configure(processor)?);
     atomic::check(&file.path)?;
-    let Listed { sources, pipes } = Listed::of(&args.inputs, console)?;
+    let Listed { sources, pipes, .. } = Listed::of(&args.inputs, OnError::Stop, console)?;
 
     let mut stages = Stages::default();
     let count = sources.len();

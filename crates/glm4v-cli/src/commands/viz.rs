@@ -14,10 +14,9 @@ use serde_json::json;
 use crate::args::{ComputeArgs, ReadArgs};
 use crate::console::Console;
 use crate::listed::Listed;
-use crate::reading::OnError;
 use crate::session::Session;
 use crate::stages::Stages;
-use crate::values::{fraction, png_file};
+use crate::values::{OnError, fraction, png_file};
 use crate::{atomic, interrupt, listing, table};
 
 #[derive(Args, Debug)]

@@ -66,6 +66,13 @@ impl Run {
             .to_owned()
     }
 
+    /// Checks for failure, and returns the error. There may be notes and warnings before it.
+    pub fn fails_with_notes(self) -> String {
+        assert_eq!(self.code, Some(1), "{self:#?}");
+        let last = self.stderr.lines().last().unwrap_or_default();
+        last.strip_prefix("glm4v: error: ").expect(last).to_owned()
+    }
+
     /// Checks that the command line was refused, and returns why.
     pub fn misused(self) -> String {
         assert_eq!(self.code, Some(2), "{self:#?}");

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use glm4v_preprocess::ImageCodec;
 use tar::EntryType;
 
+use super::failure::Failure;
 use super::found::{Found, Producer, Progress};
 use crate::content::{self, Content};
 use crate::{CollectError, Entry, Location, path_text};
@@ -126,7 +127,7 @@ impl Archive {
             return Ok(None);
         }
         if kind.is_symlink() || kind.is_hard_link() {
-            ignored.links += 1;
+            ignored.archive_links += 1;
             return Ok(None);
         }
         if !kind.is_file() && !kind.is_contiguous() {
@@ -182,6 +183,19 @@ impl Archive {
         format!("{}/{}", self.path.display(), member.name)
     }
 
+    /// The failure of one member, or of the rest of the archive.
+    fn failure(&self, error: CollectError) -> Failure {
+        let member = if let CollectError::Member { name, .. }
+        | CollectError::Compressed { name, .. } = &error
+        {
+            Some(name.clone())
+        } else {
+            None
+        };
+        let name = member.unwrap_or_else(|| self.path.display().to_string());
+        Failure::of_input(error, name.clone(), name)
+    }
+
     fn damaged(&self, problem: String) -> CollectError {
         CollectError::Archive {
             archive: self.path.clone(),
@@ -191,13 +205,13 @@ impl Archive {
 }
 
 impl Producer for Archive {
-    fn next(&mut self, progress: &mut Progress) -> Option<Result<Found, CollectError>> {
+    fn next(&mut self, progress: &mut Progress) -> Option<Result<Found, Failure>> {
         loop {
             let visited = self
                 .member()?
                 .and_then(|member| self.visit(member, progress));
             if let Some(entry) = visited.transpose() {
-                return Some(entry.map(Found::Entry));
+                return Some(entry.map(Found::Entry).map_err(|error| self.failure(error)));
             }
         }
     }

@@ -2,6 +2,7 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
+use super::failure::Failure;
 use super::found::{Found, Producer, Progress};
 use super::named::{self, Patterns};
 use crate::lines::{Line, Lines, Separator};
@@ -35,19 +36,22 @@ impl FileList {
 }
 
 impl Producer for FileList {
-    fn next(&mut self, progress: &mut Progress) -> Option<Result<Found, CollectError>> {
+    fn next(&mut self, progress: &mut Progress) -> Option<Result<Found, Failure>> {
         let line = match self.lines.next()? {
             Ok(line) => line,
-            Err(error) => return Some(Err(error)),
+            Err(error) => return Some(Err(Failure::of_list(error))),
         };
         let number = line.number;
         let found = find(line, progress);
-        Some(found.map_err(|error| self.lines.at(number, error)))
+        Some(found.map_err(|failure| failure.within(|error| self.lines.at(number, error))))
     }
 }
 
-fn find(line: Line, progress: &Progress) -> Result<Found, CollectError> {
-    let text = path_text::from_bytes(line.bytes);
-    let text = text.ok_or_else(|| CollectError::value("a name in UTF-8", "other bytes"))?;
+fn find(line: Line, progress: &Progress) -> Result<Found, Failure> {
+    let shown = line.bytes.escape_ascii().to_string();
+    let Some(text) = path_text::from_bytes(line.bytes) else {
+        let error = CollectError::value("a name in UTF-8", "other bytes");
+        return Err(Failure::of_input(error, shown.clone(), shown));
+    };
     named::find(&text, Patterns::Refuse, progress)
 }

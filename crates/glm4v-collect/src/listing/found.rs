@@ -1,9 +1,15 @@
-use crate::{CollectError, Entry, Ignored, ListOptions};
+use super::failure::Failure;
+use crate::{Entry, Ignored, ListOptions};
 
 /// Something that contains entries: a folder, an archive, a list.
 pub(super) trait Producer: Send {
-    /// The next entry, nested container or error. `None` at the end.
-    fn next(&mut self, progress: &mut Progress) -> Option<Result<Found, CollectError>>;
+    /// The next entry, nested container or failure. `None` at the end.
+    fn next(&mut self, progress: &mut Progress) -> Option<Result<Found, Failure>>;
+
+    /// Whether its failures are those of an input that the caller named.
+    fn is_named(&self) -> bool {
+        false
+    }
 }
 
 /// What a producer found.

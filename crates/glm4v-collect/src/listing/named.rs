@@ -6,6 +6,7 @@ use std::io;
 use std::path::Path;
 
 use super::archive::Archive;
+use super::failure::Failure;
 use super::found::{Found, Progress};
 use super::pattern::Pattern;
 use super::walk::Walk;
@@ -25,15 +26,40 @@ pub(super) fn find(
     text: &OsStr,
     patterns: Patterns,
     progress: &Progress,
+) -> Result<Found, Failure> {
+    let remote = match text.to_str().map(remote).transpose() {
+        Ok(remote) => remote.flatten(),
+        Err(error) => return Err(failed_url(text, error)),
+    };
+    if let Some(entry) = remote {
+        return Ok(Found::Entry(entry));
+    }
+    let path = path_text::normal(Path::new(text));
+    let found = file(text, &path, patterns, progress);
+    found.map_err(|error| Failure::at(error, path_text::id(&path), &path))
+}
+
+/// A text that is refused as a URL.
+fn failed_url(text: &OsStr, error: CollectError) -> Failure {
+    let text = text.to_string_lossy();
+    let name = match data_uri::is_data_uri(&text) {
+        true => data_uri::shown(&text),
+        false => url::shown(&text),
+    };
+    Failure::of_input(error, text.into_owned(), name)
+}
+
+/// What a name that is no URL stands for. `path` is the same without `.` and repeated separators.
+fn file(
+    text: &OsStr,
+    path: &Path,
+    patterns: Patterns,
+    progress: &Progress,
 ) -> Result<Found, CollectError> {
     if text == "-" {
         return Err(CollectError::StandardInput);
     }
-    if let Some(entry) = text.to_str().map(remote).transpose()?.flatten() {
-        return Ok(Found::Entry(entry));
-    }
-    let path = Path::new(text);
-    match fs::metadata(path) {
+    match fs::metadata(text) {
         Ok(metadata) => existing(path, &metadata, progress),
         Err(_) if patterns == Patterns::Expand && wildcard::is_pattern(path) => {
             Pattern::new(path).map(Found::nested)
@@ -41,7 +67,7 @@ pub(super) fn find(
         Err(error) if is_missing(&error) => Err(CollectError::NotFound {
             name: match text.is_empty() {
                 true => "an empty name".to_owned(),
-                false => path.display().to_string(),
+                false => Path::new(text).display().to_string(),
             },
         }),
         Err(source) => Err(CollectError::io(path)(source)),

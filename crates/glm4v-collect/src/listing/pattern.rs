@@ -2,10 +2,11 @@ use std::io;
 use std::mem;
 use std::path::Path;
 
+use super::failure::Failure;
 use super::found::{Found, Producer, Progress};
 use super::walk::Walk;
 use super::wildcard;
-use crate::CollectError;
+use crate::{CollectError, path_text};
 
 /// A pattern whose files come next.
 pub(super) struct Pattern {
@@ -42,7 +43,7 @@ impl Pattern {
 }
 
 impl Producer for Pattern {
-    fn next(&mut self, progress: &mut Progress) -> Option<Result<Found, CollectError>> {
+    fn next(&mut self, progress: &mut Progress) -> Option<Result<Found, Failure>> {
         match mem::replace(&mut self.state, State::Done) {
             State::New(walk) => {
                 self.state = State::Walked(progress.matches);
@@ -50,9 +51,16 @@ impl Producer for Pattern {
             }
             State::Walked(before) if before == progress.matches => {
                 let pattern = self.shown.clone();
-                Some(Err(CollectError::NoMatch { pattern }))
+                let (id, name) = (path_text::id(&pattern), pattern.clone());
+                let error = CollectError::NoMatch { pattern };
+                Some(Err(Failure::of_input(error, id, name)))
             }
             State::Walked(_) | State::Done => None,
         }
+    }
+
+    /// Its only failure is that nothing matches.
+    fn is_named(&self) -> bool {
+        true
     }
 }

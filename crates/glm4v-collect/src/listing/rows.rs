@@ -1,6 +1,7 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+use super::failure::Failure;
 use super::found::{Found, Producer, Progress};
 use super::named;
 use crate::manifest::{self, Row, Rows};
@@ -47,13 +48,42 @@ impl ManifestRows {
 }
 
 impl Producer for ManifestRows {
-    fn next(&mut self, _: &mut Progress) -> Option<Result<Found, CollectError>> {
-        let row = self.rows.next()?;
-        let found = row.and_then(|row| {
-            let number = row.number;
-            let entry = self.entry(row);
-            entry.map_err(|error| manifest::at(&self.manifest, self.rows.unit(), number, error))
+    fn next(&mut self, _: &mut Progress) -> Option<Result<Found, Failure>> {
+        let row = match self.rows.next()? {
+            Ok(row) => row,
+            Err(error) => return Some(Err(failure(error))),
+        };
+        let (number, id) = (row.number, row.id.clone());
+        let found = self.entry(row).map_err(|error| {
+            let failure = failure(manifest::at(
+                &self.manifest,
+                self.rows.unit(),
+                number,
+                error,
+            ));
+            match id {
+                Some(id) => failure.with_id(id),
+                None => failure,
+            }
         });
         Some(found.map(Found::Entry))
     }
+}
+
+/// The failure of one row, whose place is its name; or of the manifest.
+fn failure(error: CollectError) -> Failure {
+    let CollectError::At {
+        list,
+        unit,
+        number,
+        source,
+    } = &error
+    else {
+        return Failure::of_list(error);
+    };
+    if matches!(**source, CollectError::Column { .. }) {
+        return Failure::of_list(error);
+    }
+    let place = format!("{list}, {unit} {number}");
+    Failure::of_input(error, place.clone(), place)
 }

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::{io, vec};
 
 use super::archive::Archive;
+use super::failure::Failure;
 use super::folder_id::FolderId;
 use super::found::{Found, Producer, Progress};
 use super::wildcard::{Filter, Step, is_hidden};
@@ -163,11 +164,12 @@ impl Walk {
 }
 
 impl Producer for Walk {
-    fn next(&mut self, progress: &mut Progress) -> Option<Result<Found, CollectError>> {
+    fn next(&mut self, progress: &mut Progress) -> Option<Result<Found, Failure>> {
         loop {
             let name = self.names.next()?;
             if let Some(found) = self.visit(&name, progress).transpose() {
-                return Some(found);
+                let failure = |error| Failure::at(error, self.id(&name), &self.dir.join(&name));
+                return Some(found.map_err(failure));
             }
         }
     }

@@ -5,7 +5,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use glm4v_collect::{CollectError, Entry, Ignored, Input, ListOptions, Manifest, list};
+use glm4v_collect::{CollectError, Entry, Failures, Ignored, Input, ListOptions, Manifest, list};
 use tempfile::TempDir;
 
 pub const GIF: &[u8] = b"GIF89a\x01\0\x01\0\0\0\0;";
@@ -16,14 +16,17 @@ pub const HEIC: &[u8] = b"\0\0\0\x1cftypheic\0\0\0\0mif1heic";
 pub const FLAT: ListOptions = ListOptions {
     recursive: false,
     frames: false,
+    failures: Failures::Errors,
 };
 pub const RECURSIVE: ListOptions = ListOptions {
     recursive: true,
     frames: false,
+    failures: Failures::Errors,
 };
 pub const FRAMES: ListOptions = ListOptions {
     recursive: false,
     frames: true,
+    failures: Failures::Errors,
 };
 
 /// A folder with files. It is removed in the end.

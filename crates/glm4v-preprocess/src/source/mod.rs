@@ -1,6 +1,7 @@
 //! Inputs: images and videos, opened and probed once.
 
 mod animation;
+mod audio;
 mod container;
 mod ffmpeg;
 mod folder;

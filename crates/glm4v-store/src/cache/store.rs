@@ -2,7 +2,7 @@ use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 use glm4v_config::GridThw;
@@ -16,7 +16,7 @@ use crate::new_file::shared_temporary;
 /// A directory with embeddings of inputs that were encoded before.
 ///
 /// Several processes can use it at the same time. An entry that is damaged or disappears is a miss. If the directory
-/// becomes larger than its limit, the least recently used entries are removed. It then has 90 % of the limit.
+/// is or becomes larger than its limit, the least recently used entries are removed. It then has 90 % of the limit.
 ///
 /// ```
 /// use glm4v_store::{EmbeddingCache, GridThw, Key, KeyParts};
@@ -43,7 +43,7 @@ pub struct EmbeddingCache {
 
 #[derive(Debug, Default)]
 struct State {
-    /// Bytes of all entries when they were last counted. `None` before the first entry is written.
+    /// Bytes of all entries when they were last counted. `None` before the first entry is read or written.
     counted: Option<u64>,
     /// Bytes that this process has written since.
     written: u64,
@@ -88,6 +88,12 @@ impl EmbeddingCache {
                 fs::remove_file(&path).ok();
             }
         }
+        // The limit may be smaller than that of the process that wrote the entries.
+        let mut state = self.state();
+        if state.counted.is_none() {
+            // A directory that cannot be written keeps its size.
+            self.count(&mut state).ok();
+        }
         found
     }
 
@@ -109,8 +115,7 @@ impl EmbeddingCache {
         if file.len() as u64 > self.max_bytes {
             return None;
         }
-        // A panic elsewhere leaves the state as it was.
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state();
         let error = self.write(key, &file, &mut state).err()?;
         if std::mem::replace(&mut state.has_warned, true) {
             return None;
@@ -131,16 +136,25 @@ impl EmbeddingCache {
         state.written += file.len() as u64;
         // Other processes write too, so entries are counted again from time to time.
         let is_fresh = |_: &u64| state.written <= self.max_bytes / 20;
-        let counted = match state.counted.filter(is_fresh) {
-            Some(counted) if counted + state.written <= self.max_bytes => return Ok(()),
-            Some(_) | None => evict::size(&self.dir)?,
-        };
-        let counted = match counted > self.max_bytes {
-            true => evict::shrink(&self.dir, self.max_bytes / 10 * 9)?,
-            false => counted,
-        };
+        match state.counted.filter(is_fresh) {
+            Some(counted) if counted + state.written <= self.max_bytes => Ok(()),
+            Some(_) | None => self.count(state),
+        }
+    }
+
+    /// Counts the bytes of all entries, and removes some if they are too many.
+    fn count(&self, state: &mut State) -> io::Result<()> {
+        let counted = evict::size(&self.dir)?;
         (state.counted, state.written) = (Some(counted), 0);
+        if counted > self.max_bytes {
+            state.counted = Some(evict::shrink(&self.dir, self.max_bytes / 10 * 9)?);
+        }
         Ok(())
+    }
+
+    /// A panic elsewhere leaves the state as it was.
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Two levels of folders, so that no folder has too many files.

@@ -1,5 +1,6 @@
 //! `journal.jsonl`: one line for every shard that is complete.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -21,7 +22,11 @@ pub(super) struct Entry {
     /// The number of the first input, counted from 0.
     pub(super) first_input: usize,
     pub(super) inputs: usize,
-    pub(super) failed: usize,
+    /// The numbers of the inputs without embeddings.
+    pub(super) failed: Vec<usize>,
+    /// The numbers of the inputs whose second attempt succeeded. Such a shard has no other inputs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) retried: Vec<usize>,
     pub(super) tokens: usize,
 }
 
@@ -31,6 +36,8 @@ pub(super) struct Journal {
     disk: Arc<dyn Disk>,
     /// Inputs in finished shards, and what they add up to.
     total: Summary,
+    /// The numbers of the inputs without embeddings.
+    failed: BTreeSet<usize>,
 }
 
 impl Journal {
@@ -42,6 +49,7 @@ impl Journal {
             path: dir.join(Self::NAME),
             disk: Arc::clone(disk),
             total: Summary::default(),
+            failed: BTreeSet::new(),
         };
         let text = match fs::read(&journal.path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
@@ -66,7 +74,14 @@ impl Journal {
     }
 
     fn admit(&mut self, dir: &Path, entry: Entry, line: usize) -> Result<(), StoreError> {
-        if entry.first_input != self.total.inputs || entry.failed > entry.inputs {
+        let inputs = self.total.inputs..self.total.inputs.saturating_add(entry.inputs);
+        let follows = entry.first_input == self.total.inputs
+            && entry.failed.iter().all(|input| inputs.contains(input))
+            && entry
+                .retried
+                .iter()
+                .all(|input| self.failed.contains(input));
+        if !follows {
             return Err(self.damaged(line));
         }
         for shard in [Some(&entry.shard), entry.index.as_ref()]
@@ -80,9 +95,13 @@ impl Journal {
     }
 
     fn add(&mut self, entry: &Entry) {
+        self.failed.extend(&entry.failed);
+        for input in &entry.retried {
+            self.failed.remove(input);
+        }
         self.total.inputs += entry.inputs;
-        self.total.failed += entry.failed;
-        self.total.encoded += entry.inputs - entry.failed;
+        self.total.failed = self.failed.len();
+        self.total.encoded = self.total.inputs - self.total.failed;
         self.total.tokens += entry.tokens;
         self.total.shards += 1;
     }
@@ -111,6 +130,11 @@ impl Journal {
     /// What all finished shards contain.
     pub(super) fn total(&self) -> Summary {
         self.total
+    }
+
+    /// The numbers of the inputs without embeddings in finished shards.
+    pub(super) fn failed(&self) -> &BTreeSet<usize> {
+        &self.failed
     }
 
     fn damaged(&self, line: usize) -> StoreError {

@@ -70,10 +70,11 @@ impl Manifest {
         Ok(())
     }
 
-    /// Checks that `given` describes the same job.
-    pub(super) fn check_same(&self, given: &Self, dir: &Path) -> Result<(), StoreError> {
+    /// Checks that the job has these settings.
+    pub(super) fn check_settings(&self, settings: &Settings, dir: &Path) -> Result<(), StoreError> {
         let path = dir.join(Self::NAME);
-        let [stored, given] = [self, given].map(|manifest| manifest.value(&path));
+        let given = Self::new(settings, self.inputs.clone());
+        let [stored, given] = [self, &given].map(|manifest| manifest.value(&path));
         let differences = difference::between(&stored?, &given?);
         match differences.is_empty() {
             true => Ok(()),

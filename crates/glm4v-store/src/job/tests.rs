@@ -6,13 +6,15 @@ use glm4v_config::GridThw;
 
 use self::failing_disk::{FailingDisk, Mode};
 use super::*;
-use crate::record::VideoInfo;
-use crate::{Encoded, OutputDtype, Pool, ShardFormat, Split};
+use crate::record::{Encoded, Record, VideoInfo};
+use crate::{OutputDtype, Pool, ShardFormat, Split};
 
 mod changes;
 mod damage;
 mod failing_disk;
 mod failures;
+mod retry;
+mod rows;
 mod rules;
 
 /// Where the batches of the test job end.
@@ -46,6 +48,11 @@ fn inputs() -> impl Iterator<Item = io::Result<String>> {
 
 /// Pushes the record of an input: embeddings of an image or of a video, or an error.
 fn push(job: &mut Job, input: usize) -> Result<(), StoreError> {
+    with_record(input, input % 5 == 4, |record| job.push(record))
+}
+
+/// Passes on the record of an input, which fails or has embeddings.
+fn with_record<T>(input: usize, fails: bool, use_record: impl FnOnce(&Record<'_>) -> T) -> T {
     let path = format!("image-{input}.png");
     let tokens: Vec<f32> = (0..WIDTH * (1 + input % 4))
         .map(|place| (input * 100 + place) as f32)
@@ -62,13 +69,13 @@ fn push(job: &mut Job, input: usize) -> Result<(), StoreError> {
         tokens: &tokens,
         video: (input % 4 == 3).then_some(video),
     };
-    job.push(&Record {
+    use_record(&Record {
         id: &format!("id-{input}"),
         path: Path::new(&path),
         sha256: input.is_multiple_of(2).then_some([input as u8; 32]),
-        outcome: match input % 5 {
-            4 => Err("not an image"),
-            _ => Ok(encoded),
+        outcome: match fails {
+            true => Err("not an image"),
+            false => Ok(encoded),
         },
     })
 }

@@ -59,14 +59,6 @@ impl Shard {
     pub(crate) fn push(&mut self, row: &Row<'_>) -> Result<(), StoreError> {
         let values = row.outcome.as_ref().ok();
         let bytes = values.map_or(0, |values| values.bytes.len());
-        if !page::fits(values.map_or(0, |values| values.tokens), bytes) {
-            let problem = format!(
-                "its embeddings have {bytes} bytes, and a row of a Parquet file has at most 2 GiB; use the format \
-                 safetensors, or lower the limit of tokens"
-            );
-            let id = row.id.into();
-            return Err(StoreError::Record { id, problem });
-        }
         let full =
             self.embeddings.bytes() + bytes > GROUP_BYTES || self.columns.rows() >= GROUP_ROWS;
         if full && self.columns.rows() > 0 {
@@ -103,6 +95,23 @@ impl Shard {
     fn path(&self) -> &Path {
         self.writer.inner().path()
     }
+}
+
+/// Refuses a row that is too large.
+pub(super) fn check(row: &Row<'_>) -> Result<(), StoreError> {
+    let Ok(values) = &row.outcome else {
+        return Ok(());
+    };
+    let bytes = values.bytes.len();
+    if page::fits(values.tokens, bytes) {
+        return Ok(());
+    }
+    let problem = format!(
+        "its embeddings have {bytes} bytes, and a row of a Parquet file has at most 2 GiB; use the format safetensors, or \
+         lower the limit of tokens"
+    );
+    let id = row.id.into();
+    Err(StoreError::Record { id, problem })
 }
 
 /// No compression, because embeddings do not shrink, and no dictionaries, because rows differ.

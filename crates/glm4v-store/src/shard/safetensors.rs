@@ -11,7 +11,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 
-use super::{Layout, Row, ShardFile, exact_bytes};
+use super::{Layout, Row, ShardFile};
 use crate::StoreError;
 use crate::disk::Disk;
 use crate::new_file::{NewFile, temporary};
@@ -38,7 +38,7 @@ struct Tensor {
 struct Line<'a> {
     input: usize,
     id: &'a str,
-    path: std::borrow::Cow<'a, str>,
+    path: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     path_base64: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -92,9 +92,9 @@ impl Shard {
         let line = Line {
             input: row.input,
             id: row.id,
-            path: row.path.to_string_lossy(),
-            path_base64: exact_bytes(row.path).map(|bytes| STANDARD.encode(bytes)),
-            sha256: row.sha256.as_deref(),
+            path: row.path,
+            path_base64: row.path_bytes.map(|bytes| STANDARD.encode(bytes)),
+            sha256: row.sha256,
             outcome: outcome(row, &tensor),
         };
         let written = serde_json::to_writer(&mut self.index, &line).map_err(io::Error::from);

@@ -116,6 +116,47 @@ mod tests {
         }
     }
 
+    /// A device that takes longer for a batch than reading takes. It must never wait, and little must be read in advance.
+    #[test]
+    fn a_slow_device_never_waits_and_reading_is_bounded() {
+        use std::sync::Mutex;
+        use std::time::{Duration, Instant};
+
+        const BATCH: Duration = Duration::from_millis(200);
+        const COUNT: usize = 8;
+        let start = Instant::now();
+        let opened = Arc::new(Mutex::new(Vec::new()));
+        let times = Arc::clone(&opened);
+        let sources =
+            images(COUNT as u32).inspect(move |_| times.lock().unwrap().push(start.elapsed()));
+        let mut batches = batches(sources, true);
+        let (mut trace, mut longest_wait, mut most_ahead) = (String::new(), Duration::ZERO, 0);
+        for number in 0..COUNT {
+            let requested = Instant::now();
+            assert!(batches.next().is_some());
+            let wait = requested.elapsed();
+            let encoding = start.elapsed();
+            thread::sleep(BATCH);
+            let ahead = opened.lock().unwrap().len() - number - 1;
+            let line = format!(
+                "batch {number}: waited {:3} ms, encoded from {:4} ms to {:4} ms, {ahead} opened in advance",
+                wait.as_millis(),
+                encoding.as_millis(),
+                start.elapsed().as_millis()
+            );
+            trace += &line;
+            trace.push('\n');
+            if number > 0 {
+                longest_wait = longest_wait.max(wait);
+            }
+            most_ahead = most_ahead.max(ahead);
+        }
+        println!("{trace}");
+        assert!(longest_wait < BATCH / 4, "the device waited:\n{trace}");
+        // One batch waits for the device. The thread does not open the next one before it is taken.
+        assert_eq!(most_ahead, 1, "{trace}");
+    }
+
     #[test]
     fn a_panic_of_the_reading_thread_reaches_the_caller() {
         // Batches of one input open one input, so that the second batch needs one more.

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use clap::ValueEnum;
 use glm4v::pipeline::InputInfo;
 use glm4v_store::OutputDtype;
@@ -12,12 +12,13 @@ use serde_json::{Value, json};
 use super::EncodeArgs;
 use super::cached;
 use crate::console::Console;
+use crate::failure::misuse;
+use crate::interrupt;
 use crate::listed::Listed;
-use crate::reading::OnError;
 use crate::session::Session;
 use crate::stages::Stages;
 use crate::table::Table;
-use crate::values::OutputTarget;
+use crate::values::{OnError, OutputTarget};
 
 /// A program that reads embeddings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -32,21 +33,30 @@ pub(super) enum HandOver {
 pub(super) fn run(args: &EncodeArgs, to: HandOver, console: &Console) -> Result<usize> {
     let writer = Writer::new(args, to)?;
     let session = Session::new(&args.compute, &args.inputs.read, console)?;
-    let listed = Listed::of(&args.inputs, console)?;
     let (mut stages, on_error) = (Stages::default(), args.on_error.unwrap_or(OnError::Stop));
+    let listed = Listed::of(&args.inputs, on_error, console)?;
     let options = glm4v::EncodeOptions::default();
     let (encoder, mut reading, first) = session.start(listed, on_error, &options, &mut stages)?;
     let identity = cached::identity(&session)?;
     let mut cached = args.cached(&session, &encoder, identity)?;
     let (width, mut written) = (session.config.out_hidden_size, Vec::new());
-    let mut next = Some(first);
-    while let Some((inputs, patches)) = next {
+    let (mut next, mut refused) = (Some(first), 0);
+    while let Some((mut inputs, mut patches)) = next {
+        let accepted = writer.accepted(&inputs, on_error, console)?;
+        if accepted.contains(&false) {
+            patches.retain(&accepted);
+            let mut accepted = accepted.into_iter();
+            let before = inputs.len();
+            inputs.retain(|_| accepted.next() == Some(true));
+            refused += before - inputs.len();
+        }
         let keys = cached.identity.keys(&patches);
         if !inputs.is_empty() {
             let values = cached.encode(patches);
             let values = values.map_err(|error| session.explain(error))?;
             let mut rest = &values[..];
             for (input, key) in inputs.iter().zip(keys) {
+                interrupt::check()?;
                 let (tokens, others) = rest.split_at(input.tokens * width);
                 rest = others;
                 let uuid = glm4v::cached::uuid(&key);
@@ -57,7 +67,7 @@ pub(super) fn run(args: &EncodeArgs, to: HandOver, console: &Console) -> Result<
         next = reading.next()?;
     }
     writer.report(&written, console)?;
-    Ok(reading.failed)
+    Ok(reading.failed + refused)
 }
 
 enum Writer<'a> {
@@ -69,17 +79,52 @@ impl<'a> Writer<'a> {
     fn new(args: &'a EncodeArgs, to: HandOver) -> Result<Self> {
         match (to, &args.output) {
             (HandOver::VllmCache, Some(OutputTarget::Directory(dir))) => {
-                args.job.refuse()?;
+                args.job.refuse(
+                    "has no effect with --to vllm-cache, which writes one file in bf16 for each input; leave it out",
+                )?;
                 Ok(Self::VllmCache(dir))
             }
-            (HandOver::VllmCache, Some(OutputTarget::File(_)) | None) => {
-                bail!("--to vllm-cache needs the directory that vLLM reads, as in -o cache/")
-            }
-            (HandOver::Openai, None) => args.job.output_dtype_only().map(Self::Openai),
-            (HandOver::Openai, Some(_)) => {
-                bail!("--to openai prints its lines; write them to a file with > parts.jsonl")
-            }
+            (HandOver::VllmCache, Some(OutputTarget::File(_)) | None) => Err(misuse(
+                "--to vllm-cache needs the directory that vLLM reads, as in -o cache/",
+            )),
+            (HandOver::Openai, None) => args
+                .job
+                .output_dtype_only("has no effect with --to openai, which prints one line for each input; leave it out")
+                .map(Self::Openai),
+            (HandOver::Openai, Some(_)) => Err(misuse(
+                "--to openai prints its lines; write them to a file with > parts.jsonl",
+            )),
         }
+    }
+
+    /// Which inputs of a batch the other program takes. Fails at the first that it does not, unless failures are skipped.
+    fn accepted(
+        &self,
+        inputs: &[InputInfo],
+        on_error: OnError,
+        console: &Console,
+    ) -> Result<Vec<bool>> {
+        let accepted = |input: &InputInfo| {
+            let is_accepted = match self {
+                Self::VllmCache(_) => true,
+                Self::Openai(_) => input.frames.is_none(),
+            };
+            if is_accepted {
+                return Ok(true);
+            }
+            let error = format!(
+                "{}: is a video; the protocol has embeddings of images only",
+                input.name
+            );
+            match on_error {
+                OnError::Stop => Err(anyhow::Error::msg(error)),
+                OnError::Skip => {
+                    console.warning(&format!("skipped: {error}"));
+                    Ok(false)
+                }
+            }
+        };
+        inputs.iter().map(accepted).collect()
     }
 
     fn write(&self, input: &InputInfo, uuid: &str, tokens: &[f32], width: usize) -> Result<Value> {
@@ -98,10 +143,6 @@ impl<'a> Writer<'a> {
                     "content_part": {"type": kind, kind: {"url": "…"}, "uuid": uuid},
                 }))
             }
-            Self::Openai(_) if input.frames.is_some() => bail!(
-                "{}: is a video; the protocol has embeddings of images only",
-                input.name
-            ),
             Self::Openai(dtype) => {
                 let part = openai::content_part(tokens, width, input.grid, *dtype, Some(uuid))?;
                 Ok(part)

@@ -98,12 +98,7 @@ fn every_changed_setting_is_named_with_both_values() {
         let StoreError::Changed { differences, .. } = &error else {
             panic!("{field}: {error}");
         };
-        // Another share also has other inputs.
-        assert_eq!(
-            differences.len(),
-            if field == "split" { 3 } else { 1 },
-            "{error}"
-        );
+        assert_eq!(differences.len(), 1, "{error}");
         let text = error.to_string();
         assert!(text.contains(&format!("{field} {values}")), "{text}");
         assert!(files(dir.path()) == before, "{field}");
@@ -116,21 +111,33 @@ fn other_inputs_are_refused() {
     let settings = settings(ShardFormat::Parquet);
     let dir = tempfile::tempdir().unwrap();
     interrupt_after(1, dir.path(), &settings);
-    let renamed = inputs().map(|input| input.map(|name| name.replace("image-7", "image-8")));
-    let error = Job::open(dir.path(), &settings, renamed)
-        .unwrap_err()
-        .to_string();
+    let before = files(dir.path());
+    let error = |inputs: &mut dyn Iterator<Item = io::Result<String>>| {
+        let error = Job::open(dir.path(), &settings, inputs).unwrap_err();
+        assert!(matches!(error, StoreError::OtherInputs { .. }), "{error}");
+        error.to_string()
+    };
+    let renamed = inputs().map(|input| input.map(|name| name.replace("image-7", "picture-7")));
+    let message = error(&mut { renamed });
     assert!(
-        error.contains("inputs.sha256 was") && !error.contains("inputs.count"),
-        "{error}"
+        message.contains(
+            "started with other inputs: 1 input is new: `picture-7.png`; 1 input is missing: `image-7.png`; name the"
+        ),
+        "{message}"
     );
-    let fewer = Job::open(dir.path(), &settings, inputs().skip(1))
-        .unwrap_err()
-        .to_string();
+    let message = error(&mut inputs().skip(1));
     assert!(
-        fewer.contains("inputs.count was 12, and is now 11"),
-        "{fewer}"
+        message.contains("1 input is missing: `image-0.png`;"),
+        "{message}"
     );
+    let reversed: Vec<_> = inputs().collect();
+    let message = error(&mut reversed.into_iter().rev());
+    assert!(
+        message.contains("the same inputs are in another order"),
+        "{message}"
+    );
+    assert!(files(dir.path()) == before);
+    run(dir.path(), &settings).unwrap();
 }
 
 #[test]

@@ -45,7 +45,7 @@ fn a_shard_ends_with_a_batch() {
     let ends: Vec<usize> = journal
         .lines()
         .map(|line| {
-            let entry: Entry = serde_json::from_str(line).unwrap();
+            let entry: journal::Entry = serde_json::from_str(line).unwrap();
             entry.first_input + entry.inputs
         })
         .collect();

@@ -6,7 +6,7 @@ use ::parquet::data_type::{ByteArray, ByteArrayType, DataType, DoubleType, Int32
 use ::parquet::errors::ParquetError;
 use ::parquet::file::writer::SerializedRowGroupWriter;
 
-use super::super::{Row, exact_bytes};
+use super::super::Row;
 
 /// The rows that wait for their row group.
 #[derive(Default)]
@@ -36,8 +36,8 @@ impl Columns {
         let grid = values.map(|values| <[usize; 3]>::from(values.grid));
         let bytes = |text: &str| ByteArray::from(text.as_bytes().to_vec());
         self.ids.push(bytes(row.id));
-        self.paths.push(bytes(&row.path.to_string_lossy()));
-        let exact = exact_bytes(row.path).map(|bytes| ByteArray::from(bytes.to_vec()));
+        self.paths.push(bytes(row.path));
+        let exact = row.path_bytes.map(|bytes| ByteArray::from(bytes.to_vec()));
         self.path_bytes.push(exact);
         self.grids
             .push(grid.map(|grid| grid.iter().map(|&side| side as i32).collect()));
@@ -51,7 +51,7 @@ impl Columns {
         self.seconds.push(video.and_then(|video| video.duration));
         let frames = video.and_then(|video| video.total_frames);
         self.frames.push(frames.map(|frames| frames as i64));
-        self.sha256.push(row.sha256.as_deref().map(bytes));
+        self.sha256.push(row.sha256.map(bytes));
         self.errors
             .push(row.outcome.as_ref().err().copied().map(bytes));
     }

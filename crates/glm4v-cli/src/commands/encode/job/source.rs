@@ -7,20 +7,26 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Result;
 use glm4v::pipeline::{Fetch, InputSource};
-use glm4v_collect::{Entry, IdSet, Location, Media, MediaReader, list};
+use glm4v_collect::{
+    CollectError, Entry, IdSet, Input, Listing, Location, Media, MediaReader, list,
+};
 use glm4v_store::StoreError;
 use sha2::{Digest, Sha256};
 
 use crate::args::InputArgs;
 use crate::console::Console;
 use crate::listed;
+use crate::values::OnError;
 
 /// The entries of a job, with absolute paths: it may go on from another directory. Their ids are unique.
 pub(super) fn entries(
     args: &InputArgs,
+    on_error: Option<OnError>,
     console: &Console,
 ) -> Result<impl Iterator<Item = io::Result<Entry>>> {
-    let mut listing = list(listed::inputs(args)?, listed::options(args));
+    let options = listed::options(args, on_error);
+    let inputs = listed::inputs(args)?;
+    let mut listing = list(inputs.clone(), options);
     let mut ids = IdSet::default();
     Ok(std::iter::from_fn(move || {
         let Some(entry) = listing.next() else {
@@ -37,16 +43,32 @@ pub(super) fn entries(
         }) = &entry
             && is_pipe(path)
         {
-            let message =
-                format!("{name}: a job reads only what can be read again, and this is a pipe");
+            let message = format!(
+                "{name}: a job reads only what can be read again, and this is a pipe; save it as a file"
+            );
             return Some(Err(io::Error::other(message)));
         }
         let unique = entry.and_then(Entry::into_absolute).and_then(|entry| {
-            ids.insert(&entry, |first| format!("input {}", first + 1))?;
+            ids.insert(&entry, |first| {
+                let entry = nth(list(inputs.clone(), options), first, &inputs);
+                entry.map_or_else(|| format!("input {}", first + 1), |entry| entry.name)
+            })?;
             Ok(entry)
         });
         Some(unique.map_err(io::Error::other))
     }))
+}
+
+/// The entry of this number, counted from 0. It is listed again, because no names are kept. `None` if the list came from the
+/// standard input.
+fn nth(listing: Listing, number: u64, inputs: &[Input]) -> Option<Entry> {
+    let is_stdin =
+        |input: &Input| matches!(input, Input::List { path, .. } if path == Path::new("-"));
+    if inputs.iter().any(is_stdin) {
+        return None;
+    }
+    let mut entries = listing.filter_map(Result::ok);
+    entries.nth(number as usize)?.into_absolute().ok()
 }
 
 /// Whether this is neither a file nor a folder. What does not exist fails when it is read.
@@ -113,9 +135,11 @@ impl Fetch for JobSource {
         Ok(match self.reader.read(entry)? {
             Media::Path(path) => {
                 if path.is_file() {
-                    let hash =
-                        hash(&path).map_err(|error| format!("{}: {error}", path.display()))?;
-                    self.hashes.insert(self.index, hash);
+                    let hash = hash(&path).map_err(|source| CollectError::Io {
+                        path: path.clone(),
+                        source,
+                    });
+                    self.hashes.insert(self.index, hash?);
                 }
                 path.into()
             }

@@ -1,0 +1,107 @@
+//! The rows of the open shard survive an interruption, if their batch had ended.
+
+use super::*;
+
+/// Copies the files of a job into a new directory, with other rows of the open shard.
+fn with_rows(files: &BTreeMap<String, Vec<u8>>, rows: &[u8]) -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    for (name, content) in files {
+        fs::write(dir.path().join(name), content).unwrap();
+    }
+    fs::write(dir.path().join(RowFile::NAME), rows).unwrap();
+    dir
+}
+
+/// A job after four batches: 5 inputs are in a shard, and those of two batches wait for theirs.
+fn interrupted(settings: &Settings) -> BTreeMap<String, Vec<u8>> {
+    let dir = tempfile::tempdir().unwrap();
+    interrupt_after(4, dir.path(), settings);
+    files(dir.path())
+}
+
+fn wide_settings(format: ShardFormat) -> Settings {
+    Settings {
+        shard_bytes: 1 << 20,
+        shard_inputs: 5,
+        ..settings(format)
+    }
+}
+
+#[test]
+fn every_cut_of_the_rows_is_continued_after_a_whole_batch() {
+    for format in ShardFormat::ALL {
+        let settings = wide_settings(format);
+        let (whole, files) = (uninterrupted(&settings), interrupted(&settings));
+        let rows = &files[RowFile::NAME];
+        let mut found = Vec::new();
+        for cut in 0..=rows.len() {
+            let dir = with_rows(&files, &rows[..cut]);
+            let done = Job::open(dir.path(), &settings, inputs()).unwrap().done();
+            found.push(done);
+            run(dir.path(), &settings).unwrap();
+            assert!(super::files(dir.path()) == whole, "{format}, {cut} bytes");
+        }
+        found.dedup();
+        assert_eq!(found, [5, 6, 9], "{format}");
+    }
+}
+
+#[test]
+fn damaged_rows_are_encoded_again() {
+    let settings = wide_settings(ShardFormat::Parquet);
+    let (whole, files) = (uninterrupted(&settings), interrupted(&settings));
+    let rows = &files[RowFile::NAME];
+    for place in 0..rows.len() {
+        let mut damaged = rows.clone();
+        damaged[place] ^= 0x21;
+        let dir = with_rows(&files, &damaged);
+        run(dir.path(), &settings).unwrap();
+        assert!(super::files(dir.path()) == whole, "byte {place}");
+    }
+    // A power failure can leave zeros.
+    for zeros in [16, 4096] {
+        let dir = with_rows(&files, &[rows.clone(), vec![0; zeros]].concat());
+        run(dir.path(), &settings).unwrap();
+        assert!(super::files(dir.path()) == whole, "{zeros} zeros");
+    }
+}
+
+#[test]
+fn rows_of_a_finished_shard_are_removed() {
+    let settings = wide_settings(ShardFormat::Parquet);
+    let whole = uninterrupted(&settings);
+    let dir = tempfile::tempdir().unwrap();
+    interrupt_after(1, dir.path(), &settings);
+    let rows = fs::read(dir.path().join(RowFile::NAME)).unwrap();
+    let dir = with_rows(&whole, &rows);
+    run(dir.path(), &settings).unwrap();
+    assert!(files(dir.path()) == whole);
+}
+
+#[test]
+fn a_full_shard_is_closed_before_the_job_goes_on() {
+    let settings = wide_settings(ShardFormat::Safetensors);
+    let dir = tempfile::tempdir().unwrap();
+    interrupt_after(1, dir.path(), &settings);
+    // The disk fails while the first shard is closed, at the end of the second batch.
+    let mut fail_at = 0;
+    loop {
+        let other = tempfile::tempdir().unwrap();
+        for (name, content) in files(dir.path()) {
+            fs::write(other.path().join(name), content).unwrap();
+        }
+        let disk = FailingDisk::new(fail_at, Mode::Death);
+        let steps = disk.steps();
+        let result = run_on(Arc::new(disk), other.path(), &settings);
+        run(other.path(), &settings).unwrap();
+        assert!(
+            files(other.path()) == uninterrupted(&settings),
+            "step {fail_at}"
+        );
+        if !steps.has_failed() {
+            result.unwrap();
+            break;
+        }
+        fail_at += 1;
+    }
+}

@@ -1,0 +1,155 @@
+//! A collection of generated images for `cargo xtask soak-job`, and the time that its images take without a job.
+
+use std::fs;
+use std::io::Cursor;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use clap::Parser;
+use glm4v::image::imageops::{FilterType, resize};
+use glm4v::image::{DynamicImage, ImageFormat, Rgb, RgbImage};
+use glm4v::pipeline::Batches;
+use glm4v::{LoadOptions, Preset, VisionEncoder};
+use serde_json::json;
+
+/// Makes a collection of images, and times it.
+#[derive(Parser)]
+enum Args {
+    /// Write images of mixed formats and sizes into subfolders, one in a hundred of them damaged
+    Make {
+        /// The folder, which is created
+        folder: PathBuf,
+        /// The number of images
+        images: u32,
+        /// A file for the names of the damaged images, one a line
+        damaged: PathBuf,
+    },
+    /// Decode and encode the images with random weights, store nothing, and print the seconds of both
+    Time {
+        /// The folder
+        folder: PathBuf,
+        /// The preset
+        #[arg(long, default_value = "tiny")]
+        preset: Preset,
+    },
+}
+
+const FORMATS: [ImageFormat; 5] = [
+    ImageFormat::Jpeg,
+    ImageFormat::Png,
+    ImageFormat::WebP,
+    ImageFormat::Bmp,
+    ImageFormat::Gif,
+];
+/// The sides of an image in pixels.
+const SIDES: std::ops::Range<u32> = 20..120;
+/// Images in a subfolder.
+const FOLDER: u32 = 1000;
+/// One in so many images is damaged.
+const DAMAGED: u32 = 100;
+
+fn main() -> Result<()> {
+    match Args::parse() {
+        Args::Make {
+            folder,
+            images,
+            damaged,
+        } => make(&folder, images, &damaged),
+        Args::Time { folder, preset } => time(&folder, preset),
+    }
+}
+
+/// The same number of images gives the same files on every machine.
+fn make(folder: &Path, images: u32, damaged: &Path) -> Result<()> {
+    let mut names = String::new();
+    for number in 0..images {
+        let mut random = Random(u64::from(number));
+        let format = FORMATS[random.below(FORMATS.len() as u32) as usize];
+        let extension = format.extensions_str()[0];
+        let name = format!("{:04}/{number:07}.{extension}", number / FOLDER);
+        let path = folder.join(&name);
+        if number.is_multiple_of(FOLDER) {
+            fs::create_dir_all(folder.join(format!("{:04}", number / FOLDER)))?;
+        }
+        let mut bytes = Cursor::new(Vec::new());
+        image(&mut random).write_to(&mut bytes, format)?;
+        let mut bytes = bytes.into_inner();
+        if number % DAMAGED == DAMAGED / 2 {
+            // The start stays, so that it is still recognised as an image.
+            bytes.truncate((bytes.len() / 3).max(30));
+            names += &format!("{name}\n");
+        }
+        fs::write(&path, bytes).with_context(|| path.display().to_string())?;
+    }
+    fs::write(damaged, names).with_context(|| damaged.display().to_string())
+}
+
+/// A few colours that run into each other, as in a photo out of focus.
+fn image(random: &mut Random) -> DynamicImage {
+    let [width, height] = [(); 2].map(|()| SIDES.start + random.below(SIDES.len() as u32));
+    let mut small = RgbImage::new((width / 8).max(2), (height / 8).max(2));
+    for pixel in small.pixels_mut() {
+        *pixel = Rgb([(); 3].map(|()| random.below(256) as u8));
+    }
+    resize(&small, width, height, FilterType::Triangle).into()
+}
+
+/// SplitMix64.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, limit: u32) -> u32 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut bits = self.0;
+        bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        bits ^= bits >> 31;
+        ((bits >> 32) * u64::from(limit) >> 32) as u32
+    }
+}
+
+fn time(folder: &Path, preset: Preset) -> Result<()> {
+    let encoder = VisionEncoder::random(preset, 0, &LoadOptions::default())?;
+    let mut batches = Batches::new(encoder.inputs(files(folder)?));
+    let (mut decode, mut encode) = (Duration::ZERO, Duration::ZERO);
+    let (mut encoded, mut failed) = (0, 0);
+    loop {
+        let start = Instant::now();
+        let Some(batch) = batches.next() else {
+            break;
+        };
+        decode += start.elapsed();
+        let bad = batch.inputs.iter().filter(|input| input.is_err()).count();
+        failed += bad;
+        encoded += batch.inputs.len() - bad;
+        if batch.patches.num_patches() > 0 {
+            let start = Instant::now();
+            encoder.encode_values(&batch.patches)?;
+            encode += start.elapsed();
+        }
+    }
+    let [decode, encode] = [decode, encode].map(|time| time.as_secs_f64());
+    println!(
+        "{}",
+        json!({"decode": decode, "encode": encode, "encoded": encoded, "failed": failed})
+    );
+    Ok(())
+}
+
+/// All files of the subfolders, in the order of their names.
+fn files(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for inner in entries(folder)? {
+        files.extend(entries(&inner)?);
+    }
+    Ok(files)
+}
+
+fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
+    let entries = fs::read_dir(folder).with_context(|| folder.display().to_string())?;
+    let paths = entries.map(|entry| Ok(entry?.path()));
+    let mut paths = paths.collect::<Result<Vec<_>>>()?;
+    paths.sort();
+    Ok(paths)
+}

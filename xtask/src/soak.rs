@@ -1,0 +1,268 @@
+//! One job of many generated images: its memory stays flat, every good image is encoded, and every bad one is listed.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Instant;
+
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
+
+use crate::process::peak_mib;
+use crate::release::Release;
+use crate::shell;
+
+/// Arguments of `soak-job`.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// The number of images. Of 100,000 they take 0.8 GB of disk, and their embeddings 3 GB
+    #[arg(long, default_value_t = 100_000)]
+    images: u32,
+    /// Take the programs `glm4v` and `collection` from this folder, and build nothing
+    #[arg(long, value_name = "DIR")]
+    programs: Option<PathBuf>,
+    /// The folder for images and results [default: a folder in the build folder]
+    #[arg(long, value_name = "DIR")]
+    work: Option<PathBuf>,
+}
+
+/// The peak of the last nine tenths of the job may be so many times that of the first tenth.
+const MAX_GROWTH: f64 = 1.05;
+/// The time of the job may be so many times that of decoding and encoding alone.
+const MAX_TIME: f64 = 1.1;
+/// Fewer images take seconds. The start of the program counts too much then, and memory has not settled.
+const FEWEST: u32 = 20_000;
+
+/// The peak of the memory is read after so many images.
+const POLL: u32 = 100;
+
+/// What was measured.
+struct Soak {
+    images: u32,
+    encoded: u64,
+    failed: BTreeSet<String>,
+    damaged: BTreeSet<String>,
+    seconds: f64,
+    /// Seconds of the stages of the job.
+    stages: Value,
+    /// MiB at most while the first tenth was encoded, and while the rest was.
+    peaks: Option<(f64, f64)>,
+    decode: f64,
+    encode: f64,
+}
+
+/// Makes the images, runs the job, and reports. Fails if an image is not where it belongs. With many images it also fails if
+/// memory grows or if the job is slow.
+pub(crate) fn run(args: &Args) -> Result<()> {
+    let programs = match &args.programs {
+        Some(programs) => programs.clone(),
+        None => Release::build(["flex"])?.programs,
+    };
+    let work = match &args.work {
+        Some(work) => work.clone(),
+        None => shell::target_dir()?.join("soak"),
+    };
+    let soak = measure(&programs, &work, args.images)?;
+    println!("{}", soak.table());
+    soak.check()
+}
+
+fn measure(programs: &Path, work: &Path, images: u32) -> Result<Soak> {
+    let (folder, output) = (
+        work.join(format!("images-{images}")),
+        work.join("embeddings"),
+    );
+    let (damaged, collection) = (
+        work.join(format!("damaged-{images}.txt")),
+        programs.join("collection"),
+    );
+    fs::create_dir_all(work).with_context(|| work.display().to_string())?;
+    // The list is written last.
+    if !damaged.exists() {
+        let mut make = Command::new(&collection);
+        make.arg("make").arg(&folder).arg(images.to_string());
+        shell::run(make.arg(&damaged))?;
+    }
+    if output.exists() {
+        fs::remove_dir_all(&output)?;
+    }
+    let damaged = fs::read_to_string(&damaged)?;
+    let mut soak = job(&programs.join("glm4v"), &folder, &output, images)?;
+    soak.damaged = damaged.lines().map(str::to_owned).collect();
+    let mut time = Command::new(&collection);
+    let text = shell::output(time.arg("time").arg(&folder))?;
+    let alone: Value = serde_json::from_str(&text)?;
+    (soak.decode, soak.encode) = (number(&alone["decode"])?, number(&alone["encode"])?);
+    fs::remove_dir_all(&output)?;
+    Ok(soak)
+}
+
+/// Runs the job, and watches it.
+fn job(program: &Path, folder: &Path, output: &Path, images: u32) -> Result<Soak> {
+    let mut command = Command::new(program);
+    command.arg("encode").arg(folder).arg("-o").arg(output);
+    command.args(["-r", "-q", "--json", "--preset", "tiny", "--device", "flex"]);
+    eprintln!("$ {command:?}");
+    let start = Instant::now();
+    let mut child = command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()?;
+    let items = BufReader::new(child.stdout.take().context("it is piped")?);
+    let (mut failed, mut total, mut lines) = (BTreeSet::new(), Value::Null, 0);
+    let (mut first, mut last) = (None, None);
+    for line in items.lines() {
+        let item: Value = serde_json::from_str(&line?)?;
+        // The process may be gone after its last line.
+        if lines % POLL == 0 || item["total"].is_object() {
+            last = peak_mib(child.id()).or(last);
+        }
+        if item["total"].is_object() {
+            total = item;
+            continue;
+        }
+        if item["error"].is_string() {
+            failed.insert(item["id"].as_str().context("an id")?.to_owned());
+        }
+        lines += 1;
+        if lines == images / 10 {
+            first = peak_mib(child.id());
+            last = None;
+            reset_peak(&child);
+        }
+    }
+    child.wait()?;
+    Ok(Soak {
+        images,
+        encoded: total["total"]["encoded"].as_u64().context("a total")?,
+        failed,
+        damaged: BTreeSet::new(),
+        seconds: start.elapsed().as_secs_f64(),
+        stages: total["seconds"].clone(),
+        peaks: first.zip(last),
+        decode: 0.0,
+        encode: 0.0,
+    })
+}
+
+/// Starts the peak of a process again. Without the permission for that, the peak is that of the whole job.
+fn reset_peak(child: &Child) {
+    fs::write(format!("/proc/{}/clear_refs", child.id()), "5").ok();
+}
+
+fn number(value: &Value) -> Result<f64> {
+    value.as_f64().context("a number")
+}
+
+impl Soak {
+    fn growth(&self) -> Option<f64> {
+        self.peaks.map(|(first, rest)| rest / first)
+    }
+
+    fn slowness(&self) -> f64 {
+        self.seconds / (self.decode + self.encode)
+    }
+
+    fn table(&self) -> String {
+        let mut table = String::from("| measured | value |\n|---|---|\n");
+        let mut row = |name: &str, value: String| table += &format!("| {name} | {value} |\n");
+        row("images", self.images.to_string());
+        row("encoded", self.encoded.to_string());
+        let (failed, damaged) = (self.failed.len(), self.damaged.len());
+        row(
+            "failed, of those that are damaged",
+            format!("{failed} of {damaged}"),
+        );
+        if let (Some((first, rest)), Some(growth)) = (self.peaks, self.growth()) {
+            row("peak memory of the first tenth", format!("{first:.1} MiB"));
+            row(
+                "peak memory of the rest",
+                format!("{rest:.1} MiB ({growth:.3} times)"),
+            );
+        }
+        row("time of the job", format!("{:.1} s", self.seconds));
+        row("stages of the job in seconds", self.stages.to_string());
+        let alone = format!("{:.1} s + {:.1} s", self.decode, self.encode);
+        row(
+            "decoding and encoding alone",
+            format!("{alone} (the job takes {:.2} times)", self.slowness()),
+        );
+        table
+    }
+
+    fn check(&self) -> Result<()> {
+        let wrong: Vec<_> = self
+            .failed
+            .symmetric_difference(&self.damaged)
+            .take(5)
+            .collect();
+        ensure!(
+            wrong.is_empty(),
+            "damaged and not listed, or the other way round: {wrong:?}"
+        );
+        let good = u64::from(self.images) - self.damaged.len() as u64;
+        ensure!(
+            self.encoded == good,
+            "expected {good} encoded images, found {}",
+            self.encoded
+        );
+        if self.images < FEWEST {
+            return Ok(());
+        }
+        if let Some(growth) = self.growth() {
+            ensure!(
+                growth <= MAX_GROWTH,
+                "memory grew {growth:.3} times, at most {MAX_GROWTH} is accepted"
+            );
+        }
+        let slowness = self.slowness();
+        ensure!(
+            slowness <= MAX_TIME,
+            "the job takes {slowness:.2} times as long, at most {MAX_TIME} is accepted"
+        );
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn soak() -> Soak {
+        let names = || ["0000/0000050.png".to_owned()].into();
+        Soak {
+            images: 100_000,
+            encoded: 99_999,
+            failed: names(),
+            damaged: names(),
+            seconds: 105.0,
+            stages: Value::Null,
+            peaks: Some((100.0, 104.0)),
+            decode: 40.0,
+            encode: 60.0,
+        }
+    }
+
+    #[test]
+    fn every_promise_is_checked() {
+        soak().check().unwrap();
+        let fails = |change: fn(&mut Soak)| {
+            let mut soak = soak();
+            change(&mut soak);
+            soak.check().unwrap_err().to_string()
+        };
+        assert!(fails(|soak| soak.failed.clear()).contains("0000050.png"));
+        assert!(fails(|soak| soak.encoded -= 1).contains("expected 99999"));
+        assert!(fails(|soak| soak.peaks = Some((100.0, 106.0))).contains("1.060"));
+        assert!(fails(|soak| soak.seconds = 111.0).contains("1.11"));
+        let few = Soak {
+            images: 2000,
+            encoded: 1999,
+            seconds: 300.0,
+            ..soak()
+        };
+        few.check().unwrap();
+    }
+}
