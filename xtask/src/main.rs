@@ -7,7 +7,9 @@ mod ci;
 mod cross;
 mod deps;
 mod differential;
+mod faults;
 mod full;
+mod fuzz;
 mod llama;
 mod memory;
 mod parity;
@@ -44,6 +46,10 @@ enum Verb {
     TestWeb(web::test::Args),
     /// Build the Python package and run its tests
     TestPython(wheel::Args),
+    /// Run the fuzz targets of fuzz/ one after another
+    Fuzz(fuzz::Args),
+    /// Make each call of the operating system fail in turn while files are written, fetched and cached
+    Faults(faults::Args),
     /// Test the CPU kernels on emulated ARM64 processors
     TestArm(arm::Args),
     /// Type-check the crates without C code for Windows and macOS
@@ -68,6 +74,8 @@ fn main() -> Result<()> {
         Verb::Web(args) => web::run(&args),
         Verb::TestWeb(args) => web::test::run(&args),
         Verb::TestPython(args) => wheel::run(&args),
+        Verb::Fuzz(args) => fuzz::run(&args),
+        Verb::Faults(args) => faults::run(&args),
         Verb::TestArm(args) => arm::run(&args),
         Verb::TestTargets(args) => targets::run(&args),
         Verb::TestLlama(args) => llama::run(&args),

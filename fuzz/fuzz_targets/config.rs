@@ -1,0 +1,48 @@
+//! `config.json` and the files of the processors.
+#![no_main]
+
+use glm4v_config::{ProcessorFiles, SizeBudget, VisionConfig};
+use glm4v_fuzz::parts;
+use glm4v_preprocess::Processor;
+use libfuzzer_sys::fuzz_target;
+
+const SIZES: [(usize, usize); 4] = [(1, 1), (28, 28), (1, 9999), (3000, 4000)];
+
+fuzz_target!(|data: &[u8]| {
+    let Ok(text) = std::str::from_utf8(data) else {
+        let [config, nested, image, video] = parts(data).map(String::from_utf8_lossy);
+        return check(&config, &[&nested, &image, &video]);
+    };
+    check(text, &[text, "", ""]);
+    check("{}", &["", text, ""]);
+    check("{}", &["", "", text]);
+});
+
+fn check(config: &str, texts: &[&str; 3]) {
+    let vision = VisionConfig::from_json(config);
+    if let Ok(vision) = &vision {
+        let parameters = vision.parameters();
+        let sum: u64 = parameters.iter().map(|parameter| parameter.num_elements()).sum();
+        assert_eq!(sum, vision.num_parameters());
+        let written = serde_json::to_string(vision).expect("a configuration is JSON");
+        assert_eq!(&VisionConfig::from_json(&written).expect(&written), vision);
+    }
+    let mut files = ProcessorFiles::default().of_model(config);
+    for (name, text) in ProcessorFiles::NAMES.into_iter().zip(texts) {
+        if !text.is_empty() {
+            files = files.with(name, *text);
+        }
+    }
+    let Ok(processor) = Processor::from_files(files) else {
+        return;
+    };
+    if let Ok(vision) = &vision {
+        let _ = processor.check(vision);
+    }
+    for (height, width) in SIZES {
+        let _ = processor.grid(height, width);
+        let _ = processor.video_grid(16, height, width);
+    }
+    let (min, max) = (Some(3), Some(50));
+    let _ = processor.with_budget(SizeBudget::Tokens { min, max });
+}

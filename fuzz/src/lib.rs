@@ -1,0 +1,11 @@
+//! What the targets share. Each target is one file in `fuzz_targets/`; `cargo xtask fuzz` builds and runs them.
+
+mod builders;
+mod images;
+mod texts;
+mod tower;
+
+pub use builders::{bytes, png_chunk, zlib};
+pub use images::{check_animation, check_image, keep_panics_contained, options};
+pub use texts::{parts, scratch};
+pub use tower::{tiny, tiny_json};
