@@ -11,6 +11,7 @@ mod faults;
 mod full;
 mod fuzz;
 mod llama;
+mod media;
 mod memory;
 mod parity;
 mod process;
@@ -32,6 +33,8 @@ enum Verb {
     TestParity(parity::Args),
     /// Compare random towers, images and videos with transformers
     Differential(differential::Args),
+    /// Compare mutated images and generated videos with Pillow and torchcodec
+    DifferentialMedia(media::Args),
     /// Time the full-size encoder beside transformers
     Bench(bench::Args),
     /// Draw docs/images/speed.svg from docs/data/peers.json
@@ -67,6 +70,7 @@ fn main() -> Result<()> {
         Verb::TestParity(args) if args.full => full::run(&args),
         Verb::TestParity(args) => parity::run(&args),
         Verb::Differential(args) => differential::run(&args),
+        Verb::DifferentialMedia(args) => media::run(&args),
         Verb::Bench(args) => bench::run(&args),
         Verb::Chart => chart::draw(),
         Verb::Memory(args) => memory::run(&args),
