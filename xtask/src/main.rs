@@ -19,6 +19,7 @@ mod python;
 mod release;
 mod shell;
 mod targets;
+mod unsafe_blocks;
 mod web;
 mod wheel;
 
@@ -59,6 +60,8 @@ enum Verb {
     TestTargets(targets::Args),
     /// Compare GGUF files with llama.cpp, given its sources
     TestLlama(llama::Args),
+    /// List the `unsafe` blocks in docs/reliability.md
+    UnsafeBlocks,
     /// Check which package depends on which, and that no package has a circle of imports
     Deps,
     /// Run the checks that must pass before a change lands: format, lints, documentation, parity, GPU tests
@@ -83,6 +86,7 @@ fn main() -> Result<()> {
         Verb::TestArm(args) => arm::run(&args),
         Verb::TestTargets(args) => targets::run(&args),
         Verb::TestLlama(args) => llama::run(&args),
+        Verb::UnsafeBlocks => unsafe_blocks::write(),
         Verb::Deps => deps::check(),
         Verb::Ci(args) => ci::run(&args),
     }
