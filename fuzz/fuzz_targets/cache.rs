@@ -15,7 +15,9 @@ struct Case<'a> {
     instead: Option<&'a [u8]>,
 }
 
-const VALUES: [f32; 12] = [0.0, 1.0, -2.5, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0, 11.0];
+const VALUES: [f32; 12] = [
+    0.0, 1.0, -2.5, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0, 11.0,
+];
 
 fuzz_target!(|case: Case<'_>| {
     let dir = scratch();
@@ -44,6 +46,9 @@ fuzz_target!(|case: Case<'_>| {
     let file = case.instead.unwrap_or(&file);
     fs::write(&path, file).expect("the folder is ours");
     if let Some(found) = cache.get(&key) {
-        assert_eq!((found.grid, found.width, &found.values[..]), (grid, 3, &VALUES[..]));
+        assert_eq!(
+            (found.grid, found.width, &found.values[..]),
+            (grid, 3, &VALUES[..])
+        );
     }
 });

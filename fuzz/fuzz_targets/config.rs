@@ -22,7 +22,10 @@ fn check(config: &str, texts: &[&str; 3]) {
     let vision = VisionConfig::from_json(config);
     if let Ok(vision) = &vision {
         let parameters = vision.parameters();
-        let sum: u64 = parameters.iter().map(|parameter| parameter.num_elements()).sum();
+        let sum: u64 = parameters
+            .iter()
+            .map(|parameter| parameter.num_elements())
+            .sum();
         assert_eq!(sum, vision.num_parameters());
         let written = serde_json::to_string(vision).expect("a configuration is JSON");
         assert_eq!(&VisionConfig::from_json(&written).expect(&written), vision);

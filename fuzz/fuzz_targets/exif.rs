@@ -1,25 +1,30 @@
 //! The orientation in the EXIF and XMP metadata of JPEG, PNG and WebP files.
 #![no_main]
 
-use glm4v_fuzz::{keep_panics_contained, options, png_chunk, zlib};
+use glm4v_fuzz::{contained, options, png_chunk, zlib};
 use glm4v_preprocess::{ReadOptions, Source};
 use libfuzzer_sys::fuzz_target;
 
 const JPEG: &[u8] = include_bytes!("../../tests/images/jpeg-gray.jpg");
 const WEBP: &[u8] = include_bytes!("../../tests/images/exif-6.webp");
 
-fuzz_target!(|data: &[u8]| {
-    keep_panics_contained();
+fuzz_target!(|data: &[u8]| contained(|| check(data)));
+
+fn check(data: &[u8]) {
     let Some((&kind, metadata)) = data.split_first() else {
         return;
     };
-    for file in [jpeg(metadata, kind), png(metadata, kind), webp(metadata, kind)] {
-        check(&file);
+    for file in [
+        jpeg(metadata, kind),
+        png(metadata, kind),
+        webp(metadata, kind),
+    ] {
+        check_file(&file);
     }
-});
+}
 
 /// Metadata may turn an image, and changes nothing else.
-fn check(file: &[u8]) {
+fn check_file(file: &[u8]) {
     let with = options();
     let mut without: ReadOptions = with.clone();
     without.decode.apply_exif = false;
@@ -48,7 +53,10 @@ fn png(metadata: &[u8], kind: u8) -> Vec<u8> {
     let header = [&[0, 0, 0, 3, 0, 0, 0, 2][..], &[8, 0, 0, 0, 0]].concat();
     let chunk = match kind % 3 {
         0 => png_chunk(*b"eXIf", metadata),
-        1 => png_chunk(*b"iTXt", &[b"XML:com.adobe.xmp\0\0\0\0\0", metadata].concat()),
+        1 => png_chunk(
+            *b"iTXt",
+            &[b"XML:com.adobe.xmp\0\0\0\0\0", metadata].concat(),
+        ),
         _ => png_chunk(*b"tEXt", &[b"Raw profile type exif\0", metadata].concat()),
     };
     [

@@ -26,7 +26,11 @@ fuzz_target!(|data: &[u8]| {
 
 fn check(header: &Header, length: u64) {
     for tensor in &header.tensors {
-        assert!(tensor.start + tensor.bytes <= length, "{} is outside", tensor.name);
+        assert!(
+            tensor.start + tensor.bytes <= length,
+            "{} is outside",
+            tensor.name
+        );
     }
     let Ok(mmproj) = Mmproj::from_header(header, "fuzz") else {
         return;

@@ -46,9 +46,15 @@ fuzz_target!(|case: Case| {
     let dir = scratch();
     let hub = Hub::new(settings(&dir)).expect("a loopback URL");
     let model = "zai-org/tiny".parse().expect("a name");
-    let revision = case.revision.as_deref().filter(|revision| revision.is_ascii());
+    let revision = case
+        .revision
+        .as_deref()
+        .filter(|revision| revision.is_ascii());
     let found = hub.checkpoint(&model, revision, &());
-    assert!(!LEAKED.load(Ordering::SeqCst), "the token was sent to another host");
+    assert!(
+        !LEAKED.load(Ordering::SeqCst),
+        "the token was sent to another host"
+    );
     for entry in dir.read_dir().expect("the folder is ours") {
         let name = entry.expect("the folder is ours").file_name();
         assert!(name == "towers", "{name:?} lies outside the cache");
@@ -64,7 +70,10 @@ fuzz_target!(|case: Case| {
         Err(error) => {
             let message = error.to_string();
             assert!(!message.contains(TOKEN), "{message}");
-            assert!(!message.chars().any(|c| c.is_control() && c != '\n'), "{message:?}");
+            assert!(
+                !message.chars().any(|c| c.is_control() && c != '\n'),
+                "{message:?}"
+            );
             assert!(!is_honest || revision.is_some(), "{message}");
         }
     }
@@ -112,7 +121,12 @@ fn weights() -> Vec<u8> {
         position = end;
     }
     let json = format!("{{{}}}", entries.join(","));
-    [&(json.len() as u64).to_le_bytes()[..], json.as_bytes(), &tensors()].concat()
+    [
+        &(json.len() as u64).to_le_bytes()[..],
+        json.as_bytes(),
+        &tensors(),
+    ]
+    .concat()
 }
 
 fn start(is_other: bool) -> String {
@@ -155,7 +169,10 @@ fn answer(request: &str, range: Option<(usize, usize)>, weights: &[u8]) -> Vec<u
     let mut headers = format!("X-Repo-Commit: {COMMIT}\r\n");
     let (mut status, mut body) = match path.rsplit('/').next().unwrap_or_default() {
         "config.json" => (200, tiny_json().into_bytes()),
-        "preprocessor_config.json" => (200, br#"{"patch_size": 1, "temporal_patch_size": 1}"#.to_vec()),
+        "preprocessor_config.json" => (
+            200,
+            br#"{"patch_size": 1, "temporal_patch_size": 1}"#.to_vec(),
+        ),
         "model.safetensors" => {
             let (first, last) = range.unwrap_or((0, weights.len() - 1));
             let last = last.min(weights.len() - 1);
@@ -170,14 +187,25 @@ fn answer(request: &str, range: Option<(usize, usize)>, weights: &[u8]) -> Vec<u
     let twist = TWISTS.lock().map(|mut twists| twists.pop().flatten());
     let mut cut = usize::MAX;
     if let Ok(Some(twist)) = twist {
-        let statuses = [status, 200, 206, 301, 302, 401, 403, 404, 405, 416, 429, 500, 503];
+        let statuses = [
+            status, 200, 206, 301, 302, 401, 403, 404, 405, 416, 429, 500, 503,
+        ];
         status = statuses[twist.status as usize % statuses.len()];
         if let Some((name, value)) = twist.header {
             let names = [
-                "Location", "Content-Range", "X-Repo-Commit", "X-Error-Code", "Retry-After", "Content-Encoding",
-                "Transfer-Encoding", "X-Error-Message",
+                "Location",
+                "Content-Range",
+                "X-Repo-Commit",
+                "X-Error-Code",
+                "Retry-After",
+                "Content-Encoding",
+                "Transfer-Encoding",
+                "X-Error-Message",
             ];
-            let mut value: String = value.chars().filter(|c| !matches!(c, '\r' | '\n')).collect();
+            let mut value: String = value
+                .chars()
+                .filter(|c| !matches!(c, '\r' | '\n'))
+                .collect();
             let name = names[name as usize % names.len()];
             if name == "Location" {
                 value = location(&value);
@@ -191,7 +219,9 @@ fn answer(request: &str, range: Option<(usize, usize)>, weights: &[u8]) -> Vec<u
     if request.starts_with("HEAD") {
         body.clear();
     }
-    let head = format!("HTTP/1.1 {status} Status\r\nContent-Length: {length}\r\nConnection: close\r\n{headers}\r\n");
+    let head = format!(
+        "HTTP/1.1 {status} Status\r\nContent-Length: {length}\r\nConnection: close\r\n{headers}\r\n"
+    );
     let mut answer = [head.into_bytes(), body].concat();
     answer.truncate(cut);
     answer

@@ -8,7 +8,12 @@ use glm4v_fuzz::{parts, scratch};
 use glm4v_store::{Encoded, GridThw, Job, OutputDtype, Pool, Record, Settings, ShardFormat, Split};
 use libfuzzer_sys::fuzz_target;
 
-const NAMES: [&str; 4] = ["manifest.json", "inputs.jsonl", "journal.jsonl", "summary.json"];
+const NAMES: [&str; 4] = [
+    "manifest.json",
+    "inputs.jsonl",
+    "journal.jsonl",
+    "summary.json",
+];
 const INPUTS: usize = 5;
 
 fuzz_target!(|data: &[u8]| {
@@ -28,7 +33,12 @@ fuzz_target!(|data: &[u8]| {
     let Ok(job) = Job::open(&dir, &settings, (0..INPUTS).map(Ok)) else {
         return;
     };
-    assert!(job.done() <= job.len(), "{} of {} inputs are done", job.done(), job.len());
+    assert!(
+        job.done() <= job.len(),
+        "{} of {} inputs are done",
+        job.done(),
+        job.len()
+    );
     let inputs = job.inputs::<usize>().expect("a list that was checked");
     let _: Vec<_> = inputs.take(INPUTS + 1).collect();
 });

@@ -47,19 +47,30 @@ fn numbers(count: usize, seed: u32) -> Vec<f32> {
 /// `typical` is the size of a value in which little cancels out: few values may happen to be near 0.
 fn check(found: &[f32], exact: &[f64], (limit, typical): (f64, f64), what: &str, case: Case) {
     assert_eq!(found.len(), exact.len());
-    let error: f64 = found.iter().zip(exact).map(|(&f, e)| (f64::from(f) - e).powi(2)).sum();
+    let error: f64 = found
+        .iter()
+        .zip(exact)
+        .map(|(&f, e)| (f64::from(f) - e).powi(2))
+        .sum();
     let size: f64 = exact.iter().map(|e| e * e).sum();
     let least = found.len() as f64 * typical * typical;
     let error = (error / size.max(least).max(f64::MIN_POSITIVE)).sqrt();
-    assert!(error <= limit, "{what}: relative error {error:.1e}, limit {limit:.0e}: {case:?}");
+    assert!(
+        error <= limit,
+        "{what}: relative error {error:.1e}, limit {limit:.0e}: {case:?}"
+    );
 }
 
 fn dots(x: &[f32], weight: &[f32], inputs: usize) -> Vec<f64> {
     let dot = |x: &[f32], w: &[f32]| -> f64 {
-        x.iter().zip(w).map(|(&x, &w)| f64::from(x) * f64::from(w)).sum()
+        x.iter()
+            .zip(w)
+            .map(|(&x, &w)| f64::from(x) * f64::from(w))
+            .sum()
     };
     let rows = x.chunks_exact(inputs);
-    rows.flat_map(|x| weight.chunks_exact(inputs).map(move |w| dot(x, w))).collect()
+    rows.flat_map(|x| weight.chunks_exact(inputs).map(move |w| dot(x, w)))
+        .collect()
 }
 
 fn products(case: Case, precision: Precision, limit: f64) {
@@ -71,7 +82,9 @@ fn products(case: Case, precision: Precision, limit: f64) {
     let packed = PackedWeight::new(&weight, [outputs, inputs], precision).with_bias(&bias);
     let mut exact = dots(&x, &weight, inputs);
     for row in exact.chunks_exact_mut(outputs) {
-        row.iter_mut().zip(&bias).for_each(|(sum, &bias)| *sum += f64::from(bias));
+        row.iter_mut()
+            .zip(&bias)
+            .for_each(|(sum, &bias)| *sum += f64::from(bias));
     }
     let mut out = vec![0.0; rows * outputs];
     packed.product(&x, &mut out);
@@ -86,7 +99,10 @@ fn products(case: Case, precision: Precision, limit: f64) {
     packed.product_columns(&x, first..outputs, &mut columns);
     let mut whole = vec![0.0; rows * outputs];
     packed.product(&x, &mut whole);
-    for (part, row) in columns.chunks_exact(outputs - first).zip(whole.chunks_exact(outputs)) {
+    for (part, row) in columns
+        .chunks_exact(outputs - first)
+        .zip(whole.chunks_exact(outputs))
+    {
         assert_eq!(part, &row[first..], "product_columns: {case:?}");
     }
     gates(case, precision, limit, &x, [outputs, inputs]);
@@ -94,15 +110,26 @@ fn products(case: Case, precision: Precision, limit: f64) {
 
 fn gates(case: Case, precision: Precision, limit: f64, x: &[f32], shape: [usize; 2]) {
     let [outputs, inputs] = shape;
-    let activation = if case.activation { Activation::Silu } else { Activation::Gelu };
+    let activation = if case.activation {
+        Activation::Silu
+    } else {
+        Activation::Gelu
+    };
     let [gate, up] = [3, 4].map(|salt| numbers(outputs * inputs, case.seed ^ salt));
     let packed = PackedGate::new(&gate, &up, shape, precision, activation);
     let mut out = vec![0.0; x.len() / inputs * outputs];
     packed.product(x, &mut out);
-    let mut gates: Vec<f32> = dots(x, &gate, inputs).into_iter().map(|value| value as f32).collect();
+    let mut gates: Vec<f32> = dots(x, &gate, inputs)
+        .into_iter()
+        .map(|value| value as f32)
+        .collect();
     activation.apply(&mut gates);
     let ups = dots(x, &up, inputs);
-    let exact: Vec<f64> = gates.iter().zip(ups).map(|(&gate, up)| f64::from(gate) * up).collect();
+    let exact: Vec<f64> = gates
+        .iter()
+        .zip(ups)
+        .map(|(&gate, up)| f64::from(gate) * up)
+        .collect();
     // The activation magnifies an error of its argument a little, and both factors have one.
     let typical = inputs as f64 / 9.0;
     check(&out, &exact, (4.0 * limit, typical), "gated product", case);
@@ -124,7 +151,11 @@ fn norms(case: Case) {
         let count = width as f64;
         let values = || row.iter().map(|&value| f64::from(value));
         let scale = (values().map(|value| value * value).sum::<f64>() / count + 1e-5).sqrt();
-        exact.extend(values().zip(&weight).map(|(value, &weight)| value / scale * f64::from(weight)));
+        exact.extend(
+            values()
+                .zip(&weight)
+                .map(|(value, &weight)| value / scale * f64::from(weight)),
+        );
         let mean = values().sum::<f64>() / count;
         let variance = values().map(|value| (value - mean).powi(2)).sum::<f64>() / count;
         let scale = (variance + 1e-5).sqrt();
@@ -155,7 +186,10 @@ fn attention(case: Case, precision: Precision, limit: f64) {
         precision,
     };
     let segments = case.segments.map(usize::from);
-    let (rows, hidden) = (segments.iter().sum::<usize>(), attention.heads * attention.head_dim);
+    let (rows, hidden) = (
+        segments.iter().sum::<usize>(),
+        attention.heads * attention.head_dim,
+    );
     let qkv = numbers(rows * 3 * hidden, case.seed);
     let mut out = vec![0.0; rows * hidden];
     attention.packed(&qkv, &segments, &mut out);
@@ -174,13 +208,17 @@ fn plain_attention(qkv: &[f32], segments: &[usize], heads: usize, head_dim: usiz
         for row in first..first + length {
             for head in 0..heads {
                 let score = |key: usize| {
-                    let products = (0..head_dim).map(|d| value(row, 0, head, d) * value(key, 1, head, d));
+                    let products =
+                        (0..head_dim).map(|d| value(row, 0, head, d) * value(key, 1, head, d));
                     (products.sum::<f64>() / (head_dim as f64).sqrt()).exp()
                 };
                 let scores: Vec<f64> = (first..first + length).map(score).collect();
                 let sum: f64 = scores.iter().sum();
                 for place in 0..head_dim {
-                    let weighted = scores.iter().zip(first..).map(|(score, key)| score * value(key, 2, head, place));
+                    let weighted = scores
+                        .iter()
+                        .zip(first..)
+                        .map(|(score, key)| score * value(key, 2, head, place));
                     out[row * hidden + head * head_dim + place] = weighted.sum::<f64>() / sum;
                 }
             }
@@ -196,7 +234,12 @@ fn rotary(case: Case) {
     let half = head_dim / 2;
     let stride = heads * head_dim + case.outputs as usize;
     let angles = numbers(rows * half, case.seed);
-    let [cos, sin] = [f32::cos, f32::sin].map(|function| angles.iter().map(|&angle| function(angle)).collect::<Vec<_>>());
+    let [cos, sin] = [f32::cos, f32::sin].map(|function| {
+        angles
+            .iter()
+            .map(|&angle| function(angle))
+            .collect::<Vec<_>>()
+    });
     let rotary = Rotary {
         cos: &cos,
         sin: &sin,

@@ -5,7 +5,8 @@ use std::fs;
 use std::path::Path;
 
 use glm4v_collect::{
-    Entry, EntryReader, FetchLimits, IdSet, Input, ListOptions, Location, Manifest, MediaReader, list,
+    Entry, EntryReader, FetchLimits, IdSet, Input, ListOptions, Location, Manifest, MediaReader,
+    list,
 };
 use glm4v_fuzz::scratch;
 use libfuzzer_sys::fuzz_target;
@@ -26,8 +27,14 @@ fuzz_target!(|data: &[u8]| {
     };
     let manifest = |name: &str| Input::Manifest(Manifest::new(file(name)).expect(name));
     match kind % 8 {
-        0 if names_only_our_files(content) => check(Input::List { path: file("list"), nul: false }),
-        1 if names_only_our_files(content) => check(Input::List { path: file("list"), nul: true }),
+        0 if names_only_our_files(content) => check(Input::List {
+            path: file("list"),
+            nul: false,
+        }),
+        1 if names_only_our_files(content) => check(Input::List {
+            path: file("list"),
+            nul: true,
+        }),
         0 | 1 => {}
         2 => check(manifest("manifest.jsonl")),
         3 => check(manifest("manifest.csv")),
@@ -63,7 +70,11 @@ fn check(input: Input) {
         let _ = ids.insert(&entry, |first| names[first as usize].clone());
         names.push(entry.name.clone());
         match &entry.location {
-            Location::TarMember { archive, offset, size } => {
+            Location::TarMember {
+                archive,
+                offset,
+                size,
+            } => {
                 let length = fs::metadata(archive).expect("the archive was listed").len();
                 let end = offset.checked_add(*size).expect("a member ends");
                 assert!(end <= length, "{} lies outside the archive", entry.name);
@@ -82,6 +93,9 @@ fn check(input: Input) {
 fn saved(content: &[u8]) {
     for entry in EntryReader::new("saved", content).take(MOST) {
         let Ok(entry) = entry else { continue };
-        assert_eq!(Entry::from_json_line(&entry.to_json_line()).ok(), Some(entry));
+        assert_eq!(
+            Entry::from_json_line(&entry.to_json_line()).ok(),
+            Some(entry)
+        );
     }
 }

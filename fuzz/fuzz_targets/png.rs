@@ -1,27 +1,31 @@
 //! PNG files of valid chunks in any order, with their checksums.
 #![no_main]
 
-use glm4v_fuzz::{bytes, check_image, keep_panics_contained, png_chunk, zlib};
+use glm4v_fuzz::{bytes, check_image, contained, png_chunk, zlib};
 use libfuzzer_sys::arbitrary::{Result, Unstructured};
 use libfuzzer_sys::fuzz_target;
 
 const NAMES: [&[u8; 4]; 16] = [
-    b"IHDR", b"PLTE", b"IDAT", b"IEND", b"tRNS", b"eXIf", b"iTXt", b"tEXt", b"zTXt", b"acTL", b"fcTL", b"fdAT",
-    b"gAMA", b"iCCP", b"pHYs", b"bKGD",
+    b"IHDR", b"PLTE", b"IDAT", b"IEND", b"tRNS", b"eXIf", b"iTXt", b"tEXt", b"zTXt", b"acTL",
+    b"fcTL", b"fdAT", b"gAMA", b"iCCP", b"pHYs", b"bKGD",
 ];
 const DEPTHS: [u8; 6] = [1, 2, 4, 8, 16, 3];
 const COLORS: [u8; 6] = [0, 2, 3, 4, 6, 1];
 
-fuzz_target!(|data: &[u8]| {
-    keep_panics_contained();
+fuzz_target!(|data: &[u8]| contained(|| check(data)));
+
+fn check(data: &[u8]) {
     if let Ok(file) = file(&mut Unstructured::new(data)) {
         check_image(&file);
     }
-});
+}
 
 fn file(input: &mut Unstructured<'_>) -> Result<Vec<u8>> {
     let mut file = b"\x89PNG\r\n\x1a\n".to_vec();
-    let (width, height) = (input.int_in_range(0..=70_u32)?, input.int_in_range(0..=70_u32)?);
+    let (width, height) = (
+        input.int_in_range(0..=70_u32)?,
+        input.int_in_range(0..=70_u32)?,
+    );
     let (depth, color) = (*input.choose(&DEPTHS)?, *input.choose(&COLORS)?);
     let interlaced = input.int_in_range(0..=2_u8)?;
     let tail = [depth, color, 0, 0, interlaced];

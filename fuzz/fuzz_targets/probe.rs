@@ -13,7 +13,10 @@ fuzz_target!(|data: &[u8]| {
     // A video without frames or with an impossible rate is refused when it is opened.
     let metadata: VideoMetadata = metadata;
     if metadata.num_frames < 1000 {
-        for preset in [glm4v_config::Preset::Glm41V9B, glm4v_config::Preset::Glm46VFlash] {
+        for preset in [
+            glm4v_config::Preset::Glm41V9B,
+            glm4v_config::Preset::Glm46VFlash,
+        ] {
             let _ = sample_frames(&preset.video_processor(), &metadata);
         }
     }

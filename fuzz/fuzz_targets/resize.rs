@@ -19,7 +19,13 @@ struct Case {
 }
 
 fuzz_target!(|case: Case| {
-    let side = |length: u32| if case.small { length % 3000 } else { length % (1 << 20) };
+    let side = |length: u32| {
+        if case.small {
+            length % 3000
+        } else {
+            length % (1 << 20)
+        }
+    };
     let [height, width] = [case.height, case.width].map(|length| side(length) as usize);
     let frames = case.frames as usize;
     let [temporal, factor] = [case.temporal_factor % 5, case.factor].map(usize::from);
@@ -129,7 +135,14 @@ fn reference_fit(sizes: [usize; 3], factors: [usize; 2], limits: [usize; 2]) -> 
     if num_frames * height * width >= min_pixels {
         scale = scale.min(1.0);
     }
-    let content = |side: i128, most: i128| 1.max(most.min((f(side) * scale).floor() as i128)) as usize;
+    let content =
+        |side: i128, most: i128| 1.max(most.min((f(side) * scale).floor() as i128)) as usize;
     let canvas = (aligned_height as usize, aligned_width as usize);
-    Some((canvas, (content(height, aligned_height), content(width, aligned_width))))
+    Some((
+        canvas,
+        (
+            content(height, aligned_height),
+            content(width, aligned_width),
+        ),
+    ))
 }

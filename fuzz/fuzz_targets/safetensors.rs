@@ -20,7 +20,10 @@ fuzz_target!(|data: &[u8]| {
         && let Ok(shards) = index.shards("index")
     {
         for name in shards.keys() {
-            assert!(!name.contains(['/', '\\', '\0']), "a shard outside the folder");
+            assert!(
+                !name.contains(['/', '\\', '\0']),
+                "a shard outside the folder"
+            );
         }
     }
     let shards: Vec<Shard> = [first, second].into_iter().filter_map(shard).collect();

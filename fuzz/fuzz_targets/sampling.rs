@@ -28,7 +28,11 @@ const MOST_SECONDS: f64 = 1e6;
 const FASTEST: f64 = 100.0;
 
 fuzz_target!(|case: Case| {
-    let fps = if case.plain { f64::from(case.rate) / 100.0 } else { case.fps };
+    let fps = if case.plain {
+        f64::from(case.rate) / 100.0
+    } else {
+        case.fps
+    };
     let sampled_fps = match case.plain {
         true => f64::from(case.sampled_rate) / 16.0,
         false => case.sampled_fps,
@@ -53,7 +57,10 @@ fuzz_target!(|case: Case| {
         ..VideoMetadata::new(case.frames as usize, fps)
     };
     let found = sample_frames(&config, &metadata);
-    let seconds = case.duration.unwrap_or(0.0).max(f64::from(case.frames) / fps);
+    let seconds = case
+        .duration
+        .unwrap_or(0.0)
+        .max(f64::from(case.frames) / fps);
     let is_plain = fps > 1e-6 && fps < 1e6 && case.frames > 0 && seconds < MOST_SECONDS;
     if !is_plain || config.validate().is_err() || sampled_fps > FASTEST {
         return;
@@ -106,7 +113,10 @@ fn reference(config: &VideoProcessorConfig, metadata: &VideoMetadata) -> Vec<usi
         }
     };
     let mut seen = HashSet::new();
-    let mut unique: Vec<usize> = indices.into_iter().filter(|&index| seen.insert(index)).collect();
+    let mut unique: Vec<usize> = indices
+        .into_iter()
+        .filter(|&index| seen.insert(index))
+        .collect();
     if let (1, Some(&last)) = (unique.len() % 2, unique.last()) {
         unique.push(last);
     }
@@ -118,13 +128,18 @@ fn glm4v(sampling: &FrameSampling, video: Video, duration: f64) -> Vec<usize> {
     let at = |frame: f64| (frame.ceil() as usize).min(last);
     if duration <= sampling.max_duration {
         let count = ((duration * sampling.fps).floor() as usize).max(1);
-        return (0..count).map(|index| at(index as f64 * video.fps / sampling.fps)).collect();
+        return (0..count)
+            .map(|index| at(index as f64 * video.fps / sampling.fps))
+            .collect();
     }
     let count = (sampling.max_duration * sampling.fps) as usize;
     if count >= video.total {
         return (0..video.total).collect();
     }
-    linspace(0.0, duration, count).into_iter().map(|seconds| at(seconds * video.fps)).collect()
+    linspace(0.0, duration, count)
+        .into_iter()
+        .map(|seconds| at(seconds * video.fps))
+        .collect()
 }
 
 #[derive(Clone, Copy)]
@@ -148,7 +163,9 @@ impl Video {
                 Few::Spread => floors(0, self.total - 1, count),
                 Few::Share => {
                     let share = |index: usize| (index * self.total) as f64 / count as f64;
-                    (0..count).map(|index| share(index).floor() as usize).collect()
+                    (0..count)
+                        .map(|index| share(index).floor() as usize)
+                        .collect()
                 }
             };
         } else {
@@ -192,5 +209,8 @@ fn linspace(start: f64, stop: f64, count: usize) -> Vec<f64> {
 /// `numpy.linspace(…, dtype=int)`.
 fn floors(start: usize, stop: usize, count: usize) -> Vec<usize> {
     let values = linspace(start as f64, stop as f64, count);
-    values.into_iter().map(|value| value.floor() as usize).collect()
+    values
+        .into_iter()
+        .map(|value| value.floor() as usize)
+        .collect()
 }

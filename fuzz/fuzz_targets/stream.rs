@@ -72,7 +72,11 @@ fn check(case: &Case, input: &mut Unstructured<'_>) {
     let mut received: HashMap<String, Vec<u8>> = HashMap::new();
     let mut is_honest = true;
     for chunk in &plan.chunks {
-        let content: Vec<u8> = chunk.range.clone().map(|place| (place % 251) as u8).collect();
+        let content: Vec<u8> = chunk
+            .range
+            .clone()
+            .map(|place| (place % 251) as u8)
+            .collect();
         let (mut position, mut rest) = (chunk.range.start, &content[..]);
         while !rest.is_empty() {
             let length = input.int_in_range(1..=rest.len()).unwrap_or(rest.len());
@@ -82,7 +86,10 @@ fn check(case: &Case, input: &mut Unstructured<'_>) {
             let claimed = if shift { position + 1 } else { position };
             is_honest &= !shift;
             let written = arrivals.write(chunk.shard, claimed, slice, |key, _, bytes| {
-                received.entry(key.to_owned()).or_default().extend_from_slice(bytes);
+                received
+                    .entry(key.to_owned())
+                    .or_default()
+                    .extend_from_slice(bytes);
                 Ok::<(), ArrivalError>(())
             });
             if written.is_err() {
@@ -99,7 +106,9 @@ fn check(case: &Case, input: &mut Unstructured<'_>) {
     for parameter in config.parameters() {
         let start = starts[&parameter.key];
         let bytes = 4 * parameter.num_elements();
-        let expected: Vec<u8> = (start..start + bytes).map(|place| (place % 251) as u8).collect();
+        let expected: Vec<u8> = (start..start + bytes)
+            .map(|place| (place % 251) as u8)
+            .collect();
         assert_eq!(received[&parameter.key], expected, "{}", parameter.key);
     }
 }

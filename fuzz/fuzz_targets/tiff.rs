@@ -1,7 +1,7 @@
 //! TIFF files of valid directories, with tags that decide how pixels are stored.
 #![no_main]
 
-use glm4v_fuzz::{bytes, check_image, keep_panics_contained, zlib};
+use glm4v_fuzz::{bytes, check_image, contained, zlib};
 use libfuzzer_sys::arbitrary::{Result, Unstructured};
 use libfuzzer_sys::fuzz_target;
 
@@ -12,12 +12,13 @@ const TAGS: [u16; 18] = [
     254, 266, 274, 277, 278, 284, 292, 293, 317, 320, 322, 323, 338, 339, 347, 529, 530, 532,
 ];
 
-fuzz_target!(|data: &[u8]| {
-    keep_panics_contained();
+fuzz_target!(|data: &[u8]| contained(|| check(data)));
+
+fn check(data: &[u8]) {
     if let Ok(file) = file(&mut Unstructured::new(data)) {
         check_image(&file);
     }
-});
+}
 
 struct Tag {
     number: u16,
@@ -112,9 +113,18 @@ fn written(tags: &[Tag], data: &[u8], big: bool) -> Vec<u8> {
     let mut values = Vec::new();
     for tag in tags {
         let stored: Vec<u8> = match tag.kind {
-            3 => tag.values.iter().flat_map(|&value| u16s(value as u16)).collect(),
+            3 => tag
+                .values
+                .iter()
+                .flat_map(|&value| u16s(value as u16))
+                .collect(),
             1 | 2 => tag.values.iter().map(|&value| value as u8).collect(),
-            5 => tag.values.iter().flat_map(|&value| [u32s(value), u32s(1)]).flatten().collect(),
+            5 => tag
+                .values
+                .iter()
+                .flat_map(|&value| [u32s(value), u32s(1)])
+                .flatten()
+                .collect(),
             _ => tag.values.iter().flat_map(|&value| u32s(value)).collect(),
         };
         file.extend(u16s(tag.number));

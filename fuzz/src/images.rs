@@ -1,4 +1,5 @@
-use std::sync::Once;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Mutex, Once, PoisonError};
 
 use glm4v_config::Preset;
 use glm4v_preprocess::{DecodeLimits, DecodeOptions, Processor, ReadOptions, Source, VideoSource};
@@ -21,17 +22,21 @@ pub fn options() -> ReadOptions {
     }
 }
 
-/// libFuzzer's hook ends the process at every panic, also at those of decoders that become errors. A panic that nothing
-/// catches still ends it.
-pub fn keep_panics_contained() {
+/// Runs `check`. libFuzzer's own hook ends the process at every panic, also at those of decoders that become errors. Here only
+/// a panic that nothing catches ends it.
+pub fn contained(check: impl FnOnce()) {
+    static LAST: Mutex<String> = Mutex::new(String::new());
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         std::panic::set_hook(Box::new(|panic| {
-            if std::env::var_os("GLM4V_FUZZ_SHOW_PANICS").is_some() {
-                eprintln!("{panic}");
-            }
+            let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
+            *last = panic.to_string();
         }));
     });
+    if catch_unwind(AssertUnwindSafe(check)).is_err() {
+        eprintln!("{}", LAST.lock().unwrap_or_else(PoisonError::into_inner));
+        std::process::abort();
+    }
 }
 
 /// Opens a file in memory and reads it in every way. All ways must agree whether it is readable.
@@ -64,7 +69,10 @@ pub fn check_image(bytes: &[u8]) {
         errors[0]
     );
     if is_readable {
-        assert_eq!(patches.grids()[0].num_tokens(processor.config().merge_size), tokens);
+        assert_eq!(
+            patches.grids()[0].num_tokens(processor.config().merge_size),
+            tokens
+        );
         let values = patches.pixel_values();
         assert!(values.iter().all(|value| value.is_finite()));
     }

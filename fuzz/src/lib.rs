@@ -6,6 +6,6 @@ mod texts;
 mod tower;
 
 pub use builders::{bytes, png_chunk, zlib};
-pub use images::{check_animation, check_image, keep_panics_contained, options};
+pub use images::{check_animation, check_image, contained, options};
 pub use texts::{parts, scratch};
 pub use tower::{tiny, tiny_json};

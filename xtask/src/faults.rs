@@ -72,7 +72,11 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         violations.extend(tally.violations);
     }
     if !violations.is_empty() {
-        bail!("{} violations:\n{}", violations.len(), violations.join("\n"));
+        bail!(
+            "{} violations:\n{}",
+            violations.len(),
+            violations.join("\n")
+        );
     }
     if args.write {
         let head = "| What runs | Call sites | (Call site, error) pairs | Runs | Succeeded all the same | Refused | Wrong or half files |\n\
@@ -88,7 +92,10 @@ fn chosen(names: &[String]) -> Result<Vec<&'static Scenario>> {
     let known = |name: &String| SCENARIOS.iter().any(|scenario| scenario.name == name);
     if let Some(name) = names.iter().find(|name| !known(name)) {
         let all: Vec<&str> = SCENARIOS.iter().map(|scenario| scenario.name).collect();
-        bail!("there is no scenario `{name}`; the scenarios are: {}", all.join(", "));
+        bail!(
+            "there is no scenario `{name}`; the scenarios are: {}",
+            all.join(", ")
+        );
     }
     let is_chosen =
         |scenario: &&Scenario| names.is_empty() || names.iter().any(|name| name == scenario.name);
@@ -99,13 +106,19 @@ fn build_shim(work: &Path) -> Result<PathBuf> {
     let (source, shim) = (work.join("shim.c"), work.join("shim.so"));
     std::fs::write(&source, SHIM).with_context(|| source.display().to_string())?;
     let mut gcc = std::process::Command::new("gcc");
-    gcc.args(["-shared", "-fPIC", "-O1", "-o"]).arg(&shim).arg(&source);
+    gcc.args(["-shared", "-fPIC", "-O1", "-o"])
+        .arg(&shim)
+        .arg(&source);
     shell::run(gcc.args(["-ldl", "-lpthread"]))?;
     Ok(shim)
 }
 
 fn build_program() -> Result<PathBuf> {
-    shell::run(&mut shell::cargo(["build", "--quiet", "--package=glm4v-cli"]))?;
+    shell::run(&mut shell::cargo([
+        "build",
+        "--quiet",
+        "--package=glm4v-cli",
+    ]))?;
     Ok(shell::target_dir()?.join("debug/glm4v"))
 }
 

@@ -57,7 +57,12 @@ const fn target(
 
 const TARGETS: [Target; 18] = [
     target("config", Some("config"), &["fuzz/seeds/config"], 8192),
-    target("safetensors", Some("safetensors"), &["fuzz/seeds/safetensors"], 8192),
+    target(
+        "safetensors",
+        Some("safetensors"),
+        &["fuzz/seeds/safetensors"],
+        8192,
+    ),
     target("stream", None, &[], 4096),
     target("gguf", Some("gguf"), &["fuzz/seeds/gguf"], 8192),
     target("image", Some("image"), &IMAGES, 32768),
@@ -65,7 +70,12 @@ const TARGETS: [Target; 18] = [
     target("png", None, &[], 4096),
     target("tiff", None, &[], 4096),
     target("exif", Some("image"), &["fuzz/seeds/exif"], 4096),
-    target("animation", Some("image"), &["crates/glm4v-preprocess/tests/media", "tests/codecs"], 32768),
+    target(
+        "animation",
+        Some("image"),
+        &["crates/glm4v-preprocess/tests/media", "tests/codecs"],
+        32768,
+    ),
     target("probe", Some("probe"), &["fuzz/seeds/probe"], 16384),
     target("sampling", None, &[], 256),
     target("resize", None, &[], 256),
@@ -135,9 +145,13 @@ fn chosen(names: &[String]) -> Result<Vec<&'static Target>> {
     let known = |name: &String| TARGETS.iter().any(|target| target.name == name);
     if let Some(name) = names.iter().find(|name| !known(name)) {
         let all = TARGETS.each_ref().map(|target| target.name);
-        bail!("there is no target `{name}`; the targets are: {}", all.join(", "));
+        bail!(
+            "there is no target `{name}`; the targets are: {}",
+            all.join(", ")
+        );
     }
-    let is_chosen = |target: &&Target| names.is_empty() || names.iter().any(|name| name == target.name);
+    let is_chosen =
+        |target: &&Target| names.is_empty() || names.iter().any(|name| name == target.name);
     Ok(TARGETS.iter().filter(is_chosen).collect())
 }
 
@@ -181,7 +195,11 @@ fn fuzz(target: &'static Target, programs: &Path, args: &Args) -> Result<Option<
         command.arg(format!("-malloc_limit_mb={ALLOCATION_MIB}"));
     }
     command.arg(format!("-timeout={SECONDS}"));
-    command.args(["-print_final_stats=1", "-verbosity=1", "-use_value_profile=1"]);
+    command.args([
+        "-print_final_stats=1",
+        "-verbosity=1",
+        "-use_value_profile=1",
+    ]);
     let seconds = (args.minutes * 60.0) as u64;
     command.arg(match args.seeds_only {
         true => "-runs=0".to_owned(),
@@ -220,13 +238,16 @@ fn fuzz(target: &'static Target, programs: &Path, args: &Args) -> Result<Option<
 fn read(name: &'static str, log: &str) -> Result<Report> {
     let stat = |key: &str| -> u64 {
         let line = log.lines().rev().find_map(|line| line.strip_prefix(key));
-        line.and_then(|value| value.trim().parse().ok()).unwrap_or(0)
+        line.and_then(|value| value.trim().parse().ok())
+            .unwrap_or(0)
     };
     let events = log.lines().filter(|line| line.starts_with('#'));
     let last = events.clone().last();
     let last = last.with_context(|| format!("{name}: libFuzzer printed no line of its state"))?;
     let field = |line: &str, key: &str| -> u64 {
-        let value = line.split_once(key).and_then(|(_, rest)| rest.split_whitespace().next());
+        let value = line
+            .split_once(key)
+            .and_then(|(_, rest)| rest.split_whitespace().next());
         let digits = value.map(|value| value.split('/').next().unwrap_or_default());
         digits.and_then(|digits| digits.parse().ok()).unwrap_or(0)
     };
@@ -302,8 +323,14 @@ mod tests {
         let root = shell::root();
         let manifest = fs::read_to_string(root.join("fuzz/Cargo.toml")).unwrap();
         for target in &TARGETS {
-            assert!(manifest.contains(&format!("name = \"{}\"", target.name)), "{}", target.name);
-            let dictionary = target.dictionary.map(|name| format!("fuzz/dictionaries/{name}.dict"));
+            assert!(
+                manifest.contains(&format!("name = \"{}\"", target.name)),
+                "{}",
+                target.name
+            );
+            let dictionary = target
+                .dictionary
+                .map(|name| format!("fuzz/dictionaries/{name}.dict"));
             for path in target.seeds.iter().copied().chain(dictionary.as_deref()) {
                 assert!(root.join(path).exists(), "{path}");
             }

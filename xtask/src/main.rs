@@ -17,6 +17,7 @@ mod parity;
 mod process;
 mod python;
 mod release;
+mod sanitize;
 mod shell;
 mod targets;
 mod unsafe_blocks;
@@ -54,6 +55,8 @@ enum Verb {
     Fuzz(fuzz::Args),
     /// Make each call of the operating system fail in turn while files are written, fetched and cached
     Faults(faults::Args),
+    /// Test the CPU kernels with AddressSanitizer and ThreadSanitizer
+    Sanitize(sanitize::Args),
     /// Test the CPU kernels on emulated ARM64 processors
     TestArm(arm::Args),
     /// Type-check the crates without C code for Windows and macOS
@@ -83,6 +86,7 @@ fn main() -> Result<()> {
         Verb::TestPython(args) => wheel::run(&args),
         Verb::Fuzz(args) => fuzz::run(&args),
         Verb::Faults(args) => faults::run(&args),
+        Verb::Sanitize(args) => sanitize::run(&args),
         Verb::TestArm(args) => arm::run(&args),
         Verb::TestTargets(args) => targets::run(&args),
         Verb::TestLlama(args) => llama::run(&args),

@@ -20,7 +20,12 @@ pub(crate) struct Args {
 
 /// Mutates the tests' images and generates videos, and compares their pixels with those of Pillow and torchcodec.
 pub(crate) fn run(args: &Args) -> Result<()> {
-    let build = ["build", "--quiet", "--package=glm4v-preprocess", "--example=pixels"];
+    let build = [
+        "build",
+        "--quiet",
+        "--package=glm4v-preprocess",
+        "--example=pixels",
+    ];
     shell::run(&mut shell::cargo(build))?;
     let target = shell::target_dir()?;
     let work = target.join("differential-media");
@@ -29,7 +34,11 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     }
     let mut script: Command = python::script("mutated.py")?;
     script.arg(target.join("debug/examples/pixels")).arg(&work);
-    for (option, number) in [("--images", args.images), ("--videos", args.videos), ("--seed", args.seed)] {
+    for (option, number) in [
+        ("--images", args.images),
+        ("--videos", args.videos),
+        ("--seed", args.seed),
+    ] {
         script.args([option, &number.to_string()]);
     }
     shell::run(&mut script)

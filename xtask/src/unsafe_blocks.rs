@@ -71,7 +71,8 @@ fn arguments(text: &str) -> Result<BTreeMap<String, usize>> {
     for (number, line) in lines.iter().enumerate() {
         if is_unsafe(line) {
             let argument = argument(&lines[..=number]);
-            let argument = argument.with_context(|| format!("line {}: no {COMMENT}", number + 1))?;
+            let argument =
+                argument.with_context(|| format!("line {}: no {COMMENT}", number + 1))?;
             *found.entry(argument).or_insert(0) += 1;
         }
     }
@@ -98,7 +99,10 @@ mod tests {
                     // SAFETY: it is sound.\nunsafe {\n}\n// unsafe { no }\n\
                     // SAFETY: another.\nunsafe impl Sync for A {}\n";
         let found = arguments(text).unwrap();
-        assert_eq!(found.into_iter().collect::<Vec<_>>(), [("another.".into(), 1), ("it is sound.".into(), 2)]);
+        assert_eq!(
+            found.into_iter().collect::<Vec<_>>(),
+            [("another.".into(), 1), ("it is sound.".into(), 2)]
+        );
         assert!(arguments("unsafe { f() }").is_err());
     }
 }

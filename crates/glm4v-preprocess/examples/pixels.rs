@@ -36,7 +36,10 @@ fn video(path: &Path, indices: &str) -> Result<Value, PreprocessError> {
     let Source::Video(video) = Source::open(path, &ReadOptions::default())? else {
         return Ok(json!({"error": "an image"}));
     };
-    let indices: Vec<usize> = indices.split(',').filter_map(|index| index.parse().ok()).collect();
+    let indices: Vec<usize> = indices
+        .split(',')
+        .filter_map(|index| index.parse().ok())
+        .collect();
     let mut checksums = Vec::new();
     for frame in video.frames(&indices)? {
         checksums.push(crc32fast::hash(&frame?));

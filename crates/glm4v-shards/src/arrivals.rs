@@ -165,9 +165,16 @@ mod tests {
 
     #[test]
     fn bytes_between_tensors_are_dropped() {
-        assert_eq!(arrived(&[(0, 8, b"..abcd..efgh..")]).unwrap(), "x:abcd y:efgh ");
-        let slices: [(usize, u64, &[u8]); 4] =
-            [(0, 9, b".a"), (0, 11, b"bcd."), (0, 15, b"."), (0, 16, b"efgh")];
+        assert_eq!(
+            arrived(&[(0, 8, b"..abcd..efgh..")]).unwrap(),
+            "x:abcd y:efgh "
+        );
+        let slices: [(usize, u64, &[u8]); 4] = [
+            (0, 9, b".a"),
+            (0, 11, b"bcd."),
+            (0, 15, b"."),
+            (0, 16, b"efgh"),
+        ];
         assert_eq!(arrived(&slices).unwrap(), "x:a x:bcd y:efgh ");
     }
 
@@ -178,7 +185,10 @@ mod tests {
             message(&[(0, 10, b"ab"), (0, 13, b"d")]),
             "a: tensor `x`: expected bytes from position 12, found bytes from 13"
         );
-        assert_eq!(message(&[(0, u64::MAX, b"a")]), "a: tensor `x`: expected bytes from position 10, found bytes from 18446744073709551615");
+        assert_eq!(
+            message(&[(0, u64::MAX, b"a")]),
+            "a: tensor `x`: expected bytes from position 10, found bytes from 18446744073709551615"
+        );
         assert_eq!(message(&[(1, 0, b"a")]), "file 1: only 1 files were added");
     }
 }

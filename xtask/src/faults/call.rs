@@ -34,7 +34,9 @@ impl Call {
     pub(super) fn parse(line: &str) -> Result<Option<Self>> {
         let mut words = line.split(' ');
         let (name, place) = (words.next(), words.next());
-        let (name, place) = name.zip(place).with_context(|| format!("the shim's log: {line}"))?;
+        let (name, place) = name
+            .zip(place)
+            .with_context(|| format!("the shim's log: {line}"))?;
         let call = Self {
             name: name.into(),
             place: place.into(),
@@ -60,7 +62,13 @@ impl Call {
             "stat" => vec![FORBIDDEN, DAMAGED],
             "connect" => vec![Error("ECONNREFUSED"), Error("ETIMEDOUT"), INTERRUPTED],
             "send" => vec![Error("ECONNRESET"), INTERRUPTED, Short],
-            "recv" => vec![Error("ECONNRESET"), Error("ETIMEDOUT"), INTERRUPTED, Short, Kill],
+            "recv" => vec![
+                Error("ECONNRESET"),
+                Error("ETIMEDOUT"),
+                INTERRUPTED,
+                Short,
+                Kill,
+            ],
             // Seeking in an open file does not fail.
             _ => Vec::new(),
         }
@@ -86,7 +94,8 @@ impl Fault {
     pub(super) fn is_harmless(self, call: &Call) -> bool {
         match self {
             Short => true,
-            INTERRUPTED => ["open", "create", "read", "write", "sync", "recv", "send"].contains(&&call.name[..]),
+            INTERRUPTED => ["open", "create", "read", "write", "sync", "recv", "send"]
+                .contains(&&call.name[..]),
             Error(_) | Kill => false,
         }
     }

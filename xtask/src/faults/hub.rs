@@ -77,16 +77,27 @@ fn serve(stream: &TcpStream, dir: &std::path::Path) -> std::io::Result<()> {
 
 fn answer(first: &str, range: Option<(usize, usize)>, dir: &std::path::Path) -> Vec<u8> {
     let mut words = first.split(' ');
-    let (method, path) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+    let (method, path) = (
+        words.next().unwrap_or_default(),
+        words.next().unwrap_or_default(),
+    );
     let name = path.rsplit('/').next().unwrap_or_default();
     let file: PathBuf = dir.join(name);
     let (status, extra, body) = match (std::fs::read(file), range) {
-        (Err(_), _) => (404, "X-Error-Code: EntryNotFound\r\n".to_owned(), Vec::new()),
+        (Err(_), _) => (
+            404,
+            "X-Error-Code: EntryNotFound\r\n".to_owned(),
+            Vec::new(),
+        ),
         (Ok(bytes), None) => (200, String::new(), bytes),
         (Ok(bytes), Some((first, last))) => {
             let last = last.min(bytes.len().saturating_sub(1));
             let extra = format!("Content-Range: bytes {first}-{last}/{}\r\n", bytes.len());
-            (206, extra, bytes.get(first..=last).unwrap_or_default().to_vec())
+            (
+                206,
+                extra,
+                bytes.get(first..=last).unwrap_or_default().to_vec(),
+            )
         }
     };
     let head = format!(

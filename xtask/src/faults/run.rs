@@ -44,7 +44,8 @@ impl Runner {
             trees.push(tree::read(&dir)?);
         }
         for (name, content) in &trees[0] {
-            let is_stable = scenario.rule(name) != Rule::Same || trees[1].get(name) == Some(content);
+            let is_stable =
+                scenario.rule(name) != Rule::Same || trees[1].get(name) == Some(content);
             ensure!(is_stable, "two runs differ in {name}");
         }
         let mut calls = BTreeMap::new();
@@ -123,7 +124,8 @@ impl Runner {
         }
         let found = tree::read(dir)?;
         let wrong = wrong(scenario, reference, &found, true);
-        let missing = || missing(scenario, reference, &found).map(|name| format!("{name} is missing"));
+        let missing =
+            || missing(scenario, reference, &found).map(|name| format!("{name} is missing"));
         Ok(wrong.or_else(missing))
     }
 
@@ -142,8 +144,13 @@ impl Runner {
     fn command(&self, scenario: &Scenario, dir: &Path, hub: Option<&Hub>) -> Command {
         let mut command = Command::new(&self.program);
         command.args(scenario.args).current_dir(dir);
-        command.env_clear().env("PATH", "/usr/bin:/bin").env("HOME", dir);
-        command.env("TMPDIR", dir.join("tmp")).env("GLM4V_CACHE", dir.join("out/towers"));
+        command
+            .env_clear()
+            .env("PATH", "/usr/bin:/bin")
+            .env("HOME", dir);
+        command
+            .env("TMPDIR", dir.join("tmp"))
+            .env("GLM4V_CACHE", dir.join("out/towers"));
         command.env("HF_HOME", dir.join("none"));
         // The order of calls must not depend on threads.
         command.env("RAYON_NUM_THREADS", "1");
@@ -175,7 +182,10 @@ fn wait(command: &mut Command) -> Result<(ExitStatus, String)> {
     let output = child.wait_with_output()?;
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
     // A note about random weights, for example, is no reason.
-    let reasons: Vec<&str> = text.lines().filter(|line| !line.contains(": note: ")).collect();
+    let reasons: Vec<&str> = text
+        .lines()
+        .filter(|line| !line.contains(": note: "))
+        .collect();
     Ok((output.status, reasons.join("; ")))
 }
 
@@ -187,9 +197,7 @@ fn wrong(scenario: &Scenario, reference: &Tree, found: &Tree, may_leave: bool) -
             Rule::Other => true,
             Rule::Temporary => may_leave,
             Rule::Prefix => expected.is_some_and(|expected| expected.starts_with(content)),
-            Rule::Same => {
-                expected == Some(content) || (scenario.replaces && content == OLDER)
-            }
+            Rule::Same => expected == Some(content) || (scenario.replaces && content == OLDER),
         };
         if !is_right {
             return Some(match (scenario.rule(name), expected) {

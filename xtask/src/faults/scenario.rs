@@ -36,7 +36,11 @@ pub(super) enum Rule {
     Other,
 }
 
-const fn encode(name: &'static str, title: &'static str, args: &'static [&'static str]) -> Scenario {
+const fn encode(
+    name: &'static str,
+    title: &'static str,
+    args: &'static [&'static str],
+) -> Scenario {
     Scenario {
         name,
         title,
@@ -51,7 +55,15 @@ pub(super) const SCENARIOS: [Scenario; 10] = [
     encode(
         "file",
         "`encode` to a new .safetensors file",
-        &["encode", "in/a.png", "in/b.jpg", "-m", "model", "-o", "out/e.safetensors"],
+        &[
+            "encode",
+            "in/a.png",
+            "in/b.jpg",
+            "-m",
+            "model",
+            "-o",
+            "out/e.safetensors",
+        ],
     ),
     Scenario {
         replaces: true,
@@ -64,30 +76,84 @@ pub(super) const SCENARIOS: [Scenario; 10] = [
     encode(
         "parquet",
         "a job with Parquet shards",
-        &["encode", "in", "-m", "model", "-o", "out/job/", "--shard-size", "4K", "--on-error", "stop"],
+        &[
+            "encode",
+            "in",
+            "-m",
+            "model",
+            "-o",
+            "out/job/",
+            "--shard-size",
+            "4K",
+            "--on-error",
+            "stop",
+        ],
     ),
     encode(
         "shards",
         "a job with safetensors shards",
-        &["encode", "in", "-m", "model", "-o", "out/job/", "--format", "safetensors", "--on-error", "stop"],
+        &[
+            "encode",
+            "in",
+            "-m",
+            "model",
+            "-o",
+            "out/job/",
+            "--format",
+            "safetensors",
+            "--on-error",
+            "stop",
+        ],
     ),
     encode(
         "cache",
         "`encode` with a cache of embeddings",
-        &["encode", "in/a.png", "in/b.jpg", "-m", "model", "--cache", "out/cache", "-o", "out/e.safetensors"],
+        &[
+            "encode",
+            "in/a.png",
+            "in/b.jpg",
+            "-m",
+            "model",
+            "--cache",
+            "out/cache",
+            "-o",
+            "out/e.safetensors",
+        ],
     ),
     encode(
         "preprocess",
         "`preprocess`",
-        &["preprocess", "in/a.png", "-m", "model", "-o", "out/rows.safetensors"],
+        &[
+            "preprocess",
+            "in/a.png",
+            "-m",
+            "model",
+            "-o",
+            "out/rows.safetensors",
+        ],
     ),
-    encode("export-gguf", "`export` to .gguf", &["export", "model", "-o", "out/tower.gguf"]),
+    encode(
+        "export-gguf",
+        "`export` to .gguf",
+        &["export", "model", "-o", "out/tower.gguf"],
+    ),
     encode(
         "export-safetensors",
         "`export` to .safetensors",
-        &["export", "model", "-o", "out/tower.safetensors", "--type", "f16"],
+        &[
+            "export",
+            "model",
+            "-o",
+            "out/tower.safetensors",
+            "--type",
+            "f16",
+        ],
     ),
-    encode("init", "`init`", &["init", "--preset", "tiny", "-o", "out/new"]),
+    encode(
+        "init",
+        "`init`",
+        &["init", "--preset", "tiny", "-o", "out/new"],
+    ),
     Scenario {
         has_hub: true,
         whole: Some("out/towers/models/models--zai-org--tiny/snapshots/"),
@@ -102,7 +168,11 @@ impl Scenario {
         for folder in ["in", "out", "tmp"] {
             fs::create_dir(dir.join(folder)).with_context(|| dir.display().to_string())?;
         }
-        let images = [("rgb-60x83.png", "a.png"), ("jpeg-420.jpg", "b.jpg"), ("plain.gif", "c.gif")];
+        let images = [
+            ("rgb-60x83.png", "a.png"),
+            ("jpeg-420.jpg", "b.jpg"),
+            ("plain.gif", "c.gif"),
+        ];
         for (from, to) in images {
             let from = root.join("tests/images").join(from);
             fs::copy(&from, dir.join("in").join(to)).with_context(|| from.display().to_string())?;
@@ -119,7 +189,8 @@ impl Scenario {
     /// What must be true of the file `name`.
     pub(super) fn rule(&self, name: &str) -> Rule {
         let last = name.rsplit('/').next().unwrap_or(name);
-        let is_temporary = last.ends_with(".tmp") || name.contains("/.glm4v-") || last.starts_with(".tmp");
+        let is_temporary =
+            last.ends_with(".tmp") || name.contains("/.glm4v-") || last.starts_with(".tmp");
         let is_ours = name.starts_with("out/") || name.starts_with("tmp/");
         let is_state = last == "lock" || name.contains("/.locks/") || name.contains("/unfinished/");
         match (is_ours, is_temporary) {

@@ -26,7 +26,10 @@ fn processor_time_is_limited() {
     };
     let error = Source::open(media("b-frames.mp4"), &options).unwrap_err();
     let message = error.to_string();
-    assert!(message.contains("its limit of 1 seconds of processor time"), "{message}");
+    assert!(
+        message.contains("its limit of 1 seconds of processor time"),
+        "{message}"
+    );
 }
 
 #[test]
@@ -57,7 +60,10 @@ fn a_decoder_that_is_ended_is_an_error() {
     let video = open_with(media("b-frames.mp4"), &options).unwrap();
     let last = video.metadata().num_frames - 1;
     let frames: Vec<_> = video.frames(&[0, last]).unwrap().collect();
-    assert!(frames.iter().all(Result::is_ok), "the program was ended after its work");
+    assert!(
+        frames.iter().all(Result::is_ok),
+        "the program was ended after its work"
+    );
 
     let options = ReadOptions {
         ffmpeg: script(folder.path(), "ffmpeg \"$@\" | head -c 20000; kill -9 $$"),
@@ -88,14 +94,26 @@ fn only_the_file_itself_is_opened() {
         ..ReadOptions::default()
     };
     for (name, content) in [
-        ("list.mp4", format!("ffconcat version 1.0\nfile '{}'\n", secret.display())),
-        ("list.mkv", format!("#EXTM3U\n#EXTINF:1,\n{}\n", secret.display())),
-        ("list.ts", "#EXTM3U\n#EXTINF:1,\nhttp://127.0.0.1:9/a.ts\n".to_owned()),
+        (
+            "list.mp4",
+            format!("ffconcat version 1.0\nfile '{}'\n", secret.display()),
+        ),
+        (
+            "list.mkv",
+            format!("#EXTM3U\n#EXTINF:1,\n{}\n", secret.display()),
+        ),
+        (
+            "list.ts",
+            "#EXTM3U\n#EXTINF:1,\nhttp://127.0.0.1:9/a.ts\n".to_owned(),
+        ),
     ] {
         let path = folder.path().join(name);
         fs::write(&path, content).unwrap();
         let error = Source::open(&path, &options).unwrap_err();
-        assert!(error.to_string().contains("the file starts with"), "{error}");
+        assert!(
+            error.to_string().contains("the file starts with"),
+            "{error}"
+        );
     }
     assert!(!log.exists(), "no program was started for them");
     open_with(&secret, &options).unwrap();

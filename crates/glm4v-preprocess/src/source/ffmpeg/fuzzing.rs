@@ -1,7 +1,7 @@
 //! The parsers of what ffprobe and ffmpeg print, without the programs.
 
 use super::packets::Packets;
-use super::probe::{parse, probed_packets, set_probed_packets, Stream};
+use super::probe::{Stream, parse, probed_packets, set_probed_packets};
 use super::shown::Shown;
 use super::times::Report;
 use crate::{PreprocessError, VideoMetadata};
