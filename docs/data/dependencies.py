@@ -6,65 +6,65 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 REGISTRY = next((Path.home() / ".cargo/registry/src").iterdir())
-# What it is for, and who keeps it.
+# What it is for.
 WHY = {
-    "anyhow": ("errors of the program", "dtolnay"),
-    "arrow-array": ("reads shards again in tests", "Apache Arrow"),
-    "arrow-schema": ("the schema of Parquet shards", "Apache Arrow"),
-    "arrow-select": ("reads shards again in tests", "Apache Arrow"),
-    "base64": ("data URIs, embeddings in JSON", "marshallpierce"),
-    "burn": ("tensors, and backends for GPUs", "Tracel"),
-    "bytemuck": ("views of numbers as bytes", "Lokathor"),
-    "bytes": ("buffers that parquet takes", "tokio"),
-    "clap": ("the command line", "clap-rs"),
-    "clap_complete": ("completions of shells", "clap-rs"),
-    "console_error_panic_hook": ("panics in the browser's console", "rustwasm; finished"),
-    "crc32fast": ("checksums of PNG", "srijs"),
-    "criterion": ("benchmarks", "criterion-rs"),
-    "csv": ("CSV manifests", "BurntSushi"),
-    "cubecl-cuda": ("CUDA kernels through NVRTC", "Tracel"),
-    "cudarc": ("finds the CUDA driver", "chelsea0x3b"),
-    "fast_image_resize": ("resizes as Pillow and torchvision do", "Cykooz"),
-    "fax": ("fax compression of TIFF", "pdf-rs"),
-    "flate2": ("Deflate of PNG and TIFF", "rust-lang"),
-    "gemm": ("compares our kernels in a benchmark", "sarah-ek"),
-    "gif": ("animated GIF", "image-rs"),
-    "glob": ("patterns of files", "rust-lang"),
-    "half": ("f16 and bf16", "VoidStarKat"),
-    "image": ("decoders of BMP, GIF, PNG and WebP", "image-rs"),
-    "indicatif": ("progress bars", "console-rs"),
-    "js-sys": ("objects of JavaScript", "wasm-bindgen"),
-    "log": ("messages of libraries", "rust-lang"),
-    "mozjpeg": ("JPEG with Pillow's pixels; wraps libjpeg in C", "ImageOptim"),
-    "ndarray": ("patch rows and results as arrays", "rust-ndarray"),
-    "ndarray-npy": ("writes .npy", "jturner314"),
-    "numpy": ("arrays of Python", "PyO3"),
-    "parquet": ("Parquet shards and manifests", "Apache Arrow"),
-    "png": ("animated PNG, damaged PNG", "image-rs"),
-    "pollster": ("waits for a device without threads", "zesterer"),
-    "pyo3": ("the Python package", "PyO3"),
-    "rand": ("random weights", "rust-random"),
-    "rand_chacha": ("random weights, the same on every system", "rust-random"),
-    "rand_distr": ("normal random weights", "rust-random"),
-    "rayon": ("work on all cores", "rayon-rs"),
-    "re_rav1d": ("AV1 frames of AVIF", "rerun, from the authors of rav1d"),
-    "rustix": ("limits of ffmpeg; only its safe functions", "Bytecode Alliance"),
-    "ruzstd": ("Zstandard of TIFF", "KillingSpark"),
-    "safetensors": ("weights and results", "Hugging Face"),
-    "serde": ("JSON", "serde-rs"),
-    "serde_json": ("JSON", "serde-rs"),
-    "serde_path_to_error": ("errors that name the field of a configuration", "dtolnay"),
-    "sha2": ("fingerprints and keys", "RustCrypto"),
-    "signal-hook": ("Ctrl-C", "vorner"),
-    "siphasher": ("hashes of ids that stay the same", "jedisct1"),
-    "sysinfo": ("the memory of the machine", "GuillaumeGomez"),
-    "tar": ("tar archives of inputs", "composefs"),
-    "tempfile": ("temporary files", "Stebalien"),
-    "thiserror": ("errors of the libraries", "dtolnay"),
-    "ureq": ("HTTP", "algesten"),
-    "wasm-bindgen": ("the browser package", "wasm-bindgen"),
-    "wasm-bindgen-futures": ("the browser package", "wasm-bindgen"),
-    "weezl": ("LZW of TIFF", "image-rs"),
+    "anyhow": "errors of the program",
+    "arrow-array": "reads shards again in tests",
+    "arrow-schema": "the schema of Parquet shards",
+    "arrow-select": "reads shards again in tests",
+    "base64": "data URIs, embeddings in JSON",
+    "burn": "tensors, and backends for GPUs",
+    "bytemuck": "views of numbers as bytes",
+    "bytes": "buffers that parquet takes",
+    "clap": "the command line",
+    "clap_complete": "completions of shells",
+    "console_error_panic_hook": "panics in the browser's console",
+    "crc32fast": "checksums of PNG",
+    "criterion": "benchmarks",
+    "csv": "CSV manifests",
+    "cubecl-cuda": "CUDA kernels through NVRTC",
+    "cudarc": "finds the CUDA driver",
+    "fast_image_resize": "resizes as Pillow and torchvision do",
+    "fax": "fax compression of TIFF",
+    "flate2": "Deflate of PNG and TIFF",
+    "gemm": "compares our kernels in a benchmark",
+    "gif": "animated GIF",
+    "glob": "patterns of files",
+    "half": "f16 and bf16",
+    "image": "decoders of BMP, GIF, PNG and WebP",
+    "indicatif": "progress bars",
+    "js-sys": "objects of JavaScript",
+    "log": "messages of libraries",
+    "mozjpeg": "JPEG with Pillow's pixels; wraps libjpeg in C",
+    "ndarray": "patch rows and results as arrays",
+    "ndarray-npy": "writes .npy",
+    "numpy": "arrays of Python",
+    "parquet": "Parquet shards and manifests",
+    "png": "animated PNG, damaged PNG",
+    "pollster": "waits for a device without threads",
+    "pyo3": "the Python package",
+    "rand": "random weights",
+    "rand_chacha": "random weights, the same on every system",
+    "rand_distr": "normal random weights",
+    "rayon": "work on all cores",
+    "re_rav1d": "AV1 frames of AVIF",
+    "rustix": "limits of ffmpeg; only its safe functions",
+    "ruzstd": "Zstandard of TIFF",
+    "safetensors": "weights and results",
+    "serde": "JSON",
+    "serde_json": "JSON",
+    "serde_path_to_error": "errors that name the field of a configuration",
+    "sha2": "fingerprints and keys",
+    "signal-hook": "Ctrl-C",
+    "siphasher": "hashes of ids that stay the same",
+    "sysinfo": "the memory of the machine",
+    "tar": "tar archives of inputs",
+    "tempfile": "temporary files",
+    "thiserror": "errors of the libraries",
+    "ureq": "HTTP",
+    "wasm-bindgen": "the browser package",
+    "wasm-bindgen-futures": "the browser package",
+    "weezl": "LZW of TIFF",
 }
 HEAD = """# Direct dependencies
 
@@ -74,7 +74,7 @@ crates that our manifests name. `python docs/data/dependencies.py` writes it.
 "Unsafe" counts the `unsafe` blocks, functions and implementations in the sources of a crate, without those of its own
 dependencies. "Versions" is the number of major versions in `Cargo.lock`: a second one is there for another dependency.
 
-| Crate | Version | For | Kept by | License | Unsafe | Versions |
+| Crate | Version | For | Repository | License | Unsafe | Versions |
 |---|---|---|---|---|---:|---:|
 """
 
@@ -92,10 +92,12 @@ def main():
         found = [package["version"] for package in packages if package["name"] == name]
         version = next(version for version in found if version.split(".")[:digits] == wanted[:digits])
         folder = REGISTRY / f"{name}-{version}"
-        license = re.search(r'^license = "(.*)"', (folder / "Cargo.toml").read_text(), re.M).group(1)
+        described = (folder / "Cargo.toml").read_text()
+        license = re.search(r'^license = "(.*)"', described, re.M).group(1)
+        repository = re.search(r'^repository = "https?://(?:github.com/)?(.*?)(?:/tree/.*|\.git)?/?"', described, re.M).group(1)
         sources = "".join(path.read_text(errors="replace") for path in sorted((folder / "src").rglob("*.rs")))
         unsafe = len(re.findall(r"\bunsafe\s*(?:\{|fn|impl)", sources))
-        rows.append(f"| {name} | {version} | {' | '.join(WHY[name])} | {license} | {unsafe} | {len(found)} |\n")
+        rows.append(f"| {name} | {version} | {WHY[name]} | {repository} | {license} | {unsafe} | {len(found)} |\n")
     (ROOT / "docs/dependencies.md").write_text(HEAD + "".join(rows))
 
 

@@ -18,6 +18,9 @@ struct Case {
     max: u32,
 }
 
+/// Most pixels of an image.
+const MOST_PIXELS: usize = 178_956_970;
+
 fuzz_target!(|case: Case| {
     let side = |length: u32| {
         if case.small {
@@ -27,6 +30,9 @@ fuzz_target!(|case: Case| {
         }
     };
     let [height, width] = [case.height, case.width].map(|length| side(length) as usize);
+    if height * width > MOST_PIXELS {
+        return;
+    }
     let frames = case.frames as usize;
     let [temporal, factor] = [case.temporal_factor % 5, case.factor].map(usize::from);
     let [min, max] = [case.min as usize, case.max as usize];
@@ -109,8 +115,8 @@ fn reference_fit(sizes: [usize; 3], factors: [usize; 2], limits: [usize; 2]) -> 
     let mut budget = aligned_frames * aligned_height * aligned_width;
     if budget < min_pixels {
         let scale = (f(min_pixels) / f(num_frames * height * width)).sqrt();
-        aligned_height = align(1.max((f(height) * scale).ceil() as i128));
-        aligned_width = align(1.max((f(width) * scale).ceil() as i128));
+        aligned_height = align(1_i128.max((f(height) * scale).ceil() as i128));
+        aligned_width = align(1_i128.max((f(width) * scale).ceil() as i128));
         budget = aligned_frames * aligned_height * aligned_width;
     }
     if budget > max_pixels {
@@ -121,7 +127,7 @@ fn reference_fit(sizes: [usize; 3], factors: [usize; 2], limits: [usize; 2]) -> 
         (aligned_height, aligned_width) = (factor, factor);
         while low <= high {
             let content_height = (low + high) / 2;
-            let content_width = 1.max((f(width * content_height) / f(height)).floor() as i128);
+            let content_width = 1_i128.max((f(width * content_height) / f(height)).floor() as i128);
             let candidate = (align(content_height), align(content_width));
             if aligned_frames * candidate.0 * candidate.1 <= max_pixels {
                 (aligned_height, aligned_width) = candidate;
@@ -136,7 +142,7 @@ fn reference_fit(sizes: [usize; 3], factors: [usize; 2], limits: [usize; 2]) -> 
         scale = scale.min(1.0);
     }
     let content =
-        |side: i128, most: i128| 1.max(most.min((f(side) * scale).floor() as i128)) as usize;
+        |side: i128, most: i128| 1_i128.max(most.min((f(side) * scale).floor() as i128)) as usize;
     let canvas = (aligned_height as usize, aligned_width as usize);
     Some((
         canvas,

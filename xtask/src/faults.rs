@@ -54,6 +54,8 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let chosen = chosen(&args.scenarios)?;
     let work = shell::target_dir()?.join("faults");
     std::fs::create_dir_all(&work).with_context(|| work.display().to_string())?;
+    // The shim compares paths as the system has them.
+    let work = work.canonicalize()?;
     let runner = Runner {
         shim: build_shim(&work)?,
         program: match &args.program {

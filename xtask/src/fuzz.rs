@@ -198,7 +198,6 @@ fn fuzz(target: &'static Target, programs: &Path, args: &Args) -> Result<Option<
     command.args([
         "-print_final_stats=1",
         "-verbosity=1",
-        "-use_value_profile=1",
     ]);
     let seconds = (args.minutes * 60.0) as u64;
     command.arg(match args.seeds_only {
@@ -219,7 +218,7 @@ fn fuzz(target: &'static Target, programs: &Path, args: &Args) -> Result<Option<
         .stdout(Stdio::null())
         .stderr(file)
         // A leak is not a hostile input's doing: threads of pools last as long as the process.
-        .env("ASAN_OPTIONS", "detect_leaks=0:allocator_may_return_null=0")
+        .env("ASAN_OPTIONS", "detect_leaks=0:quarantine_size_mb=64")
         .status()
         .with_context(|| format!("{command:?}"))?;
     let text = fs::read(&log).with_context(|| log.display().to_string())?;
