@@ -37,7 +37,7 @@ pub fn probe(
     let (_, early) = (found.warning(&stream), found.early_seeks());
     let times = found.into_times();
     if let (Some(times), Some(early)) = (&times, &early) {
-        times.partition_point(|time| *time < early.end);
+        assert!(times.partition_point(|time| *time < early.end) <= times.len());
     }
     let reports = frames.lines().filter_map(Report::parse);
     let shown: Vec<Option<i64>> = reports
