@@ -195,10 +195,7 @@ fn fuzz(target: &'static Target, programs: &Path, args: &Args) -> Result<Option<
         command.arg(format!("-malloc_limit_mb={ALLOCATION_MIB}"));
     }
     command.arg(format!("-timeout={SECONDS}"));
-    command.args([
-        "-print_final_stats=1",
-        "-verbosity=1",
-    ]);
+    command.args(["-print_final_stats=1", "-verbosity=1"]);
     let seconds = (args.minutes * 60.0) as u64;
     command.arg(match args.seeds_only {
         true => "-runs=0".to_owned(),

@@ -93,8 +93,8 @@ impl Stream {
 
     /// What ffmpeg compares, in its order: a thumbnail has fewer packets than a video, whatever its bit rate.
     fn rank(&self) -> (u8, usize, u64, usize) {
-        let whole = self.disposition.hearing_impaired + self.disposition.visual_impaired == 0;
-        let disposed = u8::from(whole) + self.disposition.default;
+        let whole = self.disposition.hearing_impaired == 0 && self.disposition.visual_impaired == 0;
+        let disposed = u8::from(whole).saturating_add(self.disposition.default);
         let rate = self.bit_rate.as_deref().and_then(|rate| rate.parse().ok());
         let packets = self.probed_packets;
         (
@@ -297,6 +297,15 @@ mod tests {
             stream(1, 7, Some("10")),
         ];
         assert!(ordered.is_sorted_by(|worse, better| worse.rank() < better.rank()));
+    }
+
+    /// ffprobe prints 0 or 1.
+    #[test]
+    fn flags_of_any_size_are_compared() {
+        let report = r#"{"streams": [{"disposition": {"default": 255, "hearing_impaired": 255, "visual_impaired": 1}},
+            {"disposition": {"default": 255}}]}"#;
+        let streams = parse(report).unwrap();
+        assert_eq!((streams[0].rank().0, streams[1].rank().0), (255, 255));
     }
 
     #[test]
