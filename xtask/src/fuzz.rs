@@ -166,7 +166,9 @@ fn build(args: &Args, targets: &[&Target]) -> Result<PathBuf> {
         flags += SANITIZER;
     }
     let mut cargo = shell::cargo(["build", "--release", "--manifest-path=fuzz/Cargo.toml"]);
-    cargo.arg(format!("--target={TRIPLE}")).arg("--features=jobs");
+    cargo
+        .arg(format!("--target={TRIPLE}"))
+        .arg("--features=jobs");
     for target in targets {
         cargo.arg(format!("--bin={}", target.name));
     }
