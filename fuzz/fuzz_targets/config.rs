@@ -3,10 +3,7 @@
 
 use glm4v_config::{ProcessorFiles, SizeBudget, VisionConfig};
 use glm4v_fuzz::parts;
-use glm4v_preprocess::Processor;
 use libfuzzer_sys::fuzz_target;
-
-const SIZES: [(usize, usize); 4] = [(1, 1), (28, 28), (1, 9999), (3000, 4000)];
 
 fuzz_target!(|data: &[u8]| {
     let Ok(text) = std::str::from_utf8(data) else {
@@ -36,16 +33,23 @@ fn check(config: &str, texts: &[&str; 3]) {
             files = files.with(name, *text);
         }
     }
-    let Ok(processor) = Processor::from_files(files) else {
-        return;
-    };
-    if let Ok(vision) = &vision {
-        let _ = processor.check(vision);
+    if let Ok(image) = files.image() {
+        image.validate().expect("it was validated");
+        assert!(image.factor() > 0);
+        for budget in [
+            SizeBudget::Tokens {
+                min: Some(3),
+                max: Some(50),
+            },
+            SizeBudget::Pixels {
+                min: None,
+                max: Some(usize::MAX),
+            },
+        ] {
+            let _ = image.within(budget);
+        }
     }
-    for (height, width) in SIZES {
-        let _ = processor.grid(height, width);
-        let _ = processor.video_grid(16, height, width);
+    if let Ok(video) = files.video() {
+        video.validate().expect("it was validated");
     }
-    let (min, max) = (Some(3), Some(50));
-    let _ = processor.with_budget(SizeBudget::Tokens { min, max });
 }

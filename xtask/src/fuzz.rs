@@ -168,7 +168,7 @@ fn build(args: &Args, targets: &[&Target]) -> Result<PathBuf> {
     let mut cargo = shell::cargo(["build", "--release", "--manifest-path=fuzz/Cargo.toml"]);
     cargo
         .arg(format!("--target={TRIPLE}"))
-        .arg("--features=jobs");
+        .arg("--features=images,jobs");
     for target in targets {
         cargo.arg(format!("--bin={}", target.name));
     }
