@@ -8,18 +8,23 @@ mod ci;
 mod cross;
 mod deps;
 mod differential;
+mod faults;
 mod full;
+mod fuzz;
 mod gpu_report;
 mod llama;
+mod media;
 mod memory;
 mod notices;
 mod parity;
 mod process;
 mod python;
 mod release;
+mod sanitize;
 mod shell;
 mod soak;
 mod targets;
+mod unsafe_blocks;
 mod web;
 mod wheel;
 
@@ -34,6 +39,8 @@ enum Verb {
     TestParity(parity::Args),
     /// Compare random towers, images and videos with transformers
     Differential(differential::Args),
+    /// Compare mutated images and generated videos with Pillow and torchcodec
+    DifferentialMedia(media::Args),
     /// Time the full-size encoder beside transformers
     Bench(bench::Args),
     /// Measure all that needs a GPU, and write docs/performance-gpu.md
@@ -54,12 +61,20 @@ enum Verb {
     TestPython(wheel::Args),
     /// Test the AMX kernel on an emulator
     TestAmx(amx::Args),
+    /// Run the fuzz targets of fuzz/ one after another
+    Fuzz(fuzz::Args),
+    /// Make each call of the operating system fail in turn while files are written, fetched and cached
+    Faults(faults::Args),
+    /// Test the CPU kernels with AddressSanitizer and ThreadSanitizer
+    Sanitize(sanitize::Args),
     /// Test the CPU kernels on emulated ARM64 processors
     TestArm(arm::Args),
     /// Type-check the crates without C code for Windows and macOS
     TestTargets(targets::Args),
     /// Compare GGUF files with llama.cpp, given its sources
     TestLlama(llama::Args),
+    /// List the `unsafe` blocks in docs/reliability.md
+    UnsafeBlocks,
     /// Check which package depends on which, and that no package has a circle of imports
     Deps,
     /// Run the checks that must pass before a change lands: format, lints, documentation, parity, GPU tests
@@ -71,6 +86,7 @@ fn main() -> Result<()> {
         Verb::TestParity(args) if args.full => full::run(&args),
         Verb::TestParity(args) => parity::run(&args),
         Verb::Differential(args) => differential::run(&args),
+        Verb::DifferentialMedia(args) => media::run(&args),
         Verb::Bench(args) => bench::run(&args),
         Verb::GpuReport(args) => gpu_report::run(&args),
         Verb::Chart => chart::draw(),
@@ -81,9 +97,13 @@ fn main() -> Result<()> {
         Verb::TestWeb(args) => web::test::run(&args),
         Verb::TestPython(args) => wheel::run(&args),
         Verb::TestAmx(args) => amx::run(&args),
+        Verb::Fuzz(args) => fuzz::run(&args),
+        Verb::Faults(args) => faults::run(&args),
+        Verb::Sanitize(args) => sanitize::run(&args),
         Verb::TestArm(args) => arm::run(&args),
         Verb::TestTargets(args) => targets::run(&args),
         Verb::TestLlama(args) => llama::run(&args),
+        Verb::UnsafeBlocks => unsafe_blocks::write(),
         Verb::Deps => deps::check(),
         Verb::Ci(args) => ci::run(&args),
     }

@@ -34,6 +34,8 @@ pub(super) struct Entry {
 pub(super) struct Journal {
     path: PathBuf,
     disk: Arc<dyn Disk>,
+    /// Inputs of the job.
+    inputs: usize,
     /// Inputs in finished shards, and what they add up to.
     total: Summary,
     /// The numbers of the inputs without embeddings.
@@ -43,11 +45,17 @@ pub(super) struct Journal {
 impl Journal {
     const NAME: &str = "journal.jsonl";
 
-    /// Reads the journal and compares it with the shards. A last line that was cut by an interruption is removed.
-    pub(super) fn open(disk: &Arc<dyn Disk>, dir: &Path) -> Result<Self, StoreError> {
+    /// Reads the journal of a job of `inputs` inputs, and compares it with the shards. A last line that was cut by an
+    /// interruption is removed.
+    pub(super) fn open(
+        disk: &Arc<dyn Disk>,
+        dir: &Path,
+        inputs: usize,
+    ) -> Result<Self, StoreError> {
         let mut journal = Self {
             path: dir.join(Self::NAME),
             disk: Arc::clone(disk),
+            inputs,
             total: Summary::default(),
             failed: BTreeSet::new(),
         };
@@ -76,6 +84,8 @@ impl Journal {
     fn admit(&mut self, dir: &Path, entry: Entry, line: usize) -> Result<(), StoreError> {
         let inputs = self.total.inputs..self.total.inputs.saturating_add(entry.inputs);
         let follows = entry.first_input == self.total.inputs
+            && inputs.end <= self.inputs
+            && self.total.tokens.checked_add(entry.tokens).is_some()
             && entry.failed.iter().all(|input| inputs.contains(input))
             && entry
                 .retried
