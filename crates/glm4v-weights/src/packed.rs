@@ -52,7 +52,7 @@ const JUST_CHANGED: &str = "the checkpoint changed a moment ago";
 pub struct PackedCache {
     /// The directory. It is created if it is missing.
     pub dir: PathBuf,
-    /// Bytes of all entries, at most. The least recently used ones are removed.
+    /// Bytes of all entries without their headers, at most. The least recently used ones are removed.
     pub max_bytes: u64,
     /// Smaller towers are not stored, because they are packed in a moment.
     pub min_bytes: u64,

@@ -226,7 +226,7 @@ fn the_least_recently_used_entries_are_removed() {
     });
     let bytes = |path| fs::metadata(path).unwrap().len();
     // Room for any two of them.
-    place.cache.max_bytes = bytes(&f32s) + bytes(&bf16s) + bytes(&int8s) - 1;
+    place.cache.max_bytes = bytes(&f32s) + bytes(&bf16s) / 2 + bytes(&int8s);
     let used = |path, seconds| {
         let time = SystemTime::now() - Duration::from_secs(seconds);
         let file = File::open(path).unwrap();
