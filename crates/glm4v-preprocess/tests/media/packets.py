@@ -52,8 +52,8 @@ TWO_PASS = {
 RULES = {
     "Glm4vVideoProcessor": (Glm4vVideoProcessor(), [2, 4, 25]),
     "Glm46VVideoProcessor": (Glm46VVideoProcessor(), [None]),
-    "GlmgaVideoProcessor": (GlmgaVideoProcessor(), [2, 4, 25]),
-    "Glm5NextVideoProcessor": (Glm5NextVideoProcessor(), [2, 4, 25]),
+    "GlmgaVideoProcessor": (GlmgaVideoProcessor(), [2, 25]),
+    "Glm5NextVideoProcessor": (Glm5NextVideoProcessor(), [2, 25]),
 }
 NO_TIME = -(2**63)
 

@@ -77,6 +77,8 @@ fn every_row_of_every_rule_is_torchcodecs() {
             };
             assert_eq!(source.metadata(), &metadata, "{name}");
         }
+        // Rules can sample the same frames.
+        let mut read = BTreeMap::new();
         for rows in &video.rules {
             let mut config = VideoProcessorConfig::default_of(rows.rule.into());
             config.sampling.fps = rows.fps.unwrap_or(config.sampling.fps);
@@ -84,8 +86,9 @@ fn every_row_of_every_rule_is_torchcodecs() {
             assert_eq!(indices, rows.indices, "{name}");
             let by_time = || indices.iter().map(|&index| video.by_time[index]).collect();
             let expected = rows.crc32.clone().unwrap_or_else(by_time);
-            let found = checksums(&source, &indices);
-            assert_eq!(found, expected, "{name}, {:?} {:?}", rows.rule, rows.fps);
+            let read = read.entry(indices.clone());
+            let found = read.or_insert_with(|| checksums(&source, &indices));
+            assert_eq!(*found, expected, "{name}, {:?} {:?}", rows.rule, rows.fps);
             compared += found.len();
         }
     }
