@@ -3,7 +3,7 @@
     python examples/python/throughput.py photos/ results/ --engine ray --workers 2 -m zai-org/GLM-4.1V-9B-Thinking --dtype bf16
 
 The engines are `program` (a job of the program glm4v), `python` (this process), `ray` (Ray Data) and `daft`. The time includes
-starting the engine and loading the weights, so it needs many images. docs/scale.md has what we measured.
+starting the engine and loading the weights, so it needs many images. docs/scale.md compares the engines.
 """
 
 import argparse
