@@ -157,10 +157,7 @@ fn chosen(names: &[String]) -> Result<Vec<&'static Target>> {
 
 /// Builds the programs of the targets. Returns their folder.
 fn build(args: &Args, targets: &[&Target]) -> Result<PathBuf> {
-    let target_dir = match std::env::var_os("GLM4V_FUZZ_TARGET_DIR") {
-        Some(dir) => PathBuf::from(dir),
-        None => shell::target_dir()?.join("fuzz"),
-    };
+    let target_dir = shell::target_dir()?.join("fuzz");
     let mut flags = COVERAGE.to_owned();
     if !args.no_sanitizer {
         flags += SANITIZER;
