@@ -1,6 +1,6 @@
 use anyhow::Result;
 
-use crate::{deps, parity, shell};
+use crate::{deps, parity, shell, unsafe_blocks};
 
 /// Arguments of `ci`.
 #[derive(clap::Args)]
@@ -29,6 +29,7 @@ const FULL: [&[&str]; 6] = [
 pub(crate) fn run(args: &Args) -> Result<()> {
     cargo(&["fmt", "--all", "--check"])?;
     deps::check()?;
+    unsafe_blocks::check()?;
     deny()?;
     lints()?;
     documentation()?;

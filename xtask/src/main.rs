@@ -7,15 +7,20 @@ mod ci;
 mod cross;
 mod deps;
 mod differential;
+mod faults;
 mod full;
+mod fuzz;
 mod llama;
+mod media;
 mod memory;
 mod parity;
 mod process;
 mod python;
 mod release;
+mod sanitize;
 mod shell;
 mod targets;
+mod unsafe_blocks;
 mod web;
 mod wheel;
 
@@ -30,6 +35,8 @@ enum Verb {
     TestParity(parity::Args),
     /// Compare random towers, images and videos with transformers
     Differential(differential::Args),
+    /// Compare mutated images and generated videos with Pillow and torchcodec
+    DifferentialMedia(media::Args),
     /// Time the full-size encoder beside transformers
     Bench(bench::Args),
     /// Draw docs/images/speed.svg from docs/data/peers.json
@@ -44,12 +51,20 @@ enum Verb {
     TestWeb(web::test::Args),
     /// Build the Python package and run its tests
     TestPython(wheel::Args),
+    /// Run the fuzz targets of fuzz/ one after another
+    Fuzz(fuzz::Args),
+    /// Make each call of the operating system fail in turn while files are written, fetched and cached
+    Faults(faults::Args),
+    /// Test the CPU kernels with AddressSanitizer and ThreadSanitizer
+    Sanitize(sanitize::Args),
     /// Test the CPU kernels on emulated ARM64 processors
     TestArm(arm::Args),
     /// Type-check the crates without C code for Windows and macOS
     TestTargets(targets::Args),
     /// Compare GGUF files with llama.cpp, given its sources
     TestLlama(llama::Args),
+    /// List the `unsafe` blocks in docs/reliability.md
+    UnsafeBlocks,
     /// Check which package depends on which, and that no package has a circle of imports
     Deps,
     /// Run the checks that must pass before a change lands: format, lints, documentation, parity, GPU tests
@@ -61,6 +76,7 @@ fn main() -> Result<()> {
         Verb::TestParity(args) if args.full => full::run(&args),
         Verb::TestParity(args) => parity::run(&args),
         Verb::Differential(args) => differential::run(&args),
+        Verb::DifferentialMedia(args) => media::run(&args),
         Verb::Bench(args) => bench::run(&args),
         Verb::Chart => chart::draw(),
         Verb::Memory(args) => memory::run(&args),
@@ -68,9 +84,13 @@ fn main() -> Result<()> {
         Verb::Web(args) => web::run(&args),
         Verb::TestWeb(args) => web::test::run(&args),
         Verb::TestPython(args) => wheel::run(&args),
+        Verb::Fuzz(args) => fuzz::run(&args),
+        Verb::Faults(args) => faults::run(&args),
+        Verb::Sanitize(args) => sanitize::run(&args),
         Verb::TestArm(args) => arm::run(&args),
         Verb::TestTargets(args) => targets::run(&args),
         Verb::TestLlama(args) => llama::run(&args),
+        Verb::UnsafeBlocks => unsafe_blocks::write(),
         Verb::Deps => deps::check(),
         Verb::Ci(args) => ci::run(&args),
     }

@@ -168,6 +168,18 @@ pub enum PreprocessError {
         /// Its last line on stderr.
         message: String,
     },
+    /// The system ended a program that reads video files.
+    #[error(
+        "{} was ended by the system: it reached its limit of {seconds} seconds of processor time, or memory ran out; \
+         convert the video to a smaller one, or raise the limit (`ReadOptions::max_program_seconds` of the library)",
+        program.display()
+    )]
+    ProgramKilled {
+        /// The program.
+        program: PathBuf,
+        /// The limit.
+        seconds: u64,
+    },
     /// ffmpeg stopped before a sampled frame.
     #[error("ffmpeg stopped before frame {index} (counted from 0): {message}")]
     EndedEarly {

@@ -79,3 +79,9 @@ pub use source::{ImageSource, MediaKind, ReadOptions, Source, VideoSource};
 pub use span::{PatchSpan, SpanRows};
 pub use unpatchify::unpatchify;
 pub use video_processor::VideoProcessor;
+
+/// What fuzz targets call, and nobody else can.
+#[cfg(fuzzing)]
+pub mod fuzzing {
+    pub use crate::source::fuzzing::probe;
+}

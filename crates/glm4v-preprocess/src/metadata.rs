@@ -1,7 +1,7 @@
 use crate::PreprocessError;
 
 /// Most frames of a video: eight days at 24 a second.
-const MAX_FRAMES: usize = 1 << 24;
+pub(crate) const MAX_FRAMES: usize = 1 << 24;
 /// Frames a second that the reference assumes where the rate is not known.
 const ASSUMED_FPS: f64 = 24.0;
 

@@ -4,7 +4,9 @@
 //! - [`Header`] lists the tensors of a shard and their bytes.
 //! - [`tower()`] selects the tensors of the tower.
 //! - [`Plan`] lists the ranges to fetch, and where each byte belongs in one new safetensors file.
+//! - [`Arrivals`] finds the tensors in bytes that arrive in slices.
 
+mod arrivals;
 mod encoding;
 mod error;
 mod header;
@@ -13,6 +15,7 @@ mod layout;
 mod ranges;
 mod tower;
 
+pub use arrivals::{ArrivalError, Arrivals};
 pub use encoding::Encoding;
 pub use error::ShardError;
 pub use header::{Header, Tensor};

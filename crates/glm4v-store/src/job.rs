@@ -171,7 +171,7 @@ impl Job {
     ) -> Result<Self, StoreError> {
         remove_temporary_files(disk.as_ref(), dir)?;
         manifest.inputs.check(dir)?;
-        let journal = Journal::open(&disk, dir)?;
+        let journal = Journal::open(&disk, dir, manifest.inputs.count)?;
         let settings = manifest.settings.clone();
         let mut job = Self {
             dir: dir.to_owned(),

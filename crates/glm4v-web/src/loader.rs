@@ -1,9 +1,7 @@
-use std::collections::VecDeque;
-
 use glm4v::Processor;
 use glm4v::config::{ProcessorFiles, VisionConfig};
-use glm4v::weights::{Encoding, Loader as WeightsLoader};
-use glm4v_shards::{Chunk, Header, Index, Limits, Place, Plan, Shard, tower};
+use glm4v::weights::Loader as WeightsLoader;
+use glm4v_shards::{Arrivals, Chunk, Header, Index, Limits, Plan, Shard, tower};
 use js_sys::Array;
 use wasm_bindgen::prelude::*;
 
@@ -23,16 +21,8 @@ pub struct Loader {
     processor: Processor,
     weights: WeightsLoader,
     files: Vec<Shard>,
-    /// For each file, the tower's tensors that have not arrived completely, in the order of the file.
-    expected: Vec<VecDeque<Expected>>,
-}
-
-struct Expected {
-    key: String,
-    encoding: Encoding,
-    /// The position in the file of the next byte.
-    next: u64,
-    end: u64,
+    /// The tensors that have not arrived.
+    arrivals: Arrivals,
 }
 
 #[wasm_bindgen]
@@ -73,7 +63,7 @@ impl Loader {
             config,
             processor,
             files: Vec::new(),
-            expected: Vec::new(),
+            arrivals: Arrivals::new(Vec::new(), &[]),
         })
     }
 
@@ -122,24 +112,9 @@ impl Loader {
     pub fn chunks(&mut self) -> Result<Array, JsError> {
         let names: Vec<&str> = self.files.iter().map(|shard| &shard.file[..]).collect();
         let names = names.join(", ");
-        let mut places = tower(&self.config, &self.files, &names)?;
+        let places = tower(&self.config, &self.files, &names)?;
         let plan = Plan::new(places.clone(), &self.files, LIMITS);
-        places.sort_by_key(|place| place.tensor.start);
-        self.expected = self.files.iter().map(|_| VecDeque::new()).collect();
-        for Place {
-            key,
-            shard,
-            tensor,
-            encoding,
-        } in places
-        {
-            self.expected[shard].push_back(Expected {
-                key,
-                encoding,
-                next: tensor.start,
-                end: tensor.start + tensor.bytes,
-            });
-        }
+        self.arrivals = Arrivals::new(places, &self.files);
         let chunk = |chunk: &Chunk| {
             JsValue::from(js::object([
                 ("file", chunk.shard.into()),
@@ -156,35 +131,11 @@ impl Loader {
     /// # Errors
     /// For a file that was not added, and if bytes are missing before `position`.
     pub fn write(&mut self, file: usize, position: f64, bytes: &[u8]) -> Result<(), JsError> {
-        let count = self.expected.len();
-        let expected = self
-            .expected
-            .get_mut(file)
-            .ok_or_else(|| JsError::new(&format!("file {file}: only {count} files were added")))?;
-        let (mut position, mut bytes) = (position as u64, bytes);
-        while let Some(tensor) = expected.front_mut() {
-            let gap = tensor.next.saturating_sub(position).min(bytes.len() as u64);
-            bytes = &bytes[gap as usize..];
-            position += gap;
-            if bytes.is_empty() {
-                break;
-            }
-            if position != tensor.next {
-                let (file, key, next) = (&self.files[file].file, &tensor.key, tensor.next);
-                return Err(JsError::new(&format!(
-                    "{file}: tensor `{key}`: expected bytes from position {next}, found bytes from {position}"
-                )));
-            }
-            let len = (tensor.end - position).min(bytes.len() as u64);
-            let (values, rest) = bytes.split_at(len as usize);
-            self.weights.write(&tensor.key, tensor.encoding, values)?;
-            position += len;
-            tensor.next = position;
-            bytes = rest;
-            if tensor.next == tensor.end {
-                expected.pop_front();
-            }
-        }
+        let weights = &mut self.weights;
+        self.arrivals
+            .write(file, position as u64, bytes, |key, encoding, values| {
+                weights.write(key, encoding, values).map_err(JsError::from)
+            })?;
         failures::check(())
     }
 

@@ -28,6 +28,9 @@ pub use options::ReadOptions;
 use spool::Spool;
 pub use video::VideoSource;
 
+#[cfg(fuzzing)]
+pub(crate) use ffmpeg::fuzzing;
+
 /// The first bytes that tell a format: three packets of an MPEG transport stream.
 const MAGIC_BYTES: usize = 1024;
 

@@ -22,10 +22,16 @@ pub struct ReadOptions {
     pub spool_dir: Option<PathBuf>,
     /// Most bytes of a video that is saved there. A longer one is refused.
     pub max_spooled_bytes: u64,
+    /// Most seconds of processor time of one run of ffmpeg or ffprobe, on Linux. `None` is ten minutes, and one more for
+    /// each megabyte of the file.
+    pub max_program_seconds: Option<u64>,
+    /// Most bytes of memory of one run of ffmpeg or ffprobe, on Linux.
+    pub max_program_bytes: u64,
 }
 
 impl Default for ReadOptions {
-    /// Animated images are videos, no frame rate, `ffmpeg` and `ffprobe` on PATH, at most 8 GiB of a video from a pipe.
+    /// Animated images are videos, no frame rate, `ffmpeg` and `ffprobe` on PATH, at most 8 GiB of a video from a pipe, and 8 GiB
+    /// of memory of ffmpeg.
     fn default() -> Self {
         Self {
             decode: DecodeOptions::default(),
@@ -35,6 +41,8 @@ impl Default for ReadOptions {
             ffprobe: "ffprobe".into(),
             spool_dir: None,
             max_spooled_bytes: 8 << 30,
+            max_program_seconds: None,
+            max_program_bytes: 8 << 30,
         }
     }
 }

@@ -3,6 +3,7 @@
 mod animations;
 mod common;
 mod folders;
+mod limits;
 mod packets;
 mod pipes;
 mod video_files;

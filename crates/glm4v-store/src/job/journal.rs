@@ -29,6 +29,8 @@ pub(super) struct Entry {
 pub(super) struct Journal {
     path: PathBuf,
     disk: Arc<dyn Disk>,
+    /// Inputs of the job.
+    inputs: usize,
     /// Inputs in finished shards, and what they add up to.
     total: Summary,
 }
@@ -36,11 +38,17 @@ pub(super) struct Journal {
 impl Journal {
     const NAME: &str = "journal.jsonl";
 
-    /// Reads the journal and compares it with the shards. A last line that was cut by an interruption is removed.
-    pub(super) fn open(disk: &Arc<dyn Disk>, dir: &Path) -> Result<Self, StoreError> {
+    /// Reads the journal of a job of `inputs` inputs, and compares it with the shards. A last line that was cut by an
+    /// interruption is removed.
+    pub(super) fn open(
+        disk: &Arc<dyn Disk>,
+        dir: &Path,
+        inputs: usize,
+    ) -> Result<Self, StoreError> {
         let mut journal = Self {
             path: dir.join(Self::NAME),
             disk: Arc::clone(disk),
+            inputs,
             total: Summary::default(),
         };
         let text = match fs::read(&journal.path) {
@@ -66,7 +74,12 @@ impl Journal {
     }
 
     fn admit(&mut self, dir: &Path, entry: Entry, line: usize) -> Result<(), StoreError> {
-        if entry.first_input != self.total.inputs || entry.failed > entry.inputs {
+        let left = self.inputs.checked_sub(self.total.inputs);
+        if entry.first_input != self.total.inputs
+            || entry.failed > entry.inputs
+            || left.is_none_or(|left| entry.inputs > left)
+            || self.total.tokens.checked_add(entry.tokens).is_none()
+        {
             return Err(self.damaged(line));
         }
         for shard in [Some(&entry.shard), entry.index.as_ref()]

@@ -3,6 +3,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use super::limits::RunLimits;
 use super::packets::Packets;
 use super::probe::{Rotation, Stream};
 use super::program::Input;
@@ -11,7 +12,7 @@ use crate::{PreprocessError, ReadOptions, VideoMetadata};
 /// One stream of a video file.
 #[derive(Debug)]
 pub(crate) struct VideoFile {
-    input: Input,
+    pub(super) input: Input,
     pub(super) ffmpeg: PathBuf,
     stream: usize,
     /// (width, height) before rotation.
@@ -32,7 +33,7 @@ impl VideoFile {
         demuxer: &'static str,
         options: &ReadOptions,
     ) -> Result<(Self, VideoMetadata, Option<String>), PreprocessError> {
-        let input = Input::new(path, demuxer);
+        let input = Input::new(path, demuxer, RunLimits::new(path, options));
         let stream = Stream::find(&options.ffprobe, &input)?;
         let size @ (width, height) = stream.size();
         let bytes = 3 * u64::from(width) * u64::from(height);

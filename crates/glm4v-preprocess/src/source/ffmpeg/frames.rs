@@ -125,6 +125,7 @@ impl VideoReader<'_> {
         let finish = |decoding: Decoding| decoding.running.finish();
         let message = match self.decoding.take().map_or(Ok(None), finish) {
             Err(PreprocessError::Program { message, .. }) => Some(message),
+            Err(error @ PreprocessError::ProgramKilled { .. }) => Some(error.to_string()),
             Ok(message) => message,
             Err(_) => None,
         };
@@ -155,7 +156,7 @@ impl Decoding {
         args.extend(["-vf", &filters, "-frames:v", &count].map(Into::into));
         args.extend(["-pix_fmt", "rgb24", "-f", "rawvideo", "-"].map(Into::into));
         let (sender, times) = mpsc::channel();
-        let running = Running::watch(&file.ffmpeg, &args, move |line| {
+        let running = Running::watch(&file.ffmpeg, &args, file.input.limits, move |line| {
             if let Some(Report::Frame(time)) = Report::parse(line) {
                 // The receiver is dropped where no more frames are requested.
                 let _ = sender.send(time);

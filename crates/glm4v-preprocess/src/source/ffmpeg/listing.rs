@@ -30,7 +30,7 @@ impl VideoFile {
         args.extend(["-vf", &report_filter(1)].map(Into::into));
         args.extend(["-c:v", "wrapped_avframe", "-f", "null", "-"].map(Into::into));
         let (sender, refusals) = mpsc::channel();
-        let mut running = Running::watch(&self.ffmpeg, &args, move |line| {
+        let mut running = Running::watch(&self.ffmpeg, &args, self.input.limits, move |line| {
             if REFUSALS.iter().any(|words| line.contains(words)) {
                 // The receiver waits for the end of the program.
                 let _ = sender.send(());
@@ -43,7 +43,10 @@ impl VideoFile {
             }
         })?;
         match (times.as_slice(), running.finish()) {
-            ([], Err(error)) => Err(error),
+            // A file that cannot be read to its end has frames; a program that was killed found too few of them.
+            ([], Err(error)) | ([_, ..], Err(error @ PreprocessError::ProgramKilled { .. })) => {
+                Err(error)
+            }
             ([], Ok(message)) => Err(PreprocessError::ended_early(index, message)),
             ([_, ..], _) => {
                 let is_damaged = is_damaged || refusals.iter().next().is_some();

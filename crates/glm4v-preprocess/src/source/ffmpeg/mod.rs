@@ -2,6 +2,9 @@
 
 mod file;
 mod frames;
+#[cfg(fuzzing)]
+pub(crate) mod fuzzing;
+mod limits;
 mod listing;
 mod packets;
 mod probe;

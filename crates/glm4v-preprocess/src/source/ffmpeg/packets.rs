@@ -4,6 +4,7 @@ use std::sync::mpsc;
 
 use super::probe::Stream;
 use super::program::{Input, Running};
+use crate::metadata::MAX_FRAMES;
 use crate::{PreprocessError, VideoMetadata};
 
 /// The time of a packet that has none. It is the first of all times, as in torchcodec.
@@ -47,7 +48,7 @@ impl Packets {
         args.extend(input.args());
         let demuxer = input.demuxer;
         let (sender, complaints) = mpsc::channel();
-        let mut running = Running::watch(ffprobe, &args, move |line| {
+        let mut running = Running::watch(ffprobe, &args, input.limits, move |line| {
             if let Some(complaint) = complaint(line, demuxer) {
                 // The receiver waits for the end of the program.
                 let _ = sender.send(complaint.to_owned());
@@ -60,7 +61,7 @@ impl Packets {
         Ok(packets)
     }
 
-    fn add(&mut self, line: &str) {
+    pub(super) fn add(&mut self, line: &str) {
         // Other lines belong to other sections.
         let Some(line) = line.strip_prefix("packet|") else {
             return;
@@ -77,7 +78,10 @@ impl Packets {
         }
         let time = |name| field(name).parse::<i64>().ok();
         let begin = time("pts").or_else(|| time("dts"));
-        self.times.push(begin.unwrap_or(NO_TIME));
+        // A video with one frame more than allowed is refused.
+        if self.times.len() <= MAX_FRAMES {
+            self.times.push(begin.unwrap_or(NO_TIME));
+        }
         if self.times.len() == 1 {
             self.first_dts = time("dts");
         }

@@ -54,6 +54,16 @@ impl Stream {
     /// ignored here.
     pub(crate) fn find(ffprobe: &Path, input: &Input) -> Result<Self, PreprocessError> {
         let streams = all(ffprobe, input)?;
+        Self::best(streams, |videos| {
+            count_probed_packets(ffprobe, input, videos)
+        })
+    }
+
+    /// The best video of `streams`. Packets are counted where several streams are videos.
+    pub(super) fn best(
+        streams: Vec<Self>,
+        count_packets: impl FnOnce(&mut [Self]) -> Result<(), PreprocessError>,
+    ) -> Result<Self, PreprocessError> {
         let found: Vec<&str> = streams.iter().map(Self::kind).collect();
         let found = match found.as_slice() {
             [] => "no stream".into(),
@@ -64,7 +74,7 @@ impl Stream {
             .filter(|stream| stream.kind() == "video");
         let mut videos: Vec<Self> = videos.collect();
         if videos.len() > 1 {
-            count_probed_packets(ffprobe, input, &mut videos)?;
+            count_packets(&mut videos)?;
         }
         // The first of equals.
         let best = videos
@@ -83,8 +93,8 @@ impl Stream {
 
     /// What ffmpeg compares, in its order: a thumbnail has fewer packets than a video, whatever its bit rate.
     fn rank(&self) -> (u8, usize, u64, usize) {
-        let whole = self.disposition.hearing_impaired + self.disposition.visual_impaired == 0;
-        let disposed = u8::from(whole) + self.disposition.default;
+        let whole = self.disposition.hearing_impaired == 0 && self.disposition.visual_impaired == 0;
+        let disposed = u8::from(whole).saturating_add(self.disposition.default);
         let rate = self.bit_rate.as_deref().and_then(|rate| rate.parse().ok());
         let packets = self.probed_packets;
         (
@@ -123,24 +133,28 @@ impl Stream {
 }
 
 fn all(ffprobe: &Path, input: &Input) -> Result<Vec<Stream>, PreprocessError> {
+    let mut args: Vec<_> = ["-v", "error", "-show_entries", ENTRIES, "-of", "json"]
+        .map(Into::into)
+        .into();
+    args.extend(input.args());
+    let mut running = Running::start(ffprobe, &args, input.limits)?;
+    let mut report = String::new();
+    running.lines(|line| report.push_str(line))?;
+    running.finish()?;
+    parse(&report).map_err(|error| PreprocessError::Program {
+        program: ffprobe.to_owned(),
+        message: format!("its report is invalid: {error}"),
+    })
+}
+
+/// The streams of ffprobe's report.
+pub(super) fn parse(report: &str) -> Result<Vec<Stream>, serde_json::Error> {
     #[derive(Deserialize)]
     struct Report {
         #[serde(default)]
         streams: Vec<Stream>,
     }
-    let mut args: Vec<_> = ["-v", "error", "-show_entries", ENTRIES, "-of", "json"]
-        .map(Into::into)
-        .into();
-    args.extend(input.args());
-    let mut running = Running::start(ffprobe, &args)?;
-    let mut report = String::new();
-    running.lines(|line| report.push_str(line))?;
-    running.finish()?;
-    let report: Report =
-        serde_json::from_str(&report).map_err(|error| PreprocessError::Program {
-            program: ffprobe.to_owned(),
-            message: format!("its report is invalid: {error}"),
-        })?;
+    let report: Report = serde_json::from_str(report)?;
     Ok(report.streams)
 }
 
@@ -153,7 +167,7 @@ fn count_probed_packets(
     let mut args: Vec<_> = ["-v", "debug"].map(Into::into).into();
     args.extend(input.args());
     let (sender, counts) = mpsc::channel();
-    let running = Running::watch(ffprobe, &args, move |line| {
+    let running = Running::watch(ffprobe, &args, input.limits, move |line| {
         if let Some(count) = probed_packets(line) {
             // The receiver waits for the end of the program.
             let _ = sender.send(count);
@@ -161,16 +175,20 @@ fn count_probed_packets(
     })?;
     running.finish()?;
     for (index, count) in counts {
-        let stream = streams.iter_mut().find(|stream| stream.index == index);
-        if let Some(stream) = stream {
-            stream.probed_packets = count;
-        }
+        set_probed_packets(streams, index, count);
     }
     Ok(())
 }
 
+pub(super) fn set_probed_packets(streams: &mut [Stream], index: usize, count: usize) {
+    let stream = streams.iter_mut().find(|stream| stream.index == index);
+    if let Some(stream) = stream {
+        stream.probed_packets = count;
+    }
+}
+
 /// The index of a stream and its number of packets, from the message that describes the stream.
-fn probed_packets(line: &str) -> Option<(usize, usize)> {
+pub(super) fn probed_packets(line: &str) -> Option<(usize, usize)> {
     let stream = line.trim_start().strip_prefix("Stream #0:")?;
     let (stream, _) = stream.split_once(": ")?;
     let (stream, _time_base) = stream.rsplit_once(", ")?;
@@ -279,6 +297,15 @@ mod tests {
             stream(1, 7, Some("10")),
         ];
         assert!(ordered.is_sorted_by(|worse, better| worse.rank() < better.rank()));
+    }
+
+    /// ffprobe prints 0 or 1.
+    #[test]
+    fn flags_of_any_size_are_compared() {
+        let report = r#"{"streams": [{"disposition": {"default": 255, "hearing_impaired": 255, "visual_impaired": 1}},
+            {"disposition": {"default": 255}}]}"#;
+        let streams = parse(report).unwrap();
+        assert_eq!((streams[0].rank().0, streams[1].rank().0), (255, 255));
     }
 
     #[test]

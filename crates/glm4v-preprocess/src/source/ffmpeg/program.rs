@@ -1,9 +1,10 @@
 use std::ffi::OsString;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStderr, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStderr, ChildStdout, Command, ExitStatus, Stdio};
 use std::thread::JoinHandle;
 
+use super::limits::RunLimits;
 use super::times::Report;
 use crate::PreprocessError;
 use crate::file::io_error;
@@ -18,14 +19,19 @@ const EMPTY_LINES: [&str; 2] = ["Conversion failed!", "    Last message repeated
 pub(crate) struct Input {
     file: OsString,
     pub(super) demuxer: &'static str,
+    pub(super) limits: RunLimits,
 }
 
 impl Input {
-    pub(crate) fn new(path: &Path, demuxer: &'static str) -> Self {
+    pub(crate) fn new(path: &Path, demuxer: &'static str, limits: RunLimits) -> Self {
         // A name may look like an option, or like the URL of another protocol.
         let mut file = OsString::from("file:");
         file.push(path);
-        Self { file, demuxer }
+        Self {
+            file,
+            demuxer,
+            limits,
+        }
     }
 
     /// Arguments that open this file, and no other file that it may name.
@@ -42,20 +48,26 @@ impl Input {
 #[derive(Debug)]
 pub(crate) struct Running {
     program: PathBuf,
+    limits: RunLimits,
     child: Child,
     stdout: BufReader<ChildStdout>,
     stderr: Option<JoinHandle<String>>,
 }
 
 impl Running {
-    pub(crate) fn start(program: &Path, args: &[OsString]) -> Result<Self, PreprocessError> {
-        Self::watch(program, args, |_| ())
+    pub(crate) fn start(
+        program: &Path,
+        args: &[OsString],
+        limits: RunLimits,
+    ) -> Result<Self, PreprocessError> {
+        Self::watch(program, args, limits, |_| ())
     }
 
     /// Starts the program. A thread calls `see` with each line on stderr.
     pub(crate) fn watch(
         program: &Path,
         args: &[OsString],
+        limits: RunLimits,
         see: impl FnMut(&str) + Send + 'static,
     ) -> Result<Self, PreprocessError> {
         let child = Command::new(program)
@@ -70,10 +82,17 @@ impl Running {
             },
             _ => io_error(program, source),
         })?;
+        if let Err(error) = limits.apply(&child) {
+            // An error here means that the program has ended already.
+            let _ = child.kill();
+            let _ = child.wait();
+            return Err(io_error(program, error));
+        }
         let stdout = child.stdout.take().expect("it is piped");
         let stderr = child.stderr.take().expect("it is piped");
         Ok(Self {
             program: program.to_owned(),
+            limits,
             child,
             stdout: BufReader::new(stdout),
             // A thread reads stderr, so that neither pipe waits for the other.
@@ -108,6 +127,12 @@ impl Running {
         let status = self.child.wait();
         let status = status.map_err(|source| io_error(&self.program, source))?;
         let message = self.message();
+        if was_killed(status) {
+            return Err(PreprocessError::ProgramKilled {
+                program: self.program.clone(),
+                seconds: self.limits.seconds,
+            });
+        }
         if status.success() {
             return Ok(Some(message).filter(|message| !message.is_empty()));
         }
@@ -139,6 +164,20 @@ impl Drop for Running {
         let _ = self.child.wait();
         self.message();
     }
+}
+
+/// Whether the system ended the program: at a limit, or for want of memory.
+#[cfg(unix)]
+fn was_killed(status: ExitStatus) -> bool {
+    use std::os::unix::process::ExitStatusExt;
+    const SIGKILL: i32 = 9;
+    status.signal() == Some(SIGKILL)
+}
+
+/// Other systems have no such limits.
+#[cfg(not(unix))]
+fn was_killed(_status: ExitStatus) -> bool {
+    false
 }
 
 /// The last line with a reason, without the name and address of ffmpeg's module.

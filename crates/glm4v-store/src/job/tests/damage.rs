@@ -56,6 +56,32 @@ fn a_damaged_line_before_the_last_is_an_error() {
     );
 }
 
+/// Numbers that no job can have are not added up.
+#[test]
+fn a_journal_with_impossible_numbers_is_an_error() {
+    let settings = settings(ShardFormat::Parquet);
+    for (field, number) in [
+        ("inputs", usize::MAX),
+        ("inputs", 1 << 20),
+        ("tokens", usize::MAX),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        interrupt_after(5, dir.path(), &settings);
+        let journal = dir.path().join("journal.jsonl");
+        let text = fs::read_to_string(&journal).unwrap();
+        let (first, later) = text.split_once('\n').unwrap();
+        let mut line: serde_json::Value = serde_json::from_str(first).unwrap();
+        line[field] = number.into();
+        // The second line begins where the first one would end.
+        let mut next: serde_json::Value =
+            serde_json::from_str(later.split_once('\n').unwrap().0).unwrap();
+        next["first_input"] = line["inputs"].clone();
+        fs::write(&journal, format!("{line}\n{next}\n")).unwrap();
+        let error = error(dir.path(), &settings);
+        assert!(error.contains("is damaged; delete it"), "{field}: {error}");
+    }
+}
+
 #[test]
 fn a_journal_with_a_gap_is_an_error() {
     let settings = settings(ShardFormat::Parquet);

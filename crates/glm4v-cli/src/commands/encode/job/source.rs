@@ -112,9 +112,9 @@ impl Fetch for JobSource {
         let entry = self.entry.as_ref().map_err(String::as_str)?;
         Ok(match self.reader.read(entry)? {
             Media::Path(path) => {
-                if path.is_file() {
-                    let hash =
-                        hash(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+                let hash = hash_file(&path);
+                let hash = hash.map_err(|error| format!("{}: {error}", path.display()))?;
+                if let Some(hash) = hash {
                     self.hashes.insert(self.index, hash);
                 }
                 path.into()
@@ -131,13 +131,62 @@ impl Fetch for JobSource {
     }
 }
 
-fn hash(path: &Path) -> io::Result<[u8; 32]> {
-    let (mut file, mut hash) = (File::open(path)?, Sha256::new());
+/// The SHA-256 of a file. A folder has none, and what does not exist fails when it is opened.
+fn hash_file(path: &Path) -> io::Result<Option<[u8; 32]>> {
+    match fs::metadata(path) {
+        Ok(metadata) if metadata.is_file() => hash(File::open(path)?).map(Some),
+        Ok(_) => Ok(None),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn hash(mut file: impl Read) -> io::Result<[u8; 32]> {
+    let mut hash = Sha256::new();
     let mut buffer = vec![0; 1 << 16];
     loop {
-        match file.read(&mut buffer)? {
-            0 => return Ok(hash.finalize().into()),
-            len => hash.update(&buffer[..len]),
+        match file.read(&mut buffer) {
+            Ok(0) => return Ok(hash.finalize().into()),
+            Ok(len) => hash.update(&buffer[..len]),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Gives one byte after each interruption.
+    struct Interrupted(&'static [u8], bool);
+
+    impl Read for Interrupted {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            self.1 = !self.1;
+            if self.1 {
+                return Err(io::ErrorKind::Interrupted.into());
+            }
+            let length = buffer.len().min(1);
+            self.0.read(&mut buffer[..length])
+        }
+    }
+
+    #[test]
+    fn an_interrupted_read_is_repeated() {
+        let expected: [u8; 32] = Sha256::digest(b"abc").into();
+        assert_eq!(hash(Interrupted(b"abc", false)).unwrap(), expected);
+    }
+
+    /// Its record would lack the hash.
+    #[test]
+    fn a_file_that_cannot_be_looked_at_is_an_error() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("file");
+        fs::write(&file, "abc").unwrap();
+        assert!(hash_file(&file).unwrap().is_some());
+        assert_eq!(hash_file(folder.path()).unwrap(), None);
+        assert_eq!(hash_file(&folder.path().join("absent")).unwrap(), None);
+        assert!(hash_file(&file.join("below")).is_err());
     }
 }
