@@ -94,7 +94,7 @@ impl Encoder {
 
     /// What the cache of packed weights did.
     fn packing(&self) -> Option<String> {
-        self.0.packing().map(ToString::to_string)
+        self.encoder.packing().map(ToString::to_string)
     }
 
     fn processor(&self) -> Processor {
