@@ -102,14 +102,16 @@ fn measure(programs: &Path, work: &Path, images: u32) -> Result<Soak> {
 /// Runs the job, and watches it.
 fn job(program: &Path, folder: &Path, output: &Path, images: u32) -> Result<Soak> {
     let mut command = Command::new(program);
-    command.arg("encode").arg(folder).arg("-o").arg(output);
+    // A name that ends in / is a directory.
+    command
+        .arg("encode")
+        .arg(folder)
+        .arg("-o")
+        .arg(output.join(""));
     command.args(["-r", "-q", "--json", "--preset", "tiny", "--device", "flex"]);
     eprintln!("$ {command:?}");
     let start = Instant::now();
-    let mut child = command
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()?;
+    let mut child = command.stdout(Stdio::piped()).spawn()?;
     let items = BufReader::new(child.stdout.take().context("it is piped")?);
     let (mut failed, mut total, mut lines) = (BTreeSet::new(), Value::Null, 0);
     let (mut first, mut last) = (None, None);
@@ -133,7 +135,8 @@ fn job(program: &Path, folder: &Path, output: &Path, images: u32) -> Result<Soak
             reset_peak(&child);
         }
     }
-    child.wait()?;
+    let status = child.wait()?;
+    ensure!(matches!(status.code(), Some(0 | 3)), "the job: {status}");
     Ok(Soak {
         images,
         encoded: total["total"]["encoded"].as_u64().context("a total")?,

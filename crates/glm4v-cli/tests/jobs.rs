@@ -817,8 +817,8 @@ impl Drop for Mounted {
 fn videos_for_openai_are_skipped_if_failures_are() {
     let gif = image("animated.gif").display().to_string();
     let photo = image("rgb-60x83.png").display().to_string();
-    let args = ["encode", "--to", "openai", &gif, &photo, "-q"];
-    let error = glm4v(args).fails();
+    let args = ["encode", "--to", "openai", &gif, &photo];
+    let error = glm4v(args).fails_with_notes();
     assert!(error.contains("animated.gif: is a video"), "{error}");
     let found = glm4v([&args[..], &["--on-error", "skip"]].concat());
     assert_eq!(found.code, Some(3), "{found:#?}");
