@@ -94,11 +94,11 @@ fn kernel_tests() -> Result<PathBuf> {
     let mut build = shell::cargo(arguments);
     build.args(["--config", OPTIMISED, "--message-format=json"]);
     let messages = shell::output(&mut build)?;
-    let program = messages.lines().filter_map(|line| {
+    let mut program = messages.lines().filter_map(|line| {
         let message: Value = serde_json::from_str(line).ok()?;
         message["executable"].as_str().map(PathBuf::from)
     });
-    program.last().context("cargo built no test program")
+    program.next_back().context("cargo built no test program")
 }
 
 /// The program that compares goldens.

@@ -237,7 +237,7 @@ fn read(name: &'static str, log: &str) -> Result<Report> {
             .unwrap_or(0)
     };
     let events = log.lines().filter(|line| line.starts_with('#'));
-    let last = events.clone().last();
+    let last = events.clone().next_back();
     let last = last.with_context(|| format!("{name}: libFuzzer printed no line of its state"))?;
     let field = |line: &str, key: &str| -> u64 {
         let value = line

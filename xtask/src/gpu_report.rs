@@ -225,7 +225,7 @@ impl Step {
             // A table is Markdown already.
             Ok(output) if output.contains("|---|") => text += output,
             Ok(output) => write!(text, "```text\n{}\n```\n", output.trim_end())?,
-            Err(error) => write!(text, "Failed: {error:#}\n")?,
+            Err(error) => writeln!(text, "Failed: {error:#}")?,
         }
         write!(text, "\n{seconds:.0} s.\n")?;
         Ok((text, outcome.is_ok()))

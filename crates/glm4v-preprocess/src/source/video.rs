@@ -51,7 +51,7 @@ pub struct VideoSource {
 enum Frames {
     Folder(Folder),
     Animation(Animation),
-    File(VideoFile),
+    File(Box<VideoFile>),
     Memory(Vec<RgbImage>),
 }
 
@@ -101,7 +101,7 @@ impl VideoSource {
             metadata,
             size: height_width(file.size()),
             warnings: warning.into_iter().collect(),
-            frames: Frames::File(file),
+            frames: Frames::File(Box::new(file)),
             _spool: None,
         };
         source.with_fps(options.source_fps)

@@ -101,7 +101,7 @@ impl Key {
     pub(super) fn is_settled(&self) -> bool {
         let since = self.made.duration_since(self.changed);
         // A time in the future is seen, too: the next edit sets an earlier one.
-        since.map_or_else(|ahead| ahead.duration(), |since| since) >= EXACTNESS
+        since.unwrap_or_else(|ahead| ahead.duration()) >= EXACTNESS
     }
 }
 
@@ -115,7 +115,7 @@ fn canonical(path: &Path) -> io::Result<PathBuf> {
 fn identity(metadata: &Metadata) -> io::Result<[u128; 4]> {
     let modified = metadata.modified()?;
     let modified = modified.duration_since(SystemTime::UNIX_EPOCH);
-    let modified = modified.map_or_else(|before| before.duration(), |since| since);
+    let modified = modified.unwrap_or_else(|before| before.duration());
     #[cfg(unix)]
     let (inode, changed) = {
         use std::os::unix::fs::MetadataExt;

@@ -11,7 +11,7 @@ use super::{Inputs, ReadBatch};
 pub struct Batches(Reading);
 
 enum Reading {
-    Inline(Inputs),
+    Inline(Box<Inputs>),
     Prefetch(Prefetch),
 }
 
@@ -29,7 +29,7 @@ impl Batches {
         let prefetch = inputs.limits().prefetch && cfg!(not(target_family = "wasm"));
         Self(match prefetch {
             true => Reading::Prefetch(Prefetch::new(inputs)),
-            false => Reading::Inline(inputs),
+            false => Reading::Inline(Box::new(inputs)),
         })
     }
 }
