@@ -91,7 +91,8 @@ mod tests {
         let (x, y) = (random([5, 300]), random([300, 7]));
         let whole = values(&x.clone().matmul(y.clone()));
         for (found, expected) in values(&matmul_in_parts(x, y)).into_iter().zip(whole) {
-            assert!((found - expected).abs() < 5e-5, "{found}, {expected}");
+            // Sums near 75 are 8e-6 apart in f32. TF32 would be wrong by 1e-2.
+            assert!((found - expected).abs() < 1e-4, "{found}, {expected}");
         }
     }
 }

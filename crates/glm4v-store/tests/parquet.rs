@@ -22,6 +22,18 @@ fn read(path: &Path) -> Vec<RecordBatch> {
     builder.build().unwrap().map(Result::unwrap).collect()
 }
 
+/// What the file says of itself.
+fn metadata(path: &Path) -> String {
+    let reader = SerializedFileReader::new(File::open(path).unwrap()).unwrap();
+    let entries = reader.metadata().file_metadata().key_value_metadata();
+    let ours = entries
+        .unwrap()
+        .iter()
+        .find(|entry| entry.key == "glm4v")
+        .unwrap();
+    ours.value.clone().unwrap()
+}
+
 /// The whole first shard of a job of 20 inputs.
 fn batch(dtype: OutputDtype, pool: Pool) -> RecordBatch {
     let dir = tempfile::tempdir().unwrap();
@@ -167,13 +179,11 @@ fn the_metadata_has_the_manifest() {
     let dir = tempfile::tempdir().unwrap();
     let settings = support::settings(ShardFormat::Parquet, OutputDtype::F32, Pool::None, WIDTH);
     support::run(dir.path(), &settings, 3);
-    let file = File::open(dir.path().join("shard-000000.parquet")).unwrap();
-    let reader = SerializedFileReader::new(file).unwrap();
+    let shard = dir.path().join("shard-000000.parquet");
+    let reader = SerializedFileReader::new(File::open(&shard).unwrap()).unwrap();
     let metadata = reader.metadata().file_metadata();
     assert_eq!(metadata.created_by(), Some("glm4v-store version 0.1.0"));
-    let entries = metadata.key_value_metadata().unwrap();
-    let ours = entries.iter().find(|entry| entry.key == "glm4v").unwrap();
-    let ours: serde_json::Value = serde_json::from_str(ours.value.as_deref().unwrap()).unwrap();
+    let ours: serde_json::Value = serde_json::from_str(&self::metadata(&shard)).unwrap();
     let manifest = std::fs::read(dir.path().join("manifest.json")).unwrap();
     assert_eq!(
         ours,
@@ -261,7 +271,7 @@ fn a_file_has_the_rows_of_a_job() {
         let found = arrow_select::concat::concat_batches(&batches[0].schema(), &batches).unwrap();
         let expected = batch(dtype, pool);
         assert_eq!(found.columns(), expected.columns());
-        let metadata = &found.schema_ref().metadata()["glm4v"];
+        let metadata = metadata(&path);
         for part in [
             r#""model":"tiny""#,
             r#""width":5"#,
