@@ -17,6 +17,7 @@ pub(crate) struct RunLimits {
     /// Seconds of processor time of all threads.
     pub(super) seconds: u64,
     /// Bytes of memory.
+    #[cfg_attr(not(target_os = "linux"), expect(dead_code))]
     bytes: u64,
 }
 
