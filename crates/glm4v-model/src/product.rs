@@ -19,7 +19,7 @@ pub(crate) fn matmul<const D: usize>(x: Tensor<D>, y: Tensor<D>) -> Tensor<D> {
 }
 
 /// Whether burn rounds the factors of f32 products on this device to TF32.
-pub(crate) fn multiplies_in_tf32(device: &Device) -> bool {
+fn multiplies_in_tf32(device: &Device) -> bool {
     #[cfg(feature = "cuda")]
     {
         // Kernels for CUDA are compiled for `ptx_sm90` and the like.

@@ -4,10 +4,9 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use crate::disk::{Disk, RealDisk};
-use crate::hashing::hex;
 use crate::record::Record;
 use crate::shard::parquet::Shard;
-use crate::shard::{Layout, Row, check};
+use crate::shard::{Layout, check};
 use crate::{OutputDtype, Pool, ShardFormat, StoreError};
 
 /// How a [`ParquetFile`] stores embeddings.
@@ -91,22 +90,10 @@ impl ParquetFile {
     ///
     /// Fails if the embeddings do not have the width of the file, or if the disk refuses.
     pub fn push(&mut self, record: &Record<'_>) -> Result<(), StoreError> {
-        let (path, sha256) = (
-            record.path.to_string_lossy(),
-            record.sha256.map(|hash| hex(&hash)),
-        );
-        let row = Row {
-            input: self.rows,
-            id: record.id,
-            path: &path,
-            path_bytes: record.path_bytes(),
-            sha256: sha256.as_deref(),
-            outcome: match &record.outcome {
-                Ok(encoded) => Ok(self.layout.values(record.id, encoded, &mut self.buffer)?),
-                Err(error) => Err(error),
-            },
-        };
-        self.layout.check(&row)?;
+        let texts = record.texts();
+        let row = self
+            .layout
+            .row(self.rows, record, &texts, &mut self.buffer)?;
         self.shard.push(&row)?;
         self.rows += 1;
         Ok(())

@@ -1,8 +1,10 @@
+use std::borrow::Cow;
 use std::path::Path;
 
 use glm4v_config::GridThw;
 
 use crate::StoreError;
+use crate::hashing::hex;
 
 /// The result of one input of a job.
 #[derive(Clone, Debug)]
@@ -17,7 +19,20 @@ pub struct Record<'a> {
     pub outcome: Result<Encoded<'a>, &'a str>,
 }
 
+/// What a row stores of a record in another form.
+pub(crate) struct Texts<'a> {
+    pub(crate) path: Cow<'a, str>,
+    pub(crate) sha256: Option<String>,
+}
+
 impl Record<'_> {
+    pub(crate) fn texts(&self) -> Texts<'_> {
+        Texts {
+            path: self.path.to_string_lossy(),
+            sha256: self.sha256.map(|hash| hex(&hash)),
+        }
+    }
+
     /// The bytes of a path that is not UTF-8. Such a path cannot be found by its text.
     pub(crate) fn path_bytes(&self) -> Option<&[u8]> {
         match self.path.to_str() {

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::disk::Disk;
 use crate::hashing::Written;
-use crate::record::{Encoded, VideoInfo, rows};
+use crate::record::{Encoded, Record, Texts, VideoInfo, rows};
 use crate::{OutputDtype, Pool, StoreError, pool};
 
 pub(crate) mod parquet;
@@ -75,8 +75,34 @@ pub(crate) struct Layout {
 }
 
 impl Layout {
+    /// The row of a record. Refuses one that the format cannot store.
+    pub(crate) fn row<'a>(
+        &self,
+        input: usize,
+        record: &'a Record<'_>,
+        texts: &'a Texts<'_>,
+        buffer: &'a mut Vec<u8>,
+    ) -> Result<Row<'a>, StoreError> {
+        let row = Row {
+            input,
+            id: record.id,
+            path: &texts.path,
+            path_bytes: record.path_bytes(),
+            sha256: texts.sha256.as_deref(),
+            outcome: match &record.outcome {
+                Ok(encoded) => Ok(self.values(record.id, encoded, buffer)?),
+                Err(error) => Err(error),
+            },
+        };
+        match self.format {
+            ShardFormat::Parquet => parquet::check(&row)?,
+            ShardFormat::Safetensors => {}
+        }
+        Ok(row)
+    }
+
     /// Checks the embeddings of a record, and converts them.
-    pub(crate) fn values<'a>(
+    fn values<'a>(
         &self,
         id: &str,
         encoded: &Encoded<'a>,
@@ -96,14 +122,6 @@ impl Layout {
             bytes: buffer,
             video: encoded.video,
         })
-    }
-
-    /// Refuses a row that the format cannot store.
-    pub(crate) fn check(&self, row: &Row<'_>) -> Result<(), StoreError> {
-        match self.format {
-            ShardFormat::Parquet => parquet::check(row),
-            ShardFormat::Safetensors => Ok(()),
-        }
     }
 }
 

@@ -3,9 +3,7 @@
 use super::Job;
 use super::journal::Entry;
 use super::open_shard::{Count, OpenShard};
-use crate::hashing::hex;
 use crate::record::Record;
-use crate::shard::Row;
 use crate::{Settings, StoreError};
 
 impl Job {
@@ -58,22 +56,8 @@ impl Job {
     /// Adds the record of the input of this number to the open shard.
     pub(super) fn store(&mut self, input: usize, record: &Record<'_>) -> Result<(), StoreError> {
         let mut buffer = std::mem::take(&mut self.buffer);
-        let (path, sha256) = (
-            record.path.to_string_lossy(),
-            record.sha256.map(|hash| hex(&hash)),
-        );
-        let row = Row {
-            input,
-            id: record.id,
-            path: &path,
-            path_bytes: record.path_bytes(),
-            sha256: sha256.as_deref(),
-            outcome: match &record.outcome {
-                Ok(encoded) => Ok(self.layout.values(record.id, encoded, &mut buffer)?),
-                Err(error) => Err(error),
-            },
-        };
-        self.layout.check(&row)?;
+        let texts = record.texts();
+        let row = self.layout.row(input, record, &texts, &mut buffer)?;
         let mut shard = match self.running()?.take() {
             Some(shard) => shard,
             None => OpenShard::create(&self.disk, &self.dir)?,
