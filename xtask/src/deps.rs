@@ -1,3 +1,4 @@
+use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
@@ -54,11 +55,15 @@ const HOST_ONLY: [&str; 8] = [
 /// Packages that run on any backend. They must not choose one.
 const BACKEND_FREE: [&str; 2] = ["glm4v-model", "glm4v-weights"];
 
-/// Checks three rules: dependencies between packages point one way, only the facade chooses backends, and no package has
-/// a circle of imports.
+/// Where direct dependencies are listed.
+const LIST: &str = "docs/dependencies.md";
+
+/// Checks four rules: dependencies between packages point one way, only the facade chooses backends, no package has a circle of
+/// imports, and dependencies of other origin are listed.
 pub(crate) fn check() -> Result<()> {
     let metadata = shell::metadata()?;
     let packages = metadata["packages"].as_array().context("no packages")?;
+    let list = fs::read_to_string(shell::root().join(LIST)).context(LIST)?;
     let mut circles = Vec::new();
     for package in packages {
         let name = package["name"].as_str().unwrap_or_default();
@@ -67,6 +72,7 @@ pub(crate) fn check() -> Result<()> {
         };
         for dependency in package["dependencies"].as_array().into_iter().flatten() {
             check_dependency(name, dependency, allowed)?;
+            check_listed(name, dependency, &list)?;
         }
         circles.extend(circles_of(name, package)?);
     }
@@ -98,6 +104,17 @@ fn circles_of(name: &str, package: &Value) -> Result<Vec<String>> {
         }
     }
     Ok(found)
+}
+
+fn check_listed(package: &str, dependency: &Value, list: &str) -> Result<()> {
+    let name = dependency["name"].as_str().unwrap_or_default();
+    let ours = MAY_USE.iter().any(|(known, _)| *known == name);
+    if ours || list.contains(&format!("\n| {name} |")) {
+        return Ok(());
+    }
+    bail!(
+        "{package} depends on {name}, which {LIST} does not list: docs/data/dependencies.py writes it"
+    );
 }
 
 fn check_dependency(package: &str, dependency: &Value, allowed: &[&str]) -> Result<()> {

@@ -1,14 +1,21 @@
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::LazyLock;
 
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
 /// The root of the workspace.
 pub(crate) fn root() -> &'static Path {
-    let xtask = Path::new(env!("CARGO_MANIFEST_DIR"));
-    xtask.parent().unwrap_or(xtask)
+    static ROOT: LazyLock<PathBuf> = LazyLock::new(|| {
+        // cargo sets it at run time, too. Two checkouts that share a build folder share this program, so that the folder it was
+        // compiled in may be the other one.
+        let xtask = std::env::var_os("CARGO_MANIFEST_DIR")
+            .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
+        xtask.parent().unwrap_or(&xtask).to_owned()
+    });
+    &ROOT
 }
 
 /// The cargo that runs this program.

@@ -9,9 +9,7 @@ use glm4v_collect::{Entry, Input, Location, Manifest};
 use support::{FLAT, Folder, Found};
 
 fn file(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/parquet")
-        .join(name)
+    std::path::absolute("tests/parquet").unwrap().join(name)
 }
 
 fn manifest(name: &str, path: Option<&str>, id: Option<&str>) -> Found {

@@ -14,7 +14,7 @@ fn python(arguments: [&Path; 2]) -> Option<String> {
         skipped("GLM4V_PYTHON names no Python");
         return None;
     };
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference.py");
+    let script = std::path::absolute("tests/reference.py").unwrap();
     let output = Command::new(python)
         .arg(script)
         .args(arguments)

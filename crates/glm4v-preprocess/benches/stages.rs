@@ -11,7 +11,7 @@ use image::imageops::FilterType;
 const PHOTO: &str = "../../tests/images/coffee-336.jpg";
 
 fn stages(criterion: &mut Criterion) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(PHOTO);
+    let path = std::path::absolute(PHOTO).unwrap();
     let processor = Processor::from_preset(Preset::Glm41V9B);
     let bytes = std::fs::read(&path).unwrap();
     let options = DecodeOptions::default();

@@ -11,7 +11,7 @@ use safetensors::SafeTensors;
 use serde_json::Value;
 
 fn tests_folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests")
+    std::path::absolute("../../tests").unwrap()
 }
 
 fn json(name: &str) -> Value {

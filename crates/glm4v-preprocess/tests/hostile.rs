@@ -9,8 +9,8 @@ use glm4v_preprocess::{
 
 fn image(name: &str) -> Vec<u8> {
     fs::read(
-        Path::new(env!("CARGO_MANIFEST_DIR"))
-            .join("../../tests/images")
+        std::path::absolute("../../tests/images")
+            .unwrap()
             .join(name),
     )
     .unwrap()

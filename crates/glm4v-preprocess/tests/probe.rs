@@ -6,7 +6,7 @@ use glm4v_config::{Preset, SizeLimits};
 use glm4v_preprocess::{PreprocessError, Processor, ReadOptions, Source, open_image};
 
 fn images() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/images")
+    std::path::absolute("../../tests/images").unwrap()
 }
 
 #[test]

@@ -15,7 +15,7 @@ use image::DynamicImage;
 use serde::Deserialize;
 
 fn tests_folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests")
+    std::path::absolute("../../tests").unwrap()
 }
 
 fn golden<T: for<'de> Deserialize<'de>>(name: &str) -> T {

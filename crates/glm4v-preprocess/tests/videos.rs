@@ -12,7 +12,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 fn golden<T: for<'de> Deserialize<'de>>(name: &str) -> T {
-    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden");
+    let golden = std::path::absolute("../../tests/golden").unwrap();
     let text = fs::read_to_string(golden.join(name)).unwrap();
     serde_json::from_str(&text).unwrap()
 }

@@ -18,9 +18,7 @@ fn check(script: &str, dir: &Path) {
         eprintln!("SKIPPED {script}: GLM4V_PYTHON does not name a Python");
         return;
     };
-    let script = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/python")
-        .join(script);
+    let script = std::path::absolute("tests/python").unwrap().join(script);
     let output = Command::new(python)
         .arg(&script)
         .arg(dir)

@@ -8,6 +8,7 @@ mod evict;
 mod key;
 mod lock;
 mod map;
+mod trim;
 mod user;
 
 use std::fmt;
@@ -233,7 +234,11 @@ impl Packed<'_> {
             self.open(key, &path).ok_or_else(unreadable)
         });
         match opened {
-            Ok(model) => Ok((model, Packing::Stored(path))),
+            Ok(model) => {
+                drop(builder);
+                trim::trim();
+                Ok((model, Packing::Stored(path)))
+            }
             Err(reason) => Ok((build(builder, &shapes)?, Packing::Own(reason))),
         }
     }

@@ -96,13 +96,13 @@ pub fn needed_mib(error: &str) -> f64 {
 
 /// An image of the repository's test data.
 pub fn image(name: &str) -> PathBuf {
-    let images = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/images");
+    let images = std::path::absolute("../../tests/images").unwrap();
     images.join(name)
 }
 
 /// A video of the repository's test data.
 pub fn video(name: &str) -> PathBuf {
-    let videos = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/videos");
+    let videos = std::path::absolute("../../tests/videos").unwrap();
     videos.join(name)
 }
 

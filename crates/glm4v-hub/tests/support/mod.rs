@@ -34,8 +34,8 @@ pub fn model() -> ModelId {
 
 /// A directory of `tests/golden`.
 pub fn golden(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../../tests/golden")
+    std::path::absolute("../../tests/golden")
+        .unwrap()
         .join(name)
 }
 

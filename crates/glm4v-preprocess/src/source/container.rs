@@ -1,3 +1,5 @@
+use crate::codec::ImageCodec;
+
 /// The names of the supported video formats, for errors.
 pub(crate) const NAMES: &str = "MP4, MOV, MKV, WebM, AVI, MPEG-TS, MPEG-PS, FLV, Ogg, WMV";
 
@@ -35,7 +37,8 @@ pub(crate) fn demuxer(magic: &[u8]) -> Option<&'static str> {
         _ if at(0, b"OggS") => "ogg",
         _ if at(0, b"\x00\x00\x01\xba") => "mpeg",
         _ if at(0, ASF) => "asf",
-        _ if TS_PACKETS.iter().any(marked) => "mpegts",
+        // The mark of packets is a letter G, and one GIF in thousands has this letter where packets would begin.
+        _ if TS_PACKETS.iter().any(marked) && ImageCodec::detect(magic).is_none() => "mpegts",
         _ => return None,
     })
 }
@@ -58,6 +61,21 @@ mod tests {
         assert_eq!(demuxer(&stream), Some("mpegts"));
         stream.splice(..0, [0; 4]);
         assert_eq!(demuxer(&stream), None);
+    }
+
+    #[test]
+    fn an_image_with_the_marks_of_a_transport_stream_is_no_video() {
+        for (start, image) in [
+            (0, b"GIF89a".as_slice()),
+            (4, b"RIFFG\x10\0\0WEBPVP8 "),
+            (4, b"II*\0G\0\0\0"),
+            (4, b"BM\0\0G\0\0\0"),
+        ] {
+            let mut bytes = vec![TS_MARK; 1024];
+            bytes[..image.len()].copy_from_slice(image);
+            assert_eq!(bytes[start], TS_MARK);
+            assert_eq!(demuxer(&bytes), None, "{}", image.escape_ascii());
+        }
     }
 
     #[test]

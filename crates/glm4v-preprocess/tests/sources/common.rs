@@ -22,9 +22,7 @@ pub(crate) struct Expected {
 }
 
 pub(crate) fn media(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/media")
-        .join(name)
+    std::path::absolute("tests/media").unwrap().join(name)
 }
 
 pub(crate) fn golden<T: DeserializeOwned>() -> T {

@@ -27,7 +27,7 @@ fn pipe(file: &Path) -> (TempDir, PathBuf) {
 }
 
 fn image(name: &str) -> PathBuf {
-    let images = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/images");
+    let images = std::path::absolute("../../tests/images").unwrap();
     images.join(name)
 }
 

@@ -321,7 +321,7 @@ mod tests {
 
     #[test]
     fn a_survey_keeps_open_what_cannot_be_opened_again() {
-        let dir = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/images");
+        let dir = "../../tests/images";
         let file = std::path::Path::new(dir).join("rgb-60x83.png");
         let bytes = std::fs::read(&file).unwrap();
         let memory = InputSource::Bytes {
