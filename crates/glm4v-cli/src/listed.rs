@@ -28,6 +28,14 @@ pub(crate) struct Listed {
     pub(crate) pipes: Pipes,
 }
 
+/// An input, or one of those that it names.
+enum Found {
+    /// A path that needs no listing.
+    Plain(PathBuf),
+    /// What the listing of a folder, an archive, a list or a manifest found.
+    Entry(Entry),
+}
+
 /// An entry that is read when its turn comes.
 #[derive(Debug)]
 struct ListedEntry {
@@ -38,31 +46,28 @@ struct ListedEntry {
 impl Listed {
     /// The inputs that `args` name. Fails if one of them does not exist and failures are not skipped, or if there is none.
     pub(crate) fn of(args: &InputArgs, on_error: OnError, console: &Console) -> Result<Self> {
-        let (mut entries, mut counts) = (Vec::new(), Vec::new());
+        let (mut found, mut counts) = (Vec::new(), Vec::new());
         let options = options(args, Some(on_error));
         for input in inputs(args)? {
-            let before = entries.len();
+            let before = found.len();
             match plain(&input, options) {
-                Some(path) => entries.push(Ok(path)),
+                Some(path) => found.push(Found::Plain(path)),
                 None => {
-                    let found = entries_of(&input, options, on_error, console)?;
-                    entries.extend(found.into_iter().map(Err));
+                    let entries = entries_of(&input, options, on_error, console)?;
+                    found.extend(entries.into_iter().map(Found::Entry));
                 }
             }
-            counts.push(entries.len() - before);
+            counts.push(found.len() - before);
         }
-        if entries.is_empty() && !counts.is_empty() {
+        if found.is_empty() && !counts.is_empty() {
             bail!("there is nothing to read: no input contains an image or a video");
         }
-        let paths: Vec<&PathBuf> = entries
-            .iter()
-            .filter_map(|entry| entry.as_ref().ok())
-            .collect();
+        let paths: Vec<&PathBuf> = found.iter().filter_map(Found::plain).collect();
         let pipes = Pipes::among(&paths, on_error)?;
         let reader = MediaReader::new(&limits(&args.collect));
-        let sources = entries.into_iter().map(|entry| match entry {
-            Ok(path) => pipes::source(path),
-            Err(entry) => source(entry, &reader),
+        let sources = found.into_iter().map(|found| match found {
+            Found::Plain(path) => pipes::source(path),
+            Found::Entry(entry) => source(entry, &reader),
         });
         Ok(Self {
             sources: sources.collect(),
@@ -79,6 +84,15 @@ impl Listed {
             counts: vec![1],
             pipes,
         })
+    }
+}
+
+impl Found {
+    const fn plain(&self) -> Option<&PathBuf> {
+        match self {
+            Self::Plain(path) => Some(path),
+            Self::Entry(_) => None,
+        }
     }
 }
 
