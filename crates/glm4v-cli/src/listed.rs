@@ -22,7 +22,7 @@ pub(crate) const NOTHING: &str = "contains no image and no video; -r takes those
 /// Inputs of one command, in order.
 pub(crate) struct Listed {
     pub(crate) sources: Vec<InputSource>,
-    /// How many of them each input has, in the order of [`inputs`].
+    /// The number of sources that each input names, in the order of [`inputs`].
     pub(crate) counts: Vec<usize>,
     /// The pipes among them.
     pub(crate) pipes: Pipes,
@@ -32,7 +32,7 @@ pub(crate) struct Listed {
 enum Found {
     /// A path that needs no listing.
     Plain(PathBuf),
-    /// What the listing of a folder, an archive, a list or a manifest found.
+    /// An entry of a folder, an archive, a list or a manifest.
     Entry(Entry),
 }
 
@@ -44,7 +44,7 @@ struct ListedEntry {
 }
 
 impl Listed {
-    /// The inputs that `args` name. Fails if one of them does not exist and failures are not skipped, or if there is none.
+    /// The inputs that `args` name. Fails if there is no input, or if an input does not exist and failures are not skipped.
     pub(crate) fn of(args: &InputArgs, on_error: OnError, console: &Console) -> Result<Self> {
         let (mut found, mut counts) = (Vec::new(), Vec::new());
         let options = options(args, Some(on_error));
@@ -96,7 +96,7 @@ impl Found {
     }
 }
 
-/// What one input names, other than a plain path.
+/// The entries that an input names. The input is not a plain path.
 fn entries_of(
     input: &Input,
     options: ListOptions,
@@ -117,7 +117,7 @@ fn entries_of(
     Ok(entries)
 }
 
-/// All inputs: those of the arguments, then those of lists, then those of manifests.
+/// All inputs in order: arguments, then lists, then manifests.
 pub(crate) fn inputs(args: &InputArgs) -> Result<Vec<Input>> {
     let collect = &args.collect;
     let lists = collect.files_from.iter().map(|path| Input::List {
@@ -135,8 +135,8 @@ pub(crate) fn inputs(args: &InputArgs) -> Result<Vec<Input>> {
     named.chain(lists).map(Ok).chain(manifests).collect()
 }
 
-/// How folders are listed. `on_error` is `None` for a job that is not told what to do with failures: it records them, but what
-/// the command line itself names must be there.
+/// How folders are listed. `on_error` is `None` for a job without `--on-error`. Such a job records failures, but the inputs that
+/// the command line names must exist.
 pub(crate) fn options(args: &InputArgs, on_error: Option<OnError>) -> ListOptions {
     ListOptions {
         recursive: args.collect.recursive,

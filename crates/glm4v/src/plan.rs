@@ -33,8 +33,8 @@ const F32: usize = size_of::<f32>();
 /// The constant overhead of the process: its code and its threads. A debug program is larger.
 const PROGRAM: u64 = if cfg!(debug_assertions) { 40 } else { 14 } << 20;
 /// The proportional overhead of the process: the allocator keeps at most one freed byte for 8 bytes in use. Measured peaks
-/// of long videos and of large weights need most of it. Decoding needs none: its blocks are large, and go back to the
-/// system at once.
+/// of long videos and of large weights need most of it. Decoding has no such overhead: its blocks are large, and go back to
+/// the system at once.
 const ALLOCATOR_SHARE: u64 = 8;
 
 /// The cost of encoding inputs. Peaks are upper bounds of the measured peaks (docs/performance.md).
