@@ -149,7 +149,7 @@ class VisionEncoder:
                 nothing.
             cache: A directory that keeps embeddings by the content of their input. `encode` takes those that are there from it,
                 bit for bit. Several processes can share it, and the program's option `--cache`.
-            cache_size: The size of the cache in bytes. What was not used for the longest time is removed.
+            cache_size: The size of the cache in bytes. The least recently used embeddings are removed first.
 
         Raises:
             ModelError: for a checkpoint that is missing, damaged or not supported.
