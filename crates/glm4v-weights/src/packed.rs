@@ -8,7 +8,6 @@ mod evict;
 mod key;
 mod lock;
 mod map;
-mod user;
 
 use std::fmt;
 use std::io;
@@ -16,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use burn::tensor::Device;
-use glm4v_config::VisionConfig;
+use glm4v_config::{Environment, VisionConfig};
 use glm4v_model::{ComputeMode, CpuBuilder, Footprint, Precision, TowerBuilder, VisionModel};
 
 use self::key::Key;
@@ -94,11 +93,17 @@ impl PackedCache {
         }
     }
 
-    /// The user's cache: `packed` in `GLM4V_CACHE`, or else in `glm4v` of the platform's directory for caches, which is
-    /// `XDG_CACHE_HOME` or `~/.cache` on Linux. Nothing if there is no such directory, as without `HOME`.
+    /// The user's cache: `packed` in [`Environment::user_cache`]. `None` if there is no such directory, or if its path is
+    /// relative.
     #[must_use]
     pub fn of_user() -> Option<Self> {
-        user::dir(|name| std::env::var_os(name)).map(Self::new)
+        Self::below(&Environment::of_process().user_cache()?)
+    }
+
+    fn below(caches: &Path) -> Option<Self> {
+        caches
+            .is_absolute()
+            .then(|| Self::new(caches.join("packed")))
     }
 }
 
