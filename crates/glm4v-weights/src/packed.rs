@@ -212,7 +212,7 @@ impl Packed<'_> {
         let entry = entry::open(path, key)?;
         let mut builder = TowerBuilder::new(self.config, self.device, self.mode());
         let complete = match &mut builder {
-            TowerBuilder::Cpu(builder) => builder.add_pieces(|name| entry.piece(name)),
+            TowerBuilder::Cpu(builder) => builder.add_buffers(|name| entry.buffer(name)),
             TowerBuilder::Device(_) => false,
         };
         complete.then(|| builder.build().ok())?
@@ -255,7 +255,7 @@ impl Packed<'_> {
         if !matches!(self.key(), Ok(Ok(now)) if now.is_as(key)) {
             return Err(JUST_CHANGED.to_owned());
         }
-        let written = entry::write(path, key, &builder.pieces(), lock);
+        let written = entry::write(path, key, &builder.buffers(), lock);
         written.map_err(|error| format!("{}: {error}", self.cache.dir.display()))
     }
 }
