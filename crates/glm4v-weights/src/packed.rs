@@ -243,7 +243,7 @@ impl Packed<'_> {
         }
     }
 
-    /// Writes an entry, or says why there is none.
+    /// Writes an entry, or says why it cannot.
     fn store(
         &self,
         key: &Key,

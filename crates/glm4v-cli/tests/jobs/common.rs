@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use crate::support::Run;
 
-/// A folder with images of several sizes, one of them damaged, and a file that is none.
+/// A folder with images of several sizes, one damaged image, and a text file.
 pub(crate) fn photos(count: u32) -> TempDir {
     let dir = tempfile::tempdir().unwrap();
     for index in 0..count {
