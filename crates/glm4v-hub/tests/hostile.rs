@@ -3,7 +3,7 @@
 mod support;
 
 use glm4v_hub::HubError;
-use support::{Answer, Request, SHARDED, SINGLE, Server, golden, model, refused};
+use support::{Answer, Request, SHARDED, SINGLE, Server, golden, refused};
 
 /// [`refused`] for servers that change the answers to requests for weights.
 fn weights_refused(
