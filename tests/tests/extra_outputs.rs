@@ -33,7 +33,13 @@ fn hidden_states_are_at_the_place_of_their_patches() {
     let mut observe = |stage, x: Tensor<2>| match stage {
         Stage::Block(0) => block = values(&x),
         Stage::Downsample => downsampled = values(&x),
-        _ => {}
+        Stage::PatchEmbed
+        | Stage::PostConvLayernorm
+        | Stage::Embeddings
+        | Stage::BlockInput(_)
+        | Stage::Block(_)
+        | Stage::PostLayernorm
+        | Stage::Merger => {}
     };
     encoder.encode_observed(&patches, &mut observe).unwrap();
     let options = EncodeOptions {

@@ -121,13 +121,9 @@ struct Emulated(PathBuf);
 impl Emulator {
     fn build(work: &Path) -> Result<Self> {
         let library = work.join("emulator.so");
-        let mut gcc = Command::new("gcc");
-        gcc.args([
-            "-O2", "-Wall", "-Wextra", "-Werror", "-fPIC", "-shared", "-o",
-        ]);
-        gcc.arg(&library)
-            .arg(shell::root().join("xtask/amx/emulator.c"));
-        shell::run(&mut gcc)?;
+        let source = shell::root().join("xtask/amx/emulator.c");
+        let options = ["-O2", "-Wall", "-Wextra", "-Werror"];
+        shell::compile_library(&source, &library, &options)?;
         Ok(Self {
             library,
             work: work.to_owned(),

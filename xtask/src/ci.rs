@@ -5,8 +5,8 @@ use crate::{deps, parity, shell, unsafe_blocks};
 /// Arguments of `ci`.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Then build each package alone, compare random towers and the full-size tower with transformers, time the latter, check
-    /// the memory table, and test the Python package with transformers, Ray, Daft and Jupyter. This needs Python
+    /// Run the checks of a release too: build each package alone, compare random towers with transformers, compare and time the
+    /// full-size tower, check the memory table, and test the Python package with its integrations. This needs Python
     #[arg(long)]
     full: bool,
 }

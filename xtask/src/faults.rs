@@ -107,11 +107,7 @@ fn chosen(names: &[String]) -> Result<Vec<&'static Scenario>> {
 fn build_shim(work: &Path) -> Result<PathBuf> {
     let (source, shim) = (work.join("shim.c"), work.join("shim.so"));
     std::fs::write(&source, SHIM).with_context(|| source.display().to_string())?;
-    let mut gcc = std::process::Command::new("gcc");
-    gcc.args(["-shared", "-fPIC", "-O1", "-o"])
-        .arg(&shim)
-        .arg(&source);
-    shell::run(gcc.args(["-ldl", "-lpthread"]))?;
+    shell::compile_library(&source, &shim, &["-O1", "-ldl", "-lpthread"])?;
     Ok(shim)
 }
 

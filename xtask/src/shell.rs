@@ -48,6 +48,16 @@ pub(crate) fn output(command: &mut Command) -> Result<String> {
     Ok(String::from_utf8(output.stdout)?)
 }
 
+/// Compiles a C file to a shared library. `options` are further options of gcc.
+pub(crate) fn compile_library(source: &Path, library: &Path, options: &[&str]) -> Result<()> {
+    let mut gcc = Command::new("gcc");
+    gcc.args(["-shared", "-fPIC", "-o"])
+        .arg(library)
+        .arg(source);
+    // Libraries that the source needs stand after it.
+    run(gcc.args(options))
+}
+
 /// The output of `cargo metadata` for the packages of the workspace.
 pub(crate) fn metadata() -> Result<Value> {
     let mut command = cargo(["metadata", "--no-deps", "--format-version=1"]);

@@ -17,7 +17,7 @@ use crate::shell;
 /// Arguments of `soak-job`.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// The number of images. Of 100,000 they take 0.8 GB of disk, and their embeddings 3 GB
+    /// The number of images. 100,000 images take 0.8 GB of disk, and their embeddings 3 GB
     #[arg(long, default_value_t = 100_000)]
     images: u32,
     /// Take the programs `glm4v` and `collection` from this folder, and build nothing
@@ -28,9 +28,9 @@ pub(crate) struct Args {
     work: Option<PathBuf>,
 }
 
-/// The peak of the last nine tenths of the job may be so many times that of the first tenth.
+/// The peak memory of the last nine tenths of the job, divided by the peak of the first tenth, is at most this.
 const MAX_GROWTH: f64 = 1.05;
-/// The time of the job may be so many times that of decoding and encoding alone.
+/// The time of the job, divided by the time of decoding and encoding alone, is at most this.
 const MAX_TIME: f64 = 1.1;
 /// Fewer images take seconds. The start of the program counts too much then, and memory has not settled.
 const FEWEST: u32 = 20_000;

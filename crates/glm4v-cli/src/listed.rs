@@ -22,10 +22,18 @@ pub(crate) const NOTHING: &str = "contains no image and no video; -r takes those
 /// Inputs of one command, in order.
 pub(crate) struct Listed {
     pub(crate) sources: Vec<InputSource>,
-    /// How many of them each input has, in the order of [`inputs`].
+    /// The number of sources that each input names, in the order of [`inputs`].
     pub(crate) counts: Vec<usize>,
     /// The pipes among them.
     pub(crate) pipes: Pipes,
+}
+
+/// An input, or one of those that it names.
+enum Found {
+    /// A path that needs no listing.
+    Plain(PathBuf),
+    /// An entry of a folder, an archive, a list or a manifest.
+    Entry(Entry),
 }
 
 /// An entry that is read when its turn comes.
@@ -36,33 +44,30 @@ struct ListedEntry {
 }
 
 impl Listed {
-    /// The inputs that `args` name. Fails if one of them does not exist and failures are not skipped, or if there is none.
+    /// The inputs that `args` name. Fails if there is no input, or if an input does not exist and failures are not skipped.
     pub(crate) fn of(args: &InputArgs, on_error: OnError, console: &Console) -> Result<Self> {
-        let (mut entries, mut counts) = (Vec::new(), Vec::new());
+        let (mut found, mut counts) = (Vec::new(), Vec::new());
         let options = options(args, Some(on_error));
         for input in inputs(args)? {
-            let before = entries.len();
+            let before = found.len();
             match plain(&input, options) {
-                Some(path) => entries.push(Ok(path)),
+                Some(path) => found.push(Found::Plain(path)),
                 None => {
-                    let found = entries_of(&input, options, on_error, console)?;
-                    entries.extend(found.into_iter().map(Err));
+                    let entries = entries_of(&input, options, on_error, console)?;
+                    found.extend(entries.into_iter().map(Found::Entry));
                 }
             }
-            counts.push(entries.len() - before);
+            counts.push(found.len() - before);
         }
-        if entries.is_empty() && !counts.is_empty() {
+        if found.is_empty() && !counts.is_empty() {
             bail!("there is nothing to read: no input contains an image or a video");
         }
-        let paths: Vec<&PathBuf> = entries
-            .iter()
-            .filter_map(|entry| entry.as_ref().ok())
-            .collect();
+        let paths: Vec<&PathBuf> = found.iter().filter_map(Found::plain).collect();
         let pipes = Pipes::among(&paths, on_error)?;
         let reader = MediaReader::new(&limits(&args.collect));
-        let sources = entries.into_iter().map(|entry| match entry {
-            Ok(path) => pipes::source(path),
-            Err(entry) => source(entry, &reader),
+        let sources = found.into_iter().map(|found| match found {
+            Found::Plain(path) => pipes::source(path),
+            Found::Entry(entry) => source(entry, &reader),
         });
         Ok(Self {
             sources: sources.collect(),
@@ -82,7 +87,16 @@ impl Listed {
     }
 }
 
-/// What one input names, other than a plain path.
+impl Found {
+    const fn plain(&self) -> Option<&PathBuf> {
+        match self {
+            Self::Plain(path) => Some(path),
+            Self::Entry(_) => None,
+        }
+    }
+}
+
+/// The entries that an input names. The input is not a plain path.
 fn entries_of(
     input: &Input,
     options: ListOptions,
@@ -103,7 +117,7 @@ fn entries_of(
     Ok(entries)
 }
 
-/// All inputs: those of the arguments, then those of lists, then those of manifests.
+/// All inputs in order: arguments, then lists, then manifests.
 pub(crate) fn inputs(args: &InputArgs) -> Result<Vec<Input>> {
     let collect = &args.collect;
     let lists = collect.files_from.iter().map(|path| Input::List {
@@ -121,8 +135,8 @@ pub(crate) fn inputs(args: &InputArgs) -> Result<Vec<Input>> {
     named.chain(lists).map(Ok).chain(manifests).collect()
 }
 
-/// How folders are listed. `on_error` is `None` for a job that is not told what to do with failures: it records them, but what
-/// the command line itself names must be there.
+/// How folders are listed. `on_error` is `None` for a job without `--on-error`. Such a job records failures, but the inputs that
+/// the command line names must exist.
 pub(crate) fn options(args: &InputArgs, on_error: Option<OnError>) -> ListOptions {
     ListOptions {
         recursive: args.collect.recursive,

@@ -1,6 +1,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use glm4v_preprocess::is_machine_fault;
+
 /// Why an input cannot be listed or read. URLs are shown without their query, which may be a secret.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -251,6 +253,41 @@ impl CollectError {
         Self::Value {
             expected: expected.into(),
             found: found.into(),
+        }
+    }
+
+    /// Whether the machine failed, and not the input: its disk is full, or the process may not open more files. Other inputs
+    /// would fail in the same way.
+    #[must_use]
+    pub fn is_of_machine(&self) -> bool {
+        match self {
+            Self::Io { source, .. } | Self::Connection { source, .. } => is_machine_fault(source),
+            Self::At { source, .. } => source.is_of_machine(),
+            Self::NotListed { .. }
+            | Self::NotFound { .. }
+            | Self::StandardInput
+            | Self::NoMatch { .. }
+            | Self::Pattern { .. }
+            | Self::NotMedia { .. }
+            | Self::Compressed { .. }
+            | Self::Archive { .. }
+            | Self::Member { .. }
+            | Self::Scheme { .. }
+            | Self::Url { .. }
+            | Self::DataUri { .. }
+            | Self::NoFeature { .. }
+            | Self::PrivateAddress { .. }
+            | Self::Redirect { .. }
+            | Self::Status { .. }
+            | Self::Encoding { .. }
+            | Self::TooLarge { .. }
+            | Self::Timeout { .. }
+            | Self::Truncated { .. }
+            | Self::ManifestFormat { .. }
+            | Self::Manifest { .. }
+            | Self::Column { .. }
+            | Self::Value { .. }
+            | Self::DuplicateId { .. } => false,
         }
     }
 

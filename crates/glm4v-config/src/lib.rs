@@ -6,6 +6,7 @@
 //! - [`ProcessorFiles`] finds both in the files of a checkpoint, also in `processor_config.json` of transformers 5.
 //! - [`Preset`] provides these configurations without files.
 //! - [`GridThw`] is the patch grid of one image or video.
+//! - [`Environment`] is the configuration in environment variables: where the user's caches are.
 //!
 //! Fields have the names that they have in the files. Every configuration that is read from a file is validated. An
 //! unsupported value is a [`ConfigError`] that names its field.
@@ -22,6 +23,7 @@
 
 mod activation;
 mod budget;
+mod environment;
 mod error;
 mod grid;
 mod infinity;
@@ -44,6 +46,7 @@ mod vision;
 
 pub use activation::HiddenAct;
 pub use budget::SizeBudget;
+pub use environment::Environment;
 pub use error::ConfigError;
 pub use grid::{GridThw, TokenBox};
 pub use limits::{SizeLimits, TokenLimits};

@@ -360,7 +360,7 @@ mod tests {
         assert!(config.block_bias() && config.has_head_norms() && !config.has_position_table());
         let config = read(r#", "swiglu_limit": 7, "projection_intermediate_size": 96"#);
         assert_eq!((config.merger_size(), config.gate_limit()), (96, Some(7.0)));
-        // As in torch, an infinite limit is none.
+        // As in torch, an infinite limit limits nothing.
         for infinity in ["Infinity", r#"{"__float__": "Infinity"}"#] {
             let config = read(&format!(r#", "swiglu_limit": {infinity}"#));
             assert_eq!(config.gate_limit(), None);

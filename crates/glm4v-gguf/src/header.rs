@@ -44,7 +44,7 @@ impl Header {
     /// - [`GgufError::Header`] for a damaged or truncated file. Tensors must have the length of their shape and type. They
     ///   must be aligned, must not overlap, and must lie inside the file.
     /// - [`GgufError::Unsupported`] for a version or byte order that is not read
-    /// - [`GgufError::Substitute`] for a file that is none of GGUF
+    /// - [`GgufError::Substitute`] for a file of another format
     /// - [`GgufError::Io`] if the file cannot be read
     pub fn read(input: impl Read, file_len: u64, file: &str) -> Result<Self, GgufError> {
         let mut reader = HeaderReader::new(input, file_len, file);

@@ -30,9 +30,10 @@ impl Attempts<'_> {
                 Ok(value) => return Ok(value),
                 Err(error) => error,
             };
-            let requested = match &error {
-                HubError::Status { retry_after, .. } => *retry_after,
-                _ => None,
+            let requested = if let HubError::Status { retry_after, .. } = &error {
+                *retry_after
+            } else {
+                None
             };
             let wait = self.transfer.wait(attempt, requested);
             let Some(wait) = wait.filter(|_| error.is_temporary() && !self.is_stopped()) else {

@@ -1,4 +1,7 @@
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+
+use glm4v_config::Environment;
 
 use crate::settings::ENDPOINT;
 use crate::{HubError, Settings, Token, url};
@@ -24,7 +27,7 @@ impl Settings {
     /// [`HubError`] if the endpoint is not a URL, if the token cannot be read or sent, or if a cache needs the home
     /// directory and there is none.
     pub fn from_env() -> Result<Self, HubError> {
-        Self::from_lookup(|name| Some(std::env::var_os(name)?.to_string_lossy().into_owned()))
+        Variables(Environment::of_process()).settings()
     }
 
     /// [`Settings::from_env`] with variables from `lookup`.
@@ -32,62 +35,47 @@ impl Settings {
     /// # Errors
     /// As [`Settings::from_env`].
     pub fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, HubError> {
-        let environment = Environment { lookup };
-        let hf_home = environment.hf_home();
-        let mut settings = Self::new(environment.hf_cache(&hf_home)?, environment.cache()?);
-        settings.endpoint = environment.endpoint()?;
-        settings.token = environment.token(&hf_home)?;
-        settings.offline = environment.is_true(&["HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"]);
-        settings.proxies = true;
-        settings.certificates = environment.path(&["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"]);
-        Ok(settings)
+        Variables(Environment::new(|name| Some(lookup(name)?.into()))).settings()
     }
 }
 
-struct Environment<F> {
-    lookup: F,
-}
+struct Variables<F>(Environment<F>);
 
-impl<F: Fn(&str) -> Option<String>> Environment<F> {
-    /// The first variable of `names` that is set and not empty.
-    fn text(&self, names: &[&str]) -> Option<String> {
-        let mut set = names.iter().filter_map(|name| (self.lookup)(name));
-        set.find(|value| !value.is_empty())
+impl<F: Fn(&str) -> Option<OsString>> Variables<F> {
+    fn settings(&self) -> Result<Settings, HubError> {
+        let hf_home = self.hf_home();
+        let cache = self.0.user_cache().ok_or(HubError::NoHome)?;
+        let mut settings = Settings::new(self.hf_cache(&hf_home)?, cache);
+        settings.endpoint = self.endpoint()?;
+        settings.token = self.token(&hf_home)?;
+        settings.offline = self.is_true(&["HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"]);
+        settings.proxies = true;
+        settings.certificates = self.0.path(&["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"]);
+        Ok(settings)
     }
 
     fn is_true(&self, names: &[&str]) -> bool {
-        let value = self.text(names).unwrap_or_default().to_ascii_lowercase();
+        let value = self.0.text(names).unwrap_or_default().to_ascii_lowercase();
         ["1", "on", "true", "yes"].contains(&value.as_str())
-    }
-
-    fn path(&self, names: &[&str]) -> Option<PathBuf> {
-        Some(self.expand(&self.text(names)?).into())
-    }
-
-    fn home(&self) -> Result<PathBuf, HubError> {
-        let names: &[&str] = if cfg!(windows) {
-            &["USERPROFILE"]
-        } else {
-            &["HOME"]
-        };
-        let home = self.text(names).ok_or(HubError::NoHome)?;
-        Ok(home.into())
     }
 
     /// Below the home directory on every platform, as in Hugging Face's programs.
     fn hf_home(&self) -> Result<PathBuf, HubError> {
-        if let Some(home) = self.path(&["HF_HOME"]) {
+        if let Some(home) = self.0.path(&["HF_HOME"]) {
             return Ok(home);
         }
-        match self.path(&["XDG_CACHE_HOME"]) {
+        match self.0.path(&["XDG_CACHE_HOME"]) {
             Some(cache) => Ok(cache.join("huggingface")),
-            None => Ok(self.home()?.join(".cache").join("huggingface")),
+            None => {
+                let home = self.0.home().ok_or(HubError::NoHome)?;
+                Ok(home.join(".cache").join("huggingface"))
+            }
         }
     }
 
     fn hf_cache(&self, hf_home: &Result<PathBuf, HubError>) -> Result<PathBuf, HubError> {
         match (
-            self.path(&["HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE"]),
+            self.0.path(&["HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE"]),
             hf_home,
         ) {
             (Some(cache), _) => Ok(cache),
@@ -96,24 +84,8 @@ impl<F: Fn(&str) -> Option<String>> Environment<F> {
         }
     }
 
-    fn cache(&self) -> Result<PathBuf, HubError> {
-        if let Some(cache) = self.path(&["GLM4V_CACHE"]) {
-            return Ok(cache);
-        }
-        let parent = match self.path(&["XDG_CACHE_HOME"]) {
-            Some(parent) => parent,
-            None if cfg!(target_os = "macos") => self.home()?.join("Library").join("Caches"),
-            None if cfg!(windows) => match self.path(&["LOCALAPPDATA"]) {
-                Some(parent) => parent,
-                None => self.home()?.join("AppData").join("Local"),
-            },
-            None => self.home()?.join(".cache"),
-        };
-        Ok(parent.join("glm4v"))
-    }
-
     fn endpoint(&self) -> Result<String, HubError> {
-        let Some(endpoint) = self.text(&["HF_ENDPOINT"]) else {
+        let Some(endpoint) = self.0.text(&["HF_ENDPOINT"]) else {
             return Ok(ENDPOINT.to_owned());
         };
         check_endpoint(&endpoint)?;
@@ -124,11 +96,11 @@ impl<F: Fn(&str) -> Option<String>> Environment<F> {
         if self.is_true(&["HF_HUB_DISABLE_IMPLICIT_TOKEN"]) {
             return Ok(None);
         }
-        let variables = self.text(&["HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"]);
+        let variables = self.0.text(&["HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"]);
         if let Some(token) = variables.and_then(|text| Token::new(&text)) {
             return sendable(token, "HF_TOKEN").map(Some);
         }
-        let file = match (self.path(&["HF_TOKEN_PATH"]), hf_home) {
+        let file = match (self.0.path(&["HF_TOKEN_PATH"]), hf_home) {
             (Some(file), _) => file,
             (None, Ok(home)) => home.join("token"),
             (None, Err(_)) => return Ok(None),
@@ -137,34 +109,6 @@ impl<F: Fn(&str) -> Option<String>> Environment<F> {
             Some(token) => sendable(token, "HF_TOKEN_PATH").map(Some),
             None => Ok(None),
         }
-    }
-
-    /// Replaces `~`, `$NAME` and `${NAME}`. Variables that are not set stay as they are.
-    fn expand(&self, text: &str) -> String {
-        let mut text = text.to_owned();
-        if let (Some(rest), Ok(home)) = (text.strip_prefix('~'), self.home())
-            && (rest.is_empty() || rest.starts_with(['/', std::path::MAIN_SEPARATOR]))
-        {
-            text = format!("{}{rest}", home.display());
-        }
-        let mut parts = text.split('$');
-        let mut expanded = parts.next().unwrap_or_default().to_owned();
-        for part in parts {
-            expanded += &self.variable(part).unwrap_or_else(|| format!("${part}"));
-        }
-        expanded
-    }
-
-    /// The value of the variable at the beginning of `text`, and the rest of `text`.
-    fn variable(&self, text: &str) -> Option<String> {
-        let (name, rest) = match text.strip_prefix('{') {
-            Some(braced) => braced.split_once('}')?,
-            None => {
-                let inside = |c: char| c.is_ascii_alphanumeric() || c == '_';
-                text.split_at(text.find(|c| !inside(c)).unwrap_or(text.len()))
-            }
-        };
-        Some((self.lookup)(name)? + rest)
     }
 }
 
@@ -272,17 +216,8 @@ mod tests {
 
     #[test]
     fn paths_are_expanded() {
-        for (value, path) in [
-            ("~/hub", "/home/me/hub"),
-            ("~", "/home/me"),
-            ("~other/hub", "~other/hub"),
-            ("$DISK/hub", "/disk/hub"),
-            ("/a/${DISK}/hub", "/a//disk/hub"),
-            ("/a/$UNSET/${UNSET}/$", "/a/$UNSET/${UNSET}/$"),
-        ] {
-            let settings = read(&[HOME, ("DISK", "/disk"), ("HF_HUB_CACHE", value)]).unwrap();
-            assert_eq!(settings.hf_cache, Path::new(path), "{value}");
-        }
+        let settings = read(&[HOME, ("DISK", "/disk"), ("HF_HUB_CACHE", "$DISK/hub")]).unwrap();
+        assert_eq!(settings.hf_cache, Path::new("/disk/hub"));
     }
 
     #[test]

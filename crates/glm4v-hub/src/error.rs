@@ -234,7 +234,26 @@ impl HubError {
         match self {
             Self::Connection { .. } | Self::Truncated { .. } => true,
             Self::Status { status, .. } => matches!(status, 408 | 429 | 500 | 502..=504),
-            _ => false,
+            Self::Environment { .. }
+            | Self::NoHome
+            | Self::Model { .. }
+            | Self::Revision { .. }
+            | Self::Offline { .. }
+            | Self::NotCached { .. }
+            | Self::Busy { .. }
+            | Self::Unreachable { .. }
+            | Self::Denied { .. }
+            | Self::NotFound { .. }
+            | Self::Redirect { .. }
+            | Self::NoCommit { .. }
+            | Self::NoRanges { .. }
+            | Self::Response { .. }
+            | Self::NoWeights { .. }
+            | Self::Shards(_)
+            | Self::Config { .. }
+            | Self::Cancelled
+            | Self::NoSpace { .. }
+            | Self::Io { .. } => false,
         }
     }
 }

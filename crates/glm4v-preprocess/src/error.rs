@@ -3,6 +3,8 @@ use std::path::{Path, PathBuf};
 
 use glm4v_config::ConfigError;
 
+use crate::machine::is_machine_fault;
+
 /// Why an image or a video cannot become patch rows.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -264,19 +266,109 @@ impl PreprocessError {
         }
     }
 
+    /// Whether the machine failed, and not the input: ffmpeg is not installed, the disk for temporary files is full, or the
+    /// process may not open more files. Other inputs would fail in the same way.
+    #[must_use]
+    pub fn is_of_machine(&self) -> bool {
+        match self {
+            Self::NoProgram { .. } | Self::Spool { .. } => true,
+            Self::File { source, .. } => source.is_of_machine(),
+            Self::Io { source, .. } => is_machine_fault(source),
+            Self::FileKind { .. }
+            | Self::LongPipe { .. }
+            | Self::UnknownFormat { .. }
+            | Self::ForeignFormat { .. }
+            | Self::VideoBytes
+            | Self::Decode { .. }
+            | Self::TooLarge { .. }
+            | Self::Allocation
+            | Self::AspectRatio { .. }
+            | Self::Size { .. }
+            | Self::PixelType { .. }
+            | Self::VideoMetadata { .. }
+            | Self::MissingFrame { .. }
+            | Self::FrameSize { .. }
+            | Self::NoFrames
+            | Self::NoVideo { .. }
+            | Self::Program { .. }
+            | Self::ProgramKilled { .. }
+            | Self::EndedEarly { .. }
+            | Self::Rows { .. }
+            | Self::Config(_)
+            | Self::NoVideoProcessor
+            | Self::Mismatch { .. } => false,
+        }
+    }
+
     /// Adds the name of the input, unless the error names a file already.
     #[must_use]
     pub fn in_file(self, path: &Path) -> Self {
+        if self.names_a_file() {
+            return self;
+        }
+        Self::File {
+            path: path.to_owned(),
+            source: Box::new(self),
+        }
+    }
+
+    const fn names_a_file(&self) -> bool {
         match self {
             Self::Io { .. }
             | Self::File { .. }
             | Self::Config(_)
             | Self::NoVideoProcessor
-            | Self::Mismatch { .. } => self,
-            other => Self::File {
-                path: path.to_owned(),
-                source: Box::new(other),
-            },
+            | Self::Mismatch { .. } => true,
+            Self::FileKind { .. }
+            | Self::Spool { .. }
+            | Self::LongPipe { .. }
+            | Self::UnknownFormat { .. }
+            | Self::ForeignFormat { .. }
+            | Self::VideoBytes
+            | Self::Decode { .. }
+            | Self::TooLarge { .. }
+            | Self::Allocation
+            | Self::AspectRatio { .. }
+            | Self::Size { .. }
+            | Self::PixelType { .. }
+            | Self::VideoMetadata { .. }
+            | Self::MissingFrame { .. }
+            | Self::FrameSize { .. }
+            | Self::NoFrames
+            | Self::NoVideo { .. }
+            | Self::NoProgram { .. }
+            | Self::Program { .. }
+            | Self::ProgramKilled { .. }
+            | Self::EndedEarly { .. }
+            | Self::Rows { .. } => false,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+
+    #[test]
+    fn a_missing_program_and_a_full_disk_are_faults_of_the_machine() {
+        let in_file = |error: PreprocessError| error.in_file("a.mp4".as_ref());
+        let io = |kind: io::ErrorKind| PreprocessError::Io {
+            path: "a.mp4".into(),
+            source: kind.into(),
+        };
+        let no_program = PreprocessError::NoProgram {
+            program: "ffmpeg".into(),
+        };
+        let no_space = PreprocessError::Spool {
+            dir: "/tmp".into(),
+            source: io::ErrorKind::StorageFull.into(),
+        };
+        assert!(in_file(no_program).is_of_machine());
+        assert!(in_file(no_space).is_of_machine());
+        assert!(io(io::ErrorKind::StorageFull).is_of_machine());
+        assert!(!io(io::ErrorKind::PermissionDenied).is_of_machine());
+        assert!(!in_file(PreprocessError::NoFrames).is_of_machine());
     }
 }

@@ -41,7 +41,7 @@ impl Header {
     ///
     /// # Errors
     /// [`ShardError::Header`] for a header that is longer than the file or the format allows, and [`ShardError::Substitute`]
-    /// for a file that is none of safetensors.
+    /// for a file of another format.
     pub fn data_start(
         first: [u8; Self::LENGTH_BYTES],
         file_len: u64,

@@ -9,7 +9,6 @@ mod key;
 mod lock;
 mod map;
 mod trim;
-mod user;
 
 use std::fmt;
 use std::io;
@@ -17,7 +16,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use burn::tensor::Device;
-use glm4v_config::VisionConfig;
+use glm4v_config::{Environment, VisionConfig};
 use glm4v_model::{ComputeMode, CpuBuilder, Footprint, Precision, TowerBuilder, VisionModel};
 
 use self::key::Key;
@@ -95,11 +94,17 @@ impl PackedCache {
         }
     }
 
-    /// The user's cache: `packed` in `GLM4V_CACHE`, or else in `glm4v` of the platform's directory for caches, which is
-    /// `XDG_CACHE_HOME` or `~/.cache` on Linux. Nothing if there is no such directory, as without `HOME`.
+    /// The user's cache: `packed` in [`Environment::user_cache`]. `None` if there is no such directory, or if its path is
+    /// relative.
     #[must_use]
     pub fn of_user() -> Option<Self> {
-        user::dir(|name| std::env::var_os(name)).map(Self::new)
+        Self::below(&Environment::of_process().user_cache()?)
+    }
+
+    fn below(caches: &Path) -> Option<Self> {
+        caches
+            .is_absolute()
+            .then(|| Self::new(caches.join("packed")))
     }
 }
 
@@ -208,7 +213,7 @@ impl Packed<'_> {
         let entry = entry::open(path, key)?;
         let mut builder = TowerBuilder::new(self.config, self.device, self.mode());
         let complete = match &mut builder {
-            TowerBuilder::Cpu(builder) => builder.add_pieces(|name| entry.piece(name)),
+            TowerBuilder::Cpu(builder) => builder.add_buffers(|name| entry.buffer(name)),
             TowerBuilder::Device(_) => false,
         };
         complete.then(|| builder.build().ok())?
@@ -243,7 +248,7 @@ impl Packed<'_> {
         }
     }
 
-    /// Writes an entry, or says why there is none.
+    /// Writes an entry, or says why it cannot.
     fn store(
         &self,
         key: &Key,
@@ -255,7 +260,7 @@ impl Packed<'_> {
         if !matches!(self.key(), Ok(Ok(now)) if now.is_as(key)) {
             return Err(JUST_CHANGED.to_owned());
         }
-        let written = entry::write(path, key, &builder.pieces(), lock);
+        let written = entry::write(path, key, &builder.buffers(), lock);
         written.map_err(|error| format!("{}: {error}", self.cache.dir.display()))
     }
 }

@@ -10,7 +10,8 @@ const OPEN_INPUTS: usize = 64;
 const MAX_OPEN_INPUTS: usize = 1024;
 /// Bytes that open inputs keep in memory. The input that exceeds them is the last.
 const MAX_OPEN_BYTES: u64 = 32 << 20;
-/// What a video adds to the bytes of the open inputs. It is no memory: it limits the time of probing to about 8 videos.
+/// Bytes that each open video counts for. They limit how many videos are probed in advance to about 8. A video does not use
+/// this memory.
 const VIDEO_BYTES: u64 = 4 << 20;
 
 /// The size of one image or video.
@@ -65,7 +66,7 @@ pub(crate) struct LookAhead {
     pub(crate) to_open: usize,
 }
 
-/// Follows the sizes of the next inputs. An input that failed has no patches. Inputs one by one are also opened one by one.
+/// Follows the sizes of the next inputs. An input that failed has no patches. If `max_patches` is 1, one input is open at a time.
 pub(crate) fn look_ahead(
     inputs: impl IntoIterator<Item = InputSize>,
     max_patches: usize,

@@ -96,7 +96,8 @@ pub struct CachedBatch {
     pub warning: Option<CacheWarning>,
 }
 
-/// Encodes a batch. Inputs that the cache has, and those that repeat an earlier one, are not in the patches that `run` gets.
+/// Encodes a batch. `run` gets the patches of the inputs that the cache does not have. An input that repeats an earlier one is
+/// encoded once.
 ///
 /// `keys` are those of [`Identity::keys`]. `run` returns the embeddings of its patches, for example by
 /// [`VisionEncoder::encode_values`]. It is not called if there is nothing to encode.

@@ -345,7 +345,7 @@ impl VisionEncoder {
     }
 }
 
-/// A batch in one piece.
+/// A batch that is not split.
 fn whole(patches: &Patches) -> MicroBatch {
     let spans = patches.spans().iter().map(|span| (span.grid, span.kind));
     MicroBatch {

@@ -52,9 +52,8 @@ impl fmt::Display for ProcessorSource {
 /// A model on this machine: a directory in the published layout, or an `mmproj` file of llama.cpp (GGUF).
 ///
 /// A GGUF file contains its configuration. It does not contain the settings of the processors, except the normalisation of
-/// pixels and, for GLM-5.3, the limits of images. The others come from a preset or a directory. Without a
-/// [`ProcessorSource`], they are those of GLM-4.1V, GLM-OCR or GLM-5.3, depending on the tower
-/// ([`LocalModel::assumed_preset`]).
+/// pixels and, for GLM-5.3, the limits of images. The other settings come from a preset or a directory. Without a
+/// [`ProcessorSource`], the preset is GLM-4.1V, GLM-OCR or GLM-5.3, depending on the tower ([`LocalModel::assumed_preset`]).
 #[derive(Clone, Debug)]
 pub struct LocalModel {
     /// The directory or the file.
@@ -96,7 +95,7 @@ impl LocalModel {
         &self.path
     }
 
-    /// Where the settings of the processors come from, if it was given.
+    /// The given source of the processors' settings.
     #[must_use]
     pub fn processor_source(&self) -> Option<&ProcessorSource> {
         self.processor.as_ref()

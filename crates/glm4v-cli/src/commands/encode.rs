@@ -44,10 +44,10 @@ pub(crate) struct EncodeArgs {
     /// What happens with an input that fails [default: skip for a job, stop for a file]
     #[arg(long, value_enum)]
     on_error: Option<OnError>,
-    /// Keep embeddings in this directory, and take those that are there from it
+    /// Store embeddings in this directory, and reuse those that it has
     #[arg(long, value_name = "DIR")]
     cache: Option<PathBuf>,
-    /// The size of the cache in bytes, or as 900M or 4G; what was not used for the longest time is removed
+    /// The size of the cache in bytes, or as 900M or 4G; the least recently used embeddings are removed first
     #[arg(long, value_name = "BYTES", value_parser = memory, default_value = "10G", requires = "cache")]
     cache_size: u64,
     /// Write the embeddings for another program, see below
@@ -86,12 +86,12 @@ fn after_help() -> String {
     let formats = OutputFormat::ALL.map(format).concat();
     format!(
         "\
-Images are files of any size in these formats: {images}. Of a TIFF the first page is read.
+Images are files of any size in these formats: {images}. Only the first page of a TIFF is read.
 Videos are video files (mp4, mkv, webm, mov, avi and others), animated GIF, WebP and PNG files, and folders of frames
 with --source-fps. The programs ffmpeg and ffprobe decode the video files. A video from a pipe is saved first, in the
 directory that TMPDIR names, up to 8 GiB.
-Of a folder the images and videos are encoded, each for itself; with --frames or --source-fps it is one video. Of a tar
-archive the images and videos are encoded. Other files in folders and archives are left alone.
+In a folder or a tar archive, each image and each video is an input. Other files there are left alone. With --frames or
+--source-fps a folder is one video.
 The embeddings of all inputs go into one file, in order. grid_thw gives the grid of each input. An input has
 t·h·w / spatial_merge_size² rows.
 
@@ -101,7 +101,7 @@ The file appears only when it is complete. Without -o nothing is written.
 
 With -o DIR/ the command is a job. It writes files of about 512 MiB into the directory, as it goes, so that any number of
 inputs takes the same memory. An input that fails is recorded with its error, and the job goes on. After an interruption of
-any kind, the same command goes on where the job was, and ends with the same bytes; so does --resume without inputs.
+any kind, the same command goes on where the job was, and ends with the same bytes. --resume without inputs does the same.
 docs/bulk.md has more.
 
 {EXAMPLES}"

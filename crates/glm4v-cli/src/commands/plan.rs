@@ -94,7 +94,7 @@ pub(crate) fn run(args: &PlanArgs, console: &Console) -> Result<()> {
     console.report(&planned.text(), &planned.json())
 }
 
-/// What is known of all inputs, in order: those of the arguments, some of which may be sizes, then those of lists.
+/// All inputs before they are decoded, in order: arguments (files or sizes), then lists.
 fn inputs(
     args: &PlanArgs,
     processor: &Arc<Processor>,
@@ -137,7 +137,7 @@ fn inputs(
     Ok(all)
 }
 
-/// What is known of each input, before one is decoded. `None` for one that failed and is skipped.
+/// Each input before it is decoded. `None` for an input that failed and is skipped.
 fn survey(
     mut inputs: Inputs,
     on_error: OnError,

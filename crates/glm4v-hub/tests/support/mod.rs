@@ -191,3 +191,18 @@ pub fn tower_bytes(source: &Path) -> u64 {
         .map(|(_, _, bytes)| bytes.len() as u64)
         .sum()
 }
+
+/// The error of a fetch from a server with this script. Asserts that no finished checkpoint is left.
+pub fn refused(
+    name: &str,
+    script: impl Fn(&Request, Answer) -> Answer + Send + Sync + 'static,
+) -> (HubError, Server) {
+    let (server, caches) = (Server::new(golden(name), script), Caches::new());
+    let error = caches
+        .hub(&server.url())
+        .fetch(&model(), None, &())
+        .unwrap_err();
+    assert!(!caches.own_model().join("snapshots").exists());
+    assert!(!caches.own_model().join("refs").exists());
+    (error, server)
+}

@@ -2,11 +2,11 @@
 //! the builder. Rows change hands between burn and the tower without a copy, unless a tensor shares them.
 
 pub(crate) mod block;
+mod buffers;
 mod builder;
 pub(crate) mod merger;
 mod norm;
 pub(crate) mod patch_embed;
-mod pieces;
 pub(crate) mod precisions;
 mod rows;
 

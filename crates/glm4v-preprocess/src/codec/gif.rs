@@ -62,7 +62,7 @@ pub(crate) fn reader(bytes: &[u8]) -> Result<GifReader<'_>, PreprocessError> {
         .map_err(failed)
 }
 
-/// The header of a file with a palette. Where there is none, Pillow takes the indices of pixels for levels of gray.
+/// The header of a file with a palette. Without a palette, Pillow takes the indices of pixels for levels of gray.
 fn with_palette(screen: &[u8]) -> Vec<u8> {
     let mut screen = screen.to_vec();
     if let Some(flags) = screen.get_mut(FLAGS)

@@ -16,9 +16,9 @@ pub struct ReadOptions {
     pub ffmpeg: PathBuf,
     /// The program that probes video files.
     pub ffprobe: PathBuf,
-    /// Where a video that can be read only once is saved, because ffmpeg must seek in it. `None` is the directory of the
-    /// system for temporary files (`TMPDIR`). The file is removed with its source. It is not part of any figure of memory, so
-    /// the directory should be on a disk.
+    /// The directory for videos that can be read only once. They are saved because ffmpeg must seek in them. `None` is the
+    /// directory of the system for temporary files (`TMPDIR`). The file is removed with its source. The memory plan does not
+    /// count it, so the directory should be on a disk.
     pub spool_dir: Option<PathBuf>,
     /// Most bytes of a video that is saved there. A longer one is refused.
     pub max_spooled_bytes: u64,
@@ -30,8 +30,8 @@ pub struct ReadOptions {
 }
 
 impl Default for ReadOptions {
-    /// Animated images are videos, no frame rate, `ffmpeg` and `ffprobe` on PATH, at most 8 GiB of a video from a pipe, and 8 GiB
-    /// of memory of ffmpeg.
+    /// Animated images are videos, and no frame rate is set. `ffmpeg` and `ffprobe` are searched on PATH. A video from a pipe can
+    /// have 8 GiB, and ffmpeg can use 8 GiB of memory.
     fn default() -> Self {
         Self {
             decode: DecodeOptions::default(),

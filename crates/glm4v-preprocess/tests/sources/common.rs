@@ -1,5 +1,6 @@
 //! Helpers of the tests of videos.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -9,6 +10,8 @@ use glm4v_preprocess::{
 };
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+
+pub(crate) const TEST_PATTERN: &str = "testsrc2=s=98x62:r=25";
 
 /// The reference's reading of a video (`tests/media/make.py`).
 #[derive(Deserialize)]
@@ -28,6 +31,15 @@ pub(crate) fn media(name: &str) -> PathBuf {
 pub(crate) fn golden<T: DeserializeOwned>() -> T {
     let text = std::fs::read_to_string(media("media.json")).unwrap();
     serde_json::from_str(&text).unwrap()
+}
+
+/// The video files, by name.
+pub(crate) fn videos() -> BTreeMap<String, Expected> {
+    #[derive(Deserialize)]
+    struct Golden {
+        videos: BTreeMap<String, Expected>,
+    }
+    golden::<Golden>().videos
 }
 
 pub(crate) fn open_video(path: impl AsRef<Path>) -> VideoSource {

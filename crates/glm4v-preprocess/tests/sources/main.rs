@@ -2,8 +2,11 @@
 
 mod animations;
 mod common;
+mod damaged_videos;
 mod folders;
 mod limits;
 mod packets;
 mod pipes;
+#[cfg(unix)]
+mod programs;
 mod video_files;

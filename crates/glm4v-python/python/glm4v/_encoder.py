@@ -94,15 +94,15 @@ class VisionEncoder:
     the other process loads it again, with the arguments of `from_pretrained`. It works in a forked process, too.
     """
 
-    def __init__(self, native: _native.Encoder, recipe: dict[str, Any] | None = None) -> None:
+    def __init__(
+        self, native: _native.Encoder, recipe: dict[str, Any] | None = None, model: dict[str, Any] | None = None
+    ) -> None:
         """For internal use: `VisionEncoder.from_pretrained` makes encoders."""
         self._native = native
         self._recipe = recipe
         self.config: dict[str, Any] = json.loads(native.config())
         """The vision configuration, by the names of `config.json`."""
-        parts = ("revision", "offline", "processor", "min_tokens", "max_tokens", "min_pixels", "max_pixels", "model", "preset")
-        processor = recipe and {part: recipe[part] for part in parts}
-        self.processor = Processor(native.processor(), processor)
+        self.processor = Processor(native.processor(), model)
         """The processor: `encoder.processor(images=…, videos=…)`."""
 
     @classmethod
@@ -149,7 +149,7 @@ class VisionEncoder:
                 nothing.
             cache: A directory that keeps embeddings by the content of their input. `encode` takes those that are there from it,
                 bit for bit. Several processes can share it, and the program's option `--cache`.
-            cache_size: The size of the cache in bytes. What was not used for the longest time is removed.
+            cache_size: The size of the cache in bytes. The least recently used embeddings are removed first.
 
         Raises:
             ModelError: for a checkpoint that is missing, damaged or not supported.
@@ -158,31 +158,32 @@ class VisionEncoder:
             MemoryLimitError: for weights that do not fit into `max_memory`.
             StoreError: for a cache that cannot be created.
         """
-        recipe = {
-            "model": _options.absolute(model),
-            "preset": preset,
-            "seed": seed,
+        chosen = _options.model(
+            model,
+            preset=preset,
+            seed=seed,
+            revision=revision,
+            offline=offline,
+            processor=processor,
+            min_tokens=min_tokens,
+            max_tokens=max_tokens,
+            min_pixels=min_pixels,
+            max_pixels=max_pixels,
+        )
+        of_device = {
             "dtype": _options.dtype(dtype),
             "device": device,
             "max_memory": max_memory,
-            "min_tokens": min_tokens,
-            "max_tokens": max_tokens,
-            "min_pixels": min_pixels,
-            "max_pixels": max_pixels,
-            "revision": revision,
-            "offline": offline,
-            "processor": _options.absolute(processor),
-            "num_threads": num_threads,
             "packed_cache": packed_cache if isinstance(packed_cache, bool) else os.path.abspath(os.fsdecode(packed_cache)),
+        }
+        keep = {
             "cache": cache if cache is None else os.path.abspath(os.fsdecode(cache)),
             "cache_size": cache_size,
         }
         if num_threads is not None:
             _native.set_num_threads(num_threads)
-        of_device = {name: recipe[name] for name in ("dtype", "device", "max_memory", "packed_cache")}
-        keep = {name: recipe[name] for name in ("cache", "cache_size")}
-        others = {name: value for name, value in recipe.items() if name not in (*of_device, *keep, "num_threads")}
-        return cls(_native.Encoder.load(_options.model(**others), of_device, keep), recipe)
+        recipe = {**chosen, **of_device, **keep, "num_threads": num_threads}
+        return cls(_native.Encoder.load(chosen, of_device, keep), recipe, chosen)
 
     @property
     def out_hidden_size(self) -> int:

@@ -23,15 +23,16 @@ def model(
     min_pixels: int | None = None,
     max_pixels: int | None = None,
 ) -> dict[str, Any]:
+    """Which model is loaded. Another process with another working directory can use the result."""
     if (model is None) == (preset is None):
         raise InputError("expected either a model (a directory or a name on the hub) or a preset, such as preset='tiny'")
     return {
-        "model": model if model is None else os.fsdecode(model),
+        "model": _absolute(model),
         "preset": preset,
         "seed": seed,
         "revision": revision,
         "offline": offline,
-        "processor": processor if processor is None else os.fsdecode(processor),
+        "processor": _absolute(processor),
         "min_tokens": min_tokens,
         "max_tokens": max_tokens,
         "min_pixels": min_pixels,
@@ -49,8 +50,7 @@ def dtype(value: Any) -> str:
     return _DTYPES.get(name, name)
 
 
-def absolute(model: str | os.PathLike[str] | None) -> str | None:
-    """A name that another process with another working directory can use."""
+def _absolute(model: str | os.PathLike[str] | None) -> str | None:
     if model is None:
         return None
     model = os.fsdecode(model)

@@ -40,18 +40,18 @@ class Processor:
 
         The limits of the size replace those of the checkpoint. The arguments are those of `VisionEncoder.from_pretrained`.
         """
-        recipe = {
-            "model": _options.absolute(model),
-            "preset": preset,
-            "revision": revision,
-            "offline": offline,
-            "processor": _options.absolute(processor),
-            "min_tokens": min_tokens,
-            "max_tokens": max_tokens,
-            "min_pixels": min_pixels,
-            "max_pixels": max_pixels,
-        }
-        return cls(_native.Processor.load(_options.model(**recipe)), recipe)
+        chosen = _options.model(
+            model,
+            preset=preset,
+            revision=revision,
+            offline=offline,
+            processor=processor,
+            min_tokens=min_tokens,
+            max_tokens=max_tokens,
+            min_pixels=min_pixels,
+            max_pixels=max_pixels,
+        )
+        return cls(_native.Processor.load(chosen), chosen)
 
     def __call__(
         self,
@@ -105,4 +105,4 @@ class Processor:
 
 
 def _restored(recipe: dict[str, Any]) -> Processor:
-    return Processor.from_pretrained(**recipe)
+    return Processor(_native.Processor.load(recipe), recipe)

@@ -12,15 +12,15 @@ impl Job {
         self.journal.failed().iter().copied().collect()
     }
 
-    /// Starts a second attempt for [`Job::failed`], after [`Job::finish`]. Call [`Job::push_retried`] for each of them that
-    /// has embeddings now, [`Job::end_batch`] after each batch, and [`Job::finish`] in the end.
+    /// Starts a second attempt for the inputs of [`Job::failed`], after [`Job::finish`]. Call [`Job::push_retried`] for each
+    /// input that has embeddings now, [`Job::end_batch`] after each batch, and [`Job::finish`] in the end.
     ///
-    /// Their rows come in shards of their own. The rows with their first errors stay: so of each input that is encoded, exactly
-    /// one row has embeddings.
+    /// The new rows are stored in new shards. The rows with the first errors stay. So an input that is encoded has exactly one
+    /// row with embeddings.
     ///
     /// # Errors
     ///
-    /// Fails if the job is not complete, or if the disk refuses.
+    /// Fails if the job is not complete, or if the file cannot be written.
     pub fn retry(&mut self) -> Result<(), StoreError> {
         let State::Complete = self.state else {
             let found = self.pushed()?;
@@ -46,8 +46,8 @@ impl Job {
     ///
     /// # Errors
     ///
-    /// Fails if the input is none of [`Job::failed`], if its embeddings do not have the width of the job, or if the disk
-    /// refuses.
+    /// Fails if the input is not among [`Job::failed`], if its embeddings do not have the width of the job, or if the file
+    /// cannot be written.
     pub fn push_retried(&mut self, input: usize, record: &Record<'_>) -> Result<(), StoreError> {
         self.or_stop(|job| {
             let open = job.running()?.as_ref();

@@ -1,8 +1,8 @@
-//! An entry of the cache: a file with the bytes of all pieces.
+//! An entry of the cache: a file with the buffers of all packed parameters.
 //!
 //! It begins with [`MAGIC`], the length of the header, and the hash of the header. The header is JSON. It has the key, the length
-//! of the file, the time at which the file was closed, and the place of each piece. Pieces begin at cache lines, and the first one
-//! at a page.
+//! of the file, the time at which the file was closed, and the place of each buffer. Buffers begin at cache lines, and the first
+//! buffer at a page.
 //!
 //! A file that is cut, edited or copied in part has another length or another time than its header says, and is not used. To read
 //! gigabytes at each start, only to compare a hash, would take as long as packing them.
@@ -39,21 +39,21 @@ struct Header {
     bytes: u64,
     /// Seconds since 1970, the modification time of the file
     closed: u64,
-    /// The place of each piece after the header
-    pieces: HashMap<String, Range<u64>>,
+    /// The place of each buffer after the header
+    buffers: HashMap<String, Range<u64>>,
 }
 
 /// A mapped entry.
 pub(super) struct Entry {
     map: Arc<Mmap>,
-    pieces: HashMap<String, Range<usize>>,
+    buffers: HashMap<String, Range<usize>>,
 }
 
 impl Entry {
-    /// The bytes of a piece.
-    pub(super) fn piece(&self, name: &str) -> Option<SharedBytes> {
+    /// The bytes of a buffer.
+    pub(super) fn buffer(&self, name: &str) -> Option<SharedBytes> {
         let map: Arc<dyn AsRef<[u8]> + Send + Sync> = self.map.clone();
-        SharedBytes::new(map, self.pieces.get(name)?.clone())
+        SharedBytes::new(map, self.buffers.get(name)?.clone())
     }
 }
 
@@ -72,17 +72,17 @@ pub(super) fn open(path: &Path, key: &Key) -> Option<Entry> {
         let [from, to] = [range.start, range.end].map(|end| usize::try_from(start + end));
         Some(from.ok()?..to.ok()?)
     };
-    let pieces = header.pieces.into_iter();
-    let pieces = pieces.map(|(name, range)| Some((name, place(range)?)));
+    let buffers = header.buffers.into_iter();
+    let buffers = buffers.map(|(name, range)| Some((name, place(range)?)));
     // Without the right to do so, the entry keeps its place in the order of removal.
     let _ = file.set_times(FileTimes::new().set_accessed(SystemTime::now()));
     Some(Entry {
         map,
-        pieces: pieces.collect::<Option<_>>()?,
+        buffers: buffers.collect::<Option<_>>()?,
     })
 }
 
-/// The header, and the place of the first piece.
+/// The header, and the place of the first buffer.
 fn header(file: &mut File) -> io::Result<(Header, u64)> {
     let damaged = || io::Error::from(io::ErrorKind::InvalidData);
     let mut head = [0; HEAD];
@@ -99,7 +99,7 @@ fn header(file: &mut File) -> io::Result<(Header, u64)> {
         return Err(damaged());
     }
     let header: Header = serde_json::from_slice(&json)?;
-    let ends = header.pieces.values().map(|range| range.end);
+    let ends = header.buffers.values().map(|range| range.end);
     if header.bytes > i64::MAX as u64 || ends.max().unwrap_or(0) > header.bytes {
         return Err(damaged());
     }
@@ -110,10 +110,10 @@ fn header(file: &mut File) -> io::Result<(Header, u64)> {
 pub(super) fn write(
     path: &Path,
     key: &Key,
-    pieces: &[(String, &[u8])],
+    buffers: &[(String, &[u8])],
     lock: &Lock,
 ) -> io::Result<()> {
-    let written = try_write(lock.temporary(), key, pieces);
+    let written = try_write(lock.temporary(), key, buffers);
     let renamed = written.and_then(|()| fs::rename(lock.temporary(), path));
     if renamed.is_err() {
         let _ = fs::remove_file(lock.temporary());
@@ -126,12 +126,12 @@ pub(super) fn write(
     Ok(())
 }
 
-fn try_write(path: &Path, key: &Key, pieces: &[(String, &[u8])]) -> io::Result<()> {
+fn try_write(path: &Path, key: &Key, buffers: &[(String, &[u8])]) -> io::Result<()> {
     // An abandoned file may be read-only already.
     let _ = fs::remove_file(path);
     let mut places = HashMap::new();
     let mut end = 0;
-    for (name, bytes) in pieces {
+    for (name, bytes) in buffers {
         let start = u64::next_multiple_of(end, LINE);
         end = start + bytes.len() as u64;
         places.insert(name.clone(), start..end);
@@ -142,7 +142,7 @@ fn try_write(path: &Path, key: &Key, pieces: &[(String, &[u8])]) -> io::Result<(
         key: key.content(),
         bytes: end,
         closed,
-        pieces: places,
+        buffers: places,
     };
     let json = serde_json::to_vec(&header)?;
     let mut file = Padded {
@@ -154,7 +154,7 @@ fn try_write(path: &Path, key: &Key, pieces: &[(String, &[u8])]) -> io::Result<(
     file.write(&Sha256::digest(&json))?;
     file.write(&json)?;
     file.pad(PAGE)?;
-    for (_, bytes) in pieces {
+    for (_, bytes) in buffers {
         file.pad(LINE)?;
         file.write(bytes)?;
     }

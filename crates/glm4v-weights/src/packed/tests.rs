@@ -25,6 +25,14 @@ fn config() -> VisionConfig {
     }
 }
 
+#[test]
+fn the_users_cache_has_an_absolute_path() {
+    let dir = tempfile::tempdir().unwrap();
+    let cache = PackedCache::below(dir.path()).unwrap();
+    assert_eq!(cache.dir, dir.path().join("packed"));
+    assert_eq!(PackedCache::below("~/c".as_ref()), None);
+}
+
 /// A directory with a checkpoint and a cache.
 struct Place {
     dir: tempfile::TempDir,

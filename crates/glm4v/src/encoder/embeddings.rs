@@ -5,8 +5,8 @@ use crate::Error;
 
 /// The embeddings of a batch, or of one image or video of it.
 ///
-/// To read the values, call [`Embeddings::into_values`]. On a GPU burn reads lazily: data that was taken with
-/// `tensor.into_data()` must be used before anything else is computed.
+/// To read the values, call [`Embeddings::into_values`]. On a GPU burn reads lazily: the result of `tensor.into_data()` must be
+/// used before anything else is computed.
 ///
 /// ```
 /// # use glm4v::{LoadOptions, Preset, VisionEncoder, image::DynamicImage};

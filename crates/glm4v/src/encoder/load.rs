@@ -33,7 +33,7 @@ pub struct LoadOptions {
     pub device: DeviceSpecs,
     /// The type that the tower computes in. The default is f32.
     pub dtype: ComputeType,
-    /// The memory limit in bytes, for each GPU or for the process on a CPU. Weights that exceed it are refused unloaded.
+    /// The memory limit in bytes, for each GPU or for the process on a CPU. Weights that exceed it are not loaded.
     pub max_memory: Option<u64>,
     /// The largest tensor in bytes, if the device allows less than it reports.
     pub max_buffer: Option<u64>,
@@ -41,8 +41,7 @@ pub struct LoadOptions {
     pub attention: Option<AttentionMethod>,
     /// Limits of the size of each image and video, in place of those of the checkpoint.
     pub budget: Option<SizeBudget>,
-    /// Where the settings of the processors come from, in place of the checkpoint. GGUF files lack most of them
-    /// ([`LocalModel`]).
+    /// The source of the processors' settings, in place of the checkpoint. GGUF files lack most settings ([`LocalModel`]).
     pub processor: Option<ProcessorSource>,
     /// The branch, tag or commit of a model on the hub. The default is `main`.
     pub revision: Option<String>,
@@ -191,7 +190,7 @@ impl LoadOptions {
     }
 }
 
-/// The cached directory of a model on the hub, which is fetched if need be.
+/// The cached directory of a model on the hub. A model that is not cached is fetched.
 #[cfg(feature = "hub")]
 fn hub_dir(source: &Path, options: &LoadOptions) -> Result<PathBuf, Error> {
     use glm4v_hub::{Hub, ModelId};

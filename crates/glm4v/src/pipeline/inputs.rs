@@ -58,7 +58,7 @@ pub struct InputInfo {
     pub decode_bytes: u64,
     /// Whether it was opened before its turn, and stays open: see [`Inputs::survey`].
     pub stays_open: bool,
-    /// What makes the result doubtful. Frames of a video that cannot be decoded are known after it is read.
+    /// Reasons to doubt the result. Damaged frames of a video are found when it is read.
     pub warnings: Vec<String>,
 }
 
@@ -120,18 +120,19 @@ impl Inputs {
         Self { limits, ..self }
     }
 
-    /// The next inputs, which are open but not decoded. At most 64 inputs are open, with about 32 MiB of files. Small inputs
-    /// that do not fill a batch are up to 1,024, and videos about 8. With batches of one patch, one input is open.
+    /// The next inputs, which are open but not decoded. At most 64 inputs are open, with about 32 MiB of files. If they
+    /// are too small to fill a batch, up to 1,024 are open. Of videos, about 8 are open. With batches of one patch, one input is
+    /// open.
     pub fn look_ahead(&mut self) -> impl Iterator<Item = Result<&InputInfo, &InputError>> {
         self.open_next();
         let open = self.open.iter();
         open.map(|open| open.as_ref().map(|(info, _)| info))
     }
 
-    /// What is known of every input that is not read, before any is decoded. The sources must end.
+    /// Probes every input that is not read yet, and decodes none. The number of sources must be finite.
     ///
-    /// Of the inputs after the look-ahead, files and folders are closed again, so that few are open at a time. Pipes and
-    /// inputs in memory can be opened only once; they stay open until they are read.
+    /// Files and folders after the look-ahead are closed again, so that few inputs are open at a time. Pipes and inputs in
+    /// memory can be opened only once. They stay open until they are read.
     pub fn survey(&mut self) -> Vec<Result<InputInfo, InputError>> {
         self.open_next();
         let rest = mem::replace(&mut self.sources, Box::new(iter::empty()));

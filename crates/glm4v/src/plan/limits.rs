@@ -3,7 +3,7 @@ use glm4v_model::{ComputeMode, ForwardOptions};
 use crate::batching::FrameSpan;
 use crate::devices::Target;
 
-/// Patches of a batch for each device. Its memory depends on the largest frame then, and not on the number of inputs.
+/// Patches of a batch for each device. With this limit, memory depends on the largest frame and not on the number of inputs.
 const BATCH_PATCHES: usize = 16_384;
 /// Patches of a micro-batch on the CPU kernels, whose rows stay in the caches. Eight photos at once took an eighth longer.
 const CPU_PATCHES: usize = 1024;

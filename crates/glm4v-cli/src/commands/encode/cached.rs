@@ -1,7 +1,7 @@
 use anyhow::Result;
 use glm4v::cached::{self, Identity};
 use glm4v::{EncodeOptions, Error, Patches, VisionEncoder};
-use glm4v_store::EmbeddingCache;
+use glm4v_store::{EmbeddingCache, Key};
 
 use crate::console::Console;
 use crate::interrupt;
@@ -29,12 +29,25 @@ impl CachedEncoder<'_> {
     /// The embeddings of a batch, input by input. Inputs that the cache has, and those that repeat an earlier one, do not run
     /// the tower.
     pub(super) fn encode(&mut self, patches: Patches) -> Result<Vec<f32>, Error> {
+        // Without a cache there is no need to hash the rows.
+        let keys = match self.cache {
+            Some(_) => self.identity.keys(&patches),
+            None => Vec::new(),
+        };
+        self.encode_keyed(patches, &keys)
+    }
+
+    /// [`CachedEncoder::encode`] for inputs whose keys are known.
+    pub(super) fn encode_keyed(
+        &mut self,
+        patches: Patches,
+        keys: &[Key],
+    ) -> Result<Vec<f32>, Error> {
         let run = |patches: &Patches| encode(self.encoder, patches);
         let Some(cache) = &self.cache else {
             return run(&patches);
         };
-        let keys = self.identity.keys(&patches);
-        let batch = cached::encode(self.encoder, cache, &keys, patches, run)?;
+        let batch = cached::encode(self.encoder, cache, keys, patches, run)?;
         self.hits += batch.hits;
         if let Some(warning) = batch.warning {
             self.console.warning(&warning.to_string());

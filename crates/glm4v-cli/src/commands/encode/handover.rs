@@ -52,7 +52,7 @@ pub(super) fn run(args: &EncodeArgs, to: HandOver, console: &Console) -> Result<
         }
         let keys = cached.identity.keys(&patches);
         if !inputs.is_empty() {
-            let values = cached.encode(patches);
+            let values = cached.encode_keyed(patches, &keys);
             let values = values.map_err(|error| session.explain(error))?;
             let mut rest = &values[..];
             for (input, key) in inputs.iter().zip(keys) {

@@ -161,7 +161,7 @@ fn is_black(changes: &[u32]) -> bool {
     !changes.len().is_multiple_of(2)
 }
 
-/// Adds a change. Two changes at one place are none.
+/// Adds a change. Two changes at one place cancel each other.
 fn change(changes: &mut Vec<u32>, place: u32, width: u32) {
     if changes.last() == Some(&place) {
         changes.pop();

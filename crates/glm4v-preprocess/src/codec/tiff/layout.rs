@@ -208,7 +208,13 @@ fn side(directory: &Directory, tag: u16, name: &str) -> Result<u32, PreprocessEr
 fn samples(directory: &Directory, compression: &Compression) -> Result<usize, PreprocessError> {
     let assumed = match compression {
         Compression::Jpeg(_) if is_rgb_or_ycbcr(directory) => 3,
-        _ => 1,
+        Compression::None
+        | Compression::PackBits
+        | Compression::Lzw
+        | Compression::Deflate
+        | Compression::Zstandard
+        | Compression::Fax(_)
+        | Compression::Jpeg(_) => 1,
     };
     match directory.integer(SAMPLES).unwrap_or(assumed) {
         samples @ 1..=MAX_SAMPLES => Ok(samples as usize),
@@ -251,20 +257,32 @@ fn predictor(
 /// Checks what the compressions need beyond the tags that each part reads.
 fn compression_fits(layout: &Layout) -> Result<(), PreprocessError> {
     let (sample, samples) = (layout.sample, layout.chunk_samples());
+    let has_planes = layout.chunks.planes != 1;
     let problem = match &layout.compression {
         Compression::Fax(_) if sample != SampleType::Bits(1) || samples != 1 => {
-            "fax compression of other pixels than black and white"
+            Some("fax compression of other pixels than black and white")
         }
         Compression::Jpeg(_) if sample != SampleType::Byte || !matches!(samples, 1 | 3 | 4) => {
-            "JPEG compression of other pixels than gray, RGB, RGBA, CMYK and YCbCr with 8 bits"
+            Some(
+                "JPEG compression of other pixels than gray, RGB, RGBA, CMYK and YCbCr with 8 bits",
+            )
         }
-        Compression::Jpeg(jpeg) if jpeg.is_ycbcr && (layout.chunks.planes != 1 || samples == 4) => {
-            "JPEG compression of YCbCr with alpha or in separate planes"
+        Compression::Jpeg(jpeg) if jpeg.is_ycbcr && (has_planes || samples == 4) => {
+            Some("JPEG compression of YCbCr with alpha or in separate planes")
         }
-        _ if layout.color.subsampling() != (1, 1) && layout.chunks.planes != 1 => {
-            "subsampled colours in separate planes"
-        }
-        _ => return Ok(()),
+        Compression::None
+        | Compression::PackBits
+        | Compression::Lzw
+        | Compression::Deflate
+        | Compression::Zstandard
+        | Compression::Fax(_)
+        | Compression::Jpeg(_) => None,
     };
-    Err(unsupported(problem.into()))
+    let is_subsampled = layout.color.subsampling() != (1, 1);
+    let of_planes =
+        (is_subsampled && has_planes).then_some("subsampled colours in separate planes");
+    match problem.or(of_planes) {
+        Some(problem) => Err(unsupported(problem.into())),
+        None => Ok(()),
+    }
 }

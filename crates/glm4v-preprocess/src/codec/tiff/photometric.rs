@@ -11,7 +11,7 @@ pub(super) const PALETTE: u64 = 3;
 pub(super) const CMYK: u64 = 5;
 pub(super) const YCBCR: u64 = 6;
 
-/// The colour space. Pillow assumes the first one where there is none.
+/// The colour space. Pillow assumes the first one in a file that names no colour space.
 pub(super) fn photometric(directory: &Directory) -> u64 {
     directory.integer(PHOTOMETRIC).unwrap_or(WHITE_IS_ZERO)
 }

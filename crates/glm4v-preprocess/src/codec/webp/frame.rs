@@ -49,8 +49,8 @@ impl<'a> WebpFrame<'a> {
         })
     }
 
-    /// The pixels. The `image` crate decodes each frame as an image of its own, because its own compositing
-    /// (image-webp 0.2.4) never clears a frame that must be cleared, and darkens what is half transparent.
+    /// The pixels. The `image` crate decodes each frame as a separate image. Its compositing (image-webp 0.2.4) is not used: it
+    /// never clears a frame that must be cleared, and darkens pixels that are half transparent.
     pub(crate) fn decode(&self) -> Result<DynamicImage, PreprocessError> {
         let frame = image::load_from_memory_with_format(&self.image_file(), ImageFormat::WebP)
             .map_err(failed)?;

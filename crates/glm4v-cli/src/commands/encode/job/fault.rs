@@ -1,62 +1,35 @@
 //! Whose fault a failure is: that of the input, or that of the machine.
 
-use std::io;
-
 use glm4v::Error;
 use glm4v::pipeline::InputError;
-use glm4v::preprocess::PreprocessError;
 use glm4v_collect::CollectError;
 
-/// Open files of the process, and of the system: EMFILE and ENFILE of Unix.
-const TOO_MANY_FILES: [i32; 2] = [24, 23];
-
-/// Whether the machine failed, and not the input: ffmpeg is not installed, the disk for temporary files is full, or the process
-/// may not open more files. Other inputs would fail in the same way.
+/// Whether the machine failed, and not the input. Other inputs would fail in the same way.
 pub(super) fn is_of_machine(error: &InputError) -> bool {
-    match &*error.source {
-        Error::Preprocess(error) => is_of_preprocess(error),
-        Error::Fetch(error) => match error.downcast_ref::<CollectError>() {
-            Some(CollectError::Io { source, .. } | CollectError::Connection { source, .. }) => {
-                is_io(source)
-            }
-            Some(_) | None => false,
-        },
-        _ => false,
+    if let Error::Preprocess(error) = &*error.source {
+        return error.is_of_machine();
     }
+    of_collect(error).is_some_and(CollectError::is_of_machine)
 }
 
 /// Whether another attempt may succeed, because the network or a server failed.
 pub(super) fn is_temporary(error: &InputError) -> bool {
-    match &*error.source {
-        Error::Fetch(error) => error
-            .downcast_ref::<CollectError>()
-            .is_some_and(CollectError::is_temporary),
-        _ => false,
-    }
+    of_collect(error).is_some_and(CollectError::is_temporary)
 }
 
-fn is_of_preprocess(error: &PreprocessError) -> bool {
-    match error {
-        PreprocessError::NoProgram { .. } | PreprocessError::Spool { .. } => true,
-        PreprocessError::File { source, .. } => is_of_preprocess(source),
-        PreprocessError::Io { source, .. } => is_io(source),
-        _ => false,
-    }
-}
-
-fn is_io(error: &io::Error) -> bool {
-    let kinds = [
-        io::ErrorKind::StorageFull,
-        io::ErrorKind::QuotaExceeded,
-        io::ErrorKind::OutOfMemory,
-    ];
-    let has_no_files = |code| cfg!(unix) && TOO_MANY_FILES.contains(&code);
-    kinds.contains(&error.kind()) || error.raw_os_error().is_some_and(has_no_files)
+fn of_collect(error: &InputError) -> Option<&CollectError> {
+    let Error::Fetch(error) = &*error.source else {
+        return None;
+    };
+    error.downcast_ref()
 }
 
 #[cfg(test)]
 mod tests {
+    use std::io;
     use std::sync::Arc;
+
+    use glm4v::preprocess::PreprocessError;
 
     use super::*;
 
@@ -68,43 +41,38 @@ mod tests {
         }
     }
 
-    fn in_file(source: PreprocessError) -> InputError {
-        error(source.in_file("a.mp4".as_ref()))
+    fn fetch(failure: CollectError) -> InputError {
+        error(Error::Fetch(Box::new(failure)))
     }
 
     #[test]
-    fn a_missing_program_and_a_full_disk_are_faults_of_the_machine() {
+    fn a_full_disk_is_a_fault_of_the_machine() {
         let io = |kind: io::ErrorKind| PreprocessError::Io {
             path: "a.mp4".into(),
             source: kind.into(),
         };
-        assert!(is_of_machine(&in_file(PreprocessError::NoProgram {
-            program: "ffmpeg".into()
-        })));
-        assert!(is_of_machine(&in_file(PreprocessError::Spool {
-            dir: "/tmp".into(),
-            source: io::ErrorKind::StorageFull.into()
-        })));
-        assert!(is_of_machine(&error(io(io::ErrorKind::StorageFull))));
-        assert!(!is_of_machine(&error(io(io::ErrorKind::PermissionDenied))));
-        assert!(!is_of_machine(&in_file(PreprocessError::NoFrames)));
+        let in_archive = |kind: io::ErrorKind| CollectError::Io {
+            path: "a.tar".into(),
+            source: kind.into(),
+        };
+        let full = io::ErrorKind::StorageFull;
+        assert!(is_of_machine(&error(io(full))));
+        assert!(is_of_machine(&fetch(in_archive(full))));
+        assert!(!is_temporary(&fetch(in_archive(full))));
+        let forbidden = io::ErrorKind::PermissionDenied;
+        assert!(!is_of_machine(&error(io(forbidden))));
+        assert!(!is_of_machine(&fetch(in_archive(forbidden))));
+        assert!(!is_of_machine(&error(Error::Cancelled)));
     }
 
-    #[cfg(unix)]
     #[test]
-    fn too_many_open_files_are_a_fault_of_the_machine() {
-        let io = |code| CollectError::Io {
-            path: "a.tar".into(),
-            source: io::Error::from_raw_os_error(code),
-        };
-        let fetch = |failure| error(Error::Fetch(Box::new(failure)));
-        assert!(is_of_machine(&fetch(io(24))) && is_of_machine(&fetch(io(23))));
-        assert!(!is_of_machine(&fetch(io(2))));
-        assert!(!is_temporary(&fetch(io(24))));
+    fn a_timeout_is_temporary() {
         let timeout = CollectError::Timeout {
             url: "http://a.example/".into(),
             seconds: 60.0,
         };
-        assert!(is_temporary(&fetch(timeout)));
+        let timeout = fetch(timeout);
+        assert!(is_temporary(&timeout) && !is_of_machine(&timeout));
+        assert!(!is_temporary(&error(Error::Cancelled)));
     }
 }

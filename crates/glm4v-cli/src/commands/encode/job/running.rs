@@ -253,7 +253,7 @@ fn encoded<'a>(input: &'a InputInfo, tokens: &'a [f32]) -> Encoded<'a> {
     }
 }
 
-/// The file, or the name of an input that is none.
+/// The file, or the name of an input that is not a file.
 fn path(entry: &Entry) -> &Path {
     match &entry.location {
         Location::Path(path) | Location::FrameFolder(path) => path,

@@ -1,4 +1,4 @@
-//! The packed parameters as bytes, which can be stored and later be used in place.
+//! The packed parameters as buffers of bytes, which can be stored and later be used in place.
 
 use glm4v_kernels::{PackedGate, PackedParts, PackedWeight, Precision, SharedBytes, packed_layout};
 
@@ -20,11 +20,11 @@ impl CpuBuilder {
         layouts.join("\n")
     }
 
-    /// The bytes of all parameters that were added, as they are packed, sorted by name. [`CpuBuilder::add_pieces`] takes them.
+    /// The buffers of all parameters that were added, as they are packed, sorted by name. [`CpuBuilder::add_buffers`] takes them.
     #[must_use]
-    pub fn pieces(&self) -> Vec<(String, &[u8])> {
+    pub fn buffers(&self) -> Vec<(String, &[u8])> {
         let vectors = self.parameters.vectors.iter();
-        let mut pieces: Vec<(String, &[u8])> = vectors
+        let mut buffers: Vec<(String, &[u8])> = vectors
             .map(|(key, values)| (key.clone(), bytemuck::cast_slice(values)))
             .collect();
         let weights = self.parameters.weights.iter();
@@ -33,35 +33,39 @@ impl CpuBuilder {
         let gates = gates.map(|(module, gate)| (format!("{module}{GATE_UP}"), gate.parts()));
         for (name, PackedParts { panels, factors }) in weights.chain(gates) {
             if !factors.is_empty() {
-                pieces.push((format!("{name}{FACTORS}"), bytemuck::cast_slice(factors)));
+                buffers.push((format!("{name}{FACTORS}"), bytemuck::cast_slice(factors)));
             }
-            pieces.push((name, panels));
+            buffers.push((name, panels));
         }
-        pieces.sort_unstable_by(|a, b| a.0.cmp(&b.0));
-        pieces
+        buffers.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+        buffers
     }
 
-    /// Adds all parameters of the tower, from the pieces of a builder with the same configuration and precision, and the same
-    /// [layouts](CpuBuilder::layouts). Packed weights stay where they are. Returns whether all pieces have
-    /// the right lengths. If not, the builder is useless.
+    /// Adds all parameters of the tower, from the buffers of a builder with the same configuration and precision, and the same
+    /// [layouts](CpuBuilder::layouts). Packed weights stay where they are. Returns whether all buffers have the right lengths. If
+    /// not, the builder cannot be used.
     #[must_use]
-    pub fn add_pieces(&mut self, piece: impl Fn(&str) -> Option<SharedBytes>) -> bool {
+    pub fn add_buffers(&mut self, buffer: impl Fn(&str) -> Option<SharedBytes>) -> bool {
         let parameters = self.parameters.config.parameters();
         parameters
             .iter()
-            .all(|parameter| self.add_piece(&parameter.key, &piece).is_some())
+            .all(|parameter| self.add_buffer(&parameter.key, &buffer).is_some())
     }
 
-    fn add_piece(&mut self, key: &str, piece: &impl Fn(&str) -> Option<SharedBytes>) -> Option<()> {
+    fn add_buffer(
+        &mut self,
+        key: &str,
+        buffer: &impl Fn(&str) -> Option<SharedBytes>,
+    ) -> Option<()> {
         let shape = self.parameters.matrix(key);
         match self.role(key) {
             Role::Vector => {
-                let values = values(&piece(key)?);
+                let values = values(&buffer(key)?);
                 (values.len() == shape[0] * shape[1]).then_some(())?;
                 self.parameters.vectors.insert(key.to_owned(), values);
             }
             Role::Gate(module) => {
-                let (panels, factors) = parts(&format!("{module}{GATE_UP}"), piece)?;
+                let (panels, factors) = parts(&format!("{module}{GATE_UP}"), buffer)?;
                 let (precision, act) = (
                     self.gate_precision(module),
                     activation::kernel(self.parameters.config.hidden_act),
@@ -75,10 +79,10 @@ impl CpuBuilder {
                 if key == PATCH_KERNEL
                     && let Some(shape) = self.image_kernel_shape()
                 {
-                    self.add_weight(IMAGE_KERNEL, shape, IMAGE_PRECISION, piece)?;
+                    self.add_weight(IMAGE_KERNEL, shape, IMAGE_PRECISION, buffer)?;
                 }
                 let precision = precisions::of_weight(key, self.precision);
-                self.add_weight(key, shape, precision, piece)?;
+                self.add_weight(key, shape, precision, buffer)?;
             }
         }
         Some(())
@@ -89,9 +93,9 @@ impl CpuBuilder {
         name: &str,
         shape: [usize; 2],
         precision: Precision,
-        piece: &impl Fn(&str) -> Option<SharedBytes>,
+        buffer: &impl Fn(&str) -> Option<SharedBytes>,
     ) -> Option<()> {
-        let (panels, factors) = parts(name, piece)?;
+        let (panels, factors) = parts(name, buffer)?;
         let weight = PackedWeight::from_parts(panels, factors, shape, precision)?;
         self.parameters.weights.insert(name.to_owned(), weight);
         Some(())
@@ -100,11 +104,11 @@ impl CpuBuilder {
 
 fn parts(
     name: &str,
-    piece: &impl Fn(&str) -> Option<SharedBytes>,
+    buffer: &impl Fn(&str) -> Option<SharedBytes>,
 ) -> Option<(SharedBytes, Vec<f32>)> {
-    let factors = piece(&format!("{name}{FACTORS}"));
+    let factors = buffer(&format!("{name}{FACTORS}"));
     let factors = factors.map(|factors| values(&factors));
-    Some((piece(name)?, factors.unwrap_or_default()))
+    Some((buffer(name)?, factors.unwrap_or_default()))
 }
 
 fn values(bytes: &SharedBytes) -> Vec<f32> {
