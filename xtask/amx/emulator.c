@@ -4,11 +4,11 @@
 // instructions of AMX arrive here as SIGILL. `cpuid` and `xgetbv` answer as on a processor with AMX. Tile instructions work on
 // tiles of this thread. What a processor would refuse ends the process.
 //
-// Only instructions and operands that the kernels use are emulated: palette 1, a base with or without an index, TDPBF16PS.
-// The processor needs AVX2 and FMA.
+// Only instructions and operands that the kernels use are emulated: palette 1, a base with or without an index, TDPBF16PS and
+// TDPBSSD. The processor needs AVX2 and FMA.
 //
-// GLM4V_EMULATE=denied: the permission for tiles is refused. wrong: products have a wrong bit. old-system: the system does not
-// enable the tiles.
+// GLM4V_EMULATE=denied: the permission for tiles is refused. wrong: products have a wrong bit. wrong-int8: only those of integers
+// have. no-int8: the processor has no products of integers. old-system: the system does not enable the tiles.
 #define _GNU_SOURCE
 #include <cpuid.h>
 #include <errno.h>
@@ -36,8 +36,8 @@ struct tiles {
 };
 static __thread struct tiles tiles __attribute__((tls_model("initial-exec")));
 static atomic_int permitted;
-static atomic_ulong products;
-static enum { NOTHING, DENIED, WRONG, OLD_SYSTEM } fault;
+static atomic_ulong products, int8_products;
+static enum { NOTHING, DENIED, WRONG, WRONG_INT8, NO_INT8, OLD_SYSTEM } fault;
 
 // Ends the process as an invalid instruction does.
 static _Noreturn void refuse(const char *reason, const uint8_t *at) {
@@ -61,7 +61,11 @@ static void answer_cpuid(ucontext_t *context) {
     uint32_t eax = 0, ebx = 0, ecx = 0, edx = 0;
     if (leaf <= last || leaf >= 0x40000000) __cpuid_count(leaf, subleaf, eax, ebx, ecx, edx);
     if (leaf == 0 && eax < 0x1d) eax = 0x1d;
-    if (leaf == 7 && subleaf == 0) edx |= 1u << 22 | 1u << 24; // AMX-BF16, AMX-TILE
+    if (leaf == 7 && subleaf == 0) {
+        edx |= 1u << 22 | 1u << 24; // AMX-BF16, AMX-TILE
+        if (fault == NO_INT8) edx &= ~(1u << 25);
+        else edx |= 1u << 25; // AMX-INT8
+    }
     if (leaf == 0x1d) {
         eax = subleaf == 0, ebx = ecx = edx = 0;
         if (subleaf == 1) eax = 1024 << 16 | 8192, ebx = TILES << 16 | ROW_BYTES, ecx = ROWS;
@@ -96,14 +100,18 @@ static void check(int tile, const uint8_t *at) {
     if (tile >= TILES || !tiles.rows[tile]) refuse("the tile is not configured on this thread", at);
 }
 
-// The sums of the lower and of the upper halves, each by fused multiply-adds, are added. Their sum is added to the tile. Subnormal
-// numbers are zero.
-__attribute__((target("avx2,fma"))) static void multiply(int sum, int left, int right, const uint8_t *at) {
+static void check_shapes(int sum, int left, int right, const uint8_t *at) {
     check(sum, at), check(left, at), check(right, at);
     if (sum == left || sum == right || left == right) refuse("one tile twice in a product", at);
     if (tiles.rows[sum] != tiles.rows[left] || tiles.row_bytes[sum] != tiles.row_bytes[right] ||
         tiles.row_bytes[left] / 4 != tiles.rows[right])
         refuse("the shapes of the tiles do not fit", at);
+}
+
+// The sums of the lower and of the upper halves, each by fused multiply-adds, are added. Their sum is added to the tile. Subnormal
+// numbers are zero.
+__attribute__((target("avx2,fma"))) static void multiply_pairs(int sum, int left, int right, const uint8_t *at) {
+    check_shapes(sum, left, right, at);
     _mm_setcsr(0x9fc0); // subnormal operands and results are zero; no exceptions
     const __m256i upper = _mm256_set1_epi32((int)0xffff0000);
     for (int row = 0; row < tiles.rows[sum]; row++) {
@@ -125,6 +133,30 @@ __attribute__((target("avx2,fma"))) static void multiply(int sum, int left, int 
     }
     if (fault == WRONG) tiles.data[sum][tiles.rows[sum] - 1][0] ^= 1;
     atomic_fetch_add(&products, 1);
+}
+
+// The sum of four products of signed bytes is added to each i32.
+__attribute__((target("avx2"))) static void multiply_bytes(int sum, int left, int right, const uint8_t *at) {
+    check_shapes(sum, left, right, at);
+    for (int row = 0; row < tiles.rows[sum]; row++) {
+        for (int column = 0; column < tiles.row_bytes[sum]; column += 32) {
+            __m256i added = _mm256_setzero_si256(); // columns 0, 1, 4, 5, 2, 3, 6, 7
+            for (int step = 0; step < tiles.rows[right]; step++) {
+                int four;
+                memcpy(&four, &tiles.data[left][row][4 * step], 4);
+                __m256i x = _mm256_cvtepi8_epi16(_mm_set1_epi32(four));
+                __m256i y = _mm256_load_si256((const __m256i *)&tiles.data[right][step][column]);
+                __m256i first = _mm256_madd_epi16(x, _mm256_cvtepi8_epi16(_mm256_castsi256_si128(y)));
+                __m256i last = _mm256_madd_epi16(x, _mm256_cvtepi8_epi16(_mm256_extracti128_si256(y, 1)));
+                added = _mm256_add_epi32(added, _mm256_hadd_epi32(first, last));
+            }
+            __m256i *place = (__m256i *)&tiles.data[sum][row][column];
+            added = _mm256_permute4x64_epi64(added, 0xd8);
+            _mm256_store_si256(place, _mm256_add_epi32(_mm256_load_si256(place), added));
+        }
+    }
+    if (fault == WRONG || fault == WRONG_INT8) tiles.data[sum][tiles.rows[sum] - 1][0] ^= 1;
+    atomic_fetch_add(&int8_products, 1);
 }
 
 static void copy(int tile, uint8_t *memory, uint64_t stride, int load, const uint8_t *at) {
@@ -194,7 +226,8 @@ static int run(ucontext_t *context, const uint8_t *at) {
         break;
     case 0x4b3: copy(now.first, now.memory, now.stride, 1, at); break; // TILELOADD
     case 0x4b2: copy(now.first, now.memory, now.stride, 0, at); break; // TILESTORED
-    case 0x5c6: multiply(now.first, now.second, now.third, at); break; // TDPBF16PS
+    case 0x5c6: multiply_pairs(now.first, now.second, now.third, at); break; // TDPBF16PS
+    case 0x5e7: multiply_bytes(now.first, now.second, now.third, at); break; // TDPBSSD
     default: refuse("the instruction is not emulated", at);
     }
     return now.length;
@@ -246,6 +279,8 @@ __attribute__((constructor)) static void start(void) {
     const char *name = getenv("GLM4V_EMULATE");
     if (name && !strcmp(name, "denied")) fault = DENIED;
     if (name && !strcmp(name, "wrong")) fault = WRONG;
+    if (name && !strcmp(name, "wrong-int8")) fault = WRONG_INT8;
+    if (name && !strcmp(name, "no-int8")) fault = NO_INT8;
     if (name && !strcmp(name, "old-system")) fault = OLD_SYSTEM;
     handle(SIGILL, on_sigill);
     handle(SIGSYS, on_sigsys);
@@ -266,5 +301,6 @@ __attribute__((constructor)) static void start(void) {
 }
 
 __attribute__((destructor)) static void report(void) {
-    fprintf(stderr, "emulator of AMX: %lu products of tiles\n", (unsigned long)products);
+    fprintf(stderr, "emulator of AMX: %lu products of tiles in bf16, %lu in int8\n", (unsigned long)products,
+            (unsigned long)int8_products);
 }

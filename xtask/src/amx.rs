@@ -18,18 +18,24 @@ const CASES: &str = "patch14-f32,patch16-merge3-tps1,glm-ocr";
 /// The kernels are compiled as in a release, since the emulator is slow.
 const OPTIMISED: &str = "profile.dev.package.glm4v-kernels.opt-level=3";
 
+/// The status that the kernels have to find without a fault.
+const ON: &str = "On with int8";
 /// What is emulated or set, and the status that the kernels have to find then.
-const FAULTS: [(&str, &str, &str); 4] = [
-    ("GLM4V_EMULATE", "old-system", "NotSaved"),
-    ("GLM4V_EMULATE", "denied", "Denied"),
-    ("GLM4V_EMULATE", "wrong", "Wrong"),
-    ("GLM4V_AMX", "0", "TurnedOff"),
+const FAULTS: [(&str, &str, &str); 6] = [
+    ("GLM4V_EMULATE", "old-system", "NotSaved without int8"),
+    ("GLM4V_EMULATE", "denied", "Denied without int8"),
+    ("GLM4V_EMULATE", "wrong", "Wrong without int8"),
+    ("GLM4V_EMULATE", "wrong-int8", "On without int8"),
+    ("GLM4V_EMULATE", "no-int8", "On without int8"),
+    ("GLM4V_AMX", "0", "TurnedOff without int8"),
 ];
+/// The tests that run with each of them.
+const FAULT_TESTS: [&str; 3] = ["tile::tiles", "the_bias_is_added", "an_outlier"];
 
 /// Arguments of `test-amx`.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Only the tests of the kernels. Otherwise three golden cases are also compared with transformers
+    /// Only the tests of the kernels. Otherwise three golden cases are also compared with transformers, in bf16 and in int8
     #[arg(long)]
     kernels: bool,
     /// If the machine cannot run the emulator: skip the tests and say so, instead of failing
@@ -37,7 +43,7 @@ pub(crate) struct Args {
     allow_missing: bool,
 }
 
-/// Tests the AMX kernel on an emulator.
+/// Tests the AMX kernels on an emulator.
 pub(crate) fn run(args: &Args) -> Result<()> {
     match missing()? {
         Some(missing) if args.allow_missing => {
@@ -53,20 +59,23 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     std::fs::create_dir_all(&work).with_context(|| work.display().to_string())?;
     let emulator = Emulator::build(&work)?;
     let tests = emulator.prepare(&kernel_tests()?)?;
-    shell::run(tests.start(&emulator, "On").arg("--quiet"))?;
+    shell::run(tests.start(&emulator, ON).arg("--quiet"))?;
     for (name, value, status) in FAULTS {
         eprintln!("{name}={value}: {status}");
         let mut test = tests.start(&emulator, status);
         test.env(name, value).arg("--quiet");
-        shell::run(test.args(["tile::tiles", "the_bias_is_added"]))?;
+        shell::run(test.args(FAULT_TESTS))?;
     }
     if args.kernels {
         return Ok(());
     }
     let parity = emulator.prepare(&parity()?)?;
-    let mut compare = parity.start(&emulator, "On");
-    compare.args(["--backend=flex", "--require", "--dtype=bf16"]);
-    shell::run(compare.args(["--case", CASES]))
+    for dtype in ["bf16", "int8"] {
+        let mut compare = parity.start(&emulator, ON);
+        compare.args(["--backend=flex", "--require", "--dtype", dtype]);
+        shell::run(compare.args(["--case", CASES]))?;
+    }
+    Ok(())
 }
 
 /// What this machine lacks.

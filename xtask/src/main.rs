@@ -59,7 +59,7 @@ enum Verb {
     TestWeb(web::test::Args),
     /// Build the Python package and run its tests
     TestPython(wheel::Args),
-    /// Test the AMX kernel on an emulator
+    /// Test the AMX kernels on an emulator
     TestAmx(amx::Args),
     /// Run the fuzz targets of fuzz/ one after another
     Fuzz(fuzz::Args),

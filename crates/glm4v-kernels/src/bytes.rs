@@ -85,7 +85,7 @@ impl Group {
                 let [low, high] = [0, 1].map(|i| i16::from(self.integers[2 * step + i]));
                 u32::from(low as u16) | u32::from(high as u16) << 16
             }
-            Bytes::Signed | Bytes::SignedAndSum | Bytes::Octets => self.four(step),
+            Bytes::Signed | Bytes::SignedAndSum | Bytes::Octets | Bytes::Steps => self.four(step),
             Bytes::Unsigned => self.four(step) ^ 0x8080_8080,
         }
     }
@@ -171,8 +171,8 @@ fn rotate(values: &mut [f32; GROUP]) {
     }
 }
 
-/// Packs one group of rows as lanes: the words of the integers as `[step][lane]`, then the scales, then the sums if there are
-/// any. An empty row is a lane of zeros.
+/// Packs one group of rows as lanes: the words of the integers in the order of [`Bytes`], then the scales, then the sums if there
+/// are any. An empty row is a lane of zeros.
 pub(crate) struct BytePanel<'a, X, const LANES: usize> {
     pub(crate) rows: [&'a [X]; LANES],
     /// The factors of the values
@@ -230,6 +230,9 @@ fn write_integers<const LANES: usize>(
         }
         match bytes {
             Bytes::Octets => quads(&words, steps),
+            Bytes::Steps => steps
+                .as_flattened_mut()
+                .copy_from_slice(words.as_flattened()),
             Bytes::Shorts | Bytes::Signed | Bytes::SignedAndSum | Bytes::Unsigned => {
                 transpose(&words, steps);
             }
@@ -338,6 +341,7 @@ mod tests {
             Bytes::SignedAndSum,
             Bytes::Unsigned,
             Bytes::Octets,
+            Bytes::Steps,
         ] {
             for isa in Isa::available() {
                 assert!(

@@ -53,6 +53,9 @@ pub(crate) enum Bytes {
     /// Four i8 a word, two words of a lane side by side
     #[cfg_attr(not(target_arch = "aarch64"), allow(dead_code))]
     Octets,
+    /// Four i8 a word, 16 words of a lane side by side
+    #[cfg_attr(not(target_arch = "x86_64"), allow(dead_code))]
+    Steps,
 }
 
 impl Bytes {
@@ -60,14 +63,18 @@ impl Bytes {
     pub(crate) const fn steps(self) -> usize {
         match self {
             Self::Shorts => GROUP / 2,
-            Self::Signed | Self::SignedAndSum | Self::Unsigned | Self::Octets => GROUP / 4,
+            Self::Signed | Self::SignedAndSum | Self::Unsigned | Self::Octets | Self::Steps => {
+                GROUP / 4
+            }
         }
     }
 
     /// Words of one lane and one group: the integers, their scale, and the sum if there is one.
     pub(crate) const fn words(self) -> usize {
         match self {
-            Self::Shorts | Self::Signed | Self::Unsigned | Self::Octets => self.steps() + 1,
+            Self::Shorts | Self::Signed | Self::Unsigned | Self::Octets | Self::Steps => {
+                self.steps() + 1
+            }
             Self::SignedAndSum => self.steps() + 2,
         }
     }

@@ -171,18 +171,27 @@ fn sum(
         tiles.as_flattened_mut().fill(0.0);
     }
     let multiplier = kernel.begin();
-    for block in kernel.k_blocks(right.in_features) {
-        let words = panel_words(kernel, block.len());
-        let left = &left[row_panels * panel_words(kernel, block.start)..];
-        let left = &left[rows.start * words..rows.end * words];
+    let blocks: Vec<_> = kernel.k_blocks(right.in_features).collect();
+    for blocks in blocks.chunks(kernel.strip_blocks()) {
         let tiles = tiles.chunks_exact_mut(rows.len() * kernel.rows());
         for (column, tiles) in columns.clone().zip(tiles) {
-            multiplier.with_right(right.panel(&block, column), |right| {
-                let tiles = tiles.chunks_exact_mut(kernel.rows());
-                for (left, tile) in left.chunks_exact(words).zip(tiles) {
-                    multiplier.multiply(left, right, tile, block.start > 0);
+            let tiles = tiles.chunks_mut(kernel.strip_panels() * kernel.rows());
+            for (strip, tiles) in strips(rows.clone(), kernel.strip_panels()).zip(tiles) {
+                for block in blocks {
+                    let words = panel_words(kernel, block.len());
+                    let left = &left[row_panels * panel_words(kernel, block.start)..];
+                    let left = &left[strip.start * words..strip.end * words];
+                    multiplier.with_right(right.panel(block, column), |right| {
+                        multiplier.multiply_panels(left, right, tiles, block.start > 0);
+                    });
                 }
-            });
+            }
         }
     }
+}
+
+/// Row panels in strips of `length`. The last strip may be shorter.
+fn strips(panels: Range<usize>, length: usize) -> impl Iterator<Item = Range<usize>> {
+    let starts = panels.clone().step_by(length);
+    starts.map(move |start| start..panels.end.min(start + length))
 }

@@ -239,7 +239,7 @@ mod tests {
     use crate::testing::{distance, numbers, product, product_of_integers, rounded, seen, widened};
 
     /// rows, in_features, out_features: on both sides of every boundary of a panel, block or task.
-    const SIZES: [[usize; 3]; 12] = [
+    const SIZES: [[usize; 3]; 13] = [
         [1, 1, 1],
         [1, 3, 33],
         [2, 255, 31],
@@ -250,6 +250,7 @@ mod tests {
         [29, 513, 96],
         [143, 40, 257],
         [145, 1027, 40],
+        [100, 1665, 33],
         [300, 17, 300],
         [7, 1536, 129],
     ];

@@ -52,6 +52,13 @@ pub(crate) fn has_tiles() -> bool {
     palette.ebx == TILES_OF_64_BYTES && palette.ecx & 0xffff == ROWS
 }
 
+/// Whether a processor with tiles also multiplies tiles of bytes.
+pub(crate) fn has_byte_tiles() -> bool {
+    const BYTES: u32 = 1 << 25;
+
+    __cpuid_count(7, 0).edx & BYTES != 0
+}
+
 /// Whether the system saves tiles when it switches between threads.
 pub(crate) fn saves_tiles() -> bool {
     const TILE_STATE: u64 = 0b11 << 17;

@@ -8,7 +8,8 @@
 //!   and in right panels.
 //! - AMX reads 32 lanes. 16 steps form a block, in which the words of a row are contiguous: two of the processor's tiles. They
 //!   are multiplied with the two tiles of 16 steps of a right panel.
-//! - Kernels of integers read 12 lanes of one group, in the order of their instruction ([`Dot`]).
+//! - Kernels of integers read 12 lanes of one group, in the order of their instruction ([`Dot`]). AMX reads 32 lanes of it, in the
+//!   order of its tiles.
 
 #[cfg(target_arch = "x86_64")]
 mod amx;
@@ -22,6 +23,7 @@ mod model;
 mod multiplier;
 #[cfg(target_arch = "aarch64")]
 mod neon;
+mod packing;
 mod portable;
 mod tiles;
 mod widen;
@@ -33,11 +35,9 @@ use self::dot::Dot;
 pub(crate) use self::multiplier::Multiplier;
 pub use self::tiles::Amx;
 use crate::Precision;
-use crate::bytes::{BytePanel, Operand};
-use crate::element::Element;
 use crate::format::{Bytes, Format, GROUP};
 use crate::isa::Isa;
-use crate::pack::{ColumnPanel, Columns, Order, RowPanel};
+use crate::pack::Order;
 
 /// Columns of a tile, which are the lanes of a right panel.
 pub(crate) const COLUMNS: usize = 32;
@@ -51,6 +51,11 @@ const VECTOR_STEPS: usize = 384;
 /// Values that AMX multiplies at once. A right panel of 16 KiB then stays in the first-level cache of 48 KiB while left panels of
 /// the same size pass through it. Longer panels would evict each other.
 const AMX_VALUES: usize = 256;
+/// Left panels that AMX multiplies with a group of weights at once. The sums of 96 rows take 12 KiB, so that they stay in the
+/// first-level cache between groups: they are read and written for every group.
+const AMX_STRIP: usize = 3;
+/// Groups in which AMX reads the rows of a task again and again. 288 rows of 1,536 values and their sums fit the second-level cache.
+const AMX_GROUPS: usize = 12;
 
 /// 32 sums for each row of a tile.
 pub(crate) type Tile = [[f32; COLUMNS]];
@@ -82,6 +87,8 @@ enum Left {
     Tiles,
     /// 12 lanes of one group
     Bytes(Bytes),
+    /// 32 lanes of one group, in blocks of 16 steps
+    ByteTiles,
 }
 
 impl Kernel {
@@ -160,10 +167,17 @@ impl Kernel {
         dot.check();
         Self {
             isa,
-            uses_amx: false,
+            uses_amx: dot.uses_amx(),
             multiply: dot.multiply(),
             scale: scale(isa),
-            left: Left::Bytes(dot.rows()),
+            left: match dot.rows() {
+                Bytes::Steps => Left::ByteTiles,
+                bytes @ (Bytes::Shorts
+                | Bytes::Signed
+                | Bytes::SignedAndSum
+                | Bytes::Unsigned
+                | Bytes::Octets) => Left::Bytes(bytes),
+            },
             right: Format::Bytes(dot.weights()),
             k_block: GROUP,
         }
@@ -223,7 +237,7 @@ impl Kernel {
                 right: format,
                 ..kernel
             },
-            Left::Quads | Left::Tiles | Left::Bytes(_) => kernel,
+            Left::Quads | Left::Tiles | Left::Bytes(_) | Left::ByteTiles => kernel,
         };
         Self::available(precision).into_iter().map(alike).collect()
     }
@@ -237,7 +251,7 @@ impl Kernel {
     pub(crate) fn rows(&self) -> usize {
         match self.left {
             Left::Vectors(_) | Left::Quads | Left::Bytes(_) => VECTOR_ROWS,
-            Left::Tiles => AMX_ROWS,
+            Left::Tiles | Left::ByteTiles => AMX_ROWS,
         }
     }
 
@@ -246,7 +260,23 @@ impl Kernel {
     pub(crate) fn task_panels(&self) -> usize {
         match self.left {
             Left::Vectors(_) | Left::Quads | Left::Bytes(_) => 12,
-            Left::Tiles => 9,
+            Left::Tiles | Left::ByteTiles => 9,
+        }
+    }
+
+    /// Row panels of a task that are multiplied with a column panel before the next ones.
+    pub(crate) fn strip_panels(&self) -> usize {
+        match self.left {
+            Left::Vectors(_) | Left::Quads | Left::Tiles | Left::Bytes(_) => self.task_panels(),
+            Left::ByteTiles => AMX_STRIP,
+        }
+    }
+
+    /// Blocks of the inner dimension that such a strip is multiplied with before the next one.
+    pub(crate) fn strip_blocks(&self) -> usize {
+        match self.left {
+            Left::Vectors(_) | Left::Quads | Left::Tiles | Left::Bytes(_) => 1,
+            Left::ByteTiles => AMX_GROUPS,
         }
     }
 
@@ -256,6 +286,7 @@ impl Kernel {
             Left::Vectors(format) => format,
             Left::Quads | Left::Tiles => Format::Pairs,
             Left::Bytes(bytes) => Format::Bytes(bytes),
+            Left::ByteTiles => Format::Bytes(Bytes::Steps),
         }
     }
 
@@ -267,7 +298,7 @@ impl Kernel {
     /// The order of the words of right panels.
     pub(crate) fn right_order(&self) -> Order {
         match self.left {
-            Left::Vectors(_) | Left::Tiles | Left::Bytes(_) => Order::Lanes,
+            Left::Vectors(_) | Left::Tiles | Left::Bytes(_) | Left::ByteTiles => Order::Lanes,
             Left::Quads => Order::Quads,
         }
     }
@@ -283,94 +314,6 @@ impl Kernel {
         (0..in_features)
             .step_by(block)
             .map(move |start| start..in_features.min(start + block))
-    }
-
-    /// Packs a left panel. `row` returns the row of a lane, or an empty slice. All other rows have one length, and integers have as
-    /// many factors.
-    pub(crate) fn pack_rows<'a, X: Element>(
-        &self,
-        row: impl Fn(usize) -> &'a [X],
-        factors: &[f32],
-        panel: &mut [u32],
-    ) {
-        match self.left {
-            Left::Vectors(format) => self.isa.run(RowPanel::<X, VECTOR_ROWS> {
-                rows: std::array::from_fn(row),
-                format,
-                order: Order::Lanes,
-                panel,
-            }),
-            Left::Quads => self.isa.run(RowPanel::<X, VECTOR_ROWS> {
-                rows: std::array::from_fn(row),
-                format: Format::Pairs,
-                order: Order::Quads,
-                panel,
-            }),
-            Left::Tiles => self.isa.run(RowPanel::<X, AMX_ROWS> {
-                rows: std::array::from_fn(row),
-                format: Format::Pairs,
-                order: Order::Steps,
-                panel,
-            }),
-            Left::Bytes(bytes) => self.isa.run(BytePanel::<X, VECTOR_ROWS> {
-                rows: std::array::from_fn(row),
-                factors,
-                bytes,
-                operand: Operand::Rows,
-                panel,
-            }),
-        }
-    }
-
-    /// Packs a right panel of weights. `row` returns the row of a lane, or an empty slice. All other rows have one length, and
-    /// integers have as many factors.
-    pub(crate) fn pack_weights<'a, X: Element>(
-        &self,
-        row: impl Fn(usize) -> &'a [X],
-        factors: &[f32],
-        panel: &mut [u32],
-    ) {
-        let rows = std::array::from_fn(row);
-        match self.right {
-            Format::F32 | Format::Pairs => self.isa.run(RowPanel::<X, COLUMNS> {
-                rows,
-                format: self.right,
-                order: self.right_order(),
-                panel,
-            }),
-            Format::Bytes(bytes) => self.isa.run(BytePanel::<X, COLUMNS> {
-                rows,
-                factors,
-                bytes,
-                operand: Operand::Weights,
-                panel,
-            }),
-        }
-    }
-
-    /// Packs a left panel whose lanes are columns. There may be fewer columns than lanes.
-    pub(crate) fn pack_columns<X: Element>(&self, columns: Columns<'_, X>, panel: &mut [u32]) {
-        match self.left {
-            Left::Vectors(format) => self.isa.run(ColumnPanel::<X, VECTOR_ROWS> {
-                columns,
-                format,
-                order: Order::Lanes,
-                panel,
-            }),
-            Left::Quads => self.isa.run(ColumnPanel::<X, VECTOR_ROWS> {
-                columns,
-                format: Format::Pairs,
-                order: Order::Quads,
-                panel,
-            }),
-            Left::Tiles => self.isa.run(ColumnPanel::<X, AMX_ROWS> {
-                columns,
-                format: Format::Pairs,
-                order: Order::Steps,
-                panel,
-            }),
-            Left::Bytes(_) => unreachable!("integers are packed by rows"),
-        }
     }
 
     /// Multiplies each column of a tile by its factor.

@@ -1,5 +1,5 @@
 //! Models in loops of AMX, of `VPDPBUSD`, and of ARM64's `BFMMLA` and `SMMLA`, for machines without them. They read the same
-//! panels. The one of AMX also checks the tiles of processors that have them.
+//! panels. The one of AMX for pairs also checks the tiles of processors that have them.
 
 #[cfg(test)]
 use super::VECTOR_ROWS;
@@ -102,14 +102,35 @@ pub(super) fn octets(left: &[u32], right: &[u32], tile: &mut Tile, add: bool) {
             .map(|byte| bytes(left, VECTOR_ROWS, row, byte) * bytes(right, COLUMNS, column, byte));
         products.sum()
     };
-    let (row_scales, _) = left[steps * VECTOR_ROWS..].as_chunks();
     let (column_scales, _) = right[steps * COLUMNS..].as_chunks();
-    store(&row_scales[0], &column_scales[0], tile, add, sum);
+    let row_scales = &left[steps * VECTOR_ROWS..];
+    store(row_scales, &column_scales[0], tile, add, sum);
+}
+
+/// Follows the loop of `dot::amx`, with any number of left panels. 16 words of a row are side by side there.
+#[cfg(test)]
+pub(super) fn byte_tiles(left: &[u32], right: &[u32], tiles: &mut Tile, add: bool) {
+    let steps = Bytes::Steps.steps();
+    let (right, _) = right.as_chunks::<COLUMNS>();
+    let panels = left.chunks_exact(AMX_ROWS * Bytes::Steps.words());
+    for (left, tile) in panels.zip(tiles.chunks_exact_mut(AMX_ROWS)) {
+        let (words, row_scales) = left.split_at(steps * AMX_ROWS);
+        let (rows, _) = words.as_chunks::<STEPS>();
+        let sum = |row: usize, column: usize| {
+            let steps = (0..steps).flat_map(|step| {
+                let left = rows[step / STEPS * AMX_ROWS + row][step % STEPS];
+                let [x, y] = [left, right[step][column]].map(u32::to_le_bytes);
+                (0..4).map(move |i| i32::from(x[i] as i8) * i32::from(y[i] as i8))
+            });
+            steps.sum::<i32>()
+        };
+        store(row_scales, &right[steps], tile, add, sum);
+    }
 }
 
 #[cfg(test)]
 fn store(
-    row_scales: &[u32; VECTOR_ROWS],
+    row_scales: &[u32],
     column_scales: &[u32; COLUMNS],
     tile: &mut Tile,
     add: bool,

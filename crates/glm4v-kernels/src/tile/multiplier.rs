@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 #[cfg(target_arch = "x86_64")]
 use super::amx;
 use super::widen::{Widen, WidenBytes};
-use super::{COLUMNS, Kernel, Tile};
+use super::{COLUMNS, Kernel, Left, Tile};
 use crate::buffer::with_words;
 use crate::format::{Bytes, Format};
 
@@ -48,6 +48,21 @@ impl<'a> Multiplier<'a> {
                 });
             }
             (Format::F32 | Format::Pairs | Format::Bytes(_), _) => use_right(panel),
+        }
+    }
+
+    /// Multiplies left panels, each with its tile of `tiles`.
+    pub(crate) fn multiply_panels(&self, left: &[u32], right: &[u32], tiles: &mut Tile, add: bool) {
+        match self.kernel.left {
+            Left::Vectors(_) | Left::Quads | Left::Tiles | Left::Bytes(_) => {
+                let rows = self.kernel.rows();
+                let panel_words = left.len() / (tiles.len() / rows);
+                let panels = left.chunks_exact(panel_words);
+                for (left, tile) in panels.zip(tiles.chunks_exact_mut(rows)) {
+                    self.multiply(left, right, tile, add);
+                }
+            }
+            Left::ByteTiles => self.multiply(left, right, tiles, add),
         }
     }
 

@@ -1,9 +1,12 @@
-//! Whether products in 16 bits use the tiles of AMX. They do on every processor that has them, if the system allows it and a test
-//! product is right.
+//! Whether products in 16 and in eight bits use the tiles of AMX. They do on every processor that has them, if the system allows it
+//! and a test product is right.
 
 use std::fmt;
 
-/// Whether products of bf16 pairs run on the tiles of AMX (`TDPBF16PS`), the fastest instruction of processors that have it.
+use super::dot::Dot;
+
+/// Whether products in 16 and in eight bits run on the tiles of AMX (`TDPBF16PS`, `TDPBSSD`), the fastest instructions of processors
+/// that have them.
 ///
 /// ```
 /// use glm4v_kernels::Amx;
@@ -12,7 +15,7 @@ use std::fmt;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Amx {
-    /// They do.
+    /// They do. Products in eight bits do only if the processor has them and their own test product is right.
     On,
     /// `GLM4V_AMX` is 0 in the environment.
     TurnedOff,
@@ -28,7 +31,7 @@ pub enum Amx {
 
 impl Amx {
     /// The status on this processor. The first call asks the system for the memory of tiles, and computes a test product. The first
-    /// product in 16 bits makes this call; products in f32 do not.
+    /// product in 16 or eight bits makes this call; products in f32 do not.
     #[cfg(target_arch = "x86_64")]
     #[must_use]
     pub fn status() -> Self {
@@ -43,7 +46,7 @@ impl Amx {
         Self::Missing
     }
 
-    /// Whether products use the tiles.
+    /// Whether products in 16 bits use the tiles.
     pub(crate) fn is_on() -> bool {
         Self::status() == Self::On
     }
@@ -102,7 +105,8 @@ fn multiplies() -> bool {
 impl fmt::Display for Amx {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::On => "AMX multiplies pairs of bf16",
+            Self::On if Dot::detected().uses_amx() => "AMX multiplies bf16 and int8",
+            Self::On => "AMX multiplies bf16",
             Self::TurnedOff => "AMX is off because GLM4V_AMX is 0",
             Self::Missing => "this processor has no AMX",
             Self::NotSaved => "AMX is off because the system does not support it",
@@ -120,7 +124,11 @@ mod tests {
     #[test]
     fn the_status_is_that_of_the_processor() {
         if let Ok(expected) = std::env::var("GLM4V_TEST_AMX") {
-            assert_eq!(format!("{:?}", Amx::status()), expected);
+            let bytes = match Dot::detected().uses_amx() {
+                true => "with int8",
+                false => "without int8",
+            };
+            assert_eq!(format!("{:?} {bytes}", Amx::status()), expected);
         }
     }
 

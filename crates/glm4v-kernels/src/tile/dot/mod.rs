@@ -4,6 +4,8 @@
 //! bits, and each one is checked against the portable one before it is used.
 
 #[cfg(target_arch = "x86_64")]
+mod amx;
+#[cfg(target_arch = "x86_64")]
 mod avx2;
 #[cfg(target_arch = "aarch64")]
 mod neon;
@@ -13,9 +15,16 @@ mod vnni;
 
 use std::sync::OnceLock;
 
-use super::{COLUMNS, Kernel, Multiply, VECTOR_ROWS};
+#[cfg(target_arch = "x86_64")]
+use super::Amx;
+use super::{COLUMNS, Kernel, Multiply};
 use crate::format::{Bytes, GROUP};
 use crate::isa::Isa;
+#[cfg(target_arch = "x86_64")]
+use crate::isa::x86;
+
+/// Rows of the product that checks a kernel: whole panels of every kernel, and several of each.
+const CHECKED_ROWS: usize = 96;
 
 /// The instructions that sum products of integers. On each architecture, later ones are faster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +40,9 @@ pub(super) enum Dot {
     /// Four bytes: `VPDPBUSD` of AVX-512 VNNI
     #[cfg(target_arch = "x86_64")]
     Avx512Vnni,
+    /// 64 bytes of 16 rows and 16 columns: `TDPBSSD` of AMX
+    #[cfg(target_arch = "x86_64")]
+    Amx,
     /// Four bytes: `SDOT`
     #[cfg(target_arch = "aarch64")]
     NeonDot,
@@ -43,6 +55,9 @@ pub(super) enum Dot {
     /// A loop like `SMMLA`
     #[cfg(test)]
     ModelOfMatrix,
+    /// A loop like `TDPBSSD`
+    #[cfg(test)]
+    ModelOfAmx,
 }
 
 impl Dot {
@@ -54,6 +69,8 @@ impl Dot {
         Self::AvxVnni,
         #[cfg(target_arch = "x86_64")]
         Self::Avx512Vnni,
+        #[cfg(target_arch = "x86_64")]
+        Self::Amx,
         #[cfg(target_arch = "aarch64")]
         Self::NeonDot,
         #[cfg(target_arch = "aarch64")]
@@ -78,8 +95,8 @@ impl Dot {
 
     /// Loops that read the panels of instructions which this processor may lack.
     #[cfg(test)]
-    pub(super) fn modelled() -> [Self; 2] {
-        [Self::ModelOfVnni, Self::ModelOfMatrix]
+    pub(super) fn modelled() -> [Self; 3] {
+        [Self::ModelOfVnni, Self::ModelOfMatrix, Self::ModelOfAmx]
     }
 
     fn is_available(self) -> bool {
@@ -95,12 +112,14 @@ impl Dot {
             Self::Avx512Vnni => {
                 is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512vnni")
             }
+            #[cfg(target_arch = "x86_64")]
+            Self::Amx => Amx::is_on() && x86::has_byte_tiles(),
             #[cfg(target_arch = "aarch64")]
             Self::NeonDot => std::arch::is_aarch64_feature_detected!("dotprod"),
             #[cfg(target_arch = "aarch64")]
             Self::NeonMatrix => std::arch::is_aarch64_feature_detected!("i8mm"),
             #[cfg(test)]
-            Self::ModelOfVnni | Self::ModelOfMatrix => true,
+            Self::ModelOfVnni | Self::ModelOfMatrix | Self::ModelOfAmx => true,
         }
     }
 
@@ -119,6 +138,8 @@ impl Dot {
             Self::AvxVnni => vnni::avx,
             #[cfg(target_arch = "x86_64")]
             Self::Avx512Vnni => vnni::avx512,
+            #[cfg(target_arch = "x86_64")]
+            Self::Amx => amx::bytes,
             #[cfg(target_arch = "aarch64")]
             Self::NeonDot => neon::dot,
             #[cfg(target_arch = "aarch64")]
@@ -127,6 +148,8 @@ impl Dot {
             Self::ModelOfVnni => super::model::unsigned,
             #[cfg(test)]
             Self::ModelOfMatrix => super::model::octets,
+            #[cfg(test)]
+            Self::ModelOfAmx => super::model::byte_tiles,
         }
     }
 
@@ -138,6 +161,8 @@ impl Dot {
             Self::Avx2 => Bytes::Signed,
             #[cfg(target_arch = "x86_64")]
             Self::AvxVnni | Self::Avx512Vnni => Bytes::SignedAndSum,
+            #[cfg(target_arch = "x86_64")]
+            Self::Amx => Bytes::Steps,
             #[cfg(target_arch = "aarch64")]
             Self::NeonDot => Bytes::Signed,
             #[cfg(target_arch = "aarch64")]
@@ -146,39 +171,60 @@ impl Dot {
             Self::ModelOfVnni => Bytes::SignedAndSum,
             #[cfg(test)]
             Self::ModelOfMatrix => Bytes::Octets,
+            #[cfg(test)]
+            Self::ModelOfAmx => Bytes::Steps,
         }
     }
 
     /// The order of right panels.
     pub(super) fn weights(self) -> Bytes {
         match self.rows() {
-            Bytes::Shorts | Bytes::Signed => Bytes::Signed,
+            Bytes::Shorts | Bytes::Signed | Bytes::Steps => Bytes::Signed,
             Bytes::SignedAndSum | Bytes::Unsigned => Bytes::Unsigned,
             Bytes::Octets => Bytes::Octets,
         }
     }
 
-    /// Whether products have the bits of the portable kernel.
-    fn agrees(self) -> bool {
-        self.tile() == Self::Portable.tile()
+    /// Whether products run on the tiles of AMX.
+    pub(super) fn uses_amx(self) -> bool {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Self::Amx => true,
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2 | Self::AvxVnni | Self::Avx512Vnni => false,
+            #[cfg(target_arch = "aarch64")]
+            Self::NeonDot | Self::NeonMatrix => false,
+            #[cfg(test)]
+            Self::ModelOfVnni | Self::ModelOfMatrix | Self::ModelOfAmx => false,
+            Self::Portable => false,
+        }
     }
 
-    /// The bits of one tile: a group, and the same group added to it.
-    fn tile(self) -> Vec<u32> {
+    /// Whether products have the bits of the portable kernel.
+    fn agrees(self) -> bool {
+        self.product() == Self::Portable.product()
+    }
+
+    /// The bits of a product: a group, and the same group added to it.
+    fn product(self) -> Vec<u32> {
         let kernel = Kernel::of_bytes(Isa::detected(), self);
-        let (rows, columns) = (samples(VECTOR_ROWS, 97), samples(COLUMNS, 53));
-        let mut left = vec![0; VECTOR_ROWS * kernel.left().words(GROUP)];
+        let (rows, columns) = (samples(CHECKED_ROWS, 97), samples(COLUMNS, 53));
+        let panel_words = kernel.rows() * kernel.left().words(GROUP);
+        let mut left = vec![0; CHECKED_ROWS / kernel.rows() * panel_words];
         let mut right = vec![0; COLUMNS * kernel.right().words(GROUP)];
         let factors = [1.0; GROUP];
-        kernel.pack_rows(|row| &rows[row], &factors, &mut left);
+        let panels = left.chunks_exact_mut(panel_words);
+        for (panel, rows) in panels.zip(rows.chunks_exact(kernel.rows())) {
+            kernel.pack_rows(|row| &rows[row], &factors, panel);
+        }
         kernel.pack_weights(|column| &columns[column], &factors, &mut right);
-        let mut tile = [[0.0; COLUMNS]; VECTOR_ROWS];
+        let mut tiles = [[0.0; COLUMNS]; CHECKED_ROWS];
         let multiplier = kernel.begin();
         multiplier.with_right(&right, |right| {
-            multiplier.multiply(&left, right, &mut tile, false);
-            multiplier.multiply(&left, right, &mut tile, true);
+            multiplier.multiply_panels(&left, right, &mut tiles, false);
+            multiplier.multiply_panels(&left, right, &mut tiles, true);
         });
-        let values = tile.as_flattened().iter();
+        let values = tiles.as_flattened().iter();
         values.map(|value| value.to_bits()).collect()
     }
 }
@@ -222,8 +268,8 @@ mod tests {
     /// The check of a kernel would not see a wrong correction of unsigned bytes if all sums were 0.
     #[test]
     fn samples_have_large_sums() {
-        let tile = Dot::Portable.tile();
-        let values: Vec<f32> = tile.into_iter().map(f32::from_bits).collect();
+        let product = Dot::Portable.product();
+        let values: Vec<f32> = product.into_iter().map(f32::from_bits).collect();
         assert_eq!(values[0], 2.0);
         assert!(values.iter().filter(|value| value.abs() > 100.0).count() > 100);
     }

@@ -2,8 +2,8 @@
 //! the unsigned operand: integers plus 128. Each sum begins with −128 times the sum of its row's integers, so that it becomes
 //! the sum of signed products.
 //!
-//! These kernels have not run on a processor with the instruction. A loop tests their panels, and each is checked before it is
-//! used.
+//! The kernel of AVX-VNNI has not run on a processor with the instruction. A loop tests its panels, and each kernel is checked before
+//! it is used.
 #![allow(unsafe_code)]
 
 use std::arch::x86_64::*;
