@@ -29,7 +29,7 @@ def export(arguments):
     fixed, rows = fixed_tower(arguments)
     folder = arguments.dir / "model"
     exported = folder / "exported" if arguments.dtype == "int8" else folder
-    exported.mkdir(parents=True)
+    exported.mkdir(parents=True, exist_ok=True)
     names = {"input_names": ["rows"], "output_names": ["embeddings"]}
     torch.onnx.export(fixed, (rows,), exported / "tower.onnx", dynamo=True, external_data=True, **names)
     if arguments.dtype == "int8":

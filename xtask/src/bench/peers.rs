@@ -242,9 +242,10 @@ impl<'a> Peers<'a> {
 
     /// The program of llama.cpp.
     fn llama(&self) -> Result<PathBuf> {
-        let built = || Ok(shell::target_dir()?.join("llama/llama-embed"));
-        let named = self.bench.args.of_peers.llama.clone();
-        let program = named.map_or_else(built, Ok)?;
+        let program = match &self.bench.args.of_peers.llama {
+            Some(program) => program.clone(),
+            None => shell::target_dir()?.join("llama/llama-embed"),
+        };
         ensure!(
             program.is_file(),
             "{} is not built: run `cargo xtask test-llama`, or name the program with --llama",

@@ -26,7 +26,7 @@ pub(super) struct Peer {
 use Program::{Compiled, Llama, OnnxRuntime, OpenVino, Transformers};
 
 /// Every peer, in the order of the table's types.
-pub(super) const PEERS: [Peer; 13] = [
+pub(super) static PEERS: [Peer; 13] = [
     Peer::new(OpenVino, "f32", None),
     Peer::new(OnnxRuntime, "f32", None),
     Peer::new(Transformers, "f32", None),
