@@ -1,4 +1,4 @@
-"""OpenVINO. In 8 bits: weights and activations are quantized by NNCF, which is calibrated with another image."""
+"""OpenVINO. In 8 bits: weights and activations are quantized by NNCF, which is calibrated with another photo."""
 
 import numpy
 import openvino
@@ -43,6 +43,7 @@ def quantized(model, folder):
     import nncf
 
     with numpy.load(folder / "inputs.npz") as inputs:
-        calibration = nncf.Dataset([inputs["calibration"]])
-    model = nncf.quantize(model, calibration, model_type=nncf.ModelType.TRANSFORMER, subset_size=1)
+        views = list(inputs["calibration"])
+    calibration, kind = nncf.Dataset(views), nncf.ModelType.TRANSFORMER
+    model = nncf.quantize(model, calibration, model_type=kind, subset_size=len(views))
     return model, {"nncf": nncf.__version__}

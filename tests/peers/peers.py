@@ -1,8 +1,8 @@
 """Other programs that run a checkpoint's tower on the CPU, for `cargo xtask bench --peers`.
 
     peers.py prepare CHECKPOINT IMAGE CALIBRATION DIR [--threads N]
-        Runs transformers in f32 on the image. DIR gets its patch rows and grid, its normalised pixels, the patch rows of the
-        image CALIBRATION in the same size, and the embeddings: inputs.npz and expected.f32.
+        Runs transformers in f32 on the image. DIR gets its patch rows and grid, its normalised pixels, the patch rows of
+        views of the photo CALIBRATION in the same size, and the embeddings: inputs.npz and expected.f32.
     peers.py export PROGRAM DTYPE CHECKPOINT DIR
         Writes the tower into DIR/model in the form that the program reads. It is made for the image of DIR.
     peers.py serve PROGRAM DTYPE CHECKPOINT DIR [--threads N] [--llama FILE]

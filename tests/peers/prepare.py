@@ -11,9 +11,9 @@ from reference import embeddings, load_tower, versions
 def prepare(arguments):
     torch.set_num_threads(arguments.threads)
     image = Image.open(arguments.image).convert("RGB")
-    other = Image.open(arguments.calibration).convert("RGB").resize(image.size)
+    calibration = views(Image.open(arguments.calibration).convert("RGB"), image.size)
     inputs = preprocess(arguments.checkpoint, [image])
-    calibration = preprocess(arguments.checkpoint, [other])
+    others = preprocess(arguments.checkpoint, calibration)["pixel_values"].numpy()
     tower = load_tower(arguments.checkpoint)
     expected = embeddings(tower, inputs).numpy()
     rows, grid = inputs["pixel_values"].numpy(), inputs["grid_thw"].numpy()
@@ -22,10 +22,18 @@ def prepare(arguments):
         rows=rows,
         grid=grid,
         pixels=pixels(rows, grid[0], tower.config),
-        calibration=calibration["pixel_values"].numpy(),
+        calibration=others.reshape(len(calibration), *rows.shape),
     )
     numpy.asarray(expected, "<f4").tofile(arguments.dir / "expected.f32")
     return {"patches": len(rows), "width": expected.shape[-1], "versions": versions()}
+
+
+def views(photo, size):
+    """The photo and its four quarters, each in the size of the image."""
+    width, height = (side // 2 for side in photo.size)
+    corners = [(left, top) for left in (0, width) for top in (0, height)]
+    quarters = [photo.crop((left, top, left + width, top + height)) for left, top in corners]
+    return [view.resize(size) for view in (photo, *quarters)]
 
 
 def pixels(rows, grid, config):
