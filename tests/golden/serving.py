@@ -1,10 +1,6 @@
 """The reference's side of `cargo xtask bench`. It reads requests from standard input, one line of JSON each, and answers each
 with its time. tests/src/bin/bench.rs answers the same requests."""
 
-import json
-import resource
-import sys
-import time
 from pathlib import Path
 
 import torch
@@ -13,17 +9,14 @@ from transformers.models.glm4v.image_processing_glm4v import Glm4vImageProcessor
 from batch import preprocess
 from clips import Clip
 from reference import embeddings, load_input, load_tower, to_device, versions
+from side import Answers, forget_peak, peak_mib
+from side import serve as answer_requests
 
 
 def serve(arguments):
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
-    side, seconds = timed(lambda: Side(arguments))
-    say({"seconds": seconds, "device": side.description(), "versions": versions()})
-    for line in sys.stdin:
-        verb, *values = json.loads(line)
-        answer, seconds = timed(lambda: getattr(side, verb)(*values))
-        say({"seconds": seconds, **(answer or {})})
+    answer_requests(Answers(), lambda: Side(arguments))
 
 
 class Side:
@@ -36,6 +29,9 @@ class Side:
         self.compiled = arguments.compile
         if self.compiled:
             self.tower = torch.compile(self.tower)
+
+    def greeting(self):
+        return {"device": self.description(), "versions": versions()}
 
     def description(self):
         part = f"{self.device} ({torch.cuda.get_device_name(self.device)})" if self.on_gpu else str(self.device)
@@ -68,27 +64,3 @@ class Side:
         """Of the process, and what torch took of the GPU, its free blocks included: as burn counts on our side."""
         gpu = torch.cuda.max_memory_reserved(self.device) / 2**20 if self.on_gpu else None
         return {"mib": peak_mib(), "gpu_mib": gpu}
-
-
-def timed(work):
-    start = time.perf_counter()
-    result = work()
-    return result, time.perf_counter() - start
-
-
-def say(answer):
-    print(json.dumps(answer), flush=True)
-
-
-def forget_peak():
-    clear = Path("/proc/self/clear_refs")
-    if clear.exists():
-        clear.write_text("5")
-
-
-def peak_mib():
-    status = Path("/proc/self/status")
-    if not status.exists():
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    peak = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
-    return int(peak.split()[1]) / 1024

@@ -1,4 +1,5 @@
 mod images;
+mod peers;
 mod process;
 mod side;
 mod table;
@@ -37,11 +38,12 @@ pub(crate) struct Args {
     /// The model: a preset of `glm4v init`
     #[arg(long, default_value = PRESET)]
     preset: String,
-    /// Data types [default: f32,bf16; on CUDA bf16, on other GPUs f16]
+    /// Data types [default: f32,bf16; with --peers also int8; on CUDA bf16, on other GPUs f16]
     #[arg(long, value_delimiter = ',')]
     dtype: Vec<String>,
-    /// Sizes of the image, as WIDTHxHEIGHT. 1792x2688 is the largest that a checkpoint accepts: 24,576 patches
-    #[arg(long, value_delimiter = ',', default_value = "336x336,1008x1008")]
+    /// Sizes of the image, as WIDTHxHEIGHT. 1792x2688 is the largest that a checkpoint accepts: 24,576 patches [default:
+    /// 336x336,1008x1008; with --peers 336x336]
+    #[arg(long, value_delimiter = ',')]
     size: Vec<String>,
     /// Images in a batch
     #[arg(long, value_delimiter = ',', default_value = "1,8")]
@@ -58,6 +60,13 @@ pub(crate) struct Args {
     /// Write the table to docs/performance.md, and, on the CPU, draw docs/images/speed.svg
     #[arg(long)]
     write: bool,
+    /// Time other programs in turn with ours, on the CPU with one image: OpenVINO, ONNX Runtime, transformers, llama.cpp
+    #[arg(long, conflicts_with_all = [
+        "device", "attention", "features", "reference", "reference_device", "batch", "tower_only",
+    ])]
+    peers: bool,
+    #[command(flatten)]
+    of_peers: peers::PeerArgs,
 }
 
 impl Args {
@@ -72,12 +81,31 @@ impl Args {
 
     fn dtypes(&self) -> Vec<&str> {
         match (&self.dtype[..], self.backend()) {
+            ([], _) if self.peers => vec!["f32", "bf16", "int8"],
             ([], "cuda") => vec!["bf16"],
             ([], "ndarray") => vec!["f32"],
             ([], _) if self.is_on_gpu() => vec!["f16"],
             ([], _) => vec!["f32", "bf16"],
             (given, _) => given.iter().map(String::as_str).collect(),
         }
+    }
+
+    fn sizes(&self) -> Vec<String> {
+        let usual = match self.peers {
+            true => &[chart::INPUT][..],
+            false => &[chart::INPUT, "1008x1008"],
+        };
+        match &self.size[..] {
+            [] => usual.iter().map(|&size| size.to_owned()).collect(),
+            given => given.to_vec(),
+        }
+    }
+
+    fn threads(&self) -> Result<usize> {
+        Ok(match self.threads {
+            Some(threads) => threads,
+            None => std::thread::available_parallelism()?.get(),
+        })
     }
 
     fn reference_device(&self) -> &str {
@@ -91,26 +119,25 @@ impl Args {
             (true, "") => format!(", attention {}", self.attention),
             (true, features) => format!(", attention {}, built with {features}", self.attention),
         };
-        let threads = match self.threads {
-            Some(threads) => threads,
-            None => std::thread::available_parallelism()?.get(),
-        };
         Ok(Heading {
             device: &self.device,
             options,
             preset: &self.preset,
             repeat: self.repeat,
-            threads,
+            threads: self.threads()?,
         })
     }
 }
 
 /// Times the full-size tower and transformers'. Both use the same checkpoint, images and threads, and take turns.
 pub(crate) fn run(args: &Args) -> Result<()> {
+    if args.peers {
+        return peers::run(args);
+    }
     let features = args.features.iter().map(String::as_str);
     let release = Release::build(std::iter::once(args.backend()).chain(features))?;
     let checkpoint = release.checkpoint(&args.preset)?;
-    let images = images::scaled(&release, &args.size)?;
+    let images = images::scaled(&release, &args.sizes())?;
     let mut jpegs = match args.tower_only {
         true => Vec::new(),
         false => images::jpegs(&release)?,
@@ -158,7 +185,7 @@ fn write(args: &Args, table: &Table, text: &str) -> Result<()> {
         measured.extend(ours.map(|seconds| Measured::new("glm4v", dtype, seconds)));
         measured.extend(theirs.map(|seconds| Measured::new("transformers", dtype, seconds)));
     }
-    let threads = args.heading()?.threads;
+    let threads = args.threads()?;
     chart::update(&measured, &format!("{}, {threads} threads", processor()))
 }
 

@@ -58,7 +58,17 @@ pub(crate) fn draw() -> Result<()> {
 pub(crate) fn update(measured: &[Measured], machine: &str) -> Result<()> {
     let mut data = read()?;
     replace(&mut data, measured, machine);
-    let text = serde_json::to_string_pretty(&data)? + "\n";
+    store(&data)
+}
+
+/// Replaces all programs in docs/data/peers.json and the lines below the chart, and draws the chart.
+pub(crate) fn rewrite(programs: Value, caption: &[String]) -> Result<()> {
+    let title = read()?["title"].take();
+    store(&json!({"title": title, "caption": caption, "programs": programs}))
+}
+
+fn store(data: &Value) -> Result<()> {
+    let text = serde_json::to_string_pretty(data)? + "\n";
     let file = data_file();
     std::fs::write(&file, text).with_context(|| file.display().to_string())?;
     draw()

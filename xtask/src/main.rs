@@ -15,6 +15,7 @@ mod gpu_report;
 mod llama;
 mod media;
 mod memory;
+mod neighbours;
 mod notices;
 mod parity;
 mod process;
@@ -43,6 +44,8 @@ enum Verb {
     DifferentialMedia(media::Args),
     /// Time the full-size encoder beside transformers
     Bench(bench::Args),
+    /// Compare the nearest neighbours of photos and tokens in bf16 and int8 with those in f32
+    Neighbours(neighbours::Args),
     /// Measure all that needs a GPU, and write docs/performance-gpu.md
     GpuReport(gpu_report::Args),
     /// Draw docs/images/speed.svg from docs/data/peers.json
@@ -88,6 +91,7 @@ fn main() -> Result<()> {
         Verb::Differential(args) => differential::run(&args),
         Verb::DifferentialMedia(args) => media::run(&args),
         Verb::Bench(args) => bench::run(&args),
+        Verb::Neighbours(args) => neighbours::run(&args),
         Verb::GpuReport(args) => gpu_report::run(&args),
         Verb::Chart => chart::draw(),
         Verb::Memory(args) => memory::run(&args),

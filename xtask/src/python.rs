@@ -5,10 +5,13 @@ use anyhow::Result;
 
 use crate::shell;
 
+/// The variable that names a Python.
+const VARIABLE: &str = "GLM4V_PYTHON";
+
 /// A Python that has transformers. `GLM4V_PYTHON` names it; without the variable, the first call makes a virtual
 /// environment.
 pub(crate) fn interpreter() -> Result<PathBuf> {
-    if let Some(python) = std::env::var_os("GLM4V_PYTHON") {
+    if let Some(python) = std::env::var_os(VARIABLE) {
         return Ok(python.into());
     }
     let venv = shell::target_dir()?.join("reference-venv");
@@ -47,6 +50,27 @@ pub(crate) fn install(python: &Path, venv: &Path, requirements: &Path) -> Result
     shell::run(Command::new(python).args(install).arg(requirements))?;
     std::fs::write(installed, required)?;
     Ok(())
+}
+
+/// A virtual environment that sees the packages of the reference's Python, and has those of the file `requirements` itself.
+pub(crate) fn beside_reference(venv: &Path, requirements: &Path) -> Result<PathBuf> {
+    const SITE: &str = "import sysconfig; print(sysconfig.get_path('purelib'))";
+    let reference = interpreter()?;
+    let packages = shell::output(Command::new(&reference).args(["-c", SITE]))?;
+    let python = made(&reference, venv)?;
+    let own = shell::output(Command::new(&python).args(["-c", SITE]))?;
+    std::fs::write(Path::new(own.trim()).join("reference.pth"), packages)?;
+    install(&python, venv, requirements)?;
+    Ok(python)
+}
+
+/// A Python that has the packages of `tests/peers`. The one that `GLM4V_PYTHON` names may lack some of them.
+pub(crate) fn peers() -> Result<PathBuf> {
+    if std::env::var_os(VARIABLE).is_some() {
+        return interpreter();
+    }
+    let requirements = shell::root().join("tests/peers/requirements.txt");
+    beside_reference(&shell::target_dir()?.join("peers-venv"), &requirements)
 }
 
 /// The command that runs the reference script. The caller adds the subcommand.

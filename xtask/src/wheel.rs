@@ -39,7 +39,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         "the wheel has no licences of the crates that it contains"
     );
     let mut test = Command::new(match args.full {
-        true => full_venv(&work.join("full"))?,
+        true => python::beside_reference(&work.join("full"), &shell::root().join(FULL_TOOLS))?,
         false => venv,
     });
     test.env("PYTHONPATH", site);
@@ -82,16 +82,4 @@ fn install(venv: &Path, wheel: &Path, site: &Path) -> Result<()> {
     let mut install = Command::new(venv);
     install.args(["-m", "pip", "install", "--quiet", "--no-deps", "--no-index"]);
     shell::run(install.arg("--target").arg(site).arg(wheel))
-}
-
-/// A virtual environment that sees the packages of the reference's Python, and has the others itself.
-fn full_venv(venv: &Path) -> Result<PathBuf> {
-    const SITE: &str = "import sysconfig; print(sysconfig.get_path('purelib'))";
-    let reference = python::interpreter()?;
-    let packages = shell::output(Command::new(&reference).args(["-c", SITE]))?;
-    let python = python::made(&reference, venv)?;
-    let own = shell::output(Command::new(&python).args(["-c", SITE]))?;
-    fs::write(Path::new(own.trim()).join("reference.pth"), packages)?;
-    python::install(&python, venv, &shell::root().join(FULL_TOOLS))?;
-    Ok(python)
 }

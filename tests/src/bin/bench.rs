@@ -232,6 +232,7 @@ impl Side {
                 (Some("preprocess"), []) => self.preprocess()?,
                 (Some("encode"), []) => self.encode()?,
                 (Some("peak"), []) => self.peak(),
+                (Some("save"), [file]) => self.save(file)?,
                 _ => bail!("unknown request {request:?}"),
             };
             answer["seconds"] = json!(start.elapsed().as_secs_f64());
@@ -270,6 +271,18 @@ impl Side {
             count += self.encoder.encode_values(patches)?.len();
         }
         Ok(json!({"values": count}))
+    }
+
+    /// Encodes the batches once more, and writes the embeddings as f32, in little-endian order.
+    fn save(&self, file: &Value) -> Result<Value> {
+        let file: PathBuf = serde_json::from_value(file.clone())?;
+        let mut bytes = Vec::new();
+        for patches in &self.batches {
+            let values = self.encoder.encode_values(patches)?;
+            bytes.extend(values.into_iter().flat_map(f32::to_le_bytes));
+        }
+        std::fs::write(&file, bytes).with_context(|| file.display().to_string())?;
+        Ok(json!({}))
     }
 
     /// Peaks of the process, and of the GPU that burn used most. burn never gives GPU memory back, so it counts as used.

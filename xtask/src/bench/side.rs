@@ -1,8 +1,8 @@
 use std::io::{BufRead, BufReader, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 
 use super::table::Peak;
@@ -59,6 +59,11 @@ impl Side {
         })
     }
 
+    /// Writes the embeddings to `file` as f32, in little-endian order.
+    pub(super) fn save(&mut self, file: &Path) -> Result<()> {
+        self.request(&json!(["save", file])).map(|_| ())
+    }
+
     fn request(&mut self, request: &Value) -> Result<Value> {
         writeln!(self.requests, "{request}")?;
         self.requests.flush()?;
@@ -67,8 +72,20 @@ impl Side {
 
     fn answer(&mut self) -> Result<Value> {
         let mut line = String::new();
-        self.answers.read_line(&mut line)?;
-        serde_json::from_str(&line).with_context(|| format!("expected JSON, found {line}"))
+        if self.answers.read_line(&mut line)? == 0 {
+            bail!("the process ended: {}", self.process.wait()?);
+        }
+        answer(&line)
+    }
+}
+
+/// What a line says. A line with the field `error` is the error.
+pub(super) fn answer(line: &str) -> Result<Value> {
+    let answer: Value =
+        serde_json::from_str(line).with_context(|| format!("expected JSON, found {line}"))?;
+    match answer["error"].as_str() {
+        Some(error) => bail!("{error}"),
+        None => Ok(answer),
     }
 }
 
@@ -77,5 +94,32 @@ impl Drop for Side {
         // It may have ended by itself.
         let _ = self.process.kill();
         let _ = self.process.wait();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_side_that_fails_tells_why() {
+        let failed = answer(r#"{"error": "ImportError: no module"}"#).unwrap_err();
+        assert_eq!(failed.to_string(), "ImportError: no module");
+        assert_eq!(answer(r#"{"mib": 2}"#).unwrap()["mib"], 2);
+        assert!(answer("").is_err());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_side_that_ends_is_an_error() {
+        let Err(error) = Side::start(&mut Command::new("true")) else {
+            panic!("it said nothing");
+        };
+        assert!(
+            error
+                .to_string()
+                .contains("the process ended: exit status: 0"),
+            "{error}"
+        );
     }
 }

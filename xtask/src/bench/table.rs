@@ -96,7 +96,7 @@ impl Row {
 }
 
 impl Peak {
-    fn cell(self) -> String {
+    pub(super) fn cell(self) -> String {
         let host = self.host.map(|mib| format!("{mib:.0}"));
         let gpu = self.gpu.map(|mib| format!("GPU {mib:.0}"));
         host.into_iter().chain(gpu).collect::<Vec<_>>().join(", ")
@@ -140,7 +140,8 @@ impl Table {
     }
 }
 
-fn times(seconds: &[f64]) -> String {
+/// Seconds as a cell of a table.
+pub(super) fn times(seconds: &[f64]) -> String {
     let Some([min, median, max]) = spread(seconds) else {
         return String::new();
     };
@@ -148,7 +149,7 @@ fn times(seconds: &[f64]) -> String {
 }
 
 /// Minimum, median and maximum.
-fn spread(values: &[f64]) -> Option<[f64; 3]> {
+pub(super) fn spread(values: &[f64]) -> Option<[f64; 3]> {
     let mut values = values.to_vec();
     values.sort_by(f64::total_cmp);
     let (&min, &max) = (values.first()?, values.last()?);
@@ -168,6 +169,35 @@ pub(super) fn processor() -> String {
     name().unwrap_or_else(|| "unknown processor".into())
 }
 
+/// The instruction sets that decide the speed of products, by the names that Linux gives them, and their usual names.
+const INSTRUCTIONS: [(&str, &str); 8] = [
+    ("avx2", "AVX2"),
+    ("avx512f", "AVX-512"),
+    ("avx512_vnni", "AVX-512 VNNI"),
+    ("avx512_bf16", "AVX-512 BF16"),
+    ("avx_vnni", "AVX-VNNI"),
+    ("amx_bf16", "AMX BF16"),
+    ("amx_int8", "AMX INT8"),
+    ("asimddp", "NEON with dot products"),
+];
+
+/// The instruction sets of the processor.
+pub(super) fn instructions() -> String {
+    let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    instructions_in(&info)
+}
+
+fn instructions_in(info: &str) -> String {
+    let mut lines = info.lines();
+    let line = lines.find(|line| line.starts_with("flags") || line.starts_with("Features"));
+    let flags: Vec<&str> = line.unwrap_or_default().split_whitespace().collect();
+    let found = INSTRUCTIONS.iter().filter(|(flag, _)| flags.contains(flag));
+    match found.map(|(_, name)| *name).collect::<Vec<_>>() {
+        names if names.is_empty() => "unknown instruction sets".into(),
+        names => names.join(", "),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -183,6 +213,13 @@ mod tests {
             row.line(),
             "| f32 | 336x336 | 576 | encode | 3.000 (1.000–9.000) | 3.000 (2.000–3.000) | 1.00 | 10 |  |"
         );
+    }
+
+    #[test]
+    fn instruction_sets_are_named() {
+        let info = "model name\t: a\nflags\t\t: fpu avx2 avx512f avx512_vnni\n";
+        assert_eq!(instructions_in(info), "AVX2, AVX-512, AVX-512 VNNI");
+        assert_eq!(instructions_in(""), "unknown instruction sets");
     }
 
     #[test]
