@@ -80,7 +80,7 @@ const TARGETS: [Target; 18] = [
     target("sampling", None, &[], 256),
     target("resize", None, &[], 256),
     target("hub", Some("hub"), &[], 4096),
-    target("job", Some("job"), &["fuzz/seeds/job"], 8192),
+    target("job", Some("job"), &[], 4096),
     target("cache", None, &[], 2048),
     target("lists", Some("lists"), &["fuzz/seeds/lists"], 16384),
     target("kernels", None, &[], 64),
@@ -211,6 +211,9 @@ fn fuzz(target: &'static Target, programs: &Path, args: &Args) -> Result<Option<
     eprintln!("$ {command:?} (log: {})", log.display());
     let file = fs::File::create(&log).with_context(|| log.display().to_string())?;
     let status = command
+        // A list may name files of the working directory, and the standard input.
+        .current_dir(&artifacts)
+        .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(file)
         // A leak is not a hostile input's doing: threads of pools last as long as the process.
