@@ -5,8 +5,9 @@ use crate::{deps, parity, shell, unsafe_blocks};
 /// Arguments of `ci`.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Then build each package alone, compare random towers and the full-size tower with transformers, time the latter, check
-    /// the memory table, and test the Python package with transformers, Ray, Daft and Jupyter. This needs Python
+    /// Then build each package alone, check the fuzz targets, compare random towers and the full-size tower with transformers,
+    /// time the latter, check the memory table, and test the Python package with transformers, Ray, Daft and Jupyter. This needs
+    /// Python
     #[arg(long)]
     full: bool,
 }
@@ -16,7 +17,8 @@ const FEATURES: &str = "glm4v-tests/wgpu";
 /// The same, and the browser's crate. It compiles for the host as well, for the lints.
 const FEATURES_AND_WEB: &str = "glm4v-tests/wgpu,glm4v-web/host";
 /// Verbs of `cargo xtask` that take longer.
-const FULL: [&[&str]; 6] = [
+const FULL: [&[&str]; 7] = [
+    &["fuzz", "--check"],
     &["differential"],
     &["test-parity", "--full"],
     &["test-parity", "--full", "--dtype", "bf16"],

@@ -23,6 +23,9 @@ pub(crate) struct Args {
     /// Run the seeds and the inputs that were found before once each, and stop
     #[arg(long, conflicts_with = "minutes")]
     seeds_only: bool,
+    /// Check that the targets compile, and stop
+    #[arg(long, conflicts_with_all = ["minutes", "targets", "seeds_only", "write"])]
+    check: bool,
     /// Write the table to docs/reliability.md
     #[arg(long)]
     write: bool,
@@ -114,6 +117,9 @@ struct Report {
 
 /// Builds the targets, and runs them one after another.
 pub(crate) fn run(args: &Args) -> Result<()> {
+    if args.check {
+        return check();
+    }
     let chosen = chosen(&args.targets)?;
     let programs = build(args, &chosen)?;
     let mut reports = Vec::new();
@@ -139,6 +145,16 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         crate::release::replace_between_marks(&path, "fuzz", &table(&rows))?;
     }
     Ok(())
+}
+
+/// Nothing else compiles the targets, nor the code that only they call.
+fn check() -> Result<()> {
+    let mut cargo = shell::cargo(["check", "--quiet", "--manifest-path=fuzz/Cargo.toml"]);
+    cargo
+        .arg("--features=images,jobs")
+        .env("RUSTFLAGS", "--cfg fuzzing")
+        .env("CARGO_TARGET_DIR", shell::target_dir()?.join("fuzz"));
+    shell::run(&mut cargo)
 }
 
 fn chosen(names: &[String]) -> Result<Vec<&'static Target>> {
