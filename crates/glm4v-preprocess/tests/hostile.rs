@@ -239,17 +239,18 @@ fn a_webp_frame_has_the_size_of_its_header() {
     let pixels = chunk(b"VP8L", &[&[0x2f][..], &sides, &[0; 7]].concat());
     let area = [0, 0, 0, 0, 0, 0, 3, 0, 0, 3, 0, 0, 50, 0, 0, 0];
     let frame = chunk(b"ANMF", &[&area[..], &pixels].concat());
+    let loops = chunk(b"ANIM", &[0; 6]);
     let canvas = [3, 0, 0, 3, 0, 0];
     let file = |flags: u8, chunks: &[u8]| {
         let header = chunk(b"VP8X", &[&[flags, 0, 0, 0][..], &canvas].concat());
         let content = [b"WEBP", &header[..], chunks].concat();
         chunk(b"RIFF", &content)
     };
-    for bytes in [file(2, &frame), file(0, &pixels)] {
+    for bytes in [file(2, &[&loops[..], &frame].concat()), file(0, &pixels)] {
         let message = refusal(&bytes).to_string();
         assert!(message.contains("not have the size in"), "{message}");
     }
-    let video = file(2, &[&frame[..], &frame].concat());
+    let video = file(2, &[&loops[..], &frame, &frame].concat());
     let source = Source::from_bytes("", video, &ReadOptions::default()).unwrap();
     let Source::Video(video) = source else {
         panic!("an animation")
