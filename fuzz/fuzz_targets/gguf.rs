@@ -1,7 +1,7 @@
 //! GGUF files: the header, the metadata of an `mmproj` file, and the stored blocks.
 #![no_main]
 
-use glm4v_gguf::{Comparison, Format, Header, Mmproj, NewTensor, Writer};
+use glm4v_gguf::{Comparison, Format, Header, Mmproj, NewTensor, TensorInfo, Writer};
 use libfuzzer_sys::fuzz_target;
 
 /// Longer files get this many bytes of tensors behind the header.
@@ -39,19 +39,48 @@ fn check(header: &Header, length: u64) {
     let Ok(metadata) = mmproj.metadata(Format::F32) else {
         return;
     };
-    let tensor = NewTensor {
-        name: "v.post_ln.weight".into(),
-        shape: vec![1],
-        format: Format::F32,
-    };
-    let Ok(mut writer) = Writer::new(Vec::new(), &metadata, &[tensor]) else {
+    // Files are written with floats of 32 bits, and read with any.
+    let floats = [Some(mmproj.config.rms_norm_eps), mmproj.config.swiglu_limit];
+    if floats
+        .into_iter()
+        .flatten()
+        .any(|float| !has_32_bits(float))
+    {
+        return;
+    }
+    let Some(tensors) = header
+        .tensors
+        .iter()
+        .map(new_tensor)
+        .collect::<Option<Vec<_>>>()
+    else {
         return;
     };
-    writer.values(&[1.0]).expect("one value");
+    let Ok(mut writer) = Writer::new(Vec::new(), &metadata, &tensors) else {
+        return;
+    };
+    for tensor in &tensors {
+        let values = vec![0.5; tensor.shape.iter().product()];
+        writer.values(&values).expect("the values of its shape");
+    }
     let file = writer.finish().expect("memory takes all bytes");
     let again = Header::read(&file[..], file.len() as u64, "again").expect("our own file");
-    let again = Mmproj::from_header(&again, "again");
-    if let Ok(again) = again {
-        assert_eq!(again.config, mmproj.config);
+    for (tensor, found) in tensors.iter().zip(&again.tensors) {
+        assert_eq!((&tensor.name, &tensor.shape), (&found.name, &found.shape));
     }
+    let again = Mmproj::from_header(&again, "again").expect("the same tower");
+    assert_eq!(again.config, mmproj.config);
+}
+
+fn has_32_bits(float: f64) -> bool {
+    (float as f32).to_string().parse() == Ok(float)
+}
+
+/// The tensor as it is written again. `None` for a type that is not written.
+fn new_tensor(tensor: &TensorInfo) -> Option<NewTensor> {
+    Some(NewTensor {
+        name: tensor.name.clone(),
+        shape: tensor.shape.clone(),
+        format: Format::of(tensor.tensor_type)?,
+    })
 }

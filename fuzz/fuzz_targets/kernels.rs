@@ -10,6 +10,7 @@ use libfuzzer_sys::fuzz_target;
 
 #[derive(Arbitrary, Clone, Copy, Debug)]
 struct Case {
+    what: u8,
     rows: u8,
     inputs: u16,
     outputs: u8,
@@ -18,20 +19,42 @@ struct Case {
     segments: [u8; 4],
     seed: u32,
     precision: u8,
-    activation: bool,
+    activation: u8,
+    has_biases: bool,
+    /// In sixteenths of a usual sum. 0 is none.
+    limit: u8,
 }
 
 /// Relative L2 errors. Operands in bf16 have 8 bits; int8 rounds in groups.
 const LIMITS: [f64; 3] = [3e-6, 1e-2, 4e-2];
+const ACTIVATIONS: [Activation; 5] = [
+    Activation::Silu,
+    Activation::Gelu,
+    Activation::GeluTanh,
+    Activation::QuickGelu,
+    Activation::Relu,
+];
+/// Multiplications of a product, so that a run is short.
+const MOST_PRODUCTS: usize = 1 << 22;
 
 fuzz_target!(|case: Case| {
     let precision = [Precision::F32, Precision::Bf16, Precision::Int8][case.precision as usize % 3];
     let limit = LIMITS[case.precision as usize % 3];
-    products(case, precision, limit);
-    norms(case);
-    attention(case, precision, limit);
-    rotary(case);
+    match case.what % 5 {
+        0 => products(case, precision, limit),
+        1 => gates(case, precision, limit),
+        2 => norms(case),
+        3 => attention(case, precision, limit),
+        _ => rotary(case),
+    }
 });
+
+/// Rows, in-features and out-features.
+fn sizes(case: Case) -> [usize; 3] {
+    let (rows, inputs) = (case.rows as usize, 1 + case.inputs as usize % 700);
+    let most = MOST_PRODUCTS / (rows.max(1) * inputs);
+    [rows, inputs, (1 + case.outputs as usize).min(most.max(1))]
+}
 
 fn numbers(count: usize, seed: u32) -> Vec<f32> {
     let mut state = u64::from(seed).wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
@@ -74,8 +97,7 @@ fn dots(x: &[f32], weight: &[f32], inputs: usize) -> Vec<f64> {
 }
 
 fn products(case: Case, precision: Precision, limit: f64) {
-    let (rows, inputs) = (case.rows as usize, 1 + case.inputs as usize % 700);
-    let outputs = 1 + case.outputs as usize;
+    let [rows, inputs, outputs] = sizes(case);
     let x = numbers(rows * inputs, case.seed);
     let weight = numbers(outputs * inputs, case.seed ^ 1);
     let bias = numbers(outputs, case.seed ^ 2);
@@ -105,38 +127,52 @@ fn products(case: Case, precision: Precision, limit: f64) {
     {
         assert_eq!(part, &row[first..], "product_columns: {case:?}");
     }
-    gates(case, precision, limit, &x, [outputs, inputs]);
 }
 
-fn gates(case: Case, precision: Precision, limit: f64, x: &[f32], shape: [usize; 2]) {
-    let [outputs, inputs] = shape;
-    let activation = if case.activation {
-        Activation::Silu
-    } else {
-        Activation::Gelu
-    };
+fn gates(case: Case, precision: Precision, limit: f64) {
+    let [rows, inputs, outputs] = sizes(case);
+    let x = numbers(rows * inputs, case.seed);
+    let activation = ACTIVATIONS[case.activation as usize % ACTIVATIONS.len()];
     let [gate, up] = [3, 4].map(|salt| numbers(outputs * inputs, case.seed ^ salt));
-    let packed = PackedGate::new(&gate, &up, shape, precision, activation);
-    let mut out = vec![0.0; x.len() / inputs * outputs];
-    packed.product(x, &mut out);
-    let mut gates: Vec<f32> = dots(x, &gate, inputs)
-        .into_iter()
-        .map(|value| value as f32)
-        .collect();
+    let biases = [8, 9].map(|salt| match case.has_biases {
+        true => numbers(outputs, case.seed ^ salt),
+        false => vec![0.0; outputs],
+    });
+    let usual = (inputs as f64).sqrt() / 3.0;
+    let clamp = match case.limit {
+        0 => f64::INFINITY,
+        limit => usual * f64::from(limit.max(8)) / 16.0,
+    };
+    let mut packed = PackedGate::new(&gate, &up, [outputs, inputs], precision, activation);
+    if case.has_biases {
+        packed = packed.with_biases([&biases[0], &biases[1]]);
+    }
+    packed = packed.with_limit(clamp as f32);
+    let mut out = vec![0.0; rows * outputs];
+    packed.product(&x, &mut out);
+    let sums = |weight: &[f32], bias: &[f32]| {
+        let sums = dots(&x, weight, inputs).into_iter();
+        let biases = bias.iter().cycle();
+        sums.zip(biases)
+            .map(|(sum, &bias)| sum + f64::from(bias))
+            .collect::<Vec<_>>()
+    };
+    let gates = sums(&gate, &biases[0]).into_iter();
+    let mut gates: Vec<f32> = gates.map(|value| value.min(clamp) as f32).collect();
     activation.apply(&mut gates);
-    let ups = dots(x, &up, inputs);
+    let ups = sums(&up, &biases[1]).into_iter();
     let exact: Vec<f64> = gates
         .iter()
         .zip(ups)
-        .map(|(&gate, up)| f64::from(gate) * up)
+        .map(|(&gate, up)| f64::from(gate) * up.clamp(-clamp, clamp))
         .collect();
     // The activation magnifies an error of its argument a little, and both factors have one.
-    let typical = inputs as f64 / 9.0;
-    check(&out, &exact, (4.0 * limit, typical), "gated product", case);
+    let typical = (usual * usual).min(clamp * clamp);
+    check(&out, &exact, (8.0 * limit, typical), "gated product", case);
 }
 
 fn norms(case: Case) {
-    let (rows, width) = (case.rows as usize, 1 + case.inputs as usize % 1500);
+    let (rows, width) = (case.rows as usize % 40, 1 + case.inputs as usize % 1500);
     let x = numbers(rows * width, case.seed);
     let [weight, bias] = [5, 6].map(|salt| numbers(width, case.seed ^ salt));
     let rms = RmsNorm {
@@ -181,11 +217,13 @@ fn norms(case: Case) {
 
 fn attention(case: Case, precision: Precision, limit: f64) {
     let attention = Attention {
-        heads: 1 + case.heads as usize % 3,
+        heads: 1 + case.heads as usize % 2,
         head_dim: 2 * (1 + case.head_dim as usize % 48),
         precision,
     };
-    let segments = case.segments.map(usize::from);
+    // One segment can have several blocks of keys.
+    let [long, short @ ..] = case.segments.map(usize::from);
+    let segments = [short[0] % 40, long, short[1] % 40, short[2] % 40];
     let (rows, hidden) = (
         segments.iter().sum::<usize>(),
         attention.heads * attention.head_dim,

@@ -5,17 +5,20 @@ use std::fs;
 use std::path::Path;
 
 use glm4v_collect::{
-    Entry, EntryReader, FetchLimits, IdSet, Input, ListOptions, Location, Manifest, MediaReader,
-    list,
+    Entry, EntryReader, Failures, FetchLimits, IdSet, Input, ListOptions, Location, Manifest,
+    MediaReader, list,
 };
-use glm4v_fuzz::scratch;
+use glm4v_fuzz::{contained, scratch};
 use libfuzzer_sys::fuzz_target;
 
 /// Entries of one list that are read.
 const MOST: usize = 200;
 const LIMITS: u64 = 1 << 16;
 
-fuzz_target!(|data: &[u8]| {
+// A panic of the reader of Parquet becomes an error.
+fuzz_target!(|data: &[u8]| contained(|| check(data)));
+
+fn check(data: &[u8]) {
     let Some((&kind, content)) = data.split_first() else {
         return;
     };
@@ -27,26 +30,26 @@ fuzz_target!(|data: &[u8]| {
     };
     let manifest = |name: &str| Input::Manifest(Manifest::new(file(name)).expect(name));
     match kind % 8 {
-        0 if names_only_our_files(content) => check(Input::List {
+        0 if names_only_our_files(content) => check_list(Input::List {
             path: file("list"),
             nul: false,
         }),
-        1 if names_only_our_files(content) => check(Input::List {
+        1 if names_only_our_files(content) => check_list(Input::List {
             path: file("list"),
             nul: true,
         }),
         0 | 1 => {}
-        2 => check(manifest("manifest.jsonl")),
-        3 => check(manifest("manifest.csv")),
-        4 => check(manifest("manifest.parquet")),
-        5 => check(Input::named(file("archive.tar"))),
+        2 => check_list(manifest("manifest.jsonl")),
+        3 => check_list(manifest("manifest.csv")),
+        4 => check_list(manifest("manifest.parquet")),
+        5 => check_list(Input::named(file("archive.tar"))),
         6 => {
             let uri = format!("data:{}", String::from_utf8_lossy(content));
-            check(Input::named(uri));
+            check_list(Input::named(uri));
         }
         _ => saved(content),
     }
-});
+}
 
 /// A list may name any file. These would be opened.
 fn names_only_our_files(content: &[u8]) -> bool {
@@ -55,14 +58,18 @@ fn names_only_our_files(content: &[u8]) -> bool {
     starts.all(|line| !line.starts_with(b"/") && !line.starts_with(b".") && !line.starts_with(b"~"))
 }
 
-fn check(input: Input) {
+fn check_list(input: Input) {
     let limits = FetchLimits {
         max_bytes: LIMITS,
         ..FetchLimits::default()
     };
     let reader = MediaReader::new(&limits);
     let (mut ids, mut names) = (IdSet::default(), Vec::<String>::new());
-    let mut listing = list([input], ListOptions::default());
+    let options = ListOptions {
+        failures: Failures::EntriesIfFound,
+        ..ListOptions::default()
+    };
+    let mut listing = list([input], options);
     for entry in listing.by_ref().take(MOST) {
         let Ok(entry) = entry else { continue };
         let line = entry.to_json_line();
@@ -85,6 +92,7 @@ fn check(input: Input) {
             }
             Location::Path(path) | Location::FrameFolder(path) => assert_ne!(path, Path::new("")),
             Location::Url(_) => {}
+            Location::Failed(problem) => assert_ne!(problem, ""),
         }
     }
     let _ = listing.ignored().total();

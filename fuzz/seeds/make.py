@@ -3,9 +3,9 @@
 Run with ffprobe on PATH. Files of one input are separated as in `parts` of fuzz/src/texts.rs.
 """
 
-import hashlib
 import io
 import json
+import math
 import shutil
 import struct
 import subprocess
@@ -84,6 +84,21 @@ def safetensors():
     write("safetensors", "file", struct.pack("<Q", len(text)) + text + bytes(64))
 
 
+def gguf_tensors(projector):
+    """The tensors of a tower of one block, by llama.cpp's names."""
+    yield from [("v.patch_embd.weight", [4, 3, 1, 1]), ("v.patch_embd.weight.1", [4, 3, 1, 1]), ("v.patch_embd.bias", [4])]
+    if projector == "glm4v":
+        yield from [("v.norm_embd.weight", [4]), ("v.position_embd.weight", [4, 4])]
+    else:
+        yield from [("v.blk.0.attn_q_norm.weight", [4]), ("v.blk.0.attn_k_norm.weight", [4])]
+    yield from [("v.blk.0.ln1.weight", [4]), ("v.blk.0.attn_qkv.weight", [12, 4]), ("v.blk.0.attn_out.weight", [4, 4]),
+                ("v.blk.0.ln2.weight", [4]), ("v.post_ln.weight", [4])]
+    yield from [(f"v.blk.0.ffn_{name}.weight", [4, 4]) for name in ["gate", "up", "down"]]
+    yield from [("mm.patch_merger.weight", [4, 4, 2, 2]), ("mm.patch_merger.bias", [4]), ("mm.model.fc.weight", [4, 4]),
+                ("mm.post_norm.weight", [4]), ("mm.post_norm.bias", [4])]
+    yield from [(f"mm.{name}.weight", [4, 4]) for name in ["gate", "up", "down"]]
+
+
 def gguf():
     def string(text):
         return struct.pack("<Q", len(text)) + text.encode()
@@ -112,12 +127,15 @@ def gguf():
         pairs = {"general.architecture": "clip", "general.type": "mmproj", "general.file_type": 0,
                  "clip.has_vision_encoder": True, "clip.projector_type": projector, "clip.use_silu": True}
         pairs |= {f"clip.vision.{key}": value for key, value in vision.items()}
-        tensors = [tensor("v.post_ln.weight", [4], 0, 0), tensor("v.norm_embd.weight", [4], 1, 32),
-                   tensor("v.blk.0.attn_qkv.weight", [32, 12], 8, 64)]
+        # Each tensor has 4 bytes a value, from a multiple of 32 on.
+        tensors, place = [], 0
+        for name, shape in gguf_tensors(projector):
+            tensors.append(tensor(name, shape[::-1], 0, place))
+            place += -(-4 * math.prod(shape) // 32) * 32
         head = b"GGUF" + struct.pack("<IQQ", 3, len(tensors), len(pairs))
         head += b"".join(pair(*item) for item in pairs.items()) + b"".join(tensors)
         head += bytes(-len(head) % 32)
-        write("gguf", projector, head + bytes(64 + 12 * 34))
+        write("gguf", projector, head + bytes(64))
 
 
 def probe():
@@ -143,21 +161,6 @@ def probe():
         write("probe", f"two-{name}", json.dumps(two).encode(), messages, packets, frames)
 
 
-def job():
-    inputs = b"".join(b"%d\n" % number for number in range(5))
-    manifest = {"layout": 1, "version": "0.1.0", "model": "tiny", "fingerprint": "f00d", "width": 2, "dtype": "f32",
-                "kernels": "generic", "device": "cpu", "options": {"max_tokens": 64}, "batch_limits": {"max_patches": 1024},
-                "format": "safetensors", "output_dtype": "f32", "pool": "none", "shard_bytes": 268435456, "shard_inputs": 1,
-                "split": "0/1", "inputs": {"count": 5, "sha256": hashlib.sha256(inputs).hexdigest()}}
-    entry = {"file": "shard-00000.safetensors", "bytes": 0, "sha256": "00",
-             "index": {"file": "shard-00000.jsonl", "bytes": 0, "sha256": "00"},
-             "first_input": 0, "inputs": 1, "failed": 0, "tokens": 1}
-    files = [json.dumps(manifest).encode(), inputs, json.dumps(entry).encode() + b"\n",
-             json.dumps({"inputs": 5, "encoded": 5, "failed": 0, "tokens": 5, "shards": 5}).encode()]
-    for which in range(16):
-        write("job", f"{which:x}", bytes([which | 0x30]) + SEPARATOR.join(files))
-
-
 def lists():
     gif = b"GIF89a\x01\0\x01\0\0\0\0;"
     write("lists", "list", b"\x00data:image/gif;base64,R0lGODlh\nhttp://example.com/a.png?x\ncat.png\n")
@@ -178,7 +181,8 @@ def lists():
     write("lists", "data", b"\x06image/gif;base64,R0lGODlhAQABAAAAADs=")
     saved = [{"id": "0", "name": "a.tar/b", "location": {"tar_member": {"archive": "a.tar", "offset": 512, "size": 4}}},
              {"id": "1", "name": "x", "location": {"path": {"bytes": [255, 46]}}},
-             {"id": "2", "name": "u", "location": {"url": "http://h/u"}}]
+             {"id": "2", "name": "u", "location": {"url": "http://h/u"}},
+             {"id": "3", "name": "f", "location": {"failed": "f: no such file"}}]
     write("lists", "saved", b"\x07" + b"".join(json.dumps(row).encode() + b"\n" for row in saved))
 
 
@@ -194,5 +198,5 @@ def exif():
 for folder in HERE.iterdir():
     if folder.is_dir():
         shutil.rmtree(folder)
-for make in [configs, safetensors, gguf, probe, job, lists, exif]:
+for make in [configs, safetensors, gguf, probe, lists, exif]:
     make()

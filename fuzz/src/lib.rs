@@ -2,6 +2,7 @@
 
 #[cfg(feature = "images")]
 mod builders;
+mod contained;
 #[cfg(feature = "images")]
 mod images;
 mod texts;
@@ -9,7 +10,8 @@ mod tower;
 
 #[cfg(feature = "images")]
 pub use builders::{bytes, png_chunk, zlib};
+pub use contained::contained;
 #[cfg(feature = "images")]
-pub use images::{check_animation, check_image, contained, options};
+pub use images::{check_animation, check_image, options};
 pub use texts::{parts, scratch};
 pub use tower::{tiny, tiny_json};

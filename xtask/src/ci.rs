@@ -5,8 +5,9 @@ use crate::{deps, parity, shell, unsafe_blocks};
 /// Arguments of `ci`.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Run the checks of a release too: build each package alone, compare random towers with transformers, compare and time the
-    /// full-size tower, check the memory table, and test the Python package with its integrations. This needs Python
+    /// Run the checks of a release too: build each package alone, check the fuzz targets, compare random towers with transformers,
+    /// compare and time the full-size tower, check the memory table, and test the Python package with its integrations. This needs
+    /// Python
     #[arg(long)]
     full: bool,
 }
@@ -16,7 +17,8 @@ const FEATURES: &str = "glm4v-tests/wgpu";
 /// The same, and the browser's crate. It compiles for the host as well, for the lints.
 const FEATURES_AND_WEB: &str = "glm4v-tests/wgpu,glm4v-web/host";
 /// Verbs of `cargo xtask` that take longer.
-const FULL: [&[&str]; 6] = [
+const FULL: [&[&str]; 7] = [
+    &["fuzz", "--check"],
     &["differential"],
     &["test-parity", "--full"],
     &["test-parity", "--full", "--dtype", "bf16"],

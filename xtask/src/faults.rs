@@ -65,20 +65,18 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         work,
     };
     let mut rows = Vec::new();
-    let mut violations = Vec::new();
+    let mut violations = 0;
     for scenario in chosen {
         let tally = inject(&runner, scenario).with_context(|| scenario.name.to_owned())?;
         let row = row(scenario, &tally);
         println!("{row}");
         rows.push(row);
-        violations.extend(tally.violations);
+        // A later scenario may fail as a whole.
+        tally.violations.iter().for_each(|what| eprintln!("{what}"));
+        violations += tally.violations.len();
     }
-    if !violations.is_empty() {
-        bail!(
-            "{} violations:\n{}",
-            violations.len(),
-            violations.join("\n")
-        );
+    if violations > 0 {
+        bail!("{violations} violations");
     }
     if args.write {
         let head = "| What runs | Call sites | (Call site, error) pairs | Runs | Succeeded all the same | Refused | Wrong or half files |\n\

@@ -23,6 +23,9 @@ pub(crate) struct Args {
     /// Run the seeds and the inputs that were found before once each, and stop
     #[arg(long, conflicts_with = "minutes")]
     seeds_only: bool,
+    /// Check that the targets compile, and stop
+    #[arg(long, conflicts_with_all = ["minutes", "targets", "seeds_only", "write"])]
+    check: bool,
     /// Write the table to docs/reliability.md
     #[arg(long)]
     write: bool,
@@ -37,6 +40,8 @@ struct Target {
     seeds: &'static [&'static str],
     /// Most bytes of an input.
     max_len: u32,
+    /// The feature of `fuzz/Cargo.toml` that it needs.
+    feature: Option<&'static str>,
 }
 
 const IMAGES: [&str; 2] = ["tests/images", "tests/codecs"];
@@ -52,6 +57,14 @@ const fn target(
         dictionary,
         seeds,
         max_len,
+        feature: None,
+    }
+}
+
+impl Target {
+    const fn with(mut self, feature: &'static str) -> Self {
+        self.feature = Some(feature);
+        self
     }
 }
 
@@ -65,24 +78,25 @@ const TARGETS: [Target; 18] = [
     ),
     target("stream", None, &[], 4096),
     target("gguf", Some("gguf"), &["fuzz/seeds/gguf"], 8192),
-    target("image", Some("image"), &IMAGES, 32768),
-    target("avif", Some("image"), &["tests/codecs"], 16384),
-    target("png", None, &[], 4096),
-    target("tiff", None, &[], 4096),
-    target("exif", Some("image"), &["fuzz/seeds/exif"], 4096),
+    target("image", Some("image"), &IMAGES, 32768).with("images"),
+    target("avif", Some("image"), &["tests/codecs"], 16384).with("images"),
+    target("png", None, &[], 4096).with("images"),
+    target("tiff", None, &[], 4096).with("images"),
+    target("exif", Some("image"), &["fuzz/seeds/exif"], 4096).with("images"),
     target(
         "animation",
         Some("image"),
         &["crates/glm4v-preprocess/tests/media", "tests/codecs"],
         32768,
-    ),
-    target("probe", Some("probe"), &["fuzz/seeds/probe"], 16384),
-    target("sampling", None, &[], 256),
-    target("resize", None, &[], 256),
+    )
+    .with("images"),
+    target("probe", Some("probe"), &["fuzz/seeds/probe"], 16384).with("images"),
+    target("sampling", None, &[], 256).with("images"),
+    target("resize", None, &[], 256).with("images"),
     target("hub", Some("hub"), &[], 4096),
-    target("job", Some("job"), &["fuzz/seeds/job"], 8192),
-    target("cache", None, &[], 2048),
-    target("lists", Some("lists"), &["fuzz/seeds/lists"], 16384),
+    target("job", Some("job"), &[], 4096).with("jobs"),
+    target("cache", None, &[], 2048).with("jobs"),
+    target("lists", Some("lists"), &["fuzz/seeds/lists"], 16384).with("jobs"),
     target("kernels", None, &[], 64),
 ];
 
@@ -114,6 +128,9 @@ struct Report {
 
 /// Builds the targets, and runs them one after another.
 pub(crate) fn run(args: &Args) -> Result<()> {
+    if args.check {
+        return check();
+    }
     let chosen = chosen(&args.targets)?;
     let programs = build(args, &chosen)?;
     let mut reports = Vec::new();
@@ -141,6 +158,16 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     Ok(())
 }
 
+/// Nothing else compiles the targets, nor the code that only they call.
+fn check() -> Result<()> {
+    let mut cargo = shell::cargo(["check", "--quiet", "--manifest-path=fuzz/Cargo.toml"]);
+    cargo
+        .arg("--features=images,jobs")
+        .env("RUSTFLAGS", "--cfg fuzzing")
+        .env("CARGO_TARGET_DIR", shell::target_dir()?.join("fuzz"));
+    shell::run(&mut cargo)
+}
+
 fn chosen(names: &[String]) -> Result<Vec<&'static Target>> {
     let known = |name: &String| TARGETS.iter().any(|target| target.name == name);
     if let Some(name) = names.iter().find(|name| !known(name)) {
@@ -163,11 +190,13 @@ fn build(args: &Args, targets: &[&Target]) -> Result<PathBuf> {
         flags += SANITIZER;
     }
     let mut cargo = shell::cargo(["build", "--release", "--manifest-path=fuzz/Cargo.toml"]);
-    cargo
-        .arg(format!("--target={TRIPLE}"))
-        .arg("--features=images,jobs");
+    cargo.arg(format!("--target={TRIPLE}"));
     for target in targets {
         cargo.arg(format!("--bin={}", target.name));
+        let feature = target
+            .feature
+            .map(|feature| format!("--features={feature}"));
+        cargo.args(feature);
     }
     // The flags of sanitizers are unstable. The compiler is the stable one.
     cargo.env("RUSTC_BOOTSTRAP", "1").env("RUSTFLAGS", flags);
@@ -194,6 +223,10 @@ fn fuzz(target: &'static Target, programs: &Path, args: &Args) -> Result<Option<
         command.arg(format!("-malloc_limit_mb={ALLOCATION_MIB}"));
     }
     command.arg(format!("-timeout={SECONDS}"));
+    if target.seeds.is_empty() {
+        // Otherwise libFuzzer begins with short inputs, and slow targets never see long ones.
+        command.arg("-len_control=0");
+    }
     command.args(["-print_final_stats=1", "-verbosity=1"]);
     let seconds = (args.minutes * 60.0) as u64;
     command.arg(match args.seeds_only {
@@ -211,6 +244,9 @@ fn fuzz(target: &'static Target, programs: &Path, args: &Args) -> Result<Option<
     eprintln!("$ {command:?} (log: {})", log.display());
     let file = fs::File::create(&log).with_context(|| log.display().to_string())?;
     let status = command
+        // A list may name files of the working directory, and the standard input.
+        .current_dir(&artifacts)
+        .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(file)
         // A leak is not a hostile input's doing: threads of pools last as long as the process.
@@ -236,7 +272,12 @@ fn read(name: &'static str, log: &str) -> Result<Report> {
         line.and_then(|value| value.trim().parse().ok())
             .unwrap_or(0)
     };
-    let events = log.lines().filter(|line| line.starts_with('#'));
+    // The dictionary that libFuzzer recommends is between lines of many `#`.
+    let is_event = |line: &&str| {
+        let number = line.strip_prefix('#').unwrap_or_default();
+        number.starts_with(|first: char| first.is_ascii_digit())
+    };
+    let events = log.lines().filter(is_event);
     let last = events.clone().next_back();
     let last = last.with_context(|| format!("{name}: libFuzzer printed no line of its state"))?;
     let field = |line: &str, key: &str| -> u64 {
@@ -308,6 +349,7 @@ mod tests {
                    #50\tNEW    cov: 40 ft: 60 corp: 2/5b lim: 4 exec/s: 0 rss: 30Mb L: 4/4\n\
                    #75\tNEW    cov: 40 ft: 61 corp: 3/9b lim: 4 exec/s: 0 rss: 30Mb L: 4/4\n\
                    #200\tDONE   cov: 40 ft: 61 corp: 3/9b lim: 4 exec/s: 20 rss: 30Mb\n\
+                   ###### Recommended dictionary. ######\n\"a\" # Uses: 1\n###### End of recommended dictionary. ######\n\
                    Done 200 runs in 10 second(s)\nstat::number_of_executed_units: 200\n";
         let report = read("x", log).unwrap();
         assert_eq!(row(&report), "| `x` | 200 | 10 | 40 | 61 | 3 | 7 |");

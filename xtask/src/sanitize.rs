@@ -1,4 +1,7 @@
-use anyhow::Result;
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Result, ensure};
 use clap::ValueEnum;
 
 use crate::shell;
@@ -11,7 +14,7 @@ pub(crate) struct Args {
     sanitizer: Vec<Sanitizer>,
 }
 
-#[derive(Clone, Copy, ValueEnum)]
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Sanitizer {
     /// Accesses outside of memory that is in use
     Address,
@@ -23,6 +26,9 @@ const TRIPLE: &str = "x86_64-unknown-linux-gnu";
 
 /// Runs the tests of the kernels, which have nearly all unsafe code, with sanitizers.
 pub(crate) fn run(args: &Args) -> Result<()> {
+    if args.sanitizer.contains(&Sanitizer::Thread) {
+        check_library_source()?;
+    }
     for &sanitizer in &args.sanitizer {
         let (name, flags): (_, &[&str]) = match sanitizer {
             Sanitizer::Address => ("address", &[]),
@@ -37,5 +43,19 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         let dir = shell::target_dir()?.join("sanitize").join(name);
         shell::run(cargo.env("CARGO_TARGET_DIR", dir))?;
     }
+    Ok(())
+}
+
+/// Fails early if the standard library cannot be compiled.
+fn check_library_source() -> Result<()> {
+    let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+    let sysroot = shell::output(Command::new(rustc).args(["--print", "sysroot"]))?;
+    let source = Path::new(sysroot.trim()).join("lib/rustlib/src/rust/library/Cargo.lock");
+    ensure!(
+        source.exists(),
+        "{} is missing: the thread sanitizer compiles the standard library; add its source with `rustup component add rust-src`, \
+         or leave the thread sanitizer out with `--sanitizer address`",
+        source.display()
+    );
     Ok(())
 }

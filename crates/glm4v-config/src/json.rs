@@ -101,6 +101,13 @@ pub(crate) fn check_object(value: &Value, field: &str) -> Result<(), ConfigError
     })
 }
 
+/// Deserializes a field that may be absent, but not null.
+pub(crate) fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
+}
+
 /// Deserializes a number, which need not be finite.
 pub(crate) fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
     let value = Value::deserialize(deserializer)?;

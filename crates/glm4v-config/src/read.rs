@@ -232,6 +232,10 @@ mod tests {
                 "projection_intermediate_size",
             ),
             (
+                r#"{"model_type": "glm5_next_vision", "projection_intermediate_size": null}"#,
+                "projection_intermediate_size",
+            ),
+            (
                 r#"{"vision_config": {"rms_norm_eps": NaN}}"#,
                 "vision_config.rms_norm_eps",
             ),

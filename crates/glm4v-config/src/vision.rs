@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use crate::{HiddenAct, VisionModelType, infinity};
+use crate::{HiddenAct, VisionModelType, infinity, json};
 
 /// `projection_intermediate_size`, if a file has none.
 const PROJECTION_SIZE: usize = 10_240;
@@ -37,7 +37,10 @@ pub struct VisionConfig {
     /// Width of the merger's MLP; in GLM-OCR and GLM-5.3-Flash, of the blocks' MLP. See [`VisionConfig::merger_size`].
     pub intermediate_size: usize,
     /// Width of the merger's MLP in GLM-5.3-Flash. `None` means the default, and no other tower uses it.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(
+        deserialize_with = "json::present",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub projection_intermediate_size: Option<usize>,
     /// Limit of the gated MLPs in GLM-5.3-Flash. `None` means the default, and no other tower uses it. See
     /// [`VisionConfig::gate_limit`].

@@ -6,6 +6,7 @@ use ureq::http::header::{AUTHORIZATION, HeaderMap};
 use ureq::http::{Method, Request, Response, Uri};
 use ureq::{Agent, Body, Proxy};
 
+use crate::error::printable;
 use crate::{HubError, Settings, Token, Transfer, certificates, url};
 
 /// Sends requests to the hub, and to the hosts that it redirects to.
@@ -34,8 +35,6 @@ pub(crate) struct RangeBody {
 
 const REDIRECTS: usize = 5;
 const LONGEST_REDIRECT_BODY: u64 = 64 << 10;
-/// The maximum characters of a server's message in an error.
-const LONGEST_MESSAGE: usize = 300;
 
 impl Client {
     pub(crate) fn new(settings: &Settings) -> Result<Self, HubError> {
@@ -320,14 +319,6 @@ fn content_range(found: &str, requested: &Range<u64>, may_end: bool) -> Option<(
 
 fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name)?.to_str().ok()
-}
-
-/// Text of a server, without control characters and shortened for an error message.
-fn printable(text: &str) -> String {
-    text.chars()
-        .filter(|c| !c.is_control())
-        .take(LONGEST_MESSAGE)
-        .collect()
 }
 
 /// Hides the URL of an error, because its query may be a secret.

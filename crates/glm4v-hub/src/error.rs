@@ -258,6 +258,17 @@ impl HubError {
     }
 }
 
+/// The maximum characters of a server's message in an error.
+const LONGEST_MESSAGE: usize = 300;
+
+/// Text of a server or a caller, without control characters and shortened for an error message.
+pub(crate) fn printable(text: &str) -> String {
+    text.chars()
+        .filter(|c| !c.is_control())
+        .take(LONGEST_MESSAGE)
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -2,6 +2,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::HubError;
+use crate::error::printable;
 
 /// The name of a model on the hub: `OWNER/NAME`.
 ///
@@ -52,7 +53,7 @@ impl FromStr for ModelId {
                 })
             }
             _ => Err(HubError::Model {
-                found: text.to_owned(),
+                found: printable(text),
             }),
         }
     }

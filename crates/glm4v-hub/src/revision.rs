@@ -1,6 +1,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::error::printable;
 use crate::{HubError, url};
 
 /// A branch, a tag (`refs/pr/1` as well) or a commit, whole or abbreviated.
@@ -67,7 +68,7 @@ impl FromStr for Revision {
         match valid {
             true => Ok(Self(text.to_owned())),
             false => Err(HubError::Revision {
-                found: text.to_owned(),
+                found: printable(text),
             }),
         }
     }
@@ -82,6 +83,7 @@ impl fmt::Display for Revision {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ModelId;
 
     #[test]
     fn a_slash_is_one_segment_of_a_url_and_a_folder_of_a_cache() {
@@ -101,6 +103,16 @@ mod tests {
             "-x", "a\n",
         ] {
             assert!(Revision::new(Some(name)).is_err(), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn errors_have_no_control_characters() {
+        let revision = Revision::new(Some("a\u{1b}[2J")).unwrap_err();
+        let model = "a/\u{1b}[2J".parse::<ModelId>().unwrap_err();
+        for message in [revision.to_string(), model.to_string()] {
+            assert!(message.contains("[2J`"), "{message}");
+            assert!(!message.contains(char::is_control), "{message:?}");
         }
     }
 

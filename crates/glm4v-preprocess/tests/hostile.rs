@@ -131,6 +131,137 @@ fn claims_of_a_tiff_are_refused_by_its_tags() {
     }
 }
 
+/// A little-endian TIFF whose values are numbers of 32 bits, with `data` from byte 8 on.
+fn tiff_with(data: &[u8], tags: &[(u16, Vec<u32>)]) -> Vec<u8> {
+    let start = 8 + data.len();
+    let mut bytes = [b"II*\0", &(start as u32).to_le_bytes()[..], data].concat();
+    bytes.extend((tags.len() as u16).to_le_bytes());
+    let mut values = Vec::new();
+    for (tag, numbers) in tags {
+        bytes.extend(tag.to_le_bytes());
+        bytes.extend([4, 0]);
+        bytes.extend((numbers.len() as u32).to_le_bytes());
+        let place = start + 2 + 12 * tags.len() + values.len();
+        let numbers = numbers.iter().flat_map(|number| number.to_le_bytes());
+        match numbers.clone().count() {
+            4 => bytes.extend(numbers),
+            _ => {
+                bytes.extend((place as u32).to_le_bytes());
+                values.extend(numbers);
+            }
+        }
+    }
+    bytes.extend(values);
+    bytes
+}
+
+/// Without the limits, a file of a few kilobytes could take hours.
+#[test]
+fn strips_and_tiles_of_a_tiff_are_not_decoded_many_times() {
+    let one = |tag, value| (tag, vec![value]);
+    // Rows of 16 bytes, each the same run, in strips that reach to the end of the file.
+    let packed = |rows: u32| {
+        let mut file = tiff_with(
+            &[0xf1, 7, 0, 0],
+            &[
+                one(256, 16),
+                one(257, rows),
+                one(258, 8),
+                one(259, 32773),
+                one(262, 1),
+                (273, vec![8; rows as usize]),
+                one(278, 1),
+                (279, vec![u32::MAX; rows as usize]),
+            ],
+        );
+        file.push(0);
+        file
+    };
+    decode_image(&packed(60), &DecodeOptions::default()).unwrap();
+    let message = refusal(&packed(70)).to_string();
+    assert!(message.contains("share their bytes"), "{message}");
+
+    // 400 tiles of a million pixels for an image of one column.
+    let (count, side) = (400, 1000);
+    let tiles = tiff_with(
+        &[],
+        &[
+            one(256, 1),
+            one(257, count * side),
+            one(258, 8),
+            one(262, 1),
+            one(322, side),
+            one(323, side),
+            (324, vec![0; count as usize]),
+        ],
+    );
+    let error = refusal(&tiles);
+    let limit = 2 * DecodeLimits::default().max_decoded_pixels;
+    assert!(
+        matches!(&error, PreprocessError::TooLarge { limit: found, .. } if *found == limit),
+        "{error}"
+    );
+
+    // Each strip of one row is the same JPEG of many rows.
+    let jpeg = image("jpeg-gray.jpg");
+    let size = decode_image(&jpeg, &DecodeOptions::default()).unwrap();
+    let strips = |rows_per_strip: u32| {
+        let count = size.height().div_ceil(rows_per_strip) as usize;
+        tiff_with(
+            &jpeg,
+            &[
+                one(256, size.width()),
+                one(257, size.height()),
+                one(258, 8),
+                one(259, 7),
+                one(262, 1),
+                (273, vec![8; count]),
+                one(278, rows_per_strip),
+                (279, vec![jpeg.len() as u32; count]),
+            ],
+        )
+    };
+    if cfg!(feature = "libjpeg") {
+        decode_image(&strips(size.height()), &DecodeOptions::default()).unwrap();
+    }
+    let message = refusal(&strips(2)).to_string();
+    assert!(message.contains("unlike the image"), "{message}");
+}
+
+/// The frame's own pixels claim 16000 × 16000. A decoder would allocate a gigabyte for them.
+#[test]
+fn a_webp_frame_has_the_size_of_its_header() {
+    let chunk = |name: &[u8; 4], data: &[u8]| {
+        let length = (data.len() as u32).to_le_bytes();
+        [name.as_slice(), &length, data].concat()
+    };
+    let sides = (15_999_u32 | 15_999 << 14).to_le_bytes();
+    let pixels = chunk(b"VP8L", &[&[0x2f][..], &sides, &[0; 7]].concat());
+    let area = [0, 0, 0, 0, 0, 0, 3, 0, 0, 3, 0, 0, 50, 0, 0, 0];
+    let frame = chunk(b"ANMF", &[&area[..], &pixels].concat());
+    let loops = chunk(b"ANIM", &[0; 6]);
+    let canvas = [3, 0, 0, 3, 0, 0];
+    let file = |flags: u8, chunks: &[u8]| {
+        let header = chunk(b"VP8X", &[&[flags, 0, 0, 0][..], &canvas].concat());
+        let content = [b"WEBP", &header[..], chunks].concat();
+        chunk(b"RIFF", &content)
+    };
+    for bytes in [file(2, &[&loops[..], &frame].concat()), file(0, &pixels)] {
+        let message = refusal(&bytes).to_string();
+        assert!(message.contains("not have the size in"), "{message}");
+    }
+    let video = file(2, &[&loops[..], &frame, &frame].concat());
+    let source = Source::from_bytes("", video, &ReadOptions::default()).unwrap();
+    let Source::Video(video) = source else {
+        panic!("an animation")
+    };
+    let message = video.frames(&[0]).unwrap().next().unwrap().unwrap_err();
+    assert!(
+        message.to_string().contains("not have the size in"),
+        "{message}"
+    );
+}
+
 #[test]
 fn formats_that_are_not_read_are_named_with_what_to_do() {
     for (bytes, format) in [

@@ -201,7 +201,8 @@ impl Job {
             buffer: Vec::new(),
         };
         let done = job.journal.total().inputs;
-        job.state = State::Running(OpenShard::recover(&job.disk, dir, done)?);
+        let open = OpenShard::recover(&job.disk, dir, done, &job.layout)?;
+        job.state = State::Running(open);
         match Summary::read(dir)? {
             Some(summary) => {
                 summary.check(job.journal.total(), job.inputs, dir)?;

@@ -101,6 +101,16 @@ impl Layout {
         Ok(row)
     }
 
+    /// Whether a row of `tokens` tokens can have `bytes` bytes of embeddings.
+    pub(crate) fn fits(&self, tokens: usize, bytes: usize) -> bool {
+        let row_bytes = self.width * self.dtype.size();
+        let rows = match self.pool {
+            Pool::None => tokens,
+            Pool::Mean => 1,
+        };
+        tokens > 0 && rows.checked_mul(row_bytes) == Some(bytes)
+    }
+
     /// Checks the embeddings of a record, and converts them.
     fn values<'a>(
         &self,

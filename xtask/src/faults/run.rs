@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 
 use super::call::{Call, Fault};
 use super::hub::Hub;
@@ -40,7 +40,8 @@ impl Runner {
             fs::write(&log, "").with_context(|| log.display().to_string())?;
             let mut command = self.command(scenario, &dir, hub.as_ref());
             let (status, text) = wait(command.env("FAULT_LOG", &log))?;
-            ensure!(status.success(), "without a fault: {status}: {text}");
+            let success = status.is_some_and(|status| status.success());
+            ensure!(success, "without a fault: {status:?}: {text}");
             trees.push(tree::read(&dir)?);
         }
         for (name, content) in &trees[0] {
@@ -77,11 +78,14 @@ impl Runner {
             command.env("FAULT_STAYS", "1");
         }
         let (status, text) = wait(&mut command)?;
+        let violation = |what: String| Ok(Outcome::Violation(format!("{what}: {}", text.trim())));
+        let Some(status) = status else {
+            return violation(format!("still runs after {LONGEST:?}"));
+        };
         let expected = match fault {
             Fault::Kill => status.success() || status.signal() == Some(9),
             Fault::Error(_) | Fault::Short => matches!(status.code(), Some(0 | 1)),
         };
-        let violation = |what: String| Ok(Outcome::Violation(format!("{what}: {}", text.trim())));
         if !expected {
             return violation(format!("{status}"));
         }
@@ -119,7 +123,8 @@ impl Runner {
         command.env_remove("LD_PRELOAD");
         let (status, text) = wait(&mut command)?;
         // `init` refuses a directory that exists, which is then complete.
-        if !status.success() && scenario.name != "init" {
+        let success = status.is_some_and(|status| status.success());
+        if !success && scenario.name != "init" {
             return Ok(Some(format!("the next run fails: {}", text.trim())));
         }
         let found = tree::read(dir)?;
@@ -162,8 +167,8 @@ impl Runner {
     }
 }
 
-/// Runs a command to its end. Returns its status and its messages.
-fn wait(command: &mut Command) -> Result<(ExitStatus, String)> {
+/// Runs a command to its end. Returns its status and its messages. A run that hangs is killed, and has no status.
+fn wait(command: &mut Command) -> Result<(Option<ExitStatus>, String)> {
     let context = |command: &Command| format!("{command:?}");
     let child = command
         .stdin(Stdio::null())
@@ -171,11 +176,12 @@ fn wait(command: &mut Command) -> Result<(ExitStatus, String)> {
         .stderr(Stdio::piped())
         .spawn();
     let mut child = child.with_context(|| context(command))?;
-    let start = Instant::now();
+    let (start, mut hangs) = (Instant::now(), false);
     while child.try_wait()?.is_none() {
         if start.elapsed() > LONGEST {
             child.kill()?;
-            bail!("{}: still runs after {LONGEST:?}", context(command));
+            hangs = true;
+            break;
         }
         std::thread::sleep(Duration::from_millis(2));
     }
@@ -186,7 +192,7 @@ fn wait(command: &mut Command) -> Result<(ExitStatus, String)> {
         .lines()
         .filter(|line| !line.contains(": note: "))
         .collect();
-    Ok((output.status, reasons.join("; ")))
+    Ok(((!hangs).then_some(output.status), reasons.join("; ")))
 }
 
 /// The first file that breaks its rule.

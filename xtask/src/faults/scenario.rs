@@ -192,7 +192,10 @@ impl Scenario {
         let is_temporary =
             last.ends_with(".tmp") || name.contains("/.glm4v-") || last.starts_with(".tmp");
         let is_ours = name.starts_with("out/") || name.starts_with("tmp/");
-        let is_state = last == "lock" || name.contains("/.locks/") || name.contains("/unfinished/");
+        // The rows of a shard that is not full stay until the job goes on.
+        let is_state = ["lock", "open-shard.rows"].contains(&last)
+            || name.contains("/.locks/")
+            || name.contains("/unfinished/");
         match (is_ours, is_temporary) {
             (false, _) => Rule::Other,
             (true, true) => Rule::Temporary,

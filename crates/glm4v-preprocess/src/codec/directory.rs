@@ -128,18 +128,17 @@ impl<'a> Directory<'a> {
     }
 
     /// All values of an entry of unsigned integers. Other entries have none.
-    pub(super) fn integers(&self, tag: u16) -> Vec<u64> {
+    pub(super) fn integers(&self, tag: u16) -> Integers<'a> {
         let entry = self.entries.get(&tag);
         let entry = entry.filter(|entry| matches!(entry.kind, Kind::Unsigned | Kind::Bytes));
-        entry.map_or_else(Vec::new, |entry| {
-            let values = entry.data.chunks_exact(entry.size);
-            values.map(|value| self.order.unsigned(value)).collect()
-        })
+        let (data, size) = entry.map_or((&[][..], 1), |entry| (entry.data, entry.size));
+        let order = self.order;
+        Integers { order, size, data }
     }
 
     /// The first value of an entry of unsigned integers.
     pub(super) fn integer(&self, tag: u16) -> Option<u64> {
-        self.integers(tag).first().copied()
+        self.integers(tag).get(0)
     }
 
     /// The values of an entry of positive ratios. Other entries have none.
@@ -154,6 +153,31 @@ impl<'a> Directory<'a> {
             };
             values.map(ratio).collect()
         })
+    }
+}
+
+/// Unsigned integers as the file has them. There can be as many as the file has bytes, so they are read one at a time.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Integers<'a> {
+    order: ByteOrder,
+    /// Bytes of one.
+    size: usize,
+    data: &'a [u8],
+}
+
+impl<'a> Integers<'a> {
+    pub(super) fn len(self) -> usize {
+        self.data.len() / self.size
+    }
+
+    pub(super) fn get(self, index: usize) -> Option<u64> {
+        let value = self.data.get(index * self.size..)?.get(..self.size)?;
+        Some(self.order.unsigned(value))
+    }
+
+    pub(super) fn iter(self) -> impl Iterator<Item = u64> + use<'a> {
+        let values = self.data.chunks_exact(self.size);
+        values.map(move |value| self.order.unsigned(value))
     }
 }
 
@@ -220,9 +244,15 @@ mod tests {
         big.extend([0, 0, 0, 0, 0, 0, 0, 1, 1, 0x12, 0, 3]);
         big.extend([0, 0, 0, 0, 0, 0, 0, 4, 0, 1, 0, 2, 0, 3, 0, 4]);
         let directory = Directory::read(&big).unwrap();
-        assert_eq!(directory.integers(TAG), [1, 2, 3, 4]);
+        let integers = directory.integers(TAG);
+        assert!(integers.iter().eq([1, 2, 3, 4]));
+        assert_eq!(
+            (integers.len(), integers.get(3), integers.get(4)),
+            (4, Some(4), None)
+        );
         assert_eq!(directory.integer(TAG), Some(1));
-        assert!(directory.integers(TAG + 1).is_empty());
+        assert_eq!(directory.integers(TAG + 1).len(), 0);
+        assert_eq!(directory.integer(TAG + 1), None);
     }
 
     #[test]

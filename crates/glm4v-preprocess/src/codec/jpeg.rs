@@ -62,16 +62,16 @@ pub(super) fn decode(
     Ok((image.expect("every line was read"), orientation))
 }
 
-/// (width, height), and the four samples of each pixel as they are stored.
+/// The four samples of each pixel as they are stored.
 pub(super) fn decode_four_samples(
     bytes: &[u8],
     limits: &DecodeLimits,
-) -> Result<((u32, u32), Vec<u8>), PreprocessError> {
+) -> Result<Vec<u8>, PreprocessError> {
     let decoder = start(bytes, limits)?;
     if !is_cmyk(&decoder) {
         return Err(failed(io::Error::other("it has not four samples a pixel")));
     }
-    Ok((size(&decoder), four_samples(decoder)?.into_flattened()))
+    Ok(four_samples(decoder)?.into_flattened())
 }
 
 fn four_samples(decoder: Decompress<CheckedReader<'_>>) -> Result<Vec<[u8; 4]>, PreprocessError> {

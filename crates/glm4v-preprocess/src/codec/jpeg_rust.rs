@@ -35,7 +35,7 @@ pub(super) fn decode(
 pub(super) fn decode_four_samples(
     _bytes: &[u8],
     _limits: &DecodeLimits,
-) -> Result<((u32, u32), Vec<u8>), PreprocessError> {
+) -> Result<Vec<u8>, PreprocessError> {
     let message = "four samples a pixel need a build with the feature `libjpeg`";
     Err(PreprocessError::decode(ImageCodec::Jpeg.name(), message))
 }

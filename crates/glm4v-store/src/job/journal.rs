@@ -112,7 +112,7 @@ impl Journal {
         self.total.inputs += entry.inputs;
         self.total.failed = self.failed.len();
         self.total.encoded = self.total.inputs - self.total.failed;
-        self.total.tokens += entry.tokens;
+        self.total.tokens = self.total.tokens.saturating_add(entry.tokens);
         self.total.shards += 1;
     }
 

@@ -42,9 +42,10 @@ impl OpenShard {
         disk: &Arc<dyn Disk>,
         dir: &Path,
         done: usize,
+        layout: &Layout,
     ) -> Result<Option<Self>, StoreError> {
         let mut count = Count::default();
-        let rows = RowFile::recover(disk, dir, done, |row| count.add(row))?;
+        let rows = RowFile::recover(disk, dir, done, layout, |row| count.add(row))?;
         Ok(rows.map(|rows| Self {
             rows,
             ended: count.inputs,
@@ -91,7 +92,7 @@ impl Count {
         self.inputs += 1;
         match &row.outcome {
             Ok(values) => {
-                self.tokens += values.tokens;
+                self.tokens = self.tokens.saturating_add(values.tokens);
                 self.bytes += values.bytes.len() as u64;
             }
             Err(_) => self.failed.push(row.input),

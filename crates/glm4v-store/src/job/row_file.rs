@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::StoreError;
 use crate::disk::{Disk, Output};
 use crate::record::VideoInfo;
-use crate::shard::{Row, Values};
+use crate::shard::{Layout, Row, Values};
 
 /// The file, open for writing at its end.
 pub(super) struct RowFile {
@@ -86,16 +86,17 @@ impl RowFile {
     /// Goes on with the file that an interruption left. `see` gets each row of the batches that had ended. The rest is cut off.
     ///
     /// Returns `None` if there is no such row. A row that does not follow the journal, which has `done` inputs, belongs to a
-    /// shard that is finished.
+    /// shard that is finished. A row that `layout` cannot have ends the file as well.
     pub(super) fn recover(
         disk: &Arc<dyn Disk>,
         dir: &Path,
         done: usize,
+        layout: &Layout,
         mut see: impl FnMut(&Row<'_>),
     ) -> Result<Option<Self>, StoreError> {
         let path = dir.join(Self::NAME);
         let at = || StoreError::io(&path);
-        let (size, whole, inputs) = match size_of_whole_batches(&path, done) {
+        let (size, whole, inputs) = match size_of_whole_batches(&path, done, layout) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             found => found.map_err(at())?,
         };
@@ -229,6 +230,14 @@ impl<'a> Head<'a> {
         }
     }
 
+    /// Whether a row of `layout` can have these values.
+    fn fits(&self, values: &[u8], layout: &Layout) -> bool {
+        match &self.outcome {
+            Ok(encoded) => layout.fits(encoded.tokens, values.len()),
+            Err(_) => values.is_empty(),
+        }
+    }
+
     /// Passes the row on, with these values.
     fn with_values<T>(&self, values: &[u8], use_row: impl FnOnce(&Row<'_>) -> T) -> T {
         let video = self
@@ -338,13 +347,18 @@ impl Frames {
 }
 
 /// The size of the file, the size of its batches that are whole, and the number of inputs in them.
-fn size_of_whole_batches(path: &Path, done: usize) -> io::Result<(u64, u64, usize)> {
+fn size_of_whole_batches(
+    path: &Path,
+    done: usize,
+    layout: &Layout,
+) -> io::Result<(u64, u64, usize)> {
     let size = fs::metadata(path)?.len();
     let (mut frames, mut rows) = (Frames::open(path)?, 0);
     let (mut whole, mut inputs) = (0, 0);
     while let Some(frame) = frames.next()? {
         match frame {
             Frame::Row(head) if head.input != done + rows => break,
+            Frame::Row(head) if !head.fits(&frames.values, layout) => break,
             Frame::Row(_) => rows += 1,
             Frame::BatchEnd => (whole, inputs) = (size - frames.left, rows),
         }

@@ -140,8 +140,13 @@ impl<'a> Items<'a> {
             };
             let _data_reference = reader.number(2)?;
             let base = reader.number(base)?;
+            let count = reader.number(2)?;
+            // An extent without bits is the whole file. Many of them would take memory, and no bytes of the file.
+            if count > 1 && index + offset + length == 0 {
+                return None;
+            }
             let mut extents = Vec::new();
-            for _ in 0..reader.number(2)? {
+            for _ in 0..count {
                 reader.take(index)?;
                 let offset = base.checked_add(reader.number(offset)?)?;
                 extents.push((offset, reader.number(length)?));
@@ -189,4 +194,35 @@ fn primary(body: &[u8]) -> Option<u64> {
     let mut reader = Reader(body);
     let (version, _) = reader.version()?;
     reader.number(if version == 0 { 2 } else { 4 })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The places of one item, whose extents have no bits.
+    fn places(count: u16) -> Option<Vec<(u64, u64)>> {
+        let mut items = Items {
+            file: &[],
+            inner: &[],
+            primary: 7,
+            items: BTreeMap::new(),
+            properties: Vec::new(),
+            references: Vec::new(),
+        };
+        let body = [
+            &[0, 0, 0, 0, 0, 0, 0, 1, 0, 7, 0, 0][..],
+            &count.to_be_bytes(),
+        ]
+        .concat();
+        items.read_places(&body)?;
+        items.items.remove(&7).map(|item| item.extents)
+    }
+
+    #[test]
+    fn an_extent_without_bits_is_the_whole_file_and_there_is_one() {
+        assert_eq!(places(0), Some(vec![]));
+        assert_eq!(places(1), Some(vec![(0, 0)]));
+        assert_eq!(places(u16::MAX), None);
+    }
 }

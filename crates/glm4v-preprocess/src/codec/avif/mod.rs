@@ -78,8 +78,10 @@ fn size(items: &Items, item: u64) -> Result<(u32, u32), PreprocessError> {
 fn frame_of(items: &Items, item: u64, limits: &DecodeLimits) -> Result<Frame, PreprocessError> {
     let data = items.data(item);
     let data = data.ok_or_else(|| failed("the data of an image are cut off"))?;
-    let frame = Frame::decode(data, limits.max_decoded_pixels)?;
     let size = size(items, item)?;
+    limits.check_size(size, 0)?;
+    // A frame that is larger than its header says would take more memory than planned.
+    let frame = Frame::decode(data, u64::from(size.0) * u64::from(size.1))?;
     if frame.size != (size.0 as usize, size.1 as usize) {
         return Err(failed("a frame does not have the size in its header"));
     }

@@ -144,7 +144,7 @@ fn palette(directory: &Directory, sample: SampleType) -> Result<Vec<[u8; 3]>, Pr
     if count == 0 {
         return Err(failed("the palette is missing"));
     }
-    let high = |index: usize| (levels[index] >> 8) as u8;
+    let high = |index: usize| (levels.get(index).unwrap_or(0) >> 8) as u8;
     let colors = (0..count.min(usize::from(sample.max_level()) + 1))
         .map(|index| [high(index), high(count + index), high(2 * count + index)]);
     Ok(colors.collect())

@@ -2,7 +2,7 @@
 
 use super::failed;
 use crate::PreprocessError;
-use crate::codec::{DecodeLimits, jpeg};
+use crate::codec::{DecodeLimits, DecodeOptions, jpeg};
 
 const START: &[u8] = &[0xff, 0xd8];
 const END: &[u8] = &[0xff, 0xd9];
@@ -17,13 +17,22 @@ pub(super) struct JpegChunks {
     pub(super) is_ycbcr: bool,
 }
 
+/// The size that a strip or tile must have.
+#[derive(Clone, Copy)]
+pub(super) struct JpegSize {
+    pub(super) width: u32,
+    /// The rows that are drawn.
+    pub(super) rows: u32,
+    pub(super) most_rows: u32,
+}
+
 impl JpegChunks {
     /// The rows of a strip or tile: gray for one sample, RGB for three, and four samples as they are stored.
     pub(super) fn decode(
         &self,
         data: &[u8],
         samples: usize,
-        (width, rows): (u32, u32),
+        expected: JpegSize,
         limits: &DecodeLimits,
     ) -> Result<Vec<u8>, PreprocessError> {
         let data = data
@@ -33,24 +42,36 @@ impl JpegChunks {
         let tables = tables.strip_suffix(END).unwrap_or(tables);
         let transform = [u8::from(self.is_ycbcr)];
         let file = [START, ADOBE, &transform, tables, data].concat();
-        let (size, levels) = match samples {
+        // Each strip of a small file could be a JPEG of the largest size.
+        expected.check(jpeg_size(&file, limits)?)?;
+        let levels = match samples {
             4 => jpeg::decode_four_samples(&file, limits)?,
-            _ => {
-                let (image, _) = jpeg::decode(&file, limits)?;
-                (image.dimensions(), image.into_raw())
-            }
+            _ => jpeg::decode(&file, limits)?.0.into_raw(),
         };
-        // The last strip can have more rows than the image.
-        if size.0 != width || size.1 < rows {
-            return Err(failed(format!(
-                "a strip or tile has {}×{} pixels, unlike the image",
-                size.0, size.1
-            )));
-        }
         Ok(match samples {
             // The three levels of gray are equal.
             1 => levels.into_iter().step_by(3).collect(),
             _ => levels,
         })
     }
+}
+
+impl JpegSize {
+    fn check(self, (width, rows): (u32, u32)) -> Result<(), PreprocessError> {
+        if width == self.width && (self.rows..=self.most_rows).contains(&rows) {
+            return Ok(());
+        }
+        Err(failed(format!(
+            "a strip or tile has {width}×{rows} pixels, unlike the image"
+        )))
+    }
+}
+
+/// (width, height), from the header.
+fn jpeg_size(file: &[u8], limits: &DecodeLimits) -> Result<(u32, u32), PreprocessError> {
+    let options = DecodeOptions {
+        limits: *limits,
+        ..DecodeOptions::default()
+    };
+    Ok(jpeg::header(file, &options)?.size)
 }

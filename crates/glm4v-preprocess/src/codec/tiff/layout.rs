@@ -9,7 +9,7 @@ use super::{failed, unsupported};
 use crate::PreprocessError;
 use crate::codec::DecodeLimits;
 use crate::codec::byte_order::ByteOrder;
-use crate::codec::directory::Directory;
+use crate::codec::directory::{Directory, Integers};
 
 const WIDTH: u16 = 256;
 const HEIGHT: u16 = 257;
@@ -31,10 +31,13 @@ const SAMPLE_FORMAT: u16 = 339;
 const MAX_SAMPLES: u64 = 6;
 const SEPARATE_PLANES: u64 = 2;
 const LOW_BIT_FIRST: u64 = 2;
+/// The compressed bytes of all strips or tiles, in file lengths, at most. More are there only if many have the same bytes: a
+/// small file could then take hours.
+const MAX_READS: u64 = 64;
 
 /// The first image of a file.
 #[derive(Debug)]
-pub(super) struct Layout {
+pub(super) struct Layout<'a> {
     pub(super) order: ByteOrder,
     /// (width, height).
     pub(super) size: (u32, u32),
@@ -47,12 +50,12 @@ pub(super) struct Layout {
     pub(super) predictor: Predictor,
     /// Whether the first pixel of a byte is in its lowest bit.
     pub(super) low_bit_first: bool,
-    pub(super) chunks: Chunks,
+    pub(super) chunks: Chunks<'a>,
 }
 
 /// Strips, or tiles.
 #[derive(Debug)]
-pub(super) struct Chunks {
+pub(super) struct Chunks<'a> {
     /// (width, height) of each. The last strip can be lower, unlike the last tile.
     pub(super) size: (u32, u32),
     tiled: bool,
@@ -63,13 +66,13 @@ pub(super) struct Chunks {
     /// 1, or the number of samples, each of which has chunks of its own.
     pub(super) planes: usize,
     /// Where each is in the file.
-    offsets: Vec<u64>,
-    bytes: Vec<u64>,
+    offsets: Integers<'a>,
+    bytes: Integers<'a>,
 }
 
-impl Layout {
+impl<'a> Layout<'a> {
     pub(super) fn read(
-        directory: &Directory,
+        directory: &Directory<'a>,
         limits: &DecodeLimits,
     ) -> Result<Self, PreprocessError> {
         let size = (
@@ -95,6 +98,7 @@ impl Layout {
         limits.check_size(size, layout.decoded_bytes())?;
         // A tile can be larger than the image.
         limits.check_size(layout.chunks.size, layout.chunk_bytes())?;
+        layout.chunks.check_total(limits)?;
         Ok(layout)
     }
 
@@ -117,9 +121,9 @@ impl Layout {
     }
 }
 
-impl Chunks {
+impl<'a> Chunks<'a> {
     fn read(
-        directory: &Directory,
+        directory: &Directory<'a>,
         (width, height): (u32, u32),
         samples: usize,
     ) -> Result<Self, PreprocessError> {
@@ -173,26 +177,63 @@ impl Chunks {
         })
     }
 
+    /// Refuses tiles that have far more pixels in all than an image may have: each tile is decoded whole.
+    fn check_total(&self, limits: &DecodeLimits) -> Result<(), PreprocessError> {
+        let pixels = area(self.size).saturating_mul(self.per_plane as u64);
+        // Tiles reach beyond the right and the lower border.
+        let limit = limits.max_decoded_pixels.saturating_mul(2);
+        if pixels <= limit {
+            return Ok(());
+        }
+        Err(PreprocessError::TooLarge {
+            unit: "pixels",
+            limit,
+            found: format!("tiles of {pixels} pixels in all"),
+        })
+    }
+
+    /// Refuses compressed strips or tiles that have the same bytes many times. `tables` are read with each of them.
+    pub(super) fn check_reads(&self, file: &[u8], tables: &[u8]) -> Result<(), PreprocessError> {
+        let count = self.per_plane * self.planes;
+        let lengths = (0..count).map(|index| self.bytes_of(file, index).map_or(0, <[u8]>::len));
+        let total: u64 = lengths.map(|length| (length + tables.len()) as u64).sum();
+        match total <= MAX_READS.saturating_mul(file.len() as u64) {
+            true => Ok(()),
+            false => Err(failed("many strips or tiles share their bytes")),
+        }
+    }
+
+    /// The most rows that a JPEG strip or tile may have. As in libtiff, only the last strip may have more than the others.
+    pub(super) fn most_rows(&self, index: usize) -> u32 {
+        match self.tiled || index + 1 < self.per_plane {
+            true => self.size.1,
+            false => u32::MAX,
+        }
+    }
+
     /// Rows that a chunk stores, of which `visible` are in the image.
     pub(super) fn stored_rows(&self, visible: u32) -> u32 {
         if self.tiled { self.size.1 } else { visible }
     }
 
     /// The bytes of a chunk in the file. Without a usable length they reach to the end of the file.
-    pub(super) fn data<'a>(
+    pub(super) fn data<'b>(
         &self,
-        file: &'a [u8],
+        file: &'b [u8],
         plane: usize,
         index: usize,
-    ) -> Result<&'a [u8], PreprocessError> {
-        let index = plane * self.per_plane + index;
-        let start = usize::try_from(self.offsets[index]).unwrap_or(usize::MAX);
-        let data = file
-            .get(start..)
-            .ok_or_else(|| failed("a strip or tile starts behind the end of the file"))?;
-        let length = self.bytes.get(index).copied().filter(|&length| length > 0);
+    ) -> Result<&'b [u8], PreprocessError> {
+        let data = self.bytes_of(file, plane * self.per_plane + index);
+        data.ok_or_else(|| failed("a strip or tile starts behind the end of the file"))
+    }
+
+    /// The bytes of the chunk with this number, counted over all planes.
+    fn bytes_of<'b>(&self, file: &'b [u8], index: usize) -> Option<&'b [u8]> {
+        let start = usize::try_from(self.offsets.get(index)?).ok()?;
+        let data = file.get(start..)?;
+        let length = self.bytes.get(index).filter(|&length| length > 0);
         let length = length.unwrap_or(u64::MAX).min(data.len() as u64) as usize;
-        Ok(&data[..length])
+        Some(&data[..length])
     }
 }
 
@@ -225,8 +266,8 @@ fn samples(directory: &Directory, compression: &Compression) -> Result<usize, Pr
 fn sample_type(directory: &Directory) -> Result<SampleType, PreprocessError> {
     let same = |tag, default| {
         let values = directory.integers(tag);
-        let first = values.first().copied().unwrap_or(default);
-        if values.iter().all(|&value| value == first) {
+        let first = values.get(0).unwrap_or(default);
+        if values.iter().all(|value| value == first) {
             return Ok(first);
         }
         Err(unsupported("samples of several types in one pixel".into()))
@@ -255,7 +296,7 @@ fn predictor(
 }
 
 /// Checks what the compressions need beyond the tags that each part reads.
-fn compression_fits(layout: &Layout) -> Result<(), PreprocessError> {
+fn compression_fits(layout: &Layout<'_>) -> Result<(), PreprocessError> {
     let (sample, samples) = (layout.sample, layout.chunk_samples());
     let has_planes = layout.chunks.planes != 1;
     let problem = match &layout.compression {

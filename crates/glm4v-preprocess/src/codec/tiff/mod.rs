@@ -22,6 +22,7 @@ use super::orientation::tagged_orientation;
 use super::stored::StoredImage;
 use crate::PreprocessError;
 use compression::Compression;
+use jpeg_chunk::JpegSize;
 use layout::Layout;
 
 const XMP: u16 = 700;
@@ -43,6 +44,16 @@ pub(super) fn decode(
 ) -> Result<(RgbImage, Orientation), PreprocessError> {
     let directory = directory(bytes)?;
     let layout = Layout::read(&directory, limits)?;
+    match &layout.compression {
+        // Of its bytes, no more are read than the pixels need.
+        Compression::None => {}
+        Compression::PackBits
+        | Compression::Lzw
+        | Compression::Deflate
+        | Compression::Zstandard
+        | Compression::Fax(_) => layout.chunks.check_reads(bytes, &[])?,
+        Compression::Jpeg(jpeg) => layout.chunks.check_reads(bytes, &jpeg.tables)?,
+    }
     let mut image = RgbImage::new(layout.size.0, layout.size.1);
     for (index, (corner, visible)) in layout.chunks.areas(layout.size).enumerate() {
         let chunk = Chunk::read(bytes, &layout, index, visible.1, limits)?;
@@ -71,7 +82,7 @@ struct Chunk {
 impl Chunk {
     fn read(
         file: &[u8],
-        layout: &Layout,
+        layout: &Layout<'_>,
         index: usize,
         visible_rows: u32,
         limits: &DecodeLimits,
@@ -96,13 +107,22 @@ impl Chunk {
         let plane = |plane: usize| {
             let data = layout.chunks.data(file, plane, index)?;
             if let Compression::Jpeg(jpeg) = &layout.compression {
-                return jpeg.decode(data, layout.chunk_samples(), (width, visible_rows), limits);
+                let size = JpegSize {
+                    width,
+                    rows: visible_rows,
+                    most_rows: layout.chunks.most_rows(index),
+                };
+                return jpeg.decode(data, layout.chunk_samples(), size, limits);
             }
+            let mut bytes = vec![0; row_bytes * lines as usize];
+            let data = match layout.compression {
+                Compression::None => &data[..data.len().min(bytes.len())],
+                _ => data,
+            };
             let data = match layout.low_bit_first {
                 true => Cow::Owned(data.iter().map(|byte| byte.reverse_bits()).collect()),
                 false => Cow::Borrowed(data),
             };
-            let mut bytes = vec![0; row_bytes * lines as usize];
             layout
                 .compression
                 .decompress(&data, width, row_bytes, &mut bytes)?;
@@ -122,7 +142,7 @@ impl Chunk {
     /// Draws the `visible` (width, height) at a corner of the image.
     fn draw(
         &self,
-        layout: &Layout,
+        layout: &Layout<'_>,
         image: &mut RgbImage,
         (left, top): (u32, u32),
         (width, height): (u32, u32),
@@ -140,7 +160,7 @@ impl Chunk {
     }
 
     /// The samples of a row, pixel by pixel.
-    fn levels(&self, layout: &Layout, y: usize, width: usize) -> Vec<u8> {
+    fn levels(&self, layout: &Layout<'_>, y: usize, width: usize) -> Vec<u8> {
         let count = width * layout.chunk_samples();
         let row = |plane: &Vec<u8>| {
             let row = &plane[y * self.row_bytes..][..self.row_bytes];

@@ -30,8 +30,9 @@ impl YCbCr {
         directory: &Directory,
         compression: &Compression,
     ) -> Result<Self, PreprocessError> {
-        let subsampling = match directory.integers(SUBSAMPLING)[..] {
-            [columns @ (1 | 2 | 4), rows @ (1 | 2 | 4), ..] => (columns as u32, rows as u32),
+        let found: Vec<u64> = directory.integers(SUBSAMPLING).iter().take(2).collect();
+        let subsampling = match found[..] {
+            [columns @ (1 | 2 | 4), rows @ (1 | 2 | 4)] => (columns as u32, rows as u32),
             [] => (2, 2),
             ref other => return Err(unsupported(format!("the subsampling {other:?}"))),
         };

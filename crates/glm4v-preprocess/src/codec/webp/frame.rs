@@ -1,6 +1,8 @@
-use image::{DynamicImage, ImageFormat};
+use std::io::Cursor;
 
-use super::container::number;
+use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader};
+
+use super::container::{has_pixels_of, number};
 use crate::PreprocessError;
 use crate::codec::ImageCodec;
 
@@ -52,12 +54,15 @@ impl<'a> WebpFrame<'a> {
     /// The pixels. The `image` crate decodes each frame as a separate image. Its compositing (image-webp 0.2.4) is not used: it
     /// never clears a frame that must be cleared, and darkens pixels that are half transparent.
     pub(crate) fn decode(&self) -> Result<DynamicImage, PreprocessError> {
-        let frame = image::load_from_memory_with_format(&self.image_file(), ImageFormat::WebP)
-            .map_err(failed)?;
-        if (frame.width(), frame.height()) != (self.width, self.height) {
+        let file = self.image_file();
+        let decoder = ImageReader::with_format(Cursor::new(&file), ImageFormat::WebP);
+        let decoder = decoder.into_decoder().map_err(failed)?;
+        // The decoder allocates memory for the size in front of the pixels.
+        let size = (self.width, self.height);
+        if decoder.dimensions() != size || !has_pixels_of(&file, size) {
             return Err(failed("a frame does not have the size in its header"));
         }
-        Ok(frame)
+        DynamicImage::from_decoder(decoder).map_err(failed)
     }
 
     /// The pixels as a file.

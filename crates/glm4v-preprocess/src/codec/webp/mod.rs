@@ -10,6 +10,7 @@ use super::stored::StoredImage;
 use super::through_image;
 use crate::PreprocessError;
 use crate::rgb::{Alpha, into_rgb};
+use container::has_pixels_of;
 pub(crate) use container::{animation, number};
 pub(crate) use frame::WebpFrame;
 
@@ -19,6 +20,7 @@ const LOSSY: (std::ops::Range<usize>, &[u8]) = (12..16, b"VP8 ");
 pub(super) fn header(bytes: &[u8], limits: &DecodeLimits) -> Result<StoredImage, PreprocessError> {
     check_length(bytes)?;
     let stored = through_image::header(bytes, ImageCodec::WebP, limits)?;
+    check_pixels(bytes, stored.size)?;
     let lossy = bytes.get(LOSSY.0) == Some(LOSSY.1);
     Ok(StoredImage {
         // Planes of brightness and of colour at half the size, or RGBA.
@@ -37,7 +39,11 @@ pub(super) fn decode(
     check_length(bytes)?;
     match animation(bytes) {
         Some((_, mut frames)) => first_frame(bytes, frames.next(), limits),
-        None => through_image::decode(bytes, ImageCodec::WebP, limits),
+        None => {
+            let decoder = through_image::decoder(bytes, ImageCodec::WebP, limits)?;
+            check_pixels(bytes, decoder.dimensions())?;
+            through_image::decode(bytes, ImageCodec::WebP, limits)
+        }
     }
 }
 
@@ -72,4 +78,15 @@ fn check_length(bytes: &[u8]) -> Result<(), PreprocessError> {
     }
     let found = format!("the file has {} of {claimed} bytes", bytes.len());
     Err(PreprocessError::decode(ImageCodec::WebP.name(), found))
+}
+
+/// Refuses pixels of another size than (width, height) before they are decoded.
+fn check_pixels(webp: &[u8], size: (u32, u32)) -> Result<(), PreprocessError> {
+    match has_pixels_of(webp, size) {
+        true => Ok(()),
+        false => Err(PreprocessError::decode(
+            ImageCodec::WebP.name(),
+            "the pixels do not have the size in the header",
+        )),
+    }
 }

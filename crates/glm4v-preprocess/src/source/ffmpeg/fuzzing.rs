@@ -30,15 +30,18 @@ pub fn probe(
         Ok(())
     })?;
     stream.rotation().rotated(stream.size());
-    let mut found = Packets::default();
+    let mut found = Packets::new();
     packets.lines().for_each(|line| found.add(line));
     let metadata = found.metadata(&stream);
     metadata.check()?;
     let (_, early) = (found.warning(&stream), found.early_seeks());
+    let are_timed = found.are_timed();
     let times = found.into_times();
-    if let (Some(times), Some(early)) = (&times, &early) {
-        assert!(times.partition_point(|time| *time < early.end) <= times.len());
+    if let Some(times) = &times {
+        assert_eq!(times.len(), metadata.num_frames, "a packet without a time");
+        assert!(times.is_sorted());
     }
+    assert!(early.is_none_or(|early| early.start < early.end));
     let reports = frames.lines().filter_map(Report::parse);
     let shown: Vec<Option<i64>> = reports
         .filter_map(|report| match report {
@@ -49,7 +52,8 @@ pub fn probe(
     let indices: Vec<usize> = (0..metadata.num_frames.min(MOST)).collect();
     if !shown.is_empty() {
         for is_damaged in [false, true] {
-            let choices = Shown::new(&shown, is_damaged).choose(times.as_deref(), &indices);
+            let choices =
+                Shown::new(&shown, is_damaged).choose(times.as_deref(), are_timed, &indices);
             assert!(choices.iter().all(|choice| choice.number < shown.len()));
         }
     }

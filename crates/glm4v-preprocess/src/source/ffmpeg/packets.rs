@@ -71,7 +71,7 @@ impl Packets {
         Ok(packets)
     }
 
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self {
             latest: NO_TIME,
             are_timed: true,

@@ -70,6 +70,47 @@ fn damaged_rows_are_encoded_again() {
     }
 }
 
+/// Rows with a right checksum that no job of this width writes.
+#[test]
+fn impossible_rows_are_encoded_again() {
+    let frame = |head: &str, values: &[u8]| {
+        let mut hash = crc32fast::Hasher::new();
+        hash.update(head.as_bytes());
+        hash.update(values);
+        let mut frame = (head.len() as u32).to_le_bytes().to_vec();
+        frame.extend((values.len() as u64).to_le_bytes());
+        frame.extend(hash.finalize().max(1).to_le_bytes());
+        [&frame[..], head.as_bytes(), values].concat()
+    };
+    let row = |tokens: usize, values: &[u8]| {
+        let outcome =
+            format!(r#"{{"Ok": {{"grid": [1, 2, 2], "tokens": {tokens}, "video": null}}}}"#);
+        let head = format!(
+            r#"{{"input": 9, "id": "x", "path": "x", "path_bytes": null, "sha256": null, "outcome": {outcome}}}"#
+        );
+        [frame(&head, values), frame("", &[])].concat()
+    };
+    for pool in [Pool::None, Pool::Mean] {
+        for format in ShardFormat::ALL {
+            let settings = Settings {
+                pool,
+                ..wide_settings(format)
+            };
+            let (whole, files) = (uninterrupted(&settings), interrupted(&settings));
+            // Three values of two bytes are a token.
+            for (tokens, bytes) in [(1, 7), (0, 6), (usize::MAX, 0), (2, 18), (1, 0)] {
+                let rows = [&files[RowFile::NAME][..], &row(tokens, &vec![0; bytes])].concat();
+                let dir = with_rows(&files, &rows);
+                run(dir.path(), &settings).unwrap();
+                assert!(
+                    super::files(dir.path()) == whole,
+                    "{tokens} tokens in {bytes} bytes"
+                );
+            }
+        }
+    }
+}
+
 #[test]
 fn rows_of_a_finished_shard_are_removed() {
     let settings = wide_settings(ShardFormat::Parquet);
