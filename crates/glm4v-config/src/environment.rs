@@ -114,7 +114,7 @@ mod tests {
 
     fn environment(
         variables: &[(&'static str, &'static str)],
-    ) -> Environment<impl Fn(&str) -> Option<OsString>> {
+    ) -> Environment<impl Fn(&str) -> Option<OsString> + use<>> {
         let variables = variables.to_vec();
         Environment::new(move |name| {
             let found = variables.iter().find(|(known, _)| *known == name);
