@@ -19,7 +19,9 @@ def write_avifs(folder):
             image = image.crop((0, 0, 44, 30))
             image.save(folder / f"avif-even-{name[5:]}", quality=60, subsampling=subsampling, range=levels, max_threads=1)
     with_alpha(picture).save(folder / "avif-alpha.avif", quality=80, max_threads=1)
-    with_alpha(picture.convert("L")).save(folder / "avif-gray-alpha.avif", quality=80, max_threads=1)
+    gray = with_alpha(picture.convert("L"))
+    gray.save(folder / "avif-gray-alpha.avif", quality=80, max_threads=1)
+    gray.save(folder / "avif-gray-alpha-limited.avif", quality=80, subsampling="4:0:0", range="limited", max_threads=1)
     for orientation in range(1, 9):
         picture.save(folder / f"avif-exif-{orientation}.avif", quality=60, max_threads=1, exif=exif(orientation))
     xmp = b'<x:xmpmeta><rdf:Description tiff:Orientation="6"/></x:xmpmeta>'

@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail};
 
@@ -14,6 +14,7 @@ pub(crate) fn check(path: &Path) -> Result<()> {
     if path.is_dir() {
         bail!("{}: is a directory; name a file", path.display());
     }
+    let path = &target(path);
     // Only an attempt is a reliable test on every file system.
     let dir = temporary_dir(path)?;
     temporary_file(path, &dir).map(drop)
@@ -36,6 +37,7 @@ pub(crate) fn write_temporary(
     path: &Path,
     content: impl FnOnce(&TemporaryFile) -> Result<()>,
 ) -> Result<()> {
+    let path = &target(path);
     // Writers may have temporary files of their own beside it. After a signal they go with the directory.
     let dir = temporary_dir(path)?;
     let temporary = temporary_file(path, &dir)?;
@@ -86,6 +88,17 @@ fn temporary_dir(path: &Path) -> Result<TemporaryDir> {
 
 fn temporary_file(path: &Path, dir: &TemporaryDir) -> Result<TemporaryFile> {
     TemporaryFile::create(dir.path()).map_err(|error| unwritable(path, &error))
+}
+
+/// The file that is written for `path`: for a link, what it points to, which need not exist.
+fn target(path: &Path) -> PathBuf {
+    if let Ok(target) = fs::canonicalize(path) {
+        return target;
+    }
+    match fs::read_link(path) {
+        Ok(target) => parent(path).join(target),
+        Err(_) => path.to_owned(),
+    }
 }
 
 fn parent(path: &Path) -> &Path {

@@ -140,6 +140,19 @@ fn a_wrong_command_line_has_its_own_exit_status() {
         (&["-m", "x", "--preset", "tiny"], "cannot be used with"),
         (&["-m", "x", "--seed", "1"], "cannot be used with"),
         (&["--seed", "x"], "--seed"),
+        (
+            &["--preset", "tiny", "--processor", "glm-4.6v"],
+            "cannot be used with",
+        ),
+        (
+            &["--seed", "1", "--processor", "glm-4.6v"],
+            "cannot be used with",
+        ),
+        (&["--processor", "glm-4.6v"], "--model"),
+        (
+            &["--min-tokens", "10", "--max-tokens", "5"],
+            "--min-tokens 10 is larger than --max-tokens 5",
+        ),
     ] {
         let error = encode_chelsea(options).misused();
         assert!(error.contains(part), "{error}");
@@ -147,6 +160,19 @@ fn a_wrong_command_line_has_its_own_exit_status() {
     assert!(glm4v(["encode"]).misused().contains("<INPUT>"));
     let npy = glm4v(["preprocess", "a.png", "-o", "a.npy"]).misused();
     assert!(npy.contains(".safetensors"), "{npy}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_link_is_written_through() {
+    let dir = tempfile::tempdir().unwrap();
+    let [link, target] = ["link.npy", "target.npy"].map(|name| dir.path().join(name));
+    std::os::unix::fs::symlink("target.npy", &link).unwrap();
+    // At first there is no such file.
+    for _ in 0..2 {
+        encode_chelsea(&["-o", link.to_str().unwrap()]).ok();
+        assert!(link.is_symlink() && target.is_file() && !target.is_symlink());
+    }
 }
 
 #[test]

@@ -70,6 +70,20 @@ fn an_exported_file_encodes_as_its_checkpoint_does() {
 }
 
 #[test]
+fn an_export_does_not_replace_its_source() {
+    let (dir, model) = init("tiny");
+    let file = dir.path().join("mmproj.gguf");
+    export(&model, &file, "f32").ok();
+    let weights = model.join("model.safetensors");
+    for (source, output) in [(&file, &file), (&model, &weights)] {
+        let before = fs::read(output).unwrap();
+        let error = export(source, output, "bf16").misused();
+        assert!(error.contains("is a file of the model"), "{error}");
+        assert_eq!(fs::read(output).unwrap(), before);
+    }
+}
+
+#[test]
 fn a_tower_alone_encodes_beside_its_configuration() {
     let (dir, model) = init("tiny");
     let (_, expected) = encode(dir.path(), &[path(&model)]);

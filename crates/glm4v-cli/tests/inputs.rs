@@ -237,6 +237,9 @@ fn the_tower_gives_more_than_embeddings() {
         "0",
         "--attention",
         "0:1:0:7:5",
+        // Twice the same is one tensor.
+        "--attention",
+        "0:1:0:7:5",
     ];
     glm4v_on("encode", &inputs, &[&["-o", path], &more[..]].concat()).ok();
     let shape = |name| read_safetensors(&file, name).shape;

@@ -3,7 +3,7 @@
 
 mod support;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use glm4v_collect::{Entry, Input, Location, Manifest};
 use support::{FLAT, Folder, Found};

@@ -37,8 +37,37 @@ pub(crate) fn fields<T: DeserializeOwned>(value: Value, parent: &str) -> Result<
             path if parent.is_empty() => path.to_owned(),
             path => format!("{parent}.{path}"),
         },
-        message: error.inner().to_string(),
+        message: plain(&error.inner().to_string()),
     })
+}
+
+/// A message of serde in the words of JSON instead of Rust.
+fn plain(message: &str) -> String {
+    let parts = ["invalid type: ", "invalid value: "];
+    let parts = parts.iter().find_map(|start| message.strip_prefix(start));
+    let Some((found, expected)) = parts.and_then(|parts| parts.split_once(", expected ")) else {
+        return message.replace("unknown variant", "unknown value");
+    };
+    let expected = match expected {
+        "usize" | "u64" | "u32" => "a whole number",
+        "f64" | "f32" => "a number",
+        "a sequence" => "an array",
+        "a map" => "an object",
+        expected if expected.starts_with("struct ") => "an object",
+        expected => expected,
+    };
+    let found = match found {
+        "sequence" => "an array".to_owned(),
+        "map" => "an object".to_owned(),
+        found => match found.split_once(' ') {
+            Some(("integer" | "floating point" | "boolean", value)) => {
+                value.trim_matches('`').to_owned()
+            }
+            Some(("string", value)) => format!("the text {value}"),
+            _ => found.to_owned(),
+        },
+    };
+    format!("expected {expected}, found {found}")
 }
 
 /// A switch, and the fields that are not read if it is off.
@@ -120,6 +149,20 @@ pub(crate) fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, 
     number.ok_or_else(|| D::Error::custom(format!("expected a number, found {value}")))
 }
 
+/// Deserializes a whole number. Python also writes it as `1e6` or `12544.0`.
+pub(crate) fn whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> {
+    let value = Value::deserialize(deserializer)?;
+    // Larger ones are not exact.
+    const MAX: f64 = (1_u64 << 53) as f64;
+    let of_float = |number: f64| {
+        let is_whole = number.fract() == 0.0 && (0.0..=MAX).contains(&number);
+        is_whole.then_some(number as u64)
+    };
+    let number = value.as_u64().or_else(|| of_float(value.as_f64()?));
+    let number = number.and_then(|number| usize::try_from(number).ok());
+    number.ok_or_else(|| D::Error::custom(format!("expected a whole number, found {value}")))
+}
+
 /// Deserializes a value for each of the three channels: three numbers, or one number for all.
 pub(crate) fn channels<'de, D: Deserializer<'de>>(deserializer: D) -> Result<[f32; 3], D::Error> {
     let value = Value::deserialize(deserializer)?;
@@ -174,6 +217,65 @@ mod tests {
                 message.starts_with("field `x`: expected a number"),
                 "{message}"
             );
+        }
+    }
+
+    #[test]
+    fn whole_numbers_may_be_written_with_a_fraction_of_zero() {
+        #[derive(Deserialize)]
+        struct Fields {
+            #[serde(deserialize_with = "whole")]
+            x: usize,
+        }
+        let read = |x: Value| fields::<Fields>(json!({ "x": x }), "").map(|fields| fields.x);
+        assert_eq!(read(json!(12544)).unwrap(), 12544);
+        assert_eq!(read(json!(120_000.0)).unwrap(), 120_000);
+        for value in [json!(-1), json!(0.5), json!(1e20), json!("1"), json!(null)] {
+            let message = read(value).unwrap_err().to_string();
+            assert!(
+                message.contains("expected a whole number, found "),
+                "{message}"
+            );
+        }
+    }
+
+    #[test]
+    fn messages_speak_of_json() {
+        #[derive(Debug, Deserialize)]
+        #[expect(dead_code, reason = "only errors are of interest")]
+        struct Inner {
+            n: usize,
+        }
+        #[derive(Debug, Deserialize)]
+        #[expect(dead_code, reason = "only errors are of interest")]
+        struct Outer {
+            x: Inner,
+        }
+        let read = |x: Value| {
+            fields::<Outer>(json!({ "x": x }), "")
+                .unwrap_err()
+                .to_string()
+        };
+        for (x, message) in [
+            (json!(5), "field `x`: expected an object, found 5"),
+            (
+                json!({"n": "a"}),
+                "field `x.n`: expected a whole number, found the text \"a\"",
+            ),
+            (
+                json!({"n": [1]}),
+                "field `x.n`: expected a whole number, found an array",
+            ),
+            (
+                json!({"n": -1}),
+                "field `x.n`: expected a whole number, found -1",
+            ),
+            (
+                json!({"n": null}),
+                "field `x.n`: expected a whole number, found null",
+            ),
+        ] {
+            assert_eq!(read(x), message);
         }
     }
 

@@ -1,11 +1,15 @@
 use serde::{Deserialize, Serialize};
 
+use crate::json;
+
 /// How many pixels a resized image may have. For a video, the pixels of all frames count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SizeLimits {
     /// Minimum number of pixels, despite its name.
+    #[serde(deserialize_with = "json::whole")]
     pub shortest_edge: usize,
     /// Maximum number of pixels, despite its name.
+    #[serde(deserialize_with = "json::whole")]
     pub longest_edge: usize,
 }
 
@@ -15,7 +19,9 @@ pub struct SizeLimits {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TokenLimits {
     /// Minimum number of tokens.
+    #[serde(deserialize_with = "json::whole")]
     pub min_image_tokens: usize,
     /// Maximum number of tokens.
+    #[serde(deserialize_with = "json::whole")]
     pub max_image_tokens: usize,
 }

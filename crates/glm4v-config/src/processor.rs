@@ -136,7 +136,10 @@ impl ImageProcessorConfig {
         parent: &str,
         class: ProcessorClass,
     ) -> Result<Self, ConfigError> {
-        let class = image_class(given, parent)?.unwrap_or(class);
+        let class = match image_processor_type(given, parent)? {
+            Some(name) => ProcessorClass::of_image_processor(&name)?,
+            None => class,
+        };
         let config = Self::overlay(&Self::default_of(class), given, parent)?;
         config.validate()?;
         Ok(config)
@@ -148,6 +151,13 @@ impl ImageProcessorConfig {
         if let (Some(_), Value::Object(fields)) = (defaults.tokens, &mut given) {
             // The field is a placeholder in files of GLM-5.3.
             fields.remove("size");
+        }
+        if let Some(size) = given.get("size").filter(|size| !size.is_null()) {
+            let field = match parent {
+                "" => "size".to_owned(),
+                parent => format!("{parent}.size"),
+            };
+            json::check_object(size, &field)?;
         }
         let fields = json::with_defaults(json!(defaults), &given, parent, &SWITCHES)?;
         let fields = Value::from(fields);
@@ -267,7 +277,10 @@ impl VideoProcessorConfig {
     ) -> Result<Self, ConfigError> {
         let class = match video_rule(given, parent)? {
             Some(rule) => rule.into(),
-            None => image_class(given, parent)?.unwrap_or(class),
+            None => match image_processor_type(given, parent)? {
+                Some(name) => ProcessorClass::of_videos_beside(&name)?.unwrap_or(class),
+                None => class,
+            },
         };
         let defaults = Self::default_of(class);
         let config = Self {
@@ -288,15 +301,13 @@ impl VideoProcessorConfig {
     }
 }
 
-/// The class that `image_processor_type` names, if it is there.
-fn image_class(given: &Value, parent: &str) -> Result<Option<ProcessorClass>, ConfigError> {
+fn image_processor_type(given: &Value, parent: &str) -> Result<Option<String>, ConfigError> {
     #[derive(Deserialize)]
     struct Class {
         image_processor_type: Option<String>,
     }
     let class: Class = json::fields(given.clone(), parent)?;
-    let name = class.image_processor_type.as_deref();
-    name.map(ProcessorClass::of_image_processor).transpose()
+    Ok(class.image_processor_type)
 }
 
 /// The rule that `video_processor_type` names, if it is there.

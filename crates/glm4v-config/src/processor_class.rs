@@ -44,6 +44,16 @@ impl ProcessorClass {
         })
     }
 
+    /// The class of videos where only `image_processor_type` names a class. transformers takes the video processor of the same
+    /// name. With a suffix there is none, and the model decides: `None`.
+    pub(crate) fn of_videos_beside(image_processor: &str) -> Result<Option<Self>, ConfigError> {
+        let class = Self::of_image_processor(image_processor)?;
+        let is_exact = IMAGE_PROCESSORS
+            .iter()
+            .any(|(name, _)| *name == image_processor);
+        Ok(is_exact.then_some(class))
+    }
+
     /// The rule by which the video processor samples frames.
     #[must_use]
     pub const fn sampling_rule(self) -> SamplingRule {
@@ -95,6 +105,14 @@ mod tests {
                 && message.contains("`GlmgaImageProcessor`"),
             "{message}"
         );
+    }
+
+    #[test]
+    fn videos_have_no_class_with_a_suffix() {
+        let class = |name| ProcessorClass::of_videos_beside(name).unwrap();
+        assert_eq!(class("Glm46VImageProcessor"), Some(ProcessorClass::Glm46v));
+        assert_eq!(class("Glm46VImageProcessorFast"), None);
+        assert!(ProcessorClass::of_videos_beside("Qwen2VLImageProcessor").is_err());
     }
 
     #[test]

@@ -92,30 +92,76 @@ fn with_defaults(
 ) -> Result<VisionConfig, ConfigError> {
     let mut fields = json!(VisionConfig::default_of(model_type));
     if let (Value::Object(fields), Value::Object(given)) = (&mut fields, vision) {
-        fields.extend(canonical(given));
+        fields.extend(canonical(given, parent)?);
         fields.insert("model_type".into(), json!(model_type));
     }
     json::fields(fields, parent)
 }
 
 /// The fields, renamed to the names that this crate uses.
-fn canonical(mut fields: Map<String, Value>) -> Map<String, Value> {
+fn canonical(
+    mut fields: Map<String, Value>,
+    parent: &str,
+) -> Result<Map<String, Value>, ConfigError> {
     for (alias, name) in ALIASES {
+        // transformers sets these names last, so they win.
         if let Some(value) = fields.remove(alias) {
-            fields.entry(name).or_insert(value);
+            fields.insert(name.into(), value);
         }
     }
-    // Older files have it at the top level. transformers moves it in the same way.
-    if let Some(theta) = fields.remove("rope_theta") {
-        let rope = fields.entry("rope_parameters").or_insert(Value::Null);
-        if rope.is_null() {
-            *rope = json!({});
-        }
-        if let Value::Object(rope) = rope {
-            rope.entry("rope_theta").or_insert(theta);
-        }
+    let theta = fields.remove("rope_theta");
+    // The name in older files. Unless it is empty, it wins.
+    let scaling = fields
+        .remove("rope_scaling")
+        .filter(|scaling| !is_empty(scaling));
+    if let Some(scaling) = scaling {
+        fields.insert("rope_parameters".into(), scaling);
     }
-    fields
+    if let Some(rope) = fields.get_mut("rope_parameters") {
+        rope_parameters(rope, theta, parent)?;
+    } else if let Some(theta) = theta {
+        fields.insert("rope_parameters".into(), json!({"rope_theta": theta}));
+    }
+    Ok(fields)
+}
+
+/// Moves `theta` of older files, which is beside the parameters, and the type into their place.
+fn rope_parameters(
+    rope: &mut Value,
+    theta: Option<Value>,
+    parent: &str,
+) -> Result<(), ConfigError> {
+    if rope.is_null() {
+        *rope = json!({});
+    }
+    let parent = if parent.is_empty() {
+        ""
+    } else {
+        "vision_config."
+    };
+    json::check_object(rope, &format!("{parent}rope_parameters"))?;
+    let Value::Object(rope) = rope else {
+        unreachable!("it was checked");
+    };
+    if let Some(theta) = theta {
+        rope.entry("rope_theta").or_insert(theta);
+    }
+    if let Some(kind) = rope.remove("type") {
+        rope.entry("rope_type").or_insert(kind);
+    }
+    Ok(())
+}
+
+/// Whether Python takes the value for false.
+fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Bool(is_true) => !is_true,
+        Value::Number(number) => number.as_f64() == Some(0.0),
+        Value::String(text) => text.is_empty(),
+        Value::Array(values) => values.is_empty(),
+        Value::Object(fields) => fields.is_empty(),
+    }
 }
 
 #[cfg(test)]
@@ -171,6 +217,8 @@ mod tests {
     fn names_that_transformers_also_reads() {
         let read = |json| VisionConfig::from_json(json).unwrap();
         let config = read(r#"{"num_hidden_layers": 2, "num_attention_heads": 16, "depth": 3}"#);
+        assert_eq!((config.depth, config.num_heads), (2, 16));
+        let config = read(r#"{"num_heads": 2, "depth": 3, "num_attention_heads": 16}"#);
         assert_eq!((config.depth, config.num_heads), (3, 16));
         assert_eq!(
             read(r#"{"depth": 1, "rope_theta": 500}"#).rope_theta(),
@@ -178,6 +226,54 @@ mod tests {
         );
         let old = r#"{"depth": 1, "rope_parameters": {"type": "default", "rope_theta": 5}, "rope_theta": 500}"#;
         assert_eq!(read(old).rope_theta(), 5.0);
+        let both = r#"{"depth": 1, "rope_parameters": {"type": "yarn", "rope_type": "default", "rope_theta": 5}}"#;
+        assert_eq!(read(both).rope_theta(), 5.0);
+    }
+
+    #[test]
+    fn the_rotary_embedding_of_older_files() {
+        for (fields, theta) in [
+            (
+                r#""rope_scaling": {"rope_type": "axial", "rope_theta": 50.0}"#,
+                50.0,
+            ),
+            (
+                r#""rope_scaling": {"type": "default"}, "rope_parameters": {"rope_theta": 7}"#,
+                10_000.0,
+            ),
+            (
+                r#""rope_scaling": {"type": "default"}, "rope_theta": 9"#,
+                9.0,
+            ),
+            (
+                r#""rope_scaling": {}, "rope_parameters": {"rope_theta": 7}"#,
+                7.0,
+            ),
+            (
+                r#""rope_scaling": null, "rope_parameters": {"rope_theta": 7}"#,
+                7.0,
+            ),
+            (r#""rope_parameters": null, "rope_theta": 7"#, 7.0),
+        ] {
+            let config = VisionConfig::from_json(&format!(r#"{{"depth": 1, {fields}}}"#)).unwrap();
+            assert_eq!(config.rope_theta(), theta, "{fields}");
+        }
+        let yarn = refused(r#"{"depth": 1, "rope_scaling": {"type": "yarn", "factor": 2}}"#);
+        assert!(yarn.contains("`rope_type`"), "{yarn}");
+        for field in ["rope_scaling", "rope_parameters"] {
+            let array = refused(&format!(r#"{{"depth": 1, "{field}": ["axial", 50.0]}}"#));
+            assert!(
+                array.contains("expected a JSON object, found an array"),
+                "{array}"
+            );
+        }
+    }
+
+    /// As in transformers, which divides and rounds down.
+    #[test]
+    fn a_position_table_may_leave_pixels_over() {
+        let config = VisionConfig::from_json(r#"{"image_size": 341, "patch_size": 14}"#).unwrap();
+        assert_eq!(config.position_side(), 24);
     }
 
     #[test]
@@ -203,7 +299,7 @@ mod tests {
                 "vision_config",
             ),
             (r#"{"vision_config": 1}"#, "vision_config"),
-            (r#"{"patch_size": 15}"#, "image_size"),
+            (r#"{"patch_size": 337}"#, "image_size"),
             (r#"{"patch_size": [14, 14]}"#, "patch_size"),
             (r#"{"rms_norm_eps": -1}"#, "rms_norm_eps"),
             (

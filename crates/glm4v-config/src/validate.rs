@@ -27,7 +27,14 @@ impl VisionConfig {
             }
         }
         divides("hidden_size", self.hidden_size, "num_heads", self.num_heads)?;
-        divides("image_size", self.image_size, "patch_size", self.patch_size)?;
+        if self.position_side() == 0 {
+            let expected = format!("at least patch_size ({})", self.patch_size);
+            return Err(ConfigError::invalid(
+                "image_size",
+                expected,
+                self.image_size,
+            ));
+        }
         if !self.head_dim().is_multiple_of(4) {
             return Err(ConfigError::invalid(
                 "num_heads",

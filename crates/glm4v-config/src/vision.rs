@@ -63,7 +63,6 @@ pub struct VisionConfig {
 #[serde(default)]
 pub struct RopeParameters {
     /// Always `axial` for this tower.
-    #[serde(alias = "type")]
     pub rope_type: String,
     /// The base of the inverse frequencies.
     pub rope_theta: f64,

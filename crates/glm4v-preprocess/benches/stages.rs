@@ -1,7 +1,6 @@
 //! The stages from an image file to patch rows: `cargo bench -p glm4v-preprocess`.
 
 use std::hint::black_box;
-use std::path::Path;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use glm4v_config::Preset;

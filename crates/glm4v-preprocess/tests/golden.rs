@@ -1,7 +1,7 @@
 //! Against transformers' own answers, made by `tests/golden/reference.py`.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use glm4v_config::{GridThw, ImageProcessorConfig};
 use glm4v_preprocess::{

@@ -1,7 +1,6 @@
 //! Files with false headers, cut off files and other files: one clear error each, and no allocation of the claimed size.
 
 use std::fs;
-use std::path::Path;
 
 use glm4v_preprocess::{
     DecodeLimits, DecodeOptions, PreprocessError, ReadOptions, Source, decode_image, open_image,

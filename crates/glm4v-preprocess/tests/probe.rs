@@ -1,6 +1,6 @@
 //! The header gives the size of the decoded image.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use glm4v_config::{Preset, SizeLimits};
 use glm4v_preprocess::{PreprocessError, Processor, ReadOptions, Source, open_image};

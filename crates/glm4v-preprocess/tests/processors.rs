@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use glm4v_config::{
     GridThw, ImageProcessorConfig, ProcessorClass, ProcessorFiles, SizeBudget, VideoProcessorConfig,

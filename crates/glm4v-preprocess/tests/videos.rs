@@ -1,7 +1,6 @@
 //! Videos against transformers' own answers, made by `tests/golden/video_cases.py`.
 
 use std::fs;
-use std::path::Path;
 
 use glm4v_config::{GridThw, SamplingRule, VideoProcessorConfig};
 use glm4v_preprocess::{

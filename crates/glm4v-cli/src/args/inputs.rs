@@ -8,6 +8,7 @@ use glm4v::config::{SamplingRule, SizeBudget};
 use glm4v::preprocess::{DecodeOptions, ReadOptions};
 use rayon::ThreadPoolBuilder;
 
+use crate::failure::misuse;
 use crate::values::{positive, threads};
 
 const READING: &str = "Reading";
@@ -116,24 +117,24 @@ impl ReadArgs {
     /// Changes how `processor` resizes inputs and samples videos.
     pub(crate) fn configure(&self, processor: Processor) -> Result<Processor> {
         let processor = self.with_sampling(processor)?;
-        match self.budget() {
+        match self.budget()? {
             None => Ok(processor),
-            Some(budget) => Ok(processor.with_budget(budget)?),
+            Some(budget) => processor.with_budget(budget).context(match budget {
+                SizeBudget::Pixels { .. } => "--min-pixels and --max-pixels",
+                SizeBudget::Tokens { .. } => "--min-tokens and --max-tokens",
+            }),
         }
     }
 
     /// The limits of the size, if any is given. The command line has only one kind of them.
-    fn budget(&self) -> Option<SizeBudget> {
-        let limits = |min: Option<NonZero<usize>>, max: Option<NonZero<usize>>| {
-            (min.map(NonZero::get), max.map(NonZero::get))
-        };
-        let tokens = limits(self.min_tokens, self.max_tokens);
-        let pixels = limits(self.min_pixels, self.max_pixels);
-        match (tokens, pixels) {
+    fn budget(&self) -> Result<Option<SizeBudget>> {
+        let tokens = limits("tokens", self.min_tokens, self.max_tokens)?;
+        let pixels = limits("pixels", self.min_pixels, self.max_pixels)?;
+        Ok(match (tokens, pixels) {
             ((None, None), (None, None)) => None,
             ((None, None), (min, max)) => Some(SizeBudget::Pixels { min, max }),
             ((min, max), _) => Some(SizeBudget::Tokens { min, max }),
-        }
+        })
     }
 
     fn with_sampling(&self, processor: Processor) -> Result<Processor> {
@@ -157,4 +158,20 @@ impl ReadArgs {
         sampling.max_duration = self.max_duration.unwrap_or(sampling.max_duration);
         Ok(processor.with_video(config)?)
     }
+}
+
+/// The minimum and the maximum that are given for a size.
+fn limits(
+    unit: &str,
+    min: Option<NonZero<usize>>,
+    max: Option<NonZero<usize>>,
+) -> Result<(Option<usize>, Option<usize>)> {
+    if let (Some(min), Some(max)) = (min, max)
+        && min > max
+    {
+        return Err(misuse(format!(
+            "--min-{unit} {min} is larger than --max-{unit} {max}"
+        )));
+    }
+    Ok((min.map(NonZero::get), max.map(NonZero::get)))
 }

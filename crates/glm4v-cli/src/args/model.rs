@@ -13,7 +13,7 @@ pub(crate) struct ModelArgs {
     #[command(flatten)]
     pub(crate) processor: ProcessorArgs,
     /// Random weights of this model size instead of a checkpoint [default: tiny]
-    #[arg(long, value_parser = preset(), conflicts_with = "model")]
+    #[arg(long, value_parser = preset(), conflicts_with_all = ["model", "processor"])]
     pub(crate) preset: Option<Preset>,
     #[command(flatten)]
     pub(crate) revision: RevisionArgs,
@@ -47,7 +47,7 @@ pub(crate) struct ComputeArgs {
     #[command(flatten)]
     pub(crate) model: ModelArgs,
     /// Seed of the random weights [default: 0]
-    #[arg(long, conflicts_with = "model")]
+    #[arg(long, conflicts_with_all = ["model", "processor"])]
     pub(crate) seed: Option<u64>,
     #[command(flatten)]
     pub(crate) device: DeviceArgs,

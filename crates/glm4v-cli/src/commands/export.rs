@@ -1,3 +1,6 @@
+use std::fs;
+use std::path::Path;
+
 use anyhow::Result;
 use clap::Args;
 use clap::builder::{PathBufValueParser, TypedValueParser};
@@ -7,6 +10,7 @@ use serde_json::{Value, json};
 use crate::args::{ProcessorArgs, RevisionArgs};
 use crate::atomic;
 use crate::console::Console;
+use crate::failure::misuse;
 use crate::model::{self, ModelFiles};
 use crate::stages::Stages;
 use crate::table;
@@ -47,9 +51,24 @@ Examples:
   glm4v export GLM-OCR -o mmproj-GLM-OCR-F16.gguf --type f16
   glm4v export GLM-4.1V-9B-Thinking -o tower.safetensors";
 
+/// Refuses an output in the place of a file of the model, which would be lost: the output has other types, and only the tower.
+fn check_output(model: &str, output: &Path) -> Result<()> {
+    let (Ok(model), Ok(replaced)) = (fs::canonicalize(model), fs::canonicalize(output)) else {
+        return Ok(());
+    };
+    if replaced != model && replaced.parent() != Some(&model) {
+        return Ok(());
+    }
+    let output = output.display();
+    Err(misuse(format!(
+        "{output}: is a file of the model, which would be replaced; choose another name"
+    )))
+}
+
 /// Writes the vision tower of a checkpoint as one file.
 pub(crate) fn run(args: &ExportArgs, console: &Console) -> Result<()> {
     let TowerFile { path, format } = &args.output;
+    check_output(&args.model, path)?;
     let (files, name) = (ModelFiles::Tower, &args.model);
     let model = model::find(name, &args.processor, &args.revision, files, console)?;
     let config = model.config()?;

@@ -1,6 +1,22 @@
 use super::*;
 
 #[test]
+fn limits_are_an_object() {
+    for (size, found) in [("[56, 84]", "an array"), ("56", "a number")] {
+        let text = format!(r#"{{"size": {size}}}"#);
+        let message = ImageProcessorConfig::from_json(&text).unwrap_err();
+        let expected = format!("field `size`: expected a JSON object, found {found}");
+        assert_eq!(message.to_string(), expected);
+    }
+    let text = r#"{"size": {"shortest_edge": 12544.0, "longest_edge": 120000.0}}"#;
+    let config = ImageProcessorConfig::from_json(text).unwrap();
+    assert_eq!(
+        (config.size.shortest_edge, config.size.longest_edge),
+        (12_544, 120_000)
+    );
+}
+
+#[test]
 fn absent_fields_are_the_references_defaults() {
     let image = ImageProcessorConfig::from_json("{}").unwrap();
     assert_eq!(image.size.longest_edge, 11_760_000);

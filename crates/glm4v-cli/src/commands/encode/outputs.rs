@@ -25,7 +25,12 @@ pub(super) struct Outputs {
 impl Outputs {
     /// The outputs that `args` request, for a number of inputs.
     pub(super) fn new(args: &ExtraOutputArgs, inputs: usize) -> Result<Self> {
-        let attention = &args.attention;
+        let mut attention: Vec<AttentionQuery> = Vec::with_capacity(args.attention.len());
+        for query in &args.attention {
+            if !attention.contains(query) {
+                attention.push(*query);
+            }
+        }
         if let Some(query) = attention.iter().find(|query| query.item >= inputs) {
             let (at, last, found) = (attention_name(query), inputs - 1, query.item);
             bail!("--attention {at}: expected an input from 0 to {last}, found {found}");
@@ -38,7 +43,7 @@ impl Outputs {
             options: EncodeOptions {
                 last_hidden_state: args.last_hidden_state,
                 hidden_states,
-                attention: attention.clone(),
+                attention,
                 cancel: Some(interrupt::token()),
             },
             ..Self::default()

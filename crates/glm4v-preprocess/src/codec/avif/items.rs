@@ -4,6 +4,12 @@ use std::collections::BTreeMap;
 
 use super::boxes::{Reader, boxes, find};
 
+/// The kinds of an auxiliary image that has the transparency of another, as AVIF and HEIF name it.
+const ALPHA: [&[u8]; 2] = [
+    b"urn:mpeg:mpegB:cicp:systems:auxiliary:alpha\0",
+    b"urn:mpeg:hevc:2015:auxid:1\0",
+];
+
 /// The items that the box `meta` describes.
 pub(super) struct Items<'a> {
     file: &'a [u8],
@@ -106,6 +112,17 @@ impl<'a> Items<'a> {
                 && self.kind(found.from) == Some(*kind)
         });
         self.data(describes.next()?.from)
+    }
+
+    /// Whether another image has the transparency of an item.
+    pub(super) fn has_alpha(&self, item: u64) -> bool {
+        let mut references = self.references.iter();
+        references.any(|found| {
+            let refers = found.kind == *b"auxl" && found.to.contains(&item);
+            let auxiliary = self.property(found.from, b"auxC");
+            let kind = auxiliary.and_then(|body| body.get(4..));
+            refers && kind.is_some_and(|kind| ALPHA.iter().any(|alpha| kind.starts_with(alpha)))
+        })
     }
 
     fn read_kinds(&mut self, body: &[u8]) -> Option<()> {

@@ -57,7 +57,9 @@ pub(super) fn decode(
     if !items.referred(items.primary, b"prem").is_empty() {
         return Err(unsupported("premultiplied alpha"));
     }
-    Ok((rgb(&frame, coding(&items, &frame))?, stored.orientation))
+    let has_alpha = items.has_alpha(items.primary);
+    let pixels = rgb(&frame, coding(&items, &frame), has_alpha)?;
+    Ok((pixels, stored.orientation))
 }
 
 fn items(bytes: &[u8]) -> Result<Items<'_>, PreprocessError> {

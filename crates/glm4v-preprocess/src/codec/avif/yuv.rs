@@ -62,10 +62,22 @@ impl Factors {
     }
 }
 
-/// A frame as RGB.
-pub(super) fn rgb(frame: &Frame, coding: Coding) -> Result<RgbImage, PreprocessError> {
+/// A frame as RGB. Gray frames are converted by libyuv only if they have transparency, and by libavif otherwise.
+pub(super) fn rgb(
+    frame: &Frame,
+    coding: Coding,
+    has_alpha: bool,
+) -> Result<RgbImage, PreprocessError> {
     let pixels = match &frame.planes[..] {
-        [gray] => gray_pixels(gray, frame.bits, coding.full_range),
+        [gray] => match Factors::of(coding).filter(|_| has_alpha) {
+            Some(factors) => {
+                let levels = gray.samples.iter();
+                levels
+                    .flat_map(|&sample| factors.rgb(eight_bits(sample, frame.bits), 128, 128))
+                    .collect()
+            }
+            None => gray_pixels(gray, frame.bits, coding.full_range),
+        },
         [green, blue, red] if coding.matrix == Coding::IDENTITY => {
             if frame.layout != PixelLayout::I444 || !coding.full_range {
                 return Err(unsupported("subsampled RGB"));
