@@ -54,6 +54,8 @@ def mutate(data, rng):
     """The file with a few changed, missing, repeated or foreign bytes."""
     data = bytearray(data)
     for _ in range(rng.choice([1, 1, 1, 2, 3, 8])):
+        if not data:
+            return b"\0"
         place = rng.randrange(len(data))
         kind = rng.randrange(6)
         if kind < 3:
@@ -65,8 +67,6 @@ def mutate(data, rng):
         else:
             start = rng.randrange(len(data))
             data[place : place + 8] = data[start : start + 8]
-        if not data:
-            return b"\0"
     return bytes(data)
 
 
