@@ -35,7 +35,7 @@ const ACTIVATIONS: [Activation; 5] = [
     Activation::Relu,
 ];
 /// Multiplications of a product, so that a run is short.
-const MOST_PRODUCTS: usize = 1 << 22;
+const MOST_PRODUCTS: usize = 1 << 20;
 
 fuzz_target!(|case: Case| {
     let precision = [Precision::F32, Precision::Bf16, Precision::Int8][case.precision as usize % 3];
@@ -218,7 +218,7 @@ fn norms(case: Case) {
 fn attention(case: Case, precision: Precision, limit: f64) {
     let attention = Attention {
         heads: 1 + case.heads as usize % 2,
-        head_dim: 2 * (1 + case.head_dim as usize % 48),
+        head_dim: 2 * (1 + case.head_dim as usize % 24),
         precision,
     };
     // One segment can have several blocks of keys.

@@ -54,6 +54,8 @@ def mutate(data, rng):
     """The file with a few changed, missing, repeated or foreign bytes."""
     data = bytearray(data)
     for _ in range(rng.choice([1, 1, 1, 2, 3, 8])):
+        if not data:
+            return b"\0"
         place = rng.randrange(len(data))
         kind = rng.randrange(6)
         if kind < 3:
@@ -65,8 +67,6 @@ def mutate(data, rng):
         else:
             start = rng.randrange(len(data))
             data[place : place + 8] = data[start : start + 8]
-        if not data:
-            return b"\0"
     return bytes(data)
 
 
@@ -93,6 +93,15 @@ def mutate_png(data, rng):
     return data[:8] + b"".join(png_chunk(kind, body) for kind, body in chunks)
 
 
+def is_known(path):
+    """Whether other pixels are known. Decoders of fax, Zstandard and lossy WebP go on behind damage, and guess otherwise. Pillow
+    clips gray with 16 bits, which is in docs/parity.md: a changed tag can make it of another type."""
+    with Image.open(path) as picture:
+        compression = str(picture.info.get("compression"))
+        is_lossy_webp = picture.format == "WEBP" and b"VP8 " in path.read_bytes()
+        return compression in ("group3", "group4", "tiff_ccitt", "zstd") or is_lossy_webp or picture.mode.startswith("I;16")
+
+
 def reference(path):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -117,16 +126,18 @@ def images(pixels, work, count, seed):
         path.write_bytes(changed)
         theirs, ours = reference(path), pixels.ask(str(path))
         verdict = judge(theirs, ours)
-        results[source.suffix][verdict] += 1
         if "crc32" in theirs:
             total += 1
-        if verdict in ("other pixels", "crash"):
+        if verdict == "other pixels" and is_known(path):
+            verdict = "known"
+            path.unlink()
+        elif verdict in ("other pixels", "crash"):
             bad.append(f"{path.name}: {verdict}")
-        elif verdict == "only Pillow" and results[source.suffix][verdict] <= 3:
+        elif verdict == "only Pillow" and results[source.suffix][verdict] < 3:
             print(f"{path.name}: only Pillow reads it; ours: {ours.get('error')}")
-            continue
         else:
             path.unlink()
+        results[source.suffix][verdict] += 1
     return results, total, number, bad
 
 
@@ -226,7 +237,7 @@ def main():
     if args.images:
         results, total, number, bad = images(pixels, args.work, args.images, args.seed)
         print(f"{number} mutated images, of which Pillow reads {total}")
-        table(results, ["equal", "refused by both", "only ours", "only Pillow", "other pixels", "crash"])
+        table(results, ["equal", "refused by both", "only ours", "only Pillow", "known", "other pixels", "crash"])
     if args.videos:
         results, differing = videos(pixels, args.work, args.videos, args.seed)
         print(f"{args.videos} generated videos")
