@@ -1,11 +1,11 @@
 """Other programs that run a checkpoint's tower on the CPU, for `cargo xtask bench --peers`.
 
-    peers.py prepare CHECKPOINT IMAGE CALIBRATION DIR [--threads N]
+    peers.py [--threads N] prepare CHECKPOINT IMAGE CALIBRATION DIR
         Runs transformers in f32 on the image. DIR gets its patch rows and grid, its normalised pixels, the patch rows of
         views of the photo CALIBRATION in the same size, and the embeddings: inputs.npz and expected.f32.
-    peers.py export PROGRAM DTYPE CHECKPOINT DIR
+    peers.py [--threads N] export PROGRAM DTYPE CHECKPOINT DIR
         Writes the tower into DIR/model in the form that the program reads. It is made for the image of DIR.
-    peers.py serve PROGRAM DTYPE CHECKPOINT DIR [--threads N] [--llama FILE]
+    peers.py [--threads N] serve PROGRAM DTYPE CHECKPOINT DIR [--llama FILE]
         A side of the bench. Its input is the image of DIR.
 
 Each command prints lines of JSON. After a failure the last line has the field `error`. A program whose package is missing
@@ -50,6 +50,7 @@ def main():
 
 def parse():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--threads", type=int, default=os.cpu_count())
     commands = parser.add_subparsers(dest="command", required=True)
     prepare = commands.add_parser("prepare")
     prepare.add_argument("checkpoint", type=Path)
@@ -62,8 +63,6 @@ def parse():
         command.add_argument("dtype", choices=["f32", "bf16", "int8"])
         command.add_argument("checkpoint", type=Path)
         command.add_argument("dir", type=Path)
-    for command in commands.choices.values():
-        command.add_argument("--threads", type=int, default=os.cpu_count())
     commands.choices["serve"].add_argument("--llama", type=Path, help="the program of cargo xtask test-llama")
     return parser.parse_args()
 
