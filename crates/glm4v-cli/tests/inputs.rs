@@ -176,12 +176,10 @@ fn limits_of_the_size_hold_for_images_and_videos() {
     for options in [
         ["--max-tokens", "6", "--max-pixels", "9408"],
         ["--max-tokens", "0", "--min-tokens", "1"],
+        ["--min-tokens", "9", "--max-tokens", "6"],
     ] {
         glm4v_on("encode", &photo, &options).misused();
     }
-    let options = ["--min-tokens", "9", "--max-tokens", "6"];
-    let error = glm4v_on("encode", &photo, &options).fails();
-    assert!(error.contains("at least the minimum (9)"), "{error}");
 }
 
 #[test]
