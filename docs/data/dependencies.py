@@ -28,6 +28,7 @@ WHY = {
     "fax": "fax compression of TIFF",
     "flate2": "Deflate of PNG and TIFF",
     "gemm": "compares our kernels in a benchmark",
+    "getrandom": "random numbers of burn in browsers",
     "gif": "animated GIF",
     "glob": "patterns of files",
     "half": "f16 and bf16",
@@ -44,6 +45,7 @@ WHY = {
     "parquet": "Parquet shards and manifests",
     "png": "animated PNG, damaged PNG",
     "pollster": "waits for a device without threads",
+    "proc-macro2": "places in our sources, for the checks",
     "pyo3": "the Python package",
     "rand": "random weights",
     "rand_chacha": "random weights, the same on every system",
@@ -65,6 +67,7 @@ WHY = {
     "thiserror": "errors of the libraries",
     "ureq": "HTTP",
     "wasm-bindgen": "the browser package",
+    "wasm-bindgen-cli-support": "builds the browser package",
     "wasm-bindgen-futures": "the browser package",
     "weezl": "LZW of TIFF",
 }
