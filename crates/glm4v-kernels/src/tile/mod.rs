@@ -13,6 +13,7 @@
 
 #[cfg(target_arch = "x86_64")]
 mod amx;
+mod amx_text;
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 #[cfg(target_arch = "x86_64")]
