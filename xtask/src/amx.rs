@@ -30,7 +30,12 @@ const FAULTS: [(&str, &str, &str); 6] = [
     ("GLM4V_AMX", "0", "TurnedOff without int8"),
 ];
 /// The tests that run with each of them.
-const FAULT_TESTS: [&str; 3] = ["tile::tiles", "the_bias_is_added", "an_outlier"];
+const FAULT_TESTS: [&str; 4] = [
+    "tile::tiles",
+    "tile::amx_text",
+    "the_bias_is_added",
+    "an_outlier",
+];
 
 /// Arguments of `test-amx`.
 #[derive(clap::Args)]
