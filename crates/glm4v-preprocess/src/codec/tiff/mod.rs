@@ -115,10 +115,9 @@ impl Chunk {
                 return jpeg.decode(data, layout.chunk_samples(), size, limits);
             }
             let mut bytes = vec![0; row_bytes * lines as usize];
-            let data = match layout.compression {
-                Compression::None => &data[..data.len().min(bytes.len())],
-                _ => data,
-            };
+            let is_plain = matches!(layout.compression, Compression::None);
+            let length = if is_plain { bytes.len() } else { data.len() };
+            let data = &data[..length.min(data.len())];
             let data = match layout.low_bit_first {
                 true => Cow::Owned(data.iter().map(|byte| byte.reverse_bits()).collect()),
                 false => Cow::Borrowed(data),
