@@ -116,7 +116,9 @@ if __name__ == "__main__":
     ],
 )
 def test_ctrl_c_interrupts_a_call(call):
+    # A shell starts background jobs with SIGINT ignored, and Python leaves it so.
     code = f"""
+signal.signal(signal.SIGINT, signal.default_int_handler)
 encoder = glm4v.VisionEncoder.from_pretrained(preset="small")
 print("ready", flush=True)
 try:
