@@ -158,7 +158,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     Ok(())
 }
 
-/// Nothing else compiles the targets, nor the code that only they call.
+/// Type-checks the targets. No other check compiles them.
 fn check() -> Result<()> {
     let mut cargo = shell::cargo(["check", "--quiet", "--manifest-path=fuzz/Cargo.toml"]);
     cargo

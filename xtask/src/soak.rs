@@ -28,7 +28,7 @@ pub(crate) struct Args {
     work: Option<PathBuf>,
 }
 
-/// The peak memory of the last nine tenths of the job, divided by the peak of the first tenth, is at most this.
+/// The most by which the peak memory of the first tenth may be multiplied in the rest of the job.
 const MAX_GROWTH: f64 = 1.05;
 /// The time of the job, divided by the time of decoding and encoding alone, is at most this.
 const MAX_TIME: f64 = 1.1;

@@ -34,11 +34,18 @@ pub(crate) fn fields<T: DeserializeOwned>(value: Value, parent: &str) -> Result<
     serde_path_to_error::deserialize(value).map_err(|error| ConfigError::Field {
         field: match error.path().to_string().as_str() {
             "." => parent.to_owned(),
-            path if parent.is_empty() => path.to_owned(),
-            path => format!("{parent}.{path}"),
+            path => field_of(parent, path),
         },
         message: plain(&error.inner().to_string()),
     })
+}
+
+/// The name of the field `name` of `parent` in errors. An empty parent is the file itself.
+pub(crate) fn field_of(parent: &str, name: &str) -> String {
+    match parent {
+        "" => name.to_owned(),
+        parent => format!("{parent}.{name}"),
+    }
 }
 
 /// A message of serde in the words of JSON instead of Rust.
@@ -111,10 +118,7 @@ pub(crate) fn with_defaults(
 
 fn missing(parent: &str, name: &str) -> ConfigError {
     ConfigError::Field {
-        field: match parent {
-            "" => name.to_owned(),
-            parent => format!("{parent}.{name}"),
-        },
+        field: field_of(parent, name),
         message: "expected a value, found null".into(),
     }
 }

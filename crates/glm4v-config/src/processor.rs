@@ -153,11 +153,7 @@ impl ImageProcessorConfig {
             fields.remove("size");
         }
         if let Some(size) = given.get("size").filter(|size| !size.is_null()) {
-            let field = match parent {
-                "" => "size".to_owned(),
-                parent => format!("{parent}.size"),
-            };
-            json::check_object(size, &field)?;
+            json::check_object(size, &json::field_of(parent, "size"))?;
         }
         let fields = json::with_defaults(json!(defaults), &given, parent, &SWITCHES)?;
         let fields = Value::from(fields);

@@ -45,7 +45,7 @@ impl ProcessorClass {
     }
 
     /// The class of videos where only `image_processor_type` names a class. transformers takes the video processor of the same
-    /// name. With a suffix there is none, and the model decides: `None`.
+    /// name. No video processor has a suffix. `None` means that the model decides.
     pub(crate) fn of_videos_beside(image_processor: &str) -> Result<Option<Self>, ConfigError> {
         let class = Self::of_image_processor(image_processor)?;
         let is_exact = IMAGE_PROCESSORS

@@ -134,12 +134,7 @@ fn rope_parameters(
     if rope.is_null() {
         *rope = json!({});
     }
-    let parent = if parent.is_empty() {
-        ""
-    } else {
-        "vision_config."
-    };
-    json::check_object(rope, &format!("{parent}rope_parameters"))?;
+    json::check_object(rope, &json::field_of(parent, "rope_parameters"))?;
     let Value::Object(rope) = rope else {
         unreachable!("it was checked");
     };

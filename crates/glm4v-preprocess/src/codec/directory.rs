@@ -156,7 +156,7 @@ impl<'a> Directory<'a> {
     }
 }
 
-/// Unsigned integers as the file has them. There can be as many as the file has bytes, so they are read one at a time.
+/// Unsigned integers as the file has them. A large file can have very many. They are read one at a time, which takes no memory.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Integers<'a> {
     order: ByteOrder,

@@ -19,7 +19,7 @@ pub(super) enum Program {
 pub(super) struct Peer {
     pub(super) program: Program,
     pub(super) dtype: &'static str,
-    /// What it does in this type, where that is not obvious.
+    /// A remark for the table, such as how the program quantises.
     pub(super) note: Option<&'static str>,
 }
 

@@ -158,7 +158,7 @@ impl<'a> Items<'a> {
             let _data_reference = reader.number(2)?;
             let base = reader.number(base)?;
             let count = reader.number(2)?;
-            // An extent without bits is the whole file. Many of them would take memory, and no bytes of the file.
+            // An extent without bits is the whole file. A short file could list millions of them, which would fill the memory.
             if count > 1 && index + offset + length == 0 {
                 return None;
             }

@@ -45,7 +45,7 @@ pub(super) fn decode(
     let directory = directory(bytes)?;
     let layout = Layout::read(&directory, limits)?;
     match &layout.compression {
-        // Of its bytes, no more are read than the pixels need.
+        // The work is bounded by the number of pixels.
         Compression::None => {}
         Compression::PackBits
         | Compression::Lzw
