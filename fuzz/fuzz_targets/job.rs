@@ -40,7 +40,7 @@ const FILES: [&str; 5] = [
     "inputs.jsonl",
     "journal.jsonl",
     "summary.json",
-    "open-shard.rows",
+    "shard-000000.rows",
 ];
 const INPUTS: usize = 5;
 
@@ -56,7 +56,7 @@ fuzz_target!(|case: Case<'_>| {
     }
     let rows: Vec<u8> = case.rows.iter().flat_map(frames).collect();
     if !rows.is_empty() {
-        let path = dir.join("open-shard.rows");
+        let path = dir.join("shard-000000.rows");
         let before = fs::read(&path).unwrap_or_default();
         fs::write(&path, [before, rows].concat()).expect("the folder is ours");
     }

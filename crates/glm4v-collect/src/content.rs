@@ -76,7 +76,8 @@ impl Content {
 
 /// The first bytes of a file.
 pub(crate) fn read_start(reader: impl Read) -> io::Result<Vec<u8>> {
-    let mut start = Vec::new();
+    // With this capacity one read suffices.
+    let mut start = Vec::with_capacity(MediaKind::START_BYTES);
     reader
         .take(MediaKind::START_BYTES as u64)
         .read_to_end(&mut start)?;

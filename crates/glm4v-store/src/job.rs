@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use self::directory::{refuse_foreign_files, remove_temporary_files};
+use self::closing::Closing;
+use self::directory::{refuse_foreign_files, remove_other_rows, remove_temporary_files};
 use self::journal::Journal;
 use self::list::InputList;
 use self::lock::Lock;
@@ -21,6 +22,7 @@ use crate::settings::Settings;
 use crate::shard::Layout;
 
 mod changes;
+mod closing;
 mod directory;
 mod journal;
 mod list;
@@ -74,9 +76,11 @@ pub use summary::Summary;
 /// ```
 #[derive(Debug)]
 pub struct Job {
+    /// `None` before the first shard is full. It stands before the lock, because its thread must end first.
+    closing: Option<Closing>,
+    _lock: Lock,
     dir: PathBuf,
     disk: Arc<dyn Disk>,
-    _lock: Lock,
     settings: Settings,
     layout: Layout,
     /// Number of inputs in the list.
@@ -183,9 +187,10 @@ impl Job {
         let journal = Journal::open(&disk, dir, manifest.inputs.count)?;
         let settings = manifest.settings.clone();
         let mut job = Self {
+            closing: None,
+            _lock: lock,
             dir: dir.to_owned(),
             disk,
-            _lock: lock,
             layout: Layout {
                 format: settings.format,
                 dtype: settings.output_dtype,
@@ -200,18 +205,30 @@ impl Job {
             retrying: false,
             buffer: Vec::new(),
         };
-        let done = job.journal.total().inputs;
-        let open = OpenShard::recover(&job.disk, dir, done, &job.layout)?;
-        job.state = State::Running(open);
-        match Summary::read(dir)? {
-            Some(summary) => {
-                summary.check(job.journal.total(), job.inputs, dir)?;
-                job.state = State::Complete;
-            }
-            // The interruption may have come while the shard was closed.
-            None => job.end_batch()?,
+        if let Some(summary) = Summary::read(dir)? {
+            summary.check(job.journal.total(), job.inputs, dir)?;
+            job.state = State::Complete;
+            remove_other_rows(job.disk.as_ref(), dir, None)?;
+        } else {
+            job.recover_rows()?;
         }
         Ok(job)
+    }
+
+    /// Goes on with the rows that an interruption left. A shard that was full is written first.
+    fn recover_rows(&mut self) -> Result<(), StoreError> {
+        loop {
+            let finished = self.journal.total();
+            let open = OpenShard::recover(&self.disk, &self.dir, finished, &self.layout)?;
+            let is_full = open.as_ref().is_some_and(|shard| self.is_full(shard));
+            let kept = open.is_some().then(|| RowFile::name(finished.shards));
+            self.state = State::Running(open);
+            if !is_full {
+                return remove_other_rows(self.disk.as_ref(), &self.dir, kept.as_deref());
+            }
+            self.start_closing()?;
+            self.finish_closing()?;
+        }
     }
 
     /// Removes a job that has no finished batch, so that another one can use the directory. Another job stays.
@@ -224,7 +241,7 @@ impl Job {
             return Ok(());
         }
         // A directory without a manifest may have a list, but no rows.
-        for name in [RowFile::NAME, Manifest::NAME, InputList::NAME] {
+        for name in [&RowFile::name(0), Manifest::NAME, InputList::NAME] {
             let path = self.dir.join(name);
             match self.disk.remove(&path) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
@@ -241,7 +258,7 @@ impl Job {
             State::Running(Some(shard)) if !self.retrying => shard.ended,
             State::Running(_) | State::Stopped | State::Complete => 0,
         };
-        self.journal.total().inputs + open
+        self.in_full_shards() + open
     }
 
     /// Number of inputs in the list.
@@ -299,7 +316,8 @@ impl Job {
                     found,
                 });
             }
-            job.close_shard()?;
+            job.start_closing()?;
+            job.finish_closing()?;
             let summary = job.journal.total();
             summary.write(&job.disk, &job.dir)?;
             job.state = State::Complete;

@@ -178,6 +178,11 @@ impl ShardFile {
     }
 }
 
+/// The name of a file of shard `number`.
+pub(crate) fn shard_name(number: usize, extension: &str) -> String {
+    format!("shard-{number:06}.{extension}")
+}
+
 /// A shard that is being written. Its files appear when it is finished, and only then.
 pub(crate) enum ShardWriter {
     Parquet(Box<parquet::Shard>),
@@ -192,7 +197,7 @@ impl ShardWriter {
         number: usize,
         layout: &Layout,
     ) -> Result<Self, StoreError> {
-        let path = dir.join(format!("shard-{number:06}.{}", layout.format.name()));
+        let path = dir.join(shard_name(number, layout.format.name()));
         Ok(match layout.format {
             ShardFormat::Parquet => {
                 let shard = parquet::Shard::create(disk, &path, layout)?;

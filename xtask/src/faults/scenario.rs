@@ -192,8 +192,9 @@ impl Scenario {
         let is_temporary =
             last.ends_with(".tmp") || name.contains("/.glm4v-") || last.starts_with(".tmp");
         let is_ours = name.starts_with("out/") || name.starts_with("tmp/");
-        // The rows of a shard that is not full stay until the job goes on.
-        let is_state = ["lock", "open-shard.rows"].contains(&last)
+        // The rows of a shard that is not finished stay until the job goes on.
+        let is_state = last == "lock"
+            || last.ends_with(".rows")
             || name.contains("/.locks/")
             || name.contains("/unfinished/");
         match (is_ours, is_temporary) {

@@ -89,7 +89,7 @@ fn a_signal_loses_only_the_batch_that_is_encoded() {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    let rows = Path::new(&out).join("open-shard.rows");
+    let rows = Path::new(&out).join("shard-000000.rows");
     let size = || fs::metadata(&rows).map_or(0, |metadata| metadata.len());
     while size() < 100_000 {
         assert!(child.try_wait().unwrap().is_none(), "it ended too early");

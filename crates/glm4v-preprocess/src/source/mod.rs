@@ -131,7 +131,8 @@ impl Source {
         options: &ReadOptions,
     ) -> Result<Self, PreprocessError> {
         let path = name.unwrap_or(Path::new("the input"));
-        let mut bytes = Vec::new();
+        // The capacities save system calls: a vector that grows is filled in many small reads.
+        let mut bytes = Vec::with_capacity(MAGIC_BYTES);
         read_on(path, reader, &mut bytes, MAGIC_BYTES as u64)?;
         if let Some(demuxer) = container::demuxer(&bytes) {
             let file = metadata.and_then(|metadata| kind::shared_path(path, metadata));
@@ -150,6 +151,9 @@ impl Source {
         check_format(&bytes)?;
         // One byte more than allowed shows that the file is too long.
         let limit = options.decode.limits.max_file_bytes.saturating_add(1);
+        if let Some(metadata) = metadata {
+            bytes.reserve_exact(metadata.len().min(limit) as usize);
+        }
         read_on(path, reader, &mut bytes, limit)?;
         bytes.shrink_to_fit();
         Self::image_file(name, bytes, options)

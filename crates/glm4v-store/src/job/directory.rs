@@ -7,6 +7,7 @@ use std::path::Path;
 use super::list::InputList;
 use super::lock::Lock;
 use super::manifest::Manifest;
+use super::row_file::RowFile;
 use crate::StoreError;
 use crate::disk::Disk;
 use crate::new_file::TEMPORARY;
@@ -32,6 +33,20 @@ pub(super) fn refuse_foreign_files(dir: &Path) -> Result<(), StoreError> {
 /// Removes what a process that was killed has left. The lock is ours, so no other process is writing.
 pub(super) fn remove_temporary_files(disk: &dyn Disk, dir: &Path) -> Result<(), StoreError> {
     for name in names(dir)?.iter().filter(|name| is_temporary(name)) {
+        let path = dir.join(name);
+        disk.remove(&path).map_err(StoreError::io(&path))?;
+    }
+    Ok(())
+}
+
+/// Removes the rows of shards that are finished, or that do not follow them. `kept` is the name of the open shard's rows.
+pub(super) fn remove_other_rows(
+    disk: &dyn Disk,
+    dir: &Path,
+    kept: Option<&str>,
+) -> Result<(), StoreError> {
+    let is_other = |name: &&String| name.ends_with(RowFile::EXTENSION) && Some(&name[..]) != kept;
+    for name in names(dir)?.iter().filter(is_other) {
         let path = dir.join(name);
         disk.remove(&path).map_err(StoreError::io(&path))?;
     }

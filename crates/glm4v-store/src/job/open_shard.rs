@@ -1,6 +1,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use super::Summary;
 use super::row_file::RowFile;
 use crate::StoreError;
 use crate::disk::Disk;
@@ -29,23 +30,28 @@ pub(super) struct Count {
 }
 
 impl OpenShard {
-    pub(super) fn create(disk: &Arc<dyn Disk>, dir: &Path) -> Result<Self, StoreError> {
+    /// Starts shard `number`.
+    pub(super) fn create(
+        disk: &Arc<dyn Disk>,
+        dir: &Path,
+        number: usize,
+    ) -> Result<Self, StoreError> {
         Ok(Self {
-            rows: RowFile::create(disk, dir)?,
+            rows: RowFile::create(disk, dir, number)?,
             count: Count::default(),
             ended: 0,
         })
     }
 
-    /// The shard that an interruption left, after `done` inputs in finished shards.
+    /// The shard that an interruption left, after the `finished` ones.
     pub(super) fn recover(
         disk: &Arc<dyn Disk>,
         dir: &Path,
-        done: usize,
+        finished: Summary,
         layout: &Layout,
     ) -> Result<Option<Self>, StoreError> {
         let mut count = Count::default();
-        let rows = RowFile::recover(disk, dir, done, layout, |row| count.add(row))?;
+        let rows = RowFile::recover(disk, dir, finished, layout, |row| count.add(row))?;
         Ok(rows.map(|rows| Self {
             rows,
             ended: count.inputs,

@@ -1,8 +1,7 @@
 //! From records to rows, and from rows to shards.
 
-use super::Job;
-use super::journal::Entry;
-use super::open_shard::{Count, OpenShard};
+use super::open_shard::OpenShard;
+use super::{Job, State};
 use crate::record::Record;
 use crate::{Settings, StoreError};
 
@@ -23,32 +22,44 @@ impl Job {
         })
     }
 
-    /// Ends a batch, whose records survive from then on. If the shard is large enough, it is written.
+    /// Ends a batch, whose records survive from then on. If the shard is large enough, a thread writes it while the next
+    /// one is filled. An error of the thread is returned by a later call.
     ///
     /// # Errors
     ///
     /// Fails if the disk refuses.
     pub fn end_batch(&mut self) -> Result<(), StoreError> {
         self.or_stop(|job| {
-            let Settings {
-                shard_bytes,
-                shard_inputs,
-                ..
-            } = job.settings;
             let Some(shard) = job.running()? else {
                 return Ok(());
             };
             shard.end_batch()?;
-            match shard.count.bytes >= shard_bytes || shard.count.inputs >= shard_inputs {
-                true => job.close_shard(),
-                false => Ok(()),
+            job.poll_closing()?;
+            match &job.state {
+                State::Running(Some(shard)) if job.is_full(shard) => job.start_closing(),
+                State::Running(_) | State::Stopped | State::Complete => Ok(()),
             }
         })
     }
 
+    pub(super) fn is_full(&self, shard: &OpenShard) -> bool {
+        let Settings {
+            shard_bytes,
+            shard_inputs,
+            ..
+        } = self.settings;
+        shard.count.bytes >= shard_bytes || shard.count.inputs >= shard_inputs
+    }
+
+    /// Inputs in shards that are finished or being written.
+    pub(super) fn in_full_shards(&self) -> usize {
+        let closing = self.closing_count().filter(|_| !self.retrying);
+        self.journal.total().inputs + closing.map_or(0, |count| count.inputs)
+    }
+
     /// Inputs that have a record, finished or not.
     pub(super) fn pushed(&mut self) -> Result<usize, StoreError> {
-        let (done, retrying) = (self.journal.total().inputs, self.retrying);
+        let (done, retrying) = (self.in_full_shards(), self.retrying);
         let shard = self.running()?.as_ref().filter(|_| !retrying);
         Ok(done + shard.map_or(0, |shard| shard.count.inputs))
     }
@@ -60,39 +71,16 @@ impl Job {
         let row = self.layout.row(input, record, &texts, &mut buffer)?;
         let mut shard = match self.running()?.take() {
             Some(shard) => shard,
-            None => OpenShard::create(&self.disk, &self.dir)?,
+            None => {
+                let number =
+                    self.journal.total().shards + usize::from(self.closing_count().is_some());
+                OpenShard::create(&self.disk, &self.dir, number)?
+            }
         };
         let pushed = shard.push(&row);
         *self.running()? = Some(shard);
         pushed?;
         self.buffer = buffer;
         Ok(())
-    }
-
-    /// Writes the open shard, if there is one. Its line in the journal makes it count.
-    pub(super) fn close_shard(&mut self) -> Result<(), StoreError> {
-        let Some(mut shard) = self.running()?.take() else {
-            return Ok(());
-        };
-        shard.end_batch()?;
-        let total = self.journal.total();
-        let (file, index) = shard.write(&self.disk, &self.dir, total.shards, &self.layout)?;
-        let Count {
-            inputs,
-            failed,
-            retried,
-            tokens,
-            ..
-        } = shard.count.clone();
-        self.journal.append(&Entry {
-            shard: file,
-            index,
-            first_input: total.inputs,
-            inputs: if self.retrying { 0 } else { inputs },
-            failed,
-            retried,
-            tokens,
-        })?;
-        shard.remove(self.disk.as_ref())
     }
 }

@@ -1,6 +1,7 @@
 //! A second attempt for inputs that failed.
 
 use super::directory::SUMMARY;
+use super::open_shard::Count;
 use super::{Job, State};
 use crate::StoreError;
 use crate::record::Record;
@@ -50,8 +51,9 @@ impl Job {
     /// cannot be written.
     pub fn push_retried(&mut self, input: usize, record: &Record<'_>) -> Result<(), StoreError> {
         self.or_stop(|job| {
-            let open = job.running()?.as_ref();
-            let is_open = open.is_some_and(|shard| shard.count.retried.contains(&input));
+            let open = job.running()?.as_ref().map(|shard| &shard.count);
+            let is_in = |count: &Count| count.retried.contains(&input);
+            let is_open = open.is_some_and(is_in) || job.closing_count().is_some_and(is_in);
             if !job.retrying || is_open || !job.journal.failed().contains(&input) {
                 return Err(StoreError::Record {
                     id: record.id.into(),

@@ -1,4 +1,4 @@
-//! `open-shard.rows`: the rows of the shard that is not full yet.
+//! `shard-000000.rows`: the rows of a shard that is not finished.
 //!
 //! A shard is written from this file when it is full. So an interruption of any kind loses only the batch that was being
 //! encoded. Nothing is synced: after a power failure, a checksum finds the rows that are not whole.
@@ -11,10 +11,11 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::Summary;
 use crate::StoreError;
 use crate::disk::{Disk, Output};
 use crate::record::VideoInfo;
-use crate::shard::{Layout, Row, Values};
+use crate::shard::{Layout, Row, Values, shard_name};
 
 /// The file, open for writing at its end.
 pub(super) struct RowFile {
@@ -74,29 +75,38 @@ struct Frames {
 }
 
 impl RowFile {
-    pub(super) const NAME: &str = "open-shard.rows";
+    pub(super) const EXTENSION: &str = ".rows";
+
+    /// The name of the file with the rows of shard `number`.
+    pub(super) fn name(number: usize) -> String {
+        shard_name(number, "rows")
+    }
 
     /// Starts an empty file.
-    pub(super) fn create(disk: &Arc<dyn Disk>, dir: &Path) -> Result<Self, StoreError> {
-        let path = dir.join(Self::NAME);
+    pub(super) fn create(
+        disk: &Arc<dyn Disk>,
+        dir: &Path,
+        number: usize,
+    ) -> Result<Self, StoreError> {
+        let path = dir.join(Self::name(number));
         let output = disk.create(&path).map_err(StoreError::io(&path))?;
         Ok(Self::new(path, output))
     }
 
     /// Goes on with the file that an interruption left. `see` gets each row of the batches that had ended. The rest is cut off.
     ///
-    /// Returns `None` if there is no such row. A row that does not follow the journal, which has `done` inputs, belongs to a
-    /// shard that is finished. A row that `layout` cannot have ends the file as well.
+    /// Returns `None` if there is no such row. `finished` is what the journal has. A row that does not follow it, or that
+    /// `layout` cannot have, ends the file.
     pub(super) fn recover(
         disk: &Arc<dyn Disk>,
         dir: &Path,
-        done: usize,
+        finished: Summary,
         layout: &Layout,
         mut see: impl FnMut(&Row<'_>),
     ) -> Result<Option<Self>, StoreError> {
-        let path = dir.join(Self::NAME);
+        let path = dir.join(Self::name(finished.shards));
         let at = || StoreError::io(&path);
-        let (size, whole, inputs) = match size_of_whole_batches(&path, done, layout) {
+        let (size, whole, inputs) = match size_of_whole_batches(&path, finished.inputs, layout) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             found => found.map_err(at())?,
         };

@@ -24,7 +24,7 @@ mod page;
 mod schema;
 
 /// Bytes of embeddings in a row group. One row may be larger.
-const GROUP_BYTES: usize = 64 << 20;
+const GROUP_BYTES: usize = 16 << 20;
 /// Rows in a row group. It bounds memory if embeddings are small.
 const GROUP_ROWS: usize = 10_000;
 

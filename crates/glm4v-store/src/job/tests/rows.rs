@@ -2,13 +2,16 @@
 
 use super::*;
 
-/// Copies the files of a job into a new directory, with other rows of the open shard.
-fn with_rows(files: &BTreeMap<String, Vec<u8>>, rows: &[u8]) -> tempfile::TempDir {
+/// The rows of the first shard, and of the second one.
+const ROWS: [&str; 2] = ["shard-000000.rows", "shard-000001.rows"];
+
+/// Copies the files of a job into a new directory, with other rows of a shard.
+fn with_rows(files: &BTreeMap<String, Vec<u8>>, name: &str, rows: &[u8]) -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     for (name, content) in files {
         fs::write(dir.path().join(name), content).unwrap();
     }
-    fs::write(dir.path().join(RowFile::NAME), rows).unwrap();
+    fs::write(dir.path().join(name), rows).unwrap();
     dir
 }
 
@@ -32,11 +35,11 @@ fn every_cut_of_the_rows_is_continued_after_a_whole_batch() {
     for format in ShardFormat::ALL {
         let settings = wide_settings(format);
         let (whole, files) = (uninterrupted(&settings), interrupted(&settings));
-        let rows = &files[RowFile::NAME];
+        let rows = &files[ROWS[1]];
         let mut found = Vec::new();
         // 7 bytes are less than any part of a frame.
         for cut in (0..rows.len()).step_by(7).chain([rows.len()]) {
-            let dir = with_rows(&files, &rows[..cut]);
+            let dir = with_rows(&files, ROWS[1], &rows[..cut]);
             // It does not sync, which takes most of the time.
             let disk = Arc::new(FailingDisk::new(usize::MAX, Mode::Error));
             let job = Job::open_on(disk, dir.path(), &settings, inputs()).unwrap();
@@ -54,17 +57,17 @@ fn every_cut_of_the_rows_is_continued_after_a_whole_batch() {
 fn damaged_rows_are_encoded_again() {
     let settings = wide_settings(ShardFormat::Parquet);
     let (whole, files) = (uninterrupted(&settings), interrupted(&settings));
-    let rows = &files[RowFile::NAME];
+    let rows = &files[ROWS[1]];
     for place in (0..rows.len()).step_by(5) {
         let mut damaged = rows.clone();
         damaged[place] ^= 0x21;
-        let dir = with_rows(&files, &damaged);
+        let dir = with_rows(&files, ROWS[1], &damaged);
         run(dir.path(), &settings).unwrap();
         assert!(super::files(dir.path()) == whole, "byte {place}");
     }
     // A power failure can leave zeros.
     for zeros in [16, 4096] {
-        let dir = with_rows(&files, &[rows.clone(), vec![0; zeros]].concat());
+        let dir = with_rows(&files, ROWS[1], &[rows.clone(), vec![0; zeros]].concat());
         run(dir.path(), &settings).unwrap();
         assert!(super::files(dir.path()) == whole, "{zeros} zeros");
     }
@@ -99,8 +102,8 @@ fn impossible_rows_are_encoded_again() {
             let (whole, files) = (uninterrupted(&settings), interrupted(&settings));
             // Three values of two bytes are a token.
             for (tokens, bytes) in [(1, 7), (0, 6), (usize::MAX, 0), (2, 18), (1, 0)] {
-                let rows = [&files[RowFile::NAME][..], &row(tokens, &vec![0; bytes])].concat();
-                let dir = with_rows(&files, &rows);
+                let rows = [&files[ROWS[1]][..], &row(tokens, &vec![0; bytes])].concat();
+                let dir = with_rows(&files, ROWS[1], &rows);
                 run(dir.path(), &settings).unwrap();
                 assert!(
                     super::files(dir.path()) == whole,
@@ -117,10 +120,41 @@ fn rows_of_a_finished_shard_are_removed() {
     let whole = uninterrupted(&settings);
     let dir = tempfile::tempdir().unwrap();
     interrupt_after(1, dir.path(), &settings);
-    let rows = fs::read(dir.path().join(RowFile::NAME)).unwrap();
-    let dir = with_rows(&whole, &rows);
-    run(dir.path(), &settings).unwrap();
-    assert!(files(dir.path()) == whole);
+    let rows = fs::read(dir.path().join(ROWS[0])).unwrap();
+    for name in [ROWS[0], "shard-000007.rows"] {
+        let dir = with_rows(&whole, name, &rows);
+        run(dir.path(), &settings).unwrap();
+        assert!(files(dir.path()) == whole, "{name}");
+    }
+}
+
+/// A process can end while one shard is written and the next one is filled.
+#[test]
+fn a_full_shard_and_the_rows_behind_it_are_recovered() {
+    for format in ShardFormat::ALL {
+        let settings = wide_settings(format);
+        let whole = uninterrupted(&settings);
+        let open = Settings {
+            shard_inputs: 100,
+            ..settings.clone()
+        };
+        let dir = tempfile::tempdir().unwrap();
+        interrupt_after(2, dir.path(), &open);
+        let full = fs::read(dir.path().join(ROWS[0])).unwrap();
+        let behind = &interrupted(&settings)[ROWS[1]];
+        // A power failure can take rows of the full shard, and leave those behind it.
+        for (lost, done) in [(0, 9), (1, 2), (full.len(), 0)] {
+            let dir = tempfile::tempdir().unwrap();
+            drop(Job::open(dir.path(), &settings, inputs()).unwrap());
+            fs::write(dir.path().join(ROWS[0]), &full[..full.len() - lost]).unwrap();
+            fs::write(dir.path().join(ROWS[1]), behind).unwrap();
+            let job = Job::open(dir.path(), &settings, inputs()).unwrap();
+            assert_eq!(job.done(), done, "{format}, {lost} bytes lost");
+            drop(job);
+            run(dir.path(), &settings).unwrap();
+            assert!(files(dir.path()) == whole, "{format}, {lost} bytes lost");
+        }
+    }
 }
 
 #[test]

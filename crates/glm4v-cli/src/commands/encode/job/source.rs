@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Result;
 use glm4v::pipeline::{Fetch, InputSource};
+use glm4v::preprocess::MediaKind;
 use glm4v_collect::{
     CollectError, Entry, IdSet, Input, Listing, Location, Media, MediaReader, list,
 };
@@ -17,6 +18,9 @@ use crate::args::InputArgs;
 use crate::console::Console;
 use crate::listed;
 use crate::values::OnError;
+
+/// Bytes of an image file that is kept in memory while it waits.
+const IMAGE_FILE: u64 = 64 << 20;
 
 /// The entries of a job, with absolute paths: it may go on from another directory. Their ids are unique.
 pub(super) fn entries(
@@ -134,25 +138,48 @@ impl Fetch for JobSource {
         let entry = self.entry.as_ref().map_err(String::as_str)?;
         Ok(match self.reader.read(entry)? {
             Media::Path(path) => {
-                let hash = hash_file(&path).map_err(|source| CollectError::Io {
+                let at = |source| CollectError::Io {
                     path: path.clone(),
                     source,
-                });
-                if let Some(hash) = hash? {
-                    self.hashes.insert(self.index, hash);
-                }
-                path.into()
-            }
-            Media::Bytes(bytes) => {
-                self.hashes
-                    .insert(self.index, Sha256::digest(&bytes).into());
-                InputSource::Bytes {
-                    name: entry.name.clone(),
-                    bytes,
+                };
+                match image_file(&path).map_err(at)? {
+                    Some(bytes) => self.in_memory(path.display().to_string(), bytes),
+                    None => {
+                        if let Some(hash) = hash_file(&path).map_err(at)? {
+                            self.hashes.insert(self.index, hash);
+                        }
+                        path.into()
+                    }
                 }
             }
+            Media::Bytes(bytes) => self.in_memory(entry.name.clone(), bytes),
         })
     }
+}
+
+impl JobSource {
+    fn in_memory(&self, name: String, bytes: Vec<u8>) -> InputSource {
+        let hash = Sha256::digest(&bytes).into();
+        self.hashes.insert(self.index, hash);
+        InputSource::Bytes { name, bytes }
+    }
+}
+
+/// The content of an image file of usual size. It is read once, so the hash is that of the bytes that are decoded. `None` for
+/// everything else.
+fn image_file(path: &Path) -> io::Result<Option<Vec<u8>>> {
+    let size = match fs::metadata(path) {
+        Ok(metadata) if metadata.is_file() && metadata.len() <= IMAGE_FILE => metadata.len(),
+        _ => return Ok(None),
+    };
+    let mut bytes = Vec::with_capacity(size as usize + 1);
+    let (mut file, start) = (File::open(path)?, MediaKind::START_BYTES as u64);
+    file.by_ref().take(start).read_to_end(&mut bytes)?;
+    if MediaKind::detect(&bytes) != Some(MediaKind::Image) {
+        return Ok(None);
+    }
+    file.read_to_end(&mut bytes)?;
+    Ok(Some(bytes))
 }
 
 /// The SHA-256 of a file. A folder has none, and what does not exist fails when it is opened.
@@ -194,6 +221,22 @@ mod tests {
             let length = buffer.len().min(1);
             self.0.read(&mut buffer[..length])
         }
+    }
+
+    #[test]
+    fn image_files_are_read_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("file");
+        for (content, is_image) in [(&b"GIF89a"[..], true), (b"a text", false), (b"", false)] {
+            fs::write(&file, content).unwrap();
+            let expected = is_image.then(|| content.to_vec());
+            assert_eq!(image_file(&file).unwrap(), expected);
+        }
+        let long = [&b"GIF89a"[..], &[7; 3 * MediaKind::START_BYTES]].concat();
+        fs::write(&file, &long).unwrap();
+        assert_eq!(image_file(&file).unwrap(), Some(long));
+        assert_eq!(image_file(folder.path()).unwrap(), None);
+        assert_eq!(image_file(&folder.path().join("absent")).unwrap(), None);
     }
 
     #[test]
