@@ -45,6 +45,8 @@ pub use summary::Summary;
 /// [`Job::end_batch`] after each batch of the tower. From then on its records survive any end of the process. A shard is
 /// closed only there, so a resumed job cuts the same batches as one that was never interrupted, and writes the same bytes.
 ///
+/// A thread writes a full shard, and dropping the job waits for it.
+///
 /// If the disk fails, the job stops: later calls fail too. Finished batches stay, and [`Job::open`] continues the job. After
 /// [`StoreError::Record`] the job goes on: push a record with an error in its place. [`Job::retry`] tries failed inputs again.
 ///
@@ -76,7 +78,7 @@ pub use summary::Summary;
 /// ```
 #[derive(Debug)]
 pub struct Job {
-    /// `None` before the first shard is full. It stands before the lock, because its thread must end first.
+    /// `None` before the first shard is closed. It stands before the lock, because its thread must end first.
     closing: Option<Closing>,
     _lock: Lock,
     dir: PathBuf,
@@ -231,13 +233,14 @@ impl Job {
         }
     }
 
-    /// Removes a job that has no finished batch, so that another one can use the directory. Another job stays.
+    /// Removes a job that has no finished batch, so that another one can use the directory. Another job stays, and so does one
+    /// that an error has stopped.
     ///
     /// # Errors
     ///
     /// [`StoreError::Io`] if the disk refuses.
     pub fn discard(self) -> Result<(), StoreError> {
-        if self.done() > 0 {
+        if self.done() > 0 || matches!(self.state, State::Stopped) {
             return Ok(());
         }
         // A directory without a manifest may have a list, but no rows.

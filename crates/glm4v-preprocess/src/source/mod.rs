@@ -152,7 +152,10 @@ impl Source {
         // One byte more than allowed shows that the file is too long.
         let limit = options.decode.limits.max_file_bytes.saturating_add(1);
         if let Some(metadata) = metadata {
-            bytes.reserve_exact(metadata.len().min(limit) as usize);
+            // If that is too much, reading tells.
+            bytes
+                .try_reserve_exact(metadata.len().min(limit) as usize)
+                .ok();
         }
         read_on(path, reader, &mut bytes, limit)?;
         bytes.shrink_to_fit();

@@ -1,7 +1,6 @@
-//! Writing a full shard, in a thread, while the next one is filled: most of its time is waiting for the disk.
+//! A thread writes a shard while the next one is filled, because most of the time of writing is waiting for the disk.
 
 use std::io;
-use std::panic::resume_unwind;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
@@ -14,21 +13,23 @@ use crate::StoreError;
 use crate::disk::Disk;
 use crate::shard::{Layout, ShardFile};
 
-/// The thread that writes full shards, one at a time. It is one thread for all shards, because a new thread would get other
+/// The thread that writes closed shards, one at a time. It is one thread for all shards, because a new thread would get other
 /// memory from the allocator. Dropping it waits for its end.
 #[derive(Debug)]
 pub(super) struct Closing {
+    dir: PathBuf,
     /// What the shard that is being written adds up to.
-    pub(super) count: Option<Count>,
+    count: Option<Count>,
     /// A result that was received, but not looked at.
     written: Option<Result<Written, StoreError>>,
-    full: Option<SyncSender<Full>>,
+    /// `None` when the thread must end.
+    closed: Option<SyncSender<Closed>>,
     results: Receiver<Result<Written, StoreError>>,
     thread: Option<JoinHandle<()>>,
 }
 
-/// A shard that is full.
-struct Full {
+/// A shard that gets no further rows.
+struct Closed {
     rows: OpenShard,
     number: usize,
 }
@@ -43,11 +44,12 @@ struct Written {
 
 impl Closing {
     fn new(disk: Arc<dyn Disk>, dir: PathBuf, layout: Layout) -> io::Result<Self> {
-        let (full, shards) = sync_channel::<Full>(1);
+        let (closed, shards) = sync_channel::<Closed>(1);
         let (sender, results) = sync_channel(1);
+        let target = dir.clone();
         let work = move || {
-            for Full { rows, number } in shards {
-                let files = rows.write(&disk, &dir, number, &layout);
+            for Closed { rows, number } in shards {
+                let files = rows.write(&disk, &target, number, &layout);
                 let written = files.map(|(file, index)| Written { rows, file, index });
                 if sender.send(written).is_err() {
                     break;
@@ -56,9 +58,10 @@ impl Closing {
         };
         let thread = thread::Builder::new().name("shards".into()).spawn(work)?;
         Ok(Self {
+            dir,
             count: None,
             written: None,
-            full: Some(full),
+            closed: Some(closed),
             results,
             thread: Some(thread),
         })
@@ -66,12 +69,9 @@ impl Closing {
 
     fn start(&mut self, rows: OpenShard, number: usize) {
         self.count = Some(rows.count.clone());
-        let sent = self
-            .full
-            .as_ref()
-            .map(|full| full.send(Full { rows, number }));
-        if !matches!(sent, Some(Ok(()))) {
-            self.pass_panic_on();
+        if let Some(closed) = &self.closed {
+            // If the thread is gone, the result says so.
+            closed.send(Closed { rows, number }).ok();
         }
     }
 
@@ -81,7 +81,7 @@ impl Closing {
             self.written = match self.results.try_recv() {
                 Ok(written) => Some(written),
                 Err(TryRecvError::Empty) => None,
-                Err(TryRecvError::Disconnected) => self.pass_panic_on(),
+                Err(TryRecvError::Disconnected) => Some(Err(self.panicked())),
             };
         }
         self.written.is_some()
@@ -91,22 +91,19 @@ impl Closing {
     fn finish(&mut self) -> Option<Result<Written, StoreError>> {
         self.count.take()?;
         let written = self.written.take().map_or_else(|| self.results.recv(), Ok);
-        Some(written.unwrap_or_else(|_| self.pass_panic_on()))
+        Some(written.unwrap_or_else(|_| Err(self.panicked())))
     }
 
-    /// The thread ends early only by a panic.
-    fn pass_panic_on(&mut self) -> ! {
-        let thread = self.thread.take().expect("it is joined once");
-        match thread.join() {
-            Err(panic) => resume_unwind(panic),
-            Ok(()) => unreachable!("the thread waits for shards"),
-        }
+    /// The thread has printed its panic. The rows are still there.
+    fn panicked(&self) -> StoreError {
+        let problem = io::Error::other("the thread that writes shards has panicked");
+        StoreError::io(&self.dir)(problem)
     }
 }
 
 impl Drop for Closing {
     fn drop(&mut self) {
-        self.full = None;
+        self.closed = None;
         if let Some(thread) = self.thread.take() {
             // Nobody is left to hear of a failure. The rows are still there.
             thread.join().ok();

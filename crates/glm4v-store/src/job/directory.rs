@@ -45,7 +45,7 @@ pub(super) fn remove_other_rows(
     dir: &Path,
     kept: Option<&str>,
 ) -> Result<(), StoreError> {
-    let is_other = |name: &&String| name.ends_with(RowFile::EXTENSION) && Some(&name[..]) != kept;
+    let is_other = |name: &&String| RowFile::is_name(name) && Some(&name[..]) != kept;
     for name in names(dir)?.iter().filter(is_other) {
         let path = dir.join(name);
         disk.remove(&path).map_err(StoreError::io(&path))?;

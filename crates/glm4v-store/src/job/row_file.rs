@@ -75,11 +75,21 @@ struct Frames {
 }
 
 impl RowFile {
-    pub(super) const EXTENSION: &str = ".rows";
-
     /// The name of the file with the rows of shard `number`.
     pub(super) fn name(number: usize) -> String {
         shard_name(number, "rows")
+    }
+
+    /// Whether a file of rows can have this name. Other files are not ours.
+    pub(super) fn is_name(name: &str) -> bool {
+        let number = name
+            .strip_prefix("shard-")
+            .and_then(|rest| rest.strip_suffix(".rows"));
+        number.is_some_and(|number| {
+            number
+                .parse()
+                .is_ok_and(|number| Self::name(number) == name)
+        })
     }
 
     /// Starts an empty file.

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use glm4v_config::SizeBudget;
-use glm4v_preprocess::{PreprocessError, ReadOptions, Source, VideoMetadata};
+use glm4v_preprocess::{MediaKind, PreprocessError, ReadOptions, Source, VideoMetadata};
 use image::{DynamicImage, RgbImage};
 
 use crate::Error;
@@ -162,8 +162,13 @@ impl InputSource {
             Self::Image(image) => Source::from_image(image),
             Self::Frames { frames, metadata } => Source::from_frames(frames, metadata)?,
             Self::Fetched(source) => match source.fetch().map_err(Error::Fetch)? {
-                // The bytes may be those of a video.
-                Self::Bytes { name, bytes } => Source::from_reader(&name, &bytes[..], options)?,
+                Self::Bytes { name, bytes } => match MediaKind::detect(&bytes) {
+                    Some(MediaKind::Image) => Source::from_bytes(&name, bytes, options)?,
+                    // A video is saved as a file.
+                    Some(MediaKind::Video | MediaKind::UnsupportedImage) | None => {
+                        Source::from_reader(&name, &bytes[..], options)?
+                    }
+                },
                 fetched => fetched.open(options)?,
             },
             Self::Within { source, .. } => source.open(options)?,

@@ -15,7 +15,7 @@ fn check_names(dir: &Path, whole: &BTreeMap<String, Vec<u8>>, mode: Mode) {
     for (name, content) in files(dir) {
         if name.ends_with(".tmp") {
             assert_eq!(mode, Mode::Death, "{name} is left over");
-        } else if name.ends_with(RowFile::EXTENSION) {
+        } else if RowFile::is_name(&name) {
             continue;
         } else if name == "journal.jsonl" {
             assert!(whole[&name].starts_with(&content), "{name}");
@@ -68,7 +68,7 @@ fn everything_is_synced_before_it_counts() {
         run_on(Arc::new(disk), dir.path(), &settings(format)).unwrap();
         // Rows are written by another thread than shards.
         let mut log = steps.log();
-        log.retain(|(_, file)| !file.ends_with(RowFile::EXTENSION));
+        log.retain(|(_, file)| !RowFile::is_name(file));
         let mut shards = 0;
         for (place, (operation, file)) in log.iter().enumerate() {
             let before = |name: &str| log[..place].iter().rev().find(|(_, file)| file == name);
@@ -129,6 +129,50 @@ fn after_an_error_the_job_refuses_to_go_on() {
     assert!(matches!(push(&mut job, 0), Err(StoreError::NoSpace { .. })));
     for result in [push(&mut job, 0), job.end_batch(), job.finish().map(drop)] {
         assert!(matches!(result, Err(StoreError::Stopped { .. })));
+    }
+}
+
+/// The failure of a shard is returned by the call that learns of it, and the job then stops.
+#[test]
+fn after_an_error_of_the_thread_the_job_refuses_to_go_on() {
+    for format in ShardFormat::ALL {
+        let settings = settings(format);
+        let disk = FailingDisk::new(usize::MAX, Mode::Error);
+        let steps = disk.steps();
+        let dir = tempfile::tempdir().unwrap();
+        run_on(Arc::new(disk), dir.path(), &settings).unwrap();
+        let log = steps.log();
+        let rename = log.iter().position(|(operation, file)| {
+            *operation == "rename" && *file == format!("shard-000000.{format}")
+        });
+
+        let dir = tempfile::tempdir().unwrap();
+        // The threads may take turns in another way, but one of the steps up to here is a step of the shard.
+        let disk = Arc::new(FailingDisk::new(rename.unwrap(), Mode::Death));
+        let mut job = Job::open_on(disk, dir.path(), &settings, inputs()).unwrap();
+        let mut error = None;
+        for input in 0..INPUTS {
+            let pushed = push(&mut job, input);
+            let pushed = match BATCHES.contains(&(input + 1)) {
+                true => pushed.and_then(|()| job.end_batch()),
+                false => pushed,
+            };
+            if let Err(first) = pushed {
+                error = Some(first);
+                break;
+            }
+        }
+        let error = error.unwrap_or_else(|| job.finish().unwrap_err());
+        assert!(matches!(error, StoreError::NoSpace { .. }), "{error}");
+        let later = [push(&mut job, 0), job.end_batch(), job.finish().map(drop)];
+        for result in later {
+            assert!(matches!(result, Err(StoreError::Stopped { .. })));
+        }
+        // Finished batches stay.
+        job.discard().unwrap();
+        assert!(dir.path().join("manifest.json").exists());
+        run(dir.path(), &settings).unwrap();
+        assert!(files(dir.path()) == uninterrupted(&settings));
     }
 }
 

@@ -55,6 +55,31 @@ fn inputs_that_succeed_get_a_row_of_their_own() {
     }
 }
 
+/// Each input closes a shard, so that one is being written when the next input comes.
+#[test]
+fn a_second_attempt_can_have_many_shards() {
+    let settings = Settings {
+        shard_inputs: 1,
+        ..settings(ShardFormat::Parquet)
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let mut job = complete(dir.path(), &settings);
+    let shards = job.summary().unwrap().shards;
+    job.retry().unwrap();
+    let again =
+        |job: &mut Job, input| with_record(input, false, |record| job.push_retried(input, record));
+    for input in [4, 9] {
+        again(&mut job, input).unwrap();
+        job.end_batch().unwrap();
+        assert!(matches!(
+            again(&mut job, input),
+            Err(StoreError::Record { .. })
+        ));
+    }
+    let summary = job.finish().unwrap();
+    assert_eq!((summary.failed, summary.shards), (0, shards + 2));
+}
+
 #[test]
 fn a_second_attempt_that_fails_changes_nothing() {
     let settings = settings(ShardFormat::Parquet);

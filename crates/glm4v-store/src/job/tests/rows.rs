@@ -126,6 +126,11 @@ fn rows_of_a_finished_shard_are_removed() {
         run(dir.path(), &settings).unwrap();
         assert!(files(dir.path()) == whole, "{name}");
     }
+    for name in ["notes.rows", "shard-1.rows", "shard-old.rows"] {
+        let dir = with_rows(&whole, name, &rows);
+        run(dir.path(), &settings).unwrap();
+        assert!(files(dir.path()).contains_key(name), "{name} is the user's");
+    }
 }
 
 /// A process can end while one shard is written and the next one is filled.

@@ -19,8 +19,8 @@ use crate::console::Console;
 use crate::listed;
 use crate::values::OnError;
 
-/// Bytes of an image file that is kept in memory while it waits.
-const IMAGE_FILE: u64 = 64 << 20;
+/// Larger image files are read twice: to be hashed, and to be decoded.
+const MAX_READ_ONCE: u64 = 64 << 20;
 
 /// The entries of a job, with absolute paths: it may go on from another directory. Their ids are unique.
 pub(super) fn entries(
@@ -169,17 +169,21 @@ impl JobSource {
 /// everything else.
 fn image_file(path: &Path) -> io::Result<Option<Vec<u8>>> {
     let size = match fs::metadata(path) {
-        Ok(metadata) if metadata.is_file() && metadata.len() <= IMAGE_FILE => metadata.len(),
+        Ok(metadata) if metadata.is_file() && metadata.len() <= MAX_READ_ONCE => metadata.len(),
         _ => return Ok(None),
     };
-    let mut bytes = Vec::with_capacity(size as usize + 1);
-    let (mut file, start) = (File::open(path)?, MediaKind::START_BYTES as u64);
-    file.by_ref().take(start).read_to_end(&mut bytes)?;
+    let mut bytes = Vec::with_capacity(MediaKind::START_BYTES);
+    let mut file = File::open(path)?.take(MAX_READ_ONCE + 1);
+    file.by_ref()
+        .take(MediaKind::START_BYTES as u64)
+        .read_to_end(&mut bytes)?;
     if MediaKind::detect(&bytes) != Some(MediaKind::Image) {
         return Ok(None);
     }
+    bytes.reserve_exact(size as usize);
     file.read_to_end(&mut bytes)?;
-    Ok(Some(bytes))
+    // It may have grown.
+    Ok((bytes.len() as u64 <= MAX_READ_ONCE).then_some(bytes))
 }
 
 /// The SHA-256 of a file. A folder has none, and what does not exist fails when it is opened.
