@@ -14,6 +14,8 @@ struct Case<'a> {
     /// Inputs that were done.
     done: u8,
     changes: Vec<Change<'a>>,
+    /// The shard that gets further rows.
+    shard: u8,
     rows: Vec<Row>,
 }
 
@@ -26,7 +28,7 @@ struct Change<'a> {
     inserted: &'a [u8],
 }
 
-/// A row of the open shard with a right checksum.
+/// A row with a right checksum.
 #[derive(Arbitrary, Debug)]
 struct Row {
     input: u8,
@@ -35,12 +37,17 @@ struct Row {
     ends_batch: bool,
 }
 
-const FILES: [&str; 5] = [
+const FILES: [&str; 4] = [
     "manifest.json",
     "inputs.jsonl",
     "journal.jsonl",
     "summary.json",
+];
+/// The rows of shards of two inputs.
+const ROWS: [&str; 3] = [
     "shard-000000.rows",
+    "shard-000001.rows",
+    "shard-000002.rows",
 ];
 const INPUTS: usize = 5;
 
@@ -48,15 +55,16 @@ fuzz_target!(|case: Case<'_>| {
     let dir = scratch();
     let settings = settings();
     start(&dir, &settings, usize::from(case.done) % (INPUTS + 1));
+    let files = [&FILES[..], &ROWS].concat();
     for change in &case.changes {
         damage(
-            &dir.join(FILES[usize::from(change.file) % FILES.len()]),
+            &dir.join(files[usize::from(change.file) % files.len()]),
             change,
         );
     }
     let rows: Vec<u8> = case.rows.iter().flat_map(frames).collect();
     if !rows.is_empty() {
-        let path = dir.join("shard-000000.rows");
+        let path = dir.join(ROWS[usize::from(case.shard) % ROWS.len()]);
         let before = fs::read(&path).unwrap_or_default();
         fs::write(&path, [before, rows].concat()).expect("the folder is ours");
     }

@@ -51,7 +51,8 @@ impl OpenShard {
         layout: &Layout,
     ) -> Result<Option<Self>, StoreError> {
         let mut count = Count::default();
-        let rows = RowFile::recover(disk, dir, finished, layout, |row| count.add(row))?;
+        let place = (finished.shards, finished.inputs);
+        let rows = RowFile::recover(disk, dir, place, layout, |row| count.add(row))?;
         Ok(rows.map(|rows| Self {
             rows,
             ended: count.inputs,

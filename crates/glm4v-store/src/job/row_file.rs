@@ -11,7 +11,6 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::Summary;
 use crate::StoreError;
 use crate::disk::{Disk, Output};
 use crate::record::VideoInfo;
@@ -105,18 +104,18 @@ impl RowFile {
 
     /// Goes on with the file that an interruption left. `see` gets each row of the batches that had ended. The rest is cut off.
     ///
-    /// Returns `None` if there is no such row. `finished` is what the journal has. A row that does not follow it, or that
-    /// `layout` cannot have, ends the file.
+    /// Returns `None` if there is no such row. The file is that of shard `number`, after `done` inputs in the shards before it. A row
+    /// that does not follow them, or that `layout` cannot have, ends the file.
     pub(super) fn recover(
         disk: &Arc<dyn Disk>,
         dir: &Path,
-        finished: Summary,
+        (number, done): (usize, usize),
         layout: &Layout,
         mut see: impl FnMut(&Row<'_>),
     ) -> Result<Option<Self>, StoreError> {
-        let path = dir.join(Self::name(finished.shards));
+        let path = dir.join(Self::name(number));
         let at = || StoreError::io(&path);
-        let (size, whole, inputs) = match size_of_whole_batches(&path, finished.inputs, layout) {
+        let (size, whole, inputs) = match size_of_whole_batches(&path, done, layout) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             found => found.map_err(at())?,
         };
