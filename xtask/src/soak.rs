@@ -28,7 +28,7 @@ pub(crate) struct Args {
     work: Option<PathBuf>,
 }
 
-/// The most by which the peak memory of the first tenth may be multiplied in the rest of the job.
+/// The peak memory of the rest of the job is at most so many times that of the first tenth.
 const MAX_GROWTH: f64 = 1.05;
 /// The time of the job, divided by the time of decoding and encoding alone, is at most this.
 const MAX_TIME: f64 = 1.1;

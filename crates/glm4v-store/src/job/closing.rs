@@ -88,10 +88,11 @@ impl Closing {
     }
 
     /// Waits for the shard. `None` if there is none.
-    fn finish(&mut self) -> Option<Result<Written, StoreError>> {
-        self.count.take()?;
+    fn finish(&mut self) -> Option<Result<(Count, Written), StoreError>> {
+        let count = self.count.take()?;
         let written = self.written.take().map_or_else(|| self.results.recv(), Ok);
-        Some(written.unwrap_or_else(|_| Err(self.panicked())))
+        let written = written.unwrap_or_else(|_| Err(self.panicked()));
+        Some(written.map(|written| (count, written)))
     }
 
     /// The thread has printed its panic. The rows are still there.
@@ -142,17 +143,17 @@ impl Job {
 
     /// Waits for the shard that is being written, if there is one. Its line in the journal makes it count.
     pub(super) fn finish_closing(&mut self) -> Result<(), StoreError> {
-        let Some(written) = self.closing.as_mut().and_then(Closing::finish) else {
+        let Some(finished) = self.closing.as_mut().and_then(Closing::finish) else {
             return Ok(());
         };
-        let Written { rows, file, index } = written?;
+        let (count, Written { rows, file, index }) = finished?;
         let Count {
             inputs,
             failed,
             retried,
             tokens,
             ..
-        } = rows.count.clone();
+        } = count;
         self.journal.append(&Entry {
             shard: file,
             index,

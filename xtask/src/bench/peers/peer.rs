@@ -19,7 +19,7 @@ pub(super) enum Program {
 pub(super) struct Peer {
     pub(super) program: Program,
     pub(super) dtype: &'static str,
-    /// What the table says in place of `dtype`, such as `NNCF, W8A8`.
+    /// The type in the table, if it is not `dtype`: `NNCF, W8A8`.
     pub(super) note: Option<&'static str>,
 }
 
