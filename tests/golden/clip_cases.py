@@ -1,9 +1,10 @@
 """The tower cases with videos: alone, among images, and from files."""
 
-from tower_cases import vision
+from tower_cases import GLM5_TEXT, vision
 
 SMALL = vision(hidden_size=32, depth=2, num_heads=2, out_hidden_size=40, patch_size=8, image_size=48)
 IMAGE_SIZE = {"shortest_edge": 1024, "longest_edge": 4096}
+TOKENS = {"min_image_tokens": 1, "max_image_tokens": 6}
 
 
 def clip(num_frames, fps, height, width, duration=None):
@@ -13,6 +14,17 @@ def clip(num_frames, fps, height, width, duration=None):
 def video(rule, longest_edge, **changes):
     return {"size": {"shortest_edge": 1024, "longest_edge": longest_edge}, **changes, "video_processor_type": rule}
 
+
+# For the rules of GLM-5.3-Flash and GLM-GA with at most seven frames. Without a duration, they run in the browser too.
+CLIPS_AND_IMAGE = [
+    clip(14, 12, 62, 90),  # too few frames start a half second, so four are spread up to the last of them
+    clip(40, 4, 47, 33),  # more than seven: seven spread over the video, the last one twice
+    "rgb-90x62.png",
+    clip(1, 25, 40, 30),
+    clip(5, 1, 56, 84),  # slower than 2 frames a second: all frames, the last one twice
+    clip(13, 6, 31, 100),
+    clip(8, 0.2, 40, 30),  # slow, and more than seven
+]
 
 CLIP_CASES = {
     "glm4v-clips": {
@@ -67,6 +79,35 @@ CLIP_CASES = {
         "size": IMAGE_SIZE,
         "video": video("Glm46VVideoProcessor", 4096),
         "inputs": [clip(11, 10, 62, 90, 1.1), "rgb-200x44.png"],
+    },
+    "glm5-next-clips": {
+        "model_type": "glm5_next",
+        "text": GLM5_TEXT,
+        "vision": SMALL
+        | {
+            "model_type": "glm5_next_vision",
+            "attention_bias": True,
+            "intermediate_size": 56,
+            "projection_intermediate_size": 72,
+            "swiglu_limit": 0.75,
+        },
+        "image": {"patch_expand_factor": 2, **TOKENS, "image_processor_type": "Glm5NextImageProcessor"},
+        "video": {
+            "size": {"longest_edge": 1},
+            "patch_expand_factor": 2,
+            "max_frames": 7,
+            **TOKENS,
+            "video_processor_type": "Glm5NextVideoProcessor",
+        },
+        "inputs": CLIPS_AND_IMAGE,
+    },
+    "glmga-clips": {
+        "model_type": "glmga",
+        "vision": SMALL | {"model_type": "glm4v_vision"},
+        "size": IMAGE_SIZE,
+        "image": {"patch_expand_factor": 2, "image_processor_type": "GlmgaImageProcessor"},
+        "video": video("GlmgaVideoProcessor", 6144, patch_expand_factor=2, max_frames=7),
+        "inputs": CLIPS_AND_IMAGE,
     },
     "big-buck-bunny": {
         "vision": SMALL,
