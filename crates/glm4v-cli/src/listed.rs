@@ -141,6 +141,7 @@ pub(crate) fn options(args: &InputArgs, on_error: Option<OnError>) -> ListOption
     ListOptions {
         recursive: args.collect.recursive,
         frames: args.collect.frames || args.read.source_fps.is_some(),
+        pipes: true,
         failures: match on_error {
             None => Failures::EntriesIfFound,
             Some(OnError::Skip) => Failures::Entries,

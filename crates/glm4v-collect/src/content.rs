@@ -1,6 +1,8 @@
 //! What a file contains, by its first bytes.
 
+use std::fs::File;
 use std::io::{self, Read};
+use std::path::Path;
 
 use glm4v_preprocess::MediaKind;
 
@@ -74,13 +76,16 @@ impl Content {
     }
 }
 
-/// The first bytes of a file.
-pub(crate) fn read_start(reader: impl Read) -> io::Result<Vec<u8>> {
-    // With this capacity one read suffices.
-    let mut start = Vec::with_capacity(MediaKind::START_BYTES);
-    reader
-        .take(MediaKind::START_BYTES as u64)
-        .read_to_end(&mut start)?;
+/// The first bytes of a file of this size.
+pub(crate) fn read_start(path: &Path, size: u64) -> io::Result<Vec<u8>> {
+    start_of(File::open(path)?, size)
+}
+
+/// The first bytes of a content of this size. Its end is not looked for, so one read suffices.
+pub(crate) fn start_of(reader: impl Read, size: u64) -> io::Result<Vec<u8>> {
+    let size = size.min(MediaKind::START_BYTES as u64);
+    let mut start = Vec::with_capacity(size as usize);
+    reader.take(size).read_to_end(&mut start)?;
     Ok(start)
 }
 

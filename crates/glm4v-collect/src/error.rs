@@ -32,6 +32,12 @@ pub enum CollectError {
         "the standard input cannot be an input of a job, because a job may read its inputs again: save it as a file"
     )]
     StandardInput,
+    /// A pipe or a device, which can be read only once.
+    #[error("{}: this is a pipe, and a job may read its inputs again: save it as a file", path.display())]
+    Pipe {
+        /// Its path.
+        path: PathBuf,
+    },
     /// No file matches a pattern.
     #[error("{pattern}: no file matches this pattern; check the pattern and the folder")]
     NoMatch {
@@ -266,6 +272,7 @@ impl CollectError {
             Self::NotListed { .. }
             | Self::NotFound { .. }
             | Self::StandardInput
+            | Self::Pipe { .. }
             | Self::NoMatch { .. }
             | Self::Pattern { .. }
             | Self::NotMedia { .. }
@@ -302,6 +309,7 @@ impl CollectError {
             | Self::NotListed { .. }
             | Self::NotFound { .. }
             | Self::StandardInput
+            | Self::Pipe { .. }
             | Self::NoMatch { .. }
             | Self::Pattern { .. }
             | Self::NotMedia { .. }

@@ -69,6 +69,8 @@ pub struct ListOptions {
     pub recursive: bool,
     /// A folder is one video, and the images in it are its frames. By default each file in it is an input.
     pub frames: bool,
+    /// A pipe, which can be read only once, is an input. By default it is an error.
+    pub pipes: bool,
     /// What becomes of inputs that cannot be listed.
     pub failures: Failures,
 }

@@ -45,8 +45,8 @@ pub struct Settings {
 impl Settings {
     /// The usual size of a shard: 512 MiB.
     pub const SHARD_BYTES: u64 = 512 << 20;
-    /// The usual limit of inputs in a shard. It bounds the work that an interruption loses if embeddings are small.
-    pub const SHARD_INPUTS: usize = 1_000;
+    /// The usual limit of inputs in a shard, for small embeddings.
+    pub const SHARD_INPUTS: usize = 4_000;
 
     pub(crate) fn check(&self) -> Result<(), StoreError> {
         shard::check(self.format, self.output_dtype, self.width)?;

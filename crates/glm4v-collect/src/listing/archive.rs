@@ -163,7 +163,7 @@ impl Archive {
     fn content(&self, member: &Member) -> io::Result<Content> {
         let mut file = &self.file;
         file.seek(SeekFrom::Start(member.offset))?;
-        let start = content::read_start(file.take(member.size))?;
+        let start = content::start_of(file, member.size)?;
         Ok(Content::detect(&start))
     }
 

@@ -1,7 +1,7 @@
 //! Inputs that are named one by one, on a command line or in a list.
 
 use std::ffi::OsStr;
-use std::fs::{self, File, Metadata};
+use std::fs::{self, Metadata};
 use std::io;
 use std::path::Path;
 
@@ -107,9 +107,13 @@ fn existing(path: &Path, metadata: &Metadata, progress: &Progress) -> Result<Fou
     }
     let media = || Found::Entry(entry(path, Location::Path(path.into())));
     if !metadata.is_file() {
-        return Ok(media()); // The first bytes of a pipe can be read only once.
+        // Not opened: the first bytes of a pipe can be read only once.
+        return match progress.options.pipes {
+            true => Ok(media()),
+            false => Err(CollectError::Pipe { path: path.into() }),
+        };
     }
-    let start = File::open(path).and_then(content::read_start);
+    let start = content::read_start(path, metadata.len());
     let start = start.map_err(CollectError::io(path))?;
     match Content::detect(&start) {
         Content::Media => Ok(media()),

@@ -1,5 +1,5 @@
 use std::ffi::{OsStr, OsString};
-use std::fs::{self, File, Metadata};
+use std::fs::{self, Metadata};
 use std::path::{Path, PathBuf};
 use std::{io, vec};
 
@@ -141,7 +141,7 @@ impl Walk {
             progress.ignored.special += 1;
             return Ok(None);
         }
-        let start = File::open(&path).and_then(content::read_start);
+        let start = content::read_start(&path, metadata.len());
         let start = start.map_err(CollectError::io(&path))?;
         match Content::detect(&start) {
             Content::Media => {

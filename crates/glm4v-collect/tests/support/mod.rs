@@ -16,16 +16,19 @@ pub const HEIC: &[u8] = b"\0\0\0\x1cftypheic\0\0\0\0mif1heic";
 pub const FLAT: ListOptions = ListOptions {
     recursive: false,
     frames: false,
+    pipes: false,
     failures: Failures::Errors,
 };
 pub const RECURSIVE: ListOptions = ListOptions {
     recursive: true,
     frames: false,
+    pipes: false,
     failures: Failures::Errors,
 };
 pub const FRAMES: ListOptions = ListOptions {
     recursive: false,
     frames: true,
+    pipes: false,
     failures: Failures::Errors,
 };
 

@@ -15,6 +15,9 @@ use crate::shard::{Layout, Row, shard_name};
 
 mod frame;
 
+/// Embeddings of more bytes are written without a copy.
+const BUFFER: usize = 1 << 14;
+
 /// The file, open for writing at its end.
 pub(super) struct RowFile {
     path: PathBuf,
@@ -84,7 +87,7 @@ impl RowFile {
     }
 
     fn new(path: PathBuf, output: Box<dyn Output>) -> Self {
-        let output = Some(BufWriter::with_capacity(1 << 18, output));
+        let output = Some(BufWriter::with_capacity(BUFFER, output));
         Self { path, output }
     }
 

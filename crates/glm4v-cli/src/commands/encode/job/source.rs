@@ -9,7 +9,7 @@ use anyhow::Result;
 use glm4v::pipeline::{Fetch, InputSource};
 use glm4v::preprocess::MediaKind;
 use glm4v_collect::{
-    CollectError, Entry, IdSet, Input, Listing, Location, Media, MediaReader, list,
+    CollectError, Entry, IdSet, Input, ListOptions, Listing, Media, MediaReader, list,
 };
 use glm4v_store::StoreError;
 use sha2::{Digest, Sha256};
@@ -28,7 +28,10 @@ pub(super) fn entries(
     on_error: Option<OnError>,
     console: &Console,
 ) -> Result<impl Iterator<Item = io::Result<Entry>>> {
-    let options = listed::options(args, on_error);
+    let options = ListOptions {
+        pipes: false,
+        ..listed::options(args, on_error)
+    };
     let inputs = listed::inputs(args)?;
     let mut listing = list(inputs.clone(), options);
     let mut ids = IdSet::default();
@@ -40,18 +43,6 @@ pub(super) fn entries(
             }
             return None;
         };
-        if let Ok(Entry {
-            name,
-            location: Location::Path(path),
-            ..
-        }) = &entry
-            && is_pipe(path)
-        {
-            let message = format!(
-                "{name}: a job reads only what can be read again, and this is a pipe; save it as a file"
-            );
-            return Some(Err(io::Error::other(message)));
-        }
         let unique = entry.and_then(Entry::into_absolute).and_then(|entry| {
             ids.insert(&entry, |first| {
                 let entry = nth(list(inputs.clone(), options), first, &inputs);
@@ -73,11 +64,6 @@ fn nth(listing: Listing, number: u64, inputs: &[Input]) -> Option<Entry> {
     }
     let mut entries = listing.filter_map(Result::ok);
     entries.nth(number as usize)?.into_absolute().ok()
-}
-
-/// Whether this is neither a file nor a folder. What does not exist fails when it is read.
-fn is_pipe(path: &Path) -> bool {
-    fs::metadata(path).is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir())
 }
 
 /// The SHA-256 of the inputs that were opened and are not stored yet, by their place.
