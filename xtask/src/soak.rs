@@ -1,11 +1,12 @@
 //! One job of many generated images: its memory stays flat, every good image is encoded, and every bad one is listed.
 
 use std::collections::BTreeSet;
-use std::fs;
-use std::io::{BufRead, BufReader};
+use std::fs::{self, File};
+use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::Instant;
+use std::process::{Child, Command};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
@@ -35,8 +36,8 @@ const MAX_TIME: f64 = 1.1;
 /// Fewer images take seconds. The start of the program counts too much then, and memory has not settled.
 const FEWEST: u32 = 20_000;
 
-/// The peak of the memory is read after so many images.
-const POLL: u32 = 100;
+/// How often the peak of the memory is read.
+const POLL: Duration = Duration::from_millis(20);
 
 /// What was measured.
 struct Soak {
@@ -110,44 +111,53 @@ fn job(program: &Path, folder: &Path, output: &Path, images: u32) -> Result<Soak
         .arg(output.join(""));
     command.args(["-r", "-q", "--json", "--preset", "tiny", "--device", "flex"]);
     eprintln!("$ {command:?}");
+    // The items go into a file: a reader that kept up with them would take time from the job.
+    let items = output.with_extension("jsonl");
     let start = Instant::now();
-    let mut child = command.stdout(Stdio::piped()).spawn()?;
-    let items = BufReader::new(child.stdout.take().context("it is piped")?);
-    let (mut failed, mut total, mut lines) = (BTreeSet::new(), Value::Null, 0);
+    let mut child = command.stdout(File::create(&items)?).spawn()?;
+    let (mut printed, mut lines) = (File::open(&items)?, 0);
     let (mut first, mut last) = (None, None);
-    for line in items.lines() {
-        let item: Value = serde_json::from_str(&line?)?;
-        // The process may be gone after its last line.
-        if lines % POLL == 0 || item["total"].is_object() {
-            last = peak_mib(child.id()).or(last);
+    let status = loop {
+        if let Some(status) = child.try_wait()? {
+            break status;
         }
-        if item["total"].is_object() {
-            total = item;
-            continue;
+        // A process that has ended has no peak.
+        last = peak_mib(child.id()).or(last);
+        lines += lines_added(&mut printed)?;
+        if first.is_none() && lines >= images as usize / 10 {
+            first = last.take();
+            reset_peak(&child);
         }
+        thread::sleep(POLL);
+    };
+    let seconds = start.elapsed().as_secs_f64();
+    ensure!(matches!(status.code(), Some(0 | 3)), "the job: {status}");
+    let (mut failed, mut total) = (BTreeSet::new(), Value::Null);
+    for line in fs::read_to_string(&items)?.lines() {
+        let item: Value = serde_json::from_str(line)?;
         if item["error"].is_string() {
             failed.insert(item["id"].as_str().context("an id")?.to_owned());
         }
-        lines += 1;
-        if lines == images / 10 {
-            first = peak_mib(child.id());
-            last = None;
-            reset_peak(&child);
-        }
+        total = item;
     }
-    let status = child.wait()?;
-    ensure!(matches!(status.code(), Some(0 | 3)), "the job: {status}");
     Ok(Soak {
         images,
         encoded: total["total"]["encoded"].as_u64().context("a total")?,
         failed,
         damaged: BTreeSet::new(),
-        seconds: start.elapsed().as_secs_f64(),
+        seconds,
         stages: total["seconds"].clone(),
         peaks: first.zip(last),
         decode: 0.0,
         encode: 0.0,
     })
+}
+
+/// The number of lines that were written into a file since the last call.
+fn lines_added(file: &mut File) -> Result<usize> {
+    let mut added = Vec::new();
+    file.read_to_end(&mut added)?;
+    Ok(added.iter().filter(|&&byte| byte == b'\n').count())
 }
 
 /// Starts the peak of a process again. Without the permission for that, the peak is that of the whole job.

@@ -2,7 +2,9 @@
 
 mod support;
 
-use glm4v_collect::{Failures, FetchLimits, Ignored, Input, ListOptions, Location, Media};
+use glm4v_collect::{
+    CollectError, Failures, FetchLimits, Ignored, Input, ListOptions, Location, Media,
+};
 use support::{FLAT, FRAMES, Folder, Found, GIF, HEIC, MP4, PNG, RECURSIVE};
 
 #[test]
@@ -404,12 +406,18 @@ mod unix {
         let found = Found::named(folder.path(""), FLAT);
         assert_eq!(found.ids(), ["a.gif"]);
         assert_eq!(found.ignored.special, 3);
-        // A pipe that is named is an input. It can be read only once, so it is not opened here.
-        let named = Found::named(folder.path("pipe"), FLAT);
-        assert_eq!(
-            named.entries[0].location,
-            Location::Path(folder.path("pipe"))
+        // A pipe that is named can be an input. It can be read only once, so it is not opened here.
+        let (pipe, options) = (
+            folder.path("pipe"),
+            ListOptions {
+                pipes: true,
+                ..FLAT
+            },
         );
+        let named = Found::named(&pipe, options);
+        assert_eq!(named.entries[0].location, Location::Path(pipe.clone()));
+        let refused = Found::named(&pipe, FLAT);
+        assert!(matches!(&refused.errors[..], [CollectError::Pipe { path }] if *path == pipe));
     }
 
     #[test]

@@ -46,7 +46,7 @@ impl Settings {
     /// The usual size of a shard: 512 MiB.
     pub const SHARD_BYTES: u64 = 512 << 20;
     /// The usual limit of inputs in a shard, for small embeddings.
-    pub const SHARD_INPUTS: usize = 4_000;
+    pub const SHARD_INPUTS: usize = 2_000;
 
     pub(crate) fn check(&self) -> Result<(), StoreError> {
         shard::check(self.format, self.output_dtype, self.width)?;

@@ -24,7 +24,15 @@ fn a_pipe_is_no_input_of_a_job() {
     let manifest = dir.path().join("list.csv");
     fs::write(&manifest, "path\npipe.png\n").unwrap();
     let manifest = manifest.to_str().unwrap();
-    let job = ["encode", "--preset", "tiny", "--manifest", manifest, "-o", &out];
+    let job = [
+        "encode",
+        "--preset",
+        "tiny",
+        "--manifest",
+        manifest,
+        "-o",
+        &out,
+    ];
     let error = glm4v(job.into_iter().chain(["--on-error", "stop", "-q"])).fails();
     assert!(
         error.contains("line 2") && error.contains("this is a pipe"),

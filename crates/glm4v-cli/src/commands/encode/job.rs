@@ -2,6 +2,7 @@
 
 mod fault;
 mod numbers;
+mod recorder;
 mod running;
 mod settings;
 mod source;
@@ -17,6 +18,7 @@ use glm4v_store::{Job, OutputDtype, Pool, Settings, ShardFormat, Split, StoreErr
 use serde_json::json;
 
 use self::numbers::{Numbers, Reader};
+use self::recorder::Recorder;
 use self::running::Running;
 use self::source::{Hashes, entries};
 use super::EncodeArgs;
@@ -132,15 +134,15 @@ pub(super) fn run(args: &EncodeArgs, dir: &Path, console: &Console) -> Result<us
     session.weights.announce(console);
     let encoder = stages.time("load", || session.load(reader.limits))?;
     let mut running = Running {
-        hashes: reader.hashes.clone(),
         encoder: args.cached(&session, &encoder, identity)?,
         on_error: args.on_error,
-        retries: false,
-        bar: console.job_progress(job.len(), job.done()),
-        non_finite: 0,
-        tokens: 0,
-        failed: 0,
-        temporary: 0,
+        recorder: Recorder::new(
+            reader.hashes.clone(),
+            args.on_error,
+            console.job_progress(job.len(), job.done()),
+            session.config.out_hidden_size,
+            console,
+        ),
         session: &session,
     };
     let mut run = |inputs, numbers: &Arc<Numbers>, job: &mut Job| {
