@@ -1,6 +1,8 @@
 """ONNX Runtime. In 8 bits: its dynamic quantization, with one scale for each out-feature."""
 
 import shutil
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 
 import onnxruntime
 
@@ -22,20 +24,27 @@ class Peer:
 
 def export(arguments):
     import onnx
+
+    folder = arguments.dir / "model"
+    exported = folder / "exported" if arguments.dtype == "int8" else folder
+    exported.mkdir(parents=True, exist_ok=True)
+    # A process of its own gives its memory back before the quantization, which needs several copies of the tower as well.
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
+        process.submit(export_f32, arguments, exported / "tower.onnx").result()
+    if arguments.dtype == "int8":
+        quantize(exported / "tower.onnx", folder / "tower.onnx")
+        shutil.rmtree(exported)
+    return {"versions": {"onnx": onnx.__version__}}
+
+
+def export_f32(arguments, file):
     import torch
 
     from fixed import fixed_tower
 
     fixed, rows = fixed_tower(arguments)
-    folder = arguments.dir / "model"
-    exported = folder / "exported" if arguments.dtype == "int8" else folder
-    exported.mkdir(parents=True, exist_ok=True)
     names = {"input_names": ["rows"], "output_names": ["embeddings"]}
-    torch.onnx.export(fixed, (rows,), exported / "tower.onnx", dynamo=True, external_data=True, **names)
-    if arguments.dtype == "int8":
-        quantize(exported / "tower.onnx", folder / "tower.onnx")
-        shutil.rmtree(exported)
-    return {"versions": {"onnx": onnx.__version__}}
+    torch.onnx.export(fixed, (rows,), file, dynamo=True, external_data=True, **names)
 
 
 def quantize(exported, quantized):
