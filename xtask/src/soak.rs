@@ -90,14 +90,22 @@ fn measure(programs: &Path, work: &Path, images: u32) -> Result<Soak> {
         fs::remove_dir_all(&output)?;
     }
     let damaged = fs::read_to_string(&damaged)?;
+    // One half before the job and one after it: a machine that becomes slower or faster changes both sides.
+    let first = alone(&collection, &folder, "first")?;
     let mut soak = job(&programs.join("glm4v"), &folder, &output, images)?;
+    let second = alone(&collection, &folder, "second")?;
     soak.damaged = damaged.lines().map(str::to_owned).collect();
-    let mut time = Command::new(&collection);
-    let text = shell::output(time.arg("time").arg(&folder))?;
-    let alone: Value = serde_json::from_str(&text)?;
-    (soak.decode, soak.encode) = (number(&alone["decode"])?, number(&alone["encode"])?);
+    (soak.decode, soak.encode) = (first.0 + second.0, first.1 + second.1);
     fs::remove_dir_all(&output)?;
     Ok(soak)
+}
+
+/// Seconds in which the images of one half are decoded, and encoded.
+fn alone(collection: &Path, folder: &Path, half: &str) -> Result<(f64, f64)> {
+    let mut time = Command::new(collection);
+    time.arg("time").arg(folder).args(["--half", half]);
+    let seconds: Value = serde_json::from_str(&shell::output(&mut time)?)?;
+    Ok((number(&seconds["decode"])?, number(&seconds["encode"])?))
 }
 
 /// Runs the job, and watches it.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 use glm4v::image::imageops::{FilterType, resize};
 use glm4v::image::{DynamicImage, ImageFormat, Rgb, RgbImage};
 use glm4v::pipeline::Batches;
@@ -32,7 +32,16 @@ enum Args {
         /// The preset
         #[arg(long, default_value = "tiny")]
         preset: Preset,
+        /// Only one half of the images
+        #[arg(long)]
+        half: Option<Half>,
     },
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Half {
+    First,
+    Second,
 }
 
 const FORMATS: [ImageFormat; 5] = [
@@ -56,7 +65,11 @@ fn main() -> Result<()> {
             images,
             damaged,
         } => make(&folder, images, &damaged),
-        Args::Time { folder, preset } => time(&folder, preset),
+        Args::Time {
+            folder,
+            preset,
+            half,
+        } => time(part(files(&folder)?, half), preset),
     }
 }
 
@@ -109,9 +122,18 @@ impl Random {
     }
 }
 
-fn time(folder: &Path, preset: Preset) -> Result<()> {
+fn part(mut files: Vec<PathBuf>, half: Option<Half>) -> Vec<PathBuf> {
+    let middle = files.len() / 2;
+    match half {
+        None => files,
+        Some(Half::First) => files.drain(..middle).collect(),
+        Some(Half::Second) => files.split_off(middle),
+    }
+}
+
+fn time(files: Vec<PathBuf>, preset: Preset) -> Result<()> {
     let encoder = VisionEncoder::random(preset, 0, &LoadOptions::default())?;
-    let mut batches = Batches::new(encoder.inputs(files(folder)?));
+    let mut batches = Batches::new(encoder.inputs(files));
     let (mut decode, mut encode) = (Duration::ZERO, Duration::ZERO);
     let (mut encoded, mut failed) = (0, 0);
     loop {
