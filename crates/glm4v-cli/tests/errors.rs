@@ -216,7 +216,9 @@ fn gpus_share_the_work() {
     for (found, expected) in found.values.iter().zip(&expected.values) {
         assert!((found - expected).abs() < 1e-4, "{found}, {expected}");
     }
-    let error = encode_chelsea(&["--device", &both, "--last-hidden-state"]).fails();
+    let output = dir.path().join("extra.safetensors");
+    let extra = ["--last-hidden-state", "-o", output.to_str().unwrap()];
+    let error = encode_chelsea(&[&["--device", &both], &extra[..]].concat()).fails();
     assert!(error.contains(&format!("--device {gpu}")), "{error}");
 }
 

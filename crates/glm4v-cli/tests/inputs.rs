@@ -251,8 +251,11 @@ fn the_tower_gives_more_than_embeddings() {
         .map(|head| head.iter().sum::<f32>());
     assert!(heads.into_iter().all(|sum| (sum - 1.0).abs() < 1e-5));
 
-    let beyond = glm4v_on("encode", &inputs, &["--attention", "0:2:0:0:0"]).fails();
+    let beyond = ["--attention", "0:2:0:0:0", "-o", path];
+    let beyond = glm4v_on("encode", &inputs, &beyond).fails();
     assert!(beyond.contains("an input from 0 to 1, found 2"), "{beyond}");
     let json = glm4v_on("encode", &inputs, &["--last-hidden-state", "-o", "a.json"]).misused();
     assert!(json.contains(".safetensors only"), "{json}");
+    let nowhere = glm4v_on("encode", &inputs, &["--last-hidden-state"]).misused();
+    assert!(nowhere.contains("need a file"), "{nowhere}");
 }

@@ -138,6 +138,20 @@ pub(crate) fn run(args: &EncodeArgs, console: &Console) -> Result<u8> {
 /// The exit status if inputs were skipped.
 const SKIPPED: u8 = 3;
 
+/// Refuses extra outputs that would not be written.
+fn check_extra_outputs(output: Option<&OutputFile>) -> Result<()> {
+    match output {
+        Some(file) if file.format == OutputFormat::Safetensors => Ok(()),
+        Some(file) => Err(misuse(format!(
+            "{}: extra outputs can be written to .safetensors only",
+            file.path.display()
+        ))),
+        None => Err(misuse(
+            "--last-hidden-state, --hidden-states and --attention need a file, as in -o photo.safetensors",
+        )),
+    }
+}
+
 /// Encodes all inputs into one file. Returns the number of inputs that were skipped.
 fn one_file(args: &EncodeArgs, output: Option<&OutputFile>, console: &Console) -> Result<usize> {
     args.job
@@ -148,12 +162,8 @@ fn one_file(args: &EncodeArgs, output: Option<&OutputFile>, console: &Console) -
             "--cache and --on-error skip cannot be combined with extra outputs",
         ));
     }
-    if let Some(file) = output.filter(|file| file.format != OutputFormat::Safetensors && has_extra)
-    {
-        let path = file.path.display();
-        return Err(misuse(format!(
-            "{path}: extra outputs can be written to .safetensors only"
-        )));
+    if has_extra {
+        check_extra_outputs(output)?;
     }
     let on_error = args.on_error.unwrap_or(OnError::Stop);
     let session = Session::new(&args.compute, &args.inputs.read, console)?;
