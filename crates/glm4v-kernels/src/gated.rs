@@ -220,19 +220,36 @@ impl<Y: Element> Finish<'_, Y> {
             let start = row * self.out_features;
             // SAFETY: no other task writes the rows and columns of these sums.
             let out = unsafe { self.out.slice(start + columns.start..start + columns.end) };
-            for (panel, out) in sums.panels.clone().zip(out.chunks_mut(OUTPUTS)) {
-                let values = sums.biased(row, panel, self.bias);
-                let mut gated = [0.0; OUTPUTS];
-                for (lane, gated) in gated.iter_mut().enumerate() {
-                    let gate = at_most(values[lane], self.limit);
-                    let up = at_least(values[OUTPUTS + lane], -self.limit);
-                    *gated = activate(gate) * at_most(up, self.limit);
-                }
-                for (out, value) in out.iter_mut().zip(gated) {
+            let (whole, rest) = out.as_chunks_mut::<OUTPUTS>();
+            let mut panels = sums.panels.clone();
+            for (out, panel) in whole.iter_mut().zip(&mut panels) {
+                *out = self.gated(row, panel, activate).map(Y::from_f32);
+            }
+            if let Some(panel) = panels.next() {
+                let values = self.gated(row, panel, activate);
+                for (out, value) in rest.iter_mut().zip(values) {
                     *out = Y::from_f32(value);
                 }
             }
         }
+    }
+
+    /// The outputs of one row and column panel.
+    #[inline(always)]
+    fn gated(
+        &self,
+        row: usize,
+        panel: usize,
+        activate: impl Fn(f32) -> f32 + Copy,
+    ) -> [f32; OUTPUTS] {
+        let values = self.sums.biased(row, panel, self.bias);
+        let mut gated = [0.0; OUTPUTS];
+        for (lane, gated) in gated.iter_mut().enumerate() {
+            let gate = at_most(values[lane], self.limit);
+            let up = at_least(values[OUTPUTS + lane], -self.limit);
+            *gated = activate(gate) * at_most(up, self.limit);
+        }
+        gated
     }
 }
 
