@@ -67,7 +67,6 @@ pub(super) fn avx512(left: &[u32], right: &[u32], tile: &mut Tile, add: bool) {
         }
     }
     let column_scales = load(&column_scales[0]);
-    let tile: &mut [_; ROWS] = tile.first_chunk_mut().expect("a tile is whole");
     for ((values, sums), &row_scale) in tile.iter_mut().zip(sums).zip(row_scales) {
         store(values, sums, row_scale, column_scales, add);
     }
