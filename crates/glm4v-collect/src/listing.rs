@@ -5,6 +5,7 @@ mod failure;
 mod file_list;
 mod folder_id;
 mod found;
+mod in_threads;
 mod named;
 mod pattern;
 mod rows;

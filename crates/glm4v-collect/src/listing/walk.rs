@@ -1,5 +1,5 @@
 use std::ffi::{OsStr, OsString};
-use std::fs::{self, Metadata};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::{io, vec};
 
@@ -7,6 +7,7 @@ use super::archive::Archive;
 use super::failure::Failure;
 use super::folder_id::FolderId;
 use super::found::{Found, Producer, Progress};
+use super::in_threads;
 use super::wildcard::{Filter, Step, is_hidden};
 use crate::content::{self, Content};
 use crate::{CollectError, Entry, Location, path_text};
@@ -17,10 +18,32 @@ pub(super) struct Walk {
     /// The start of the ids: empty, or ends with `/`.
     ids: String,
     names: vec::IntoIter<OsString>,
+    /// The names that were looked at, and are not visited yet. They come before `names`.
+    seen: vec::IntoIter<(OsString, Seen)>,
     /// This folder, and those that it is in.
     ancestors: Vec<FolderId>,
     /// `None`: every file that is not hidden.
     filter: Option<Filter>,
+}
+
+/// What was seen at a name.
+enum Seen {
+    /// The filter leaves it alone.
+    Unmatched,
+    Hidden,
+    There(Step, Result<Target, CollectError>),
+}
+
+/// What lies at a path, or where the link there leads.
+enum Target {
+    /// The link leads nowhere.
+    Missing,
+    Folder,
+    File(Content),
+    /// A file that does not match, so it was not opened.
+    Unopened,
+    /// A pipe, a socket or a device.
+    Special,
 }
 
 impl Walk {
@@ -62,43 +85,66 @@ impl Walk {
             dir: dir.to_owned(),
             ids,
             names: names.into_iter(),
+            seen: Vec::new().into_iter(),
             ancestors: [ancestors, &[id]].concat(),
             filter,
         })
     }
 
-    /// Looks at one name of the folder. `None` if it is left alone.
-    fn visit(&self, name: &OsStr, progress: &mut Progress) -> Result<Option<Found>, CollectError> {
+    /// The next name, and what was seen there. Many names are looked at together, so that the waits for a slow disk overlap.
+    fn next_seen(&mut self) -> Option<(OsString, Seen)> {
+        if self.seen.len() == 0 {
+            let names: Vec<_> = self.names.by_ref().take(in_threads::MOST_ITEMS).collect();
+            let seen = in_threads::map(&names, |name| self.look(name));
+            let seen: Vec<_> = names.into_iter().zip(seen).collect();
+            self.seen = seen.into_iter();
+        }
+        self.seen.next()
+    }
+
+    fn look(&self, name: &OsStr) -> Seen {
         let step = match &self.filter {
             Some(filter) => filter.step(name),
-            None if is_hidden(name) => {
-                progress.ignored.hidden += 1;
-                return Ok(None);
-            }
+            None if is_hidden(name) => return Seen::Hidden,
             None => Step {
                 matched: true,
                 below: None,
             },
         };
         if !step.matched && step.below.is_none() {
-            return Ok(None);
+            return Seen::Unmatched;
         }
-        let path = self.dir.join(name);
-        let Some(metadata) = target(&path)? else {
-            progress.ignored.links += 1;
-            return Ok(None);
+        let target = Target::of(&self.dir.join(name), step.matched);
+        Seen::There(step, target)
+    }
+
+    /// What becomes of a name. `None` if it is left alone.
+    fn visit(
+        &self,
+        name: &OsStr,
+        seen: Seen,
+        progress: &mut Progress,
+    ) -> Result<Option<Found>, CollectError> {
+        let (step, target) = match seen {
+            Seen::Unmatched => return Ok(None),
+            Seen::Hidden => {
+                progress.ignored.hidden += 1;
+                return Ok(None);
+            }
+            Seen::There(step, target) => (step, target),
         };
-        let is_dir = metadata.is_dir();
-        if self.filter.is_some() && step.matched {
+        if self.filter.is_some() && step.matched && !matches!(target, Ok(Target::Missing)) {
             progress.matches += 1;
         }
-        if is_dir {
-            self.visit_folder(&path, name, step, progress)
-        } else if step.matched {
-            self.visit_file(path, name, &metadata, progress)
-        } else {
-            Ok(None)
+        let path = self.dir.join(name);
+        match target? {
+            Target::Folder => return self.visit_folder(&path, name, step, progress),
+            Target::File(content) => return self.visit_file(path, name, content, progress),
+            Target::Missing => progress.ignored.links += 1,
+            Target::Special if step.matched => progress.ignored.special += 1,
+            Target::Special | Target::Unopened => {}
         }
+        Ok(None)
     }
 
     fn visit_folder(
@@ -134,16 +180,10 @@ impl Walk {
         &self,
         path: PathBuf,
         name: &OsStr,
-        metadata: &Metadata,
+        content: Content,
         progress: &mut Progress,
     ) -> Result<Option<Found>, CollectError> {
-        if !metadata.is_file() {
-            progress.ignored.special += 1;
-            return Ok(None);
-        }
-        let start = content::read_start(&path, metadata.len());
-        let start = start.map_err(CollectError::io(&path))?;
-        match Content::detect(&start) {
+        match content {
             Content::Media => {
                 let location = Location::Path(path.clone());
                 return Ok(Some(found(self.id(name), &path, location)));
@@ -166,8 +206,8 @@ impl Walk {
 impl Producer for Walk {
     fn next(&mut self, progress: &mut Progress) -> Option<Result<Found, Failure>> {
         loop {
-            let name = self.names.next()?;
-            if let Some(found) = self.visit(&name, progress).transpose() {
+            let (name, seen) = self.next_seen()?;
+            if let Some(found) = self.visit(&name, seen, progress).transpose() {
                 let failure = |error| Failure::at(error, self.id(&name), &self.dir.join(&name));
                 return Some(found.map_err(failure));
             }
@@ -193,13 +233,26 @@ fn folder_ids(dir: &Path) -> String {
     }
 }
 
-/// What lies at a path, or where the link there leads. `None` for a link that leads nowhere.
-fn target(path: &Path) -> Result<Option<Metadata>, CollectError> {
-    match fs::metadata(path) {
-        Ok(metadata) => Ok(Some(metadata)),
-        Err(error) if error.kind() != io::ErrorKind::PermissionDenied && path.is_symlink() => {
-            Ok(None)
+impl Target {
+    /// Only with `open` a file is opened.
+    fn of(path: &Path, open: bool) -> Result<Self, CollectError> {
+        let metadata = match fs::metadata(path) {
+            Ok(metadata) => metadata,
+            Err(error) if error.kind() != io::ErrorKind::PermissionDenied && path.is_symlink() => {
+                return Ok(Self::Missing);
+            }
+            Err(source) => return Err(CollectError::io(path)(source)),
+        };
+        if metadata.is_dir() {
+            return Ok(Self::Folder);
         }
-        Err(source) => Err(CollectError::io(path)(source)),
+        if !metadata.is_file() {
+            return Ok(Self::Special);
+        }
+        if !open {
+            return Ok(Self::Unopened);
+        }
+        let start = content::read_start(path, metadata.len()).map_err(CollectError::io(path))?;
+        Ok(Self::File(Content::detect(&start)))
     }
 }

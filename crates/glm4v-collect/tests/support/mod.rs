@@ -82,7 +82,7 @@ impl Found {
         let inputs: Vec<_> = inputs.into_iter().collect();
         let mut listing = list(inputs, options);
         let (mut entries, mut errors) = (Vec::new(), Vec::new());
-        for found in listing.by_ref().take(1000) {
+        for found in listing.by_ref().take(10_000) {
             match found {
                 Ok(entry) => entries.push(entry),
                 Err(error) => errors.push(error),
