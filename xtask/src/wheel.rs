@@ -10,6 +10,10 @@ use crate::{notices, python, shell};
 const TOOLS: &str = "crates/glm4v-python/tests/requirements.txt";
 /// What the tests of integrations need besides the reference's packages.
 const FULL_TOOLS: &str = "crates/glm4v-python/tests/requirements-full.txt";
+/// What links a wheel against the libraries of an older system.
+const ZIG: &str = "crates/glm4v-python/tests/requirements-zig.txt";
+/// The oldest Linux that a published wheel runs on: with glibc 2.28, such as Debian 10 and Red Hat Enterprise Linux 8.
+const MANYLINUX: &str = "manylinux_2_28";
 /// The licences of the crates in a wheel. A published wheel has this file.
 const NOTICES: &str = "crates/glm4v-python/python/glm4v/THIRD-PARTY.txt";
 /// The largest wheel that is published, in bytes.
@@ -24,18 +28,34 @@ pub(crate) struct Args {
     /// Build the package as it is published, which takes minutes. Check its size, and what calls cost
     #[arg(long)]
     release: bool,
+    /// As --release, with a wheel for every Linux with glibc 2.28 or later. It is linked with zig, which comes from PyPI
+    #[arg(long)]
+    manylinux: bool,
+}
+
+/// How the wheel is built.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Build {
+    Dev,
+    Release,
+    Manylinux,
 }
 
 /// Builds the wheel of the Python package, installs it into a directory of its own, and runs the package's tests.
 pub(crate) fn run(args: &Args) -> Result<()> {
+    let build = match (args.manylinux, args.release) {
+        (true, _) => Build::Manylinux,
+        (false, true) => Build::Release,
+        (false, false) => Build::Dev,
+    };
     let work = shell::target_dir()?.join("python");
     let tools = work.join("tools");
     let venv = python::venv(&tools, &shell::root().join(TOOLS))?;
-    let wheel = build(&venv, &work.join("wheels"), args.release)?;
+    let wheel = build.wheel(&work)?;
     let site = work.join("site");
     install(&venv, &wheel, &site)?;
     ensure!(
-        !args.release || site.join("glm4v/THIRD-PARTY.txt").exists(),
+        build == Build::Dev || site.join("glm4v/THIRD-PARTY.txt").exists(),
         "the wheel has no licences of the crates that it contains"
     );
     let mut test = Command::new(match args.full {
@@ -43,36 +63,55 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         false => venv,
     });
     test.env("PYTHONPATH", site);
-    if args.release {
+    if build != Build::Dev {
         test.env("GLM4V_RELEASE", "1");
     }
     test.args(["-m", "pytest", "-q", "-p", "no:cacheprovider", "-rs"]);
     shell::run(test.arg(shell::root().join("crates/glm4v-python/tests")))
 }
 
-/// The wheel. Its name tells its version, so the folder has no other.
-fn build(venv: &Path, wheels: &Path, release: bool) -> Result<PathBuf> {
-    if wheels.exists() {
-        fs::remove_dir_all(wheels)?;
+impl Build {
+    /// The wheel. Its name tells its version, so its folder has no other.
+    fn wheel(self, work: &Path) -> Result<PathBuf> {
+        let wheels = work.join("wheels");
+        if wheels.exists() {
+            fs::remove_dir_all(&wheels)?;
+        }
+        if self != Self::Dev {
+            fs::write(shell::root().join(NOTICES), notices::of("glm4v-python")?)?;
+        }
+        let mut maturin = self.maturin(work)?;
+        maturin.arg("--out").arg(&wheels).current_dir(shell::root());
+        shell::run(&mut maturin)?;
+        let built = fs::read_dir(wheels)?
+            .next()
+            .context("maturin made no wheel")??;
+        let bytes = built.metadata()?.len();
+        println!("{}: {:.1} MB", built.path().display(), bytes as f64 / 1e6);
+        ensure!(
+            self == Self::Dev || bytes <= LARGEST,
+            "the wheel has {bytes} bytes, and {LARGEST} is the limit"
+        );
+        Ok(built.path())
     }
-    if release {
-        fs::write(shell::root().join(NOTICES), notices::of("glm4v-python")?)?;
+
+    fn maturin(self, work: &Path) -> Result<Command> {
+        let tools = python::venv(&work.join("tools"), &shell::root().join(TOOLS))?;
+        let mut maturin = Command::new(&tools);
+        maturin.args(["-m", "maturin", "build", "--quiet", "--locked", "--profile"]);
+        maturin.arg(if self == Self::Dev { "dev" } else { "release" });
+        if self == Self::Manylinux {
+            let zig = python::venv(&work.join("zig"), &shell::root().join(ZIG))?;
+            // maturin looks for the program `zig`, and then for the package of the first `python3`.
+            let first = zig.parent().context("a Python is in a folder")?.to_owned();
+            let path = std::env::var_os("PATH").unwrap_or_default();
+            let path =
+                std::env::join_paths([first].into_iter().chain(std::env::split_paths(&path)))?;
+            maturin.env("PATH", path);
+            maturin.args(["--zig", "--compatibility", MANYLINUX]);
+        }
+        Ok(maturin)
     }
-    let mut build = Command::new(venv);
-    build.args(["-m", "maturin", "build", "--quiet", "--locked", "--profile"]);
-    build.arg(if release { "release" } else { "dev" });
-    build.arg("--out").arg(wheels).current_dir(shell::root());
-    shell::run(&mut build)?;
-    let built = fs::read_dir(wheels)?
-        .next()
-        .context("maturin made no wheel")??;
-    let bytes = built.metadata()?.len();
-    println!("{}: {:.1} MB", built.path().display(), bytes as f64 / 1e6);
-    ensure!(
-        !release || bytes <= LARGEST,
-        "the wheel has {bytes} bytes, and {LARGEST} is the limit"
-    );
-    Ok(built.path())
 }
 
 fn install(venv: &Path, wheel: &Path, site: &Path) -> Result<()> {
