@@ -33,8 +33,8 @@ pub(crate) struct Args {
 const MAX_GROWTH: f64 = 1.05;
 /// The time of the job, divided by the time of decoding and encoding alone, is at most this.
 const MAX_TIME: f64 = 1.1;
-/// With fewer images, memory has not settled after the first tenth, and the start of the program counts too much.
-const FEWEST: u32 = 100_000;
+/// Fewer images take seconds. The start of the program counts too much then, and memory has not settled.
+const FEWEST: u32 = 20_000;
 
 /// How often the peak of the memory is read.
 const POLL: Duration = Duration::from_millis(20);

@@ -51,7 +51,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let work = shell::target_dir()?.join("python");
     let tools = work.join("tools");
     let venv = python::venv(&tools, &shell::root().join(TOOLS))?;
-    let wheel = build.wheel(&work)?;
+    let wheel = build.wheel(&venv, &work)?;
     let site = work.join("site");
     install(&venv, &wheel, &site)?;
     ensure!(
@@ -72,7 +72,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
 
 impl Build {
     /// The wheel. Its name tells its version, so its folder has no other.
-    fn wheel(self, work: &Path) -> Result<PathBuf> {
+    fn wheel(self, venv: &Path, work: &Path) -> Result<PathBuf> {
         let wheels = work.join("wheels");
         if wheels.exists() {
             fs::remove_dir_all(&wheels)?;
@@ -80,7 +80,7 @@ impl Build {
         if self != Self::Dev {
             fs::write(shell::root().join(NOTICES), notices::of("glm4v-python")?)?;
         }
-        let mut maturin = self.maturin(work)?;
+        let mut maturin = self.maturin(venv, work)?;
         maturin.arg("--out").arg(&wheels).current_dir(shell::root());
         shell::run(&mut maturin)?;
         let built = fs::read_dir(wheels)?
@@ -95,9 +95,8 @@ impl Build {
         Ok(built.path())
     }
 
-    fn maturin(self, work: &Path) -> Result<Command> {
-        let tools = python::venv(&work.join("tools"), &shell::root().join(TOOLS))?;
-        let mut maturin = Command::new(&tools);
+    fn maturin(self, venv: &Path, work: &Path) -> Result<Command> {
+        let mut maturin = Command::new(venv);
         maturin.args(["-m", "maturin", "build", "--quiet", "--locked", "--profile"]);
         maturin.arg(if self == Self::Dev { "dev" } else { "release" });
         if self == Self::Manylinux {

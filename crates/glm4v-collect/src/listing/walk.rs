@@ -34,7 +34,7 @@ enum Seen {
     There(Step, Result<Target, CollectError>),
 }
 
-/// What lies at a path, or where the link there leads.
+/// What a path leads to. Links are followed.
 enum Target {
     /// The link leads nowhere.
     Missing,
