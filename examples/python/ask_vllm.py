@@ -1,6 +1,6 @@
 """Sends images to a vLLM server as embeddings of glm4v. The server's vision tower does not run.
 
-    pip install glm4v                                                            # beside vLLM, for its plugin
+    pip install glm4v-*.whl                                                      # beside vLLM, for its plugin
     vllm serve zai-org/GLM-4.1V-9B-Thinking --enable-mm-embeds                   # in another terminal
     python examples/python/ask_vllm.py "What is in the picture?" cat.jpg -m zai-org/GLM-4.1V-9B-Thinking
 

@@ -45,8 +45,8 @@ pub(crate) struct Args {
     /// 336x336,1008x1008; with --peers 336x336]
     #[arg(long, value_delimiter = ',')]
     size: Vec<String>,
-    /// Images in a batch
-    #[arg(long, value_delimiter = ',', default_value = "1,8")]
+    /// Images in a batch [default: 1,8; of the second and each later size 1, because eight take an hour on two cores]
+    #[arg(long, value_delimiter = ',')]
     batch: Vec<usize>,
     /// Timed runs of each side, in turn, after one that is not timed
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..))]
@@ -98,6 +98,15 @@ impl Args {
         match &self.size[..] {
             [] => usual.iter().map(|&size| size.to_owned()).collect(),
             given => given.to_vec(),
+        }
+    }
+
+    /// The batches of the size with this index.
+    fn batches(&self, size: usize) -> &[usize] {
+        match (&self.batch[..], size) {
+            ([], 0) => &[1, 8],
+            ([], _) => &[1],
+            (given, _) => given,
         }
     }
 
@@ -213,8 +222,8 @@ impl Bench<'_> {
             let of = [dtype, what];
             self.rows(&mut sides, of, files, &["preprocess"], table)?;
         }
-        for (size, image) in images {
-            for &count in &self.args.batch {
+        for (index, (size, image)) in images.iter().enumerate() {
+            for &count in self.args.batches(index) {
                 let what = match count {
                     1 => size.clone(),
                     count => format!("{count} of {size}"),

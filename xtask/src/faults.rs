@@ -27,8 +27,8 @@ pub(crate) struct Args {
     /// The program [default: built from this workspace]
     #[arg(long, value_name = "FILE")]
     program: Option<PathBuf>,
-    /// Write the table to docs/reliability.md
-    #[arg(long, conflicts_with = "scenarios")]
+    /// Write the rows of these scenarios to the table in docs/reliability.md
+    #[arg(long)]
     write: bool,
 }
 
@@ -82,8 +82,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         let head = "| What runs | Call sites | (Call site, error) pairs | Runs | Succeeded all the same | Refused | Wrong or half files |\n\
                     |---|---:|---:|---:|---:|---:|---:|\n";
         let path = shell::root().join("docs/reliability.md");
-        let table = format!("{head}{}\n", rows.join("\n"));
-        crate::release::replace_between_marks(&path, "faults", &table)?;
+        crate::release::replace_rows(&path, "faults", head, &rows)?;
     }
     Ok(())
 }

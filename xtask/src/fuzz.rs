@@ -3,17 +3,27 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Mutex;
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::shell;
+use crate::{release, shell};
+use report::Report;
+
+mod report;
 
 /// Arguments of `fuzz`.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Minutes for each target
+    /// Minutes for each target, or more with --until-quiet
     #[arg(long, default_value_t = 20.0)]
     minutes: f64,
+    /// Go on until so many minutes reached no new code, for at most three times --minutes
+    #[arg(long, value_name = "MINUTES")]
+    until_quiet: Option<f64>,
+    /// Targets that run at the same time
+    #[arg(long, value_name = "COUNT", default_value_t = 1)]
+    jobs: usize,
     /// Run these targets only
     #[arg(long = "target", value_name = "NAME", value_delimiter = ',')]
     targets: Vec<String>,
@@ -21,12 +31,12 @@ pub(crate) struct Args {
     #[arg(long)]
     no_sanitizer: bool,
     /// Run the seeds and the inputs that were found before once each, and stop
-    #[arg(long, conflicts_with = "minutes")]
+    #[arg(long, conflicts_with_all = ["minutes", "until_quiet", "write"])]
     seeds_only: bool,
     /// Check that the targets compile, and stop
     #[arg(long, conflicts_with_all = ["minutes", "targets", "seeds_only", "write"])]
     check: bool,
-    /// Write the table to docs/reliability.md
+    /// Write the rows of these targets to the table in docs/reliability.md
     #[arg(long)]
     write: bool,
 }
@@ -114,46 +124,53 @@ const COVERAGE: &str = "--cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-saniti
     -Cllvm-args=-sanitizer-coverage-trace-compares";
 const SANITIZER: &str = " -Zsanitizer=address";
 
-/// What libFuzzer reports of a target.
-struct Report {
-    name: &'static str,
-    runs: u64,
-    edges: u64,
-    features: u64,
-    inputs: u64,
-    seconds: u64,
-    /// Seconds since the last input that reached new code.
-    quiet: u64,
-}
+/// With `--until-quiet`, how many times `--minutes` a target runs at most.
+const MOST: f64 = 3.0;
 
-/// Builds the targets, and runs them one after another.
+/// Builds the targets, and runs them.
 pub(crate) fn run(args: &Args) -> Result<()> {
     if args.check {
         return check();
     }
+    ensure!(args.jobs > 0, "--jobs must be at least 1");
+    ensure!(
+        args.until_quiet.is_none_or(|minutes| minutes > 0.0),
+        "--until-quiet must be above 0"
+    );
     let chosen = chosen(&args.targets)?;
     let programs = build(args, &chosen)?;
-    let mut reports = Vec::new();
-    let mut failed = Vec::new();
-    for target in chosen {
-        match fuzz(target, &programs, args)? {
-            Some(report) => {
-                println!("{}", row(&report));
-                reports.push(report);
+    let left = Mutex::new(chosen.into_iter());
+    let (reports, failed) = (Mutex::new(Vec::new()), Mutex::new(Vec::new()));
+    let work = || -> Result<()> {
+        let next = || left.lock().expect("no thread panics").next();
+        while let Some(target) = next() {
+            match fuzz_until_quiet(target, &programs, args)? {
+                Some(report) => {
+                    println!("{}", report.row());
+                    reports.lock().expect("no thread panics").push(report);
+                }
+                None => failed.lock().expect("no thread panics").push(target.name),
             }
-            None => failed.push(target.name),
         }
+        Ok(())
+    };
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..args.jobs).map(|_| scope.spawn(work)).collect();
+        let joined = threads.into_iter().map(|thread| thread.join());
+        joined.map(|ended| ended.expect("no thread panics")).collect::<Result<()>>()
+    })?;
+    if args.write {
+        let reports = reports.into_inner().expect("no thread panics");
+        let rows: Vec<String> = reports.iter().map(Report::row).collect();
+        let path = shell::root().join("docs/reliability.md");
+        release::replace_rows(&path, "fuzz", report::HEAD, &rows)?;
     }
+    let failed = failed.into_inner().expect("no thread panics");
     if !failed.is_empty() {
         bail!(
             "{} failed; the inputs are in fuzz/artifacts; run a target with one of them to repeat its failure",
             failed.join(", ")
         );
-    }
-    if args.write {
-        let rows: Vec<String> = reports.iter().map(row).collect();
-        let path = shell::root().join("docs/reliability.md");
-        crate::release::replace_between_marks(&path, "fuzz", &table(&rows))?;
     }
     Ok(())
 }
@@ -204,8 +221,35 @@ fn build(args: &Args, targets: &[&Target]) -> Result<PathBuf> {
     Ok(target_dir.join(TRIPLE).join("release"))
 }
 
+/// Runs one target for its minutes, and with `--until-quiet` again and again. `None` if an input made it fail.
+fn fuzz_until_quiet(
+    target: &'static Target,
+    programs: &Path,
+    args: &Args,
+) -> Result<Option<Report>> {
+    let Some(mut report) = fuzz(target, programs, args, args.minutes)? else {
+        return Ok(None);
+    };
+    let Some(quiet) = args.until_quiet else {
+        return Ok(Some(report));
+    };
+    let most = (args.minutes * MOST * 60.0) as u64;
+    while report.grew && report.seconds < most {
+        let Some(later) = fuzz(target, programs, args, quiet)? else {
+            return Ok(None);
+        };
+        report = report.then(later);
+    }
+    Ok(Some(report))
+}
+
 /// Runs one target. `None` if an input made it fail.
-fn fuzz(target: &'static Target, programs: &Path, args: &Args) -> Result<Option<Report>> {
+fn fuzz(
+    target: &'static Target,
+    programs: &Path,
+    args: &Args,
+    minutes: f64,
+) -> Result<Option<Report>> {
     let fuzz = shell::root().join("fuzz");
     let (corpus, artifacts) = (
         fuzz.join("corpus").join(target.name),
@@ -228,7 +272,7 @@ fn fuzz(target: &'static Target, programs: &Path, args: &Args) -> Result<Option<
         command.arg("-len_control=0");
     }
     command.args(["-print_final_stats=1", "-verbosity=1"]);
-    let seconds = (args.minutes * 60.0) as u64;
+    let seconds = (minutes * 60.0) as u64;
     command.arg(match args.seeds_only {
         true => "-runs=0".to_owned(),
         false => format!("-max_total_time={seconds}"),
@@ -262,98 +306,12 @@ fn fuzz(target: &'static Target, programs: &Path, args: &Args) -> Result<Option<
         }
         return Ok(None);
     }
-    read(target.name, &text).map(Some)
-}
-
-/// Reads libFuzzer's log.
-fn read(name: &'static str, log: &str) -> Result<Report> {
-    let stat = |key: &str| -> u64 {
-        let line = log.lines().rev().find_map(|line| line.strip_prefix(key));
-        line.and_then(|value| value.trim().parse().ok())
-            .unwrap_or(0)
-    };
-    // The dictionary that libFuzzer recommends is between lines of many `#`.
-    let is_event = |line: &&str| {
-        let number = line.strip_prefix('#').unwrap_or_default();
-        number.starts_with(|first: char| first.is_ascii_digit())
-    };
-    let events = log.lines().filter(is_event);
-    let last = events.clone().next_back();
-    let last = last.with_context(|| format!("{name}: libFuzzer printed no line of its state"))?;
-    let field = |line: &str, key: &str| -> u64 {
-        let value = line
-            .split_once(key)
-            .and_then(|(_, rest)| rest.split_whitespace().next());
-        let digits = value.map(|value| value.split('/').next().unwrap_or_default());
-        digits.and_then(|digits| digits.parse().ok()).unwrap_or(0)
-    };
-    let number = |line: &str| -> u64 {
-        let number = line.trim_start_matches('#').split_whitespace().next();
-        number.and_then(|number| number.parse().ok()).unwrap_or(0)
-    };
-    let runs = stat("stat::number_of_executed_units:");
-    // libFuzzer prints numbers of runs, and no times. Its rate is about constant.
-    let new = events.filter(|line| field(line, "cov: ") > 0);
-    let mut edges = 0;
-    let mut found_at = 0;
-    for line in new {
-        if field(line, "cov: ") > edges {
-            edges = field(line, "cov: ");
-            found_at = number(line);
-        }
-    }
-    ensure!(edges > 0, "{name}: libFuzzer reports no coverage");
-    let seconds = log
-        .lines()
-        .rev()
-        .find_map(|line| line.strip_prefix("Done "))
-        .and_then(|line| line.rsplit_once(" in ")?.1.split(' ').next()?.parse().ok())
-        .unwrap_or(0);
-    Ok(Report {
-        name,
-        runs,
-        edges,
-        features: field(last, "ft: "),
-        inputs: field(last, "corp: "),
-        seconds,
-        quiet: (seconds as f64 * (1.0 - found_at as f64 / runs.max(1) as f64)) as u64,
-    })
-}
-
-fn table(rows: &[String]) -> String {
-    let head = "| Target | Runs | Seconds | Edges | Features | Inputs kept | Seconds since the last new edge |\n\
-                |---|---:|---:|---:|---:|---:|---:|\n";
-    format!("{head}{}\n", rows.join("\n"))
-}
-
-fn row(report: &Report) -> String {
-    let Report {
-        name,
-        runs,
-        edges,
-        features,
-        inputs,
-        seconds,
-        quiet,
-    } = report;
-    format!("| `{name}` | {runs} | {seconds} | {edges} | {features} | {inputs} | {quiet} |")
+    Report::read(target.name, &text).map(Some)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_log_is_read() {
-        let log = "INFO: Seed: 1\n#2\tINITED cov: 12 ft: 13 corp: 1/1b exec/s: 0 rss: 30Mb\n\
-                   #50\tNEW    cov: 40 ft: 60 corp: 2/5b lim: 4 exec/s: 0 rss: 30Mb L: 4/4\n\
-                   #75\tNEW    cov: 40 ft: 61 corp: 3/9b lim: 4 exec/s: 0 rss: 30Mb L: 4/4\n\
-                   #200\tDONE   cov: 40 ft: 61 corp: 3/9b lim: 4 exec/s: 20 rss: 30Mb\n\
-                   ###### Recommended dictionary. ######\n\"a\" # Uses: 1\n###### End of recommended dictionary. ######\n\
-                   Done 200 runs in 10 second(s)\nstat::number_of_executed_units: 200\n";
-        let report = read("x", log).unwrap();
-        assert_eq!(row(&report), "| `x` | 200 | 10 | 40 | 61 | 3 | 7 |");
-    }
 
     #[test]
     fn every_target_has_a_program_and_its_files() {

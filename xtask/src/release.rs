@@ -126,13 +126,54 @@ pub(crate) fn set_threads(command: &mut Command, threads: Option<usize>) {
     }
 }
 
-/// The text of `file` with `new` between the marks `<!-- name: begin -->` and `<!-- name: end -->`.
+/// Writes `new` between the marks `<!-- name: begin -->` and `<!-- name: end -->` of a file.
 pub(crate) fn replace_between_marks(file: &Path, name: &str, new: &str) -> Result<()> {
+    let (before, _, after) = split_at_marks(file, name)?;
+    std::fs::write(file, before + new + &after).with_context(|| file.display().to_string())
+}
+
+/// Writes rows of a table between the marks of [`replace_between_marks`]. A row takes the place of the one with the same first
+/// cell, or is added below. Other rows stay.
+pub(crate) fn replace_rows(file: &Path, name: &str, head: &str, new: &[String]) -> Result<()> {
+    let (_, old, _) = split_at_marks(file, name)?;
+    replace_between_marks(file, name, &with_rows(&old, head, new))
+}
+
+fn with_rows(old: &str, head: &str, new: &[String]) -> String {
+    let first_cell = |row: &str| row.split('|').nth(1).map(str::to_owned);
+    let old = old.lines().skip(head.lines().count());
+    let mut rows: Vec<String> = old.map(str::to_owned).collect();
+    for row in new {
+        match rows.iter_mut().find(|old| first_cell(old) == first_cell(row)) {
+            Some(old) => old.clone_from(row),
+            None => rows.push(row.clone()),
+        }
+    }
+    format!("{head}{}\n", rows.join("\n"))
+}
+
+/// A file's text up to the first mark, between the marks, and from the second mark on.
+fn split_at_marks(file: &Path, name: &str) -> Result<(String, String, String)> {
     let [begin, end] = ["begin", "end"].map(|mark| format!("<!-- {name}: {mark} -->\n"));
     let text = std::fs::read_to_string(file).with_context(|| file.display().to_string())?;
     let missing = || format!("{}: no line {begin} or no line {end}", file.display());
-    let (before, rest) = text.split_once(&begin).with_context(missing)?;
-    let (_, after) = rest.split_once(&end).with_context(missing)?;
-    let text = format!("{before}{begin}{new}{end}{after}");
-    std::fs::write(file, text).with_context(|| file.display().to_string())
+    let begins = text.find(&begin).with_context(missing)? + begin.len();
+    let length = text[begins..].find(&end).with_context(missing)?;
+    let (before, rest) = text.split_at(begins);
+    let (between, after) = rest.split_at(length);
+    Ok((before.to_owned(), between.to_owned(), after.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_of_a_table_are_replaced_and_added() {
+        let head = "| A | B |\n|---|---|\n";
+        let old = format!("{head}| `a` | 1 |\n| `b` | 2 |\n");
+        let new = ["| `b` | 3 |", "| `c` | 4 |"].map(str::to_owned);
+        let expected = format!("{head}| `a` | 1 |\n| `b` | 3 |\n| `c` | 4 |\n");
+        assert_eq!(with_rows(&old, head, &new), expected);
+    }
 }

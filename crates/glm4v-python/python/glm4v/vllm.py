@@ -3,7 +3,7 @@
 vLLM finds it by its entry point `vllm.general_plugins`, so nothing has to be called. The server needs its own option for
 embeddings:
 
-    pip install glm4v
+        pip install glm4v-*.whl                                     # docs/python.md says how to build the wheel
     vllm serve zai-org/GLM-4.1V-9B-Thinking --enable-mm-embeds
 
 The GLM-V models of vLLM 0.33 can compute with given embeddings, but their parser takes the two tensors of an image for two
