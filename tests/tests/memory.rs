@@ -160,6 +160,18 @@ fn an_encoder_keeps_within_its_memory_or_refuses() {
         };
         assert!(needed > 1_000_000 && available == 1000);
     }
+    let Error::Memory { needed, .. } = encoder.encode(&patches).unwrap_err() else {
+        panic!("it is refused above as well");
+    };
+    let encoder = encoder.with_max_memory(needed);
+    assert!(encoder.encode(&patches).is_ok());
+    // Extra outputs take memory too.
+    let extra = EncodeOptions {
+        hidden_states: (0..encoder.config().depth).collect(),
+        ..EncodeOptions::default()
+    };
+    let refused = encoder.encode_with(&patches, &extra).map(drop).unwrap_err();
+    assert!(matches!(refused, Error::Memory { .. }), "{refused}");
 }
 
 fn warmup_changes_no_value(backend: &str) {

@@ -72,6 +72,9 @@ fn two_towers_on_one_gpu() {
 fn the_embeddings_are_on_the_first_device() {
     let several = combined(&["flex", "ndarray"]).unwrap();
     let patches = patches(&several, &GRIDS);
+    // A batch has work for both.
+    let alone = tiny_encoder("flex").unwrap().limits().max_batch_patches;
+    assert_eq!(several.limits().max_batch_patches, 2 * alone);
     let first = several.encode(&patches).unwrap();
     assert_eq!(first.tensor.device(), several.model().device());
     let tokens: Vec<usize> = first.items().map(|item| item.num_tokens()).collect();

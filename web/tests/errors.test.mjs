@@ -224,6 +224,52 @@ for (const [what, device, script, message] of FAULTY_WORKERS) {
   });
 }
 
+// The canvas stands in for one that is too large for the browser.
+const COUNTING_WORKER = `
+  let closed = 0;
+  for (const { prototype } of [ImageBitmap, VideoFrame]) {
+    const { close } = prototype;
+    prototype.close = function () {
+      closed++;
+      close.call(this);
+    };
+  }
+  const { getContext } = OffscreenCanvas.prototype;
+  OffscreenCanvas.prototype.getContext = function (...options) {
+    return this.width === 41 ? null : getContext.apply(this, options);
+  };
+  const channel = new BroadcastChannel('closed');
+  channel.onmessage = () => channel.postMessage(closed);`;
+
+test('the worker closes its copies of frames and images, also if it refuses them', options, async () => {
+  const { page, close } = await faultyPage(COUNTING_WORKER, 'blank/index.html');
+  const found = await page.evaluate(async () => {
+    const { Encoder } = await import('/pkg/index.js');
+    const encoder = await Encoder.create({ preset: 'tiny', device: 'wasm' });
+    const bitmap = (width, height) => createImageBitmap(new ImageData(width, height));
+    const frame = new VideoFrame(await bitmap(40, 40), { timestamp: 0 });
+    const attempts = [
+      encoder.encodeFrames([frame, await bitmap(40, 40)], 2),
+      encoder.encodeFrames([frame, await bitmap(40, 41)], 2),
+      encoder.encodeFrames([await bitmap(900, 4), await bitmap(900, 4)], 2),
+      encoder.encodeFrames([await bitmap(41, 40), await bitmap(41, 40)], 2),
+      encoder.encodeImage(await bitmap(40, 40)),
+      encoder.encodeImage(await bitmap(41, 40)),
+    ];
+    const channel = new BroadcastChannel('closed');
+    const counted = new Promise((resolve) => {
+      channel.onmessage = ({ data }) => resolve(data);
+    });
+    const messages = await Promise.all(attempts.map((attempt) => attempt.then(() => 'none', ({ message }) => message)));
+    channel.postMessage('count');
+    return { messages, closed: await counted };
+  });
+  const expected = [/^none$/, /frame 1: expected 40×40/, /200/, /^the video: the browser cannot create a canvas/, /^none$/, /^the image: .*canvas of 41×40/];
+  expected.forEach((pattern, index) => assert.match(found.messages[index], pattern));
+  assert.equal(found.closed, 10);
+  await close();
+});
+
 async function faultyPage(script, path) {
   const { page, close } = await newPage(browser);
   const body = `${await readFile(join(SITE, 'pkg/worker.js'), 'utf8')}\n${script}`;

@@ -32,6 +32,7 @@ const sharded = {
   }),
 };
 const COMMIT = 'c0ffee0123456789abcdef0123456789abcdef01';
+const LATER = 'decaf00123456789abcdef0123456789abcdef01';
 
 let server;
 before(async () => {
@@ -45,6 +46,8 @@ before(async () => {
       '/both/': { ...configs, 'processor_config.json': '{"n":1}', 'video_preprocessor_config.json': '{"v":1}' },
       [`/owner/model/resolve/${COMMIT}/`]: { ...configs, 'model.safetensors': single },
       '/owner/model/resolve/main/': configs,
+      [`/owner/model/resolve/${LATER}/`]: { ...configs, ...sharded },
+      [`/owner/other/resolve/${COMMIT}/`]: { ...configs, 'model.safetensors': single },
     },
     headers: { 'x-repo-commit': COMMIT },
   });
@@ -222,6 +225,21 @@ test('ranges are read from the cache, unless the file has changed', async () => 
   server.requests.length = 0;
   await load({ base: at('single/') }, http(), cache);
   assert.equal(server.requests.length, 3);
+});
+
+test('a later commit on a hub takes the place of an earlier one in the cache', async () => {
+  const stored = memoryCache();
+  const cached = async () => (await stored.keys()).map(({ url }) => new URL(url).pathname.split('/').slice(2, 5).join('/'));
+  const loadCommit = (model, commit) => {
+    const directory = `${server.url}owner/${model}/resolve/${commit}/`;
+    return load({ base: { directory, commit } }, http(), new ChunkCache(stored));
+  };
+  await loadCommit('other', COMMIT);
+  await loadCommit('model', COMMIT);
+  assert.deepEqual(new Set(await cached()), new Set([`other/resolve/${COMMIT}`, `model/resolve/${COMMIT}`]));
+  // Its files have other names: it has shards.
+  await loadCommit('model', LATER);
+  assert.deepEqual(new Set(await cached()), new Set([`other/resolve/${COMMIT}`, `model/resolve/${LATER}`]));
 });
 
 test('a full cache is not an error', async () => {

@@ -156,8 +156,8 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     };
     std::thread::scope(|scope| {
         let threads: Vec<_> = (0..args.jobs).map(|_| scope.spawn(work)).collect();
-        let joined = threads.into_iter().map(|thread| thread.join());
-        joined.map(|ended| ended.expect("no thread panics")).collect::<Result<()>>()
+        let mut joined = threads.into_iter().map(|thread| thread.join());
+        joined.try_for_each(|ended| ended.expect("no thread panics"))
     })?;
     if args.write {
         let reports = reports.into_inner().expect("no thread panics");

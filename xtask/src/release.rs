@@ -144,7 +144,10 @@ fn with_rows(old: &str, head: &str, new: &[String]) -> String {
     let old = old.lines().skip(head.lines().count());
     let mut rows: Vec<String> = old.map(str::to_owned).collect();
     for row in new {
-        match rows.iter_mut().find(|old| first_cell(old) == first_cell(row)) {
+        match rows
+            .iter_mut()
+            .find(|old| first_cell(old) == first_cell(row))
+        {
             Some(old) => old.clone_from(row),
             None => rows.push(row.clone()),
         }

@@ -17,7 +17,7 @@ pub(crate) struct OutputArgs {
     /// Print each step on stderr, and lists in full
     #[arg(short, long, global = true, conflicts_with = "quiet")]
     pub(crate) verbose: bool,
-    /// Print the summary on stdout as one line of JSON
+    /// Print the summary on stdout as one line of JSON. A job first prints a line for each input
     #[arg(long, global = true)]
     pub(crate) json: bool,
 }

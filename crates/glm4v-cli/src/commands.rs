@@ -91,8 +91,8 @@ pub(crate) fn run(command: Command, console: &Console) -> Result<u8> {
 
 const DEVICES: &str = "\
 The first column is a value for `encode --device`. cuda:all and vulkan:all stand for all GPUs of a backend.
-Cargo features add backends to the program:
-  cargo install glm4v-cli --features cuda
+Cargo features add backends to the program. In a clone of glm4v:
+  cargo install --path crates/glm4v-cli --features cuda-cpp
 
 Examples:
   glm4v devices

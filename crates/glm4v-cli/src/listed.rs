@@ -24,7 +24,7 @@ pub(crate) struct Listed {
     pub(crate) sources: Vec<InputSource>,
     /// The number of sources that each input names, in the order of [`inputs`].
     pub(crate) counts: Vec<usize>,
-    /// The pipes among them.
+    /// Where videos from pipes, archives and URLs are saved.
     pub(crate) pipes: Pipes,
 }
 
@@ -69,8 +69,14 @@ impl Listed {
             Found::Plain(path) => pipes::source(path),
             Found::Entry(entry) => source(entry, &reader),
         });
+        let sources: Vec<InputSource> = sources.collect();
+        let is_fetched = |source: &InputSource| matches!(source, InputSource::Fetched(_));
+        let pipes = match sources.iter().any(is_fetched) {
+            true => pipes.or_for_fetched(),
+            false => pipes,
+        };
         Ok(Self {
-            sources: sources.collect(),
+            sources,
             counts,
             pipes,
         })
@@ -167,18 +173,11 @@ fn plain(input: &Input, options: ListOptions) -> Option<PathBuf> {
     let path = Path::new(name);
     let is_plain = match fs::metadata(path) {
         Ok(metadata) if metadata.is_dir() => options.frames,
-        Ok(metadata) => !metadata.is_file() || !is_archive(path),
+        Ok(metadata) => !metadata.is_file() || !glm4v_collect::is_archive(path),
         // A file that does not exist is reported by its plain name.
         Err(_) => !name.to_string_lossy().contains(['*', '?', '[', ':']),
     };
     is_plain.then(|| path.to_owned())
-}
-
-fn is_archive(path: &Path) -> bool {
-    let extension = path.extension().unwrap_or_default();
-    ["tar", "tgz", "gz", "zip", "xz", "bz2", "zst"]
-        .iter()
-        .any(|known| extension.eq_ignore_ascii_case(known))
 }
 
 fn name(input: &Input) -> String {

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
-use glm4v::weights::{LocalModel, gguf_file};
+use glm4v::weights::{LocalModel, gguf_file, is_local};
 
 use crate::args::{ProcessorArgs, RevisionArgs};
 use crate::console::Console;
@@ -52,7 +52,7 @@ fn place(
     if path.is_file() && gguf_file(path)?.is_none() {
         bail!("{name}: is a file, but not a GGUF file; name the directory of the checkpoint");
     }
-    if !path.exists() {
+    if !is_local(path)? {
         return hub_directory(name, revision, files, console);
     }
     if *revision != RevisionArgs::default() {
@@ -73,11 +73,7 @@ fn hub_directory(
     use anyhow::Context;
     use glm4v::hub::{Hub, ModelId};
 
-    let Ok(model) = name.parse::<ModelId>() else {
-        bail!(
-            "{name}: there is no such checkpoint directory; a model on the hub is named owner/name, as in {EXAMPLE}"
-        );
-    };
+    let model: ModelId = name.parse()?;
     let hub = Hub::from_env()?.offline(args.offline);
     let (revision, download) = (
         args.revision.as_deref(),

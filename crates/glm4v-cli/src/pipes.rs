@@ -14,7 +14,7 @@ use crate::values::OnError;
 /// The argument that stands for the standard input.
 const STDIN: &str = "-";
 
-/// Where videos from pipes are saved. Dropping it removes them.
+/// Where videos from pipes, archives and URLs are saved. Dropping it removes them.
 pub(crate) struct Pipes(Option<TemporaryDir>);
 
 /// What tells whether two arguments are the same pipe.
@@ -50,6 +50,14 @@ impl Pipes {
         // Only a video needs the directory, so that a failure is reported when there is one.
         let create = || TemporaryDir::create(&env::temp_dir()).ok();
         Ok(Self((!pipes.is_empty()).then(create).flatten()))
+    }
+
+    /// Also for inputs that may be videos in archives or behind URLs.
+    pub(crate) fn or_for_fetched(self) -> Self {
+        match self.0 {
+            Some(_) => self,
+            None => Self::for_fetched(),
+        }
     }
 
     /// For inputs that may be videos in archives or behind URLs, which are saved like videos from pipes.

@@ -4,7 +4,7 @@ use anyhow::Result;
 use glm4v::devices::Backend;
 use glm4v::pipeline::{Batches, InputError, InputInfo, Inputs, ReadBatch};
 use glm4v::plan::{BatchLimits, Target};
-use glm4v::{FloatDType, Patches};
+use glm4v::{FloatDType, Patches, VisionEncoder};
 use indicatif::ProgressBar;
 
 use crate::console::Console;
@@ -54,10 +54,33 @@ impl<'a> Reading<'a> {
             return Ok(None);
         };
         self.bar.inc(inputs.len() as u64);
-        let mut read = Vec::with_capacity(inputs.len());
+        let read = self.successes(inputs)?;
+        for input in &read {
+            for warning in &input.warnings {
+                self.console.warning(&format!("{}: {warning}", input.name));
+            }
+        }
+        Ok(Some((read, patches)))
+    }
+
+    /// The batch if it fits into the memory of the encoder, or else the inputs that fit alone.
+    pub(crate) fn fitting(
+        &mut self,
+        encoder: &VisionEncoder,
+        (inputs, patches): Batch,
+    ) -> Result<Vec<Batch>> {
+        let inputs = inputs.into_iter().map(Ok).collect();
+        let parts = encoder.fitting(ReadBatch { patches, inputs }).into_iter();
+        parts
+            .map(|part| Ok((self.successes(part.inputs)?, part.patches)))
+            .collect()
+    }
+
+    fn successes(&mut self, inputs: Vec<Result<InputInfo, InputError>>) -> Result<Vec<InputInfo>> {
+        let mut successes = Vec::with_capacity(inputs.len());
         for input in inputs {
             match (input, self.on_error) {
-                (Ok(input), _) => read.push(input),
+                (Ok(input), _) => successes.push(input),
                 (Err(error), OnError::Stop) => return Err(error.into()),
                 (Err(error), OnError::Skip) => {
                     self.failed += 1;
@@ -65,12 +88,7 @@ impl<'a> Reading<'a> {
                 }
             }
         }
-        for input in &read {
-            for warning in &input.warnings {
-                self.console.warning(&format!("{}: {warning}", input.name));
-            }
-        }
-        Ok(Some((read, patches)))
+        Ok(successes)
     }
 }
 

@@ -76,6 +76,19 @@ impl Content {
     }
 }
 
+/// Whether a file is a tar archive, or compressed. False if it cannot be read.
+#[must_use]
+pub fn is_archive(path: &Path) -> bool {
+    let start = path
+        .metadata()
+        .and_then(|metadata| read_start(path, metadata.len()));
+    start.is_ok_and(|start| match Content::detect(&start) {
+        Content::Tar | Content::Compressed(_) => true,
+        Content::Media => false,
+        Content::Other => is_empty_tar(&start),
+    })
+}
+
 /// The first bytes of a file of this size.
 pub(crate) fn read_start(path: &Path, size: u64) -> io::Result<Vec<u8>> {
     start_of(File::open(path)?, size)

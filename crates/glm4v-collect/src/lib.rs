@@ -79,6 +79,7 @@ mod path_text;
 mod url;
 
 pub use address::is_public;
+pub use content::is_archive;
 pub use entry::{Entry, EntryReader, Location};
 pub use error::CollectError;
 pub use ids::IdSet;

@@ -10,6 +10,16 @@ pub struct Parameter {
 }
 
 impl Parameter {
+    /// The key of the position table, whose rows are looked up. Other matrices are multiplied.
+    pub const POSITION_TABLE: &str = "embeddings.position_embedding.weight";
+
+    /// Whether it is among the largest, which are loaded first. Later, the packed weights take most memory, and less is left for
+    /// the values of a tensor.
+    #[must_use]
+    pub fn loads_first(&self) -> bool {
+        self.key.starts_with("downsample.") || self.key.starts_with("merger.")
+    }
+
     /// Number of values. The count saturates, but never for a valid configuration.
     #[must_use]
     pub fn num_elements(&self) -> u64 {

@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use crate::{HiddenAct, VisionModelType, infinity, json};
+use crate::{HiddenAct, PatchKind, VisionModelType, infinity, json};
 
 /// `projection_intermediate_size`, if a file has none.
 const PROJECTION_SIZE: usize = 10_240;
@@ -137,6 +137,15 @@ impl VisionConfig {
     #[must_use]
     pub const fn patch_dim(&self) -> usize {
         self.in_channels * self.temporal_patch_size * self.patch_size * self.patch_size
+    }
+
+    /// Values of one patch row as the tower reads it. A row of an image has only one frame.
+    #[must_use]
+    pub const fn row_len(&self, kind: PatchKind) -> usize {
+        match kind {
+            PatchKind::Image => self.patch_dim() / self.temporal_patch_size,
+            PatchKind::Video => self.patch_dim(),
+        }
     }
 
     /// Side of the square position table, in patches.

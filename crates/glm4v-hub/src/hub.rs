@@ -8,7 +8,7 @@ use crate::environment::check_endpoint;
 use crate::hf_cache::{CONFIG, HfCache, has_processor, missing_files};
 use crate::partial::PartialFetch;
 use crate::remote::Remote;
-use crate::revision::Revision;
+use crate::revision::{Revision, is_commit};
 use crate::tower_cache::{Cached, TowerCache, write_atomically};
 use crate::{HubError, ModelId, Progress, Settings, commit};
 
@@ -144,8 +144,15 @@ impl Hub {
         let revision = Revision::new(revision)?;
         let Search { found, incomplete } = self.search(model, &revision);
         let copies = incomplete.into_iter().map(|(dir, _)| dir);
-        let recorded = self.tower_cache.0.recorded(model, &revision);
-        let configs = recorded.map(|(_, commit)| self.tower_cache.configs(model, &commit));
+        // A commit needs no record.
+        let commit = match is_commit(revision.as_str()) {
+            true => Some(revision.to_string()),
+            false => {
+                let recorded = self.tower_cache.0.recorded(model, &revision);
+                recorded.map(|(_, commit)| commit)
+            }
+        };
+        let configs = commit.map(|commit| self.tower_cache.configs(model, &commit));
         let is_enough = |dir: &PathBuf| dir.join(CONFIG).is_file() && has_processor(dir);
         match found
             .into_iter()

@@ -19,7 +19,7 @@ pub trait Progress: Sync {
         let _ = bytes;
     }
 
-    /// Whether the fetch should stop. It is asked before each request, and while tensors arrive.
+    /// Whether the fetch should stop. It is asked before each request, while tensors arrive, and during waits.
     fn is_cancelled(&self) -> bool {
         false
     }

@@ -1,5 +1,7 @@
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
 
 use crate::hf_cache::{HfCache, entries, read_ref};
 use crate::revision::{Revision, is_commit};
@@ -34,6 +36,9 @@ pub(crate) struct Lock {
     _file: File,
 }
 
+/// While another process has the lock, it is tried this often.
+const TICK: Duration = Duration::from_millis(20);
+
 impl TowerCache {
     pub(crate) fn unfinished(&self, model: &ModelId, commit: &str) -> PathBuf {
         self.0.model(model).join("unfinished").join(commit)
@@ -44,18 +49,21 @@ impl TowerCache {
         self.0.model(model).join("configs").join(commit)
     }
 
-    /// Locks `model`. Waits while another process has the lock.
+    /// Locks `model`. Waits while another process has the lock, until `progress` is cancelled.
     pub(crate) fn lock(&self, model: &ModelId, progress: &dyn Progress) -> Result<Lock, HubError> {
-        let (path, file) = self.lock_file(model)?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                progress.waiting(model);
-                file.lock().map_err(HubError::io(&path))?;
-            }
-            Err(TryLockError::Error(error)) => return Err(HubError::io(&path)(error)),
+        let is_busy = |lock: &Result<Lock, HubError>| matches!(lock, Err(HubError::Busy { .. }));
+        let mut lock = self.try_lock(model);
+        if is_busy(&lock) {
+            progress.waiting(model);
         }
-        Ok(Lock { _file: file })
+        while is_busy(&lock) {
+            if progress.is_cancelled() {
+                return Err(HubError::Cancelled);
+            }
+            thread::sleep(TICK);
+            lock = self.try_lock(model);
+        }
+        lock
     }
 
     fn try_lock(&self, model: &ModelId) -> Result<Lock, HubError> {

@@ -302,6 +302,18 @@ fn configurations_come_without_weights() {
     assert_eq!(hub.configs(&model(), None, &()).unwrap(), whole);
 }
 
+#[test]
+fn configurations_of_a_commit_are_fetched_once() {
+    let (server, caches) = (Server::honest(golden(SHARDED)), Caches::new());
+    let hub = caches.hub(&server.url());
+    let dir = hub.configs(&model(), Some(COMMIT), &()).unwrap();
+    server.forget();
+    for hub in [hub.clone(), hub.offline(true)] {
+        assert_eq!(hub.configs(&model(), Some(COMMIT), &()).unwrap(), dir);
+    }
+    assert!(server.requests().is_empty());
+}
+
 #[cfg(unix)]
 #[test]
 fn configurations_of_their_cache_are_enough() {

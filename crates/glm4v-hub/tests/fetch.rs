@@ -2,10 +2,11 @@
 
 mod support;
 
-use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
+use std::time::Duration;
 
-use glm4v_hub::{HubError, Progress, Token};
+use glm4v_hub::{HubError, ModelId, Progress, Token};
 use support::{
     Answer, COMMIT, Caches, Heard, OTHER_COMMIT, SHARDED, SINGLE, Server, assert_fetched, golden,
     model, tower_bytes,
@@ -270,6 +271,41 @@ fn a_cancelled_fetch_is_resumed_by_the_next_one() {
     let error = hub.fetch(&model(), None, &CancelAfter(0, Heard::default()));
     assert!(matches!(error, Err(HubError::Cancelled)));
     assert!(server.requests().is_empty());
+}
+
+/// Cancels a fetch that waits for another one.
+#[derive(Default)]
+struct Impatient(AtomicBool);
+
+impl Progress for Impatient {
+    fn waiting(&self, _: &ModelId) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+
+    fn is_cancelled(&self) -> bool {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
+#[test]
+fn a_fetch_that_waits_for_another_one_can_be_cancelled() {
+    let (server, caches) = (Server::honest(golden(SINGLE)), Caches::new());
+    let hub = caches.hub(&server.url());
+    hub.fetch(&model(), None, &()).unwrap();
+    let lock = caches
+        .tower_cache()
+        .join("models/.locks/models--zai-org--tiny.lock");
+    let file = std::fs::File::open(lock).unwrap();
+    file.lock().unwrap();
+    std::thread::scope(|scope| {
+        let (sender, receiver) = mpsc::channel();
+        let fetch = move || hub.fetch(&model(), None, &Impatient::default());
+        scope.spawn(move || sender.send(fetch()));
+        let result = receiver.recv_timeout(Duration::from_secs(20));
+        // If it was not cancelled, it ends now.
+        file.unlock().unwrap();
+        assert!(matches!(result, Ok(Err(HubError::Cancelled))), "{result:?}");
+    });
 }
 
 #[test]

@@ -65,15 +65,6 @@ impl<'a> Footprint<'a> {
         values.max().unwrap_or(0)
     }
 
-    /// The number of values of one patch row.
-    #[must_use]
-    pub fn row_len(&self, kind: PatchKind) -> usize {
-        match kind {
-            PatchKind::Image => self.config.patch_dim() / self.config.temporal_patch_size,
-            PatchKind::Video => self.config.patch_dim(),
-        }
-    }
-
     /// The largest of the passes over `spans`, each with whole frames of at most `max_patches` patches. A larger frame has its
     /// own pass. Every patch counts as if it had the largest row and were in the largest frame.
     #[must_use]
@@ -87,7 +78,10 @@ impl<'a> Footprint<'a> {
         let frame = frames().max().unwrap_or(0);
         let all: usize = spans.iter().map(|(grid, _)| grid.num_patches()).sum();
         let patches = all.min(max_patches.max(frame));
-        let row_len = spans.iter().map(|&(_, kind)| self.row_len(kind)).max();
+        let row_len = spans
+            .iter()
+            .map(|&(_, kind)| self.config.row_len(kind))
+            .max();
         let row = row_len.unwrap_or(0).next_multiple_of(STEP) as u64;
         let key_bytes = SCORE * self.config.num_heads as u64 * frame as u64;
         let scores = |queries: usize| key_bytes * queries as u64;
@@ -116,7 +110,9 @@ impl<'a> Footprint<'a> {
     #[must_use]
     pub fn largest_parameter(&self) -> u64 {
         let values = |parameter: Parameter| match parameter.shape[..] {
-            [rows, _, ..] if !is_table(&parameter) => parameter.num_elements() / rows as u64,
+            [rows, _, ..] if parameter.key != Parameter::POSITION_TABLE => {
+                parameter.num_elements() / rows as u64
+            }
             _ => parameter.num_elements(),
         };
         let values = self.config.parameters().into_iter().map(values);
@@ -154,10 +150,9 @@ impl<'a> Footprint<'a> {
     /// are loaded first. The patch kernel's sum over its frames comes last.
     fn loads(&self) -> Vec<[u64; 2]> {
         let mut parameters = self.config.parameters();
-        let is_large = |key: &str| key.starts_with("merger.") || key.starts_with("downsample.");
-        parameters.sort_by_key(|parameter| !is_large(&parameter.key));
+        parameters.sort_by_key(|parameter| !parameter.loads_first());
         let loads = parameters.iter().map(|parameter| self.load(parameter));
-        let image_row = self.row_len(PatchKind::Image) as u64 + 1;
+        let image_row = self.config.row_len(PatchKind::Image) as u64 + 1;
         let image_kernel = F32 * self.config.hidden_size as u64 * image_row;
         let frames = self.config.temporal_patch_size as u64;
         let sum = (frames > 1).then_some([image_kernel, frames * image_kernel]);
@@ -170,7 +165,9 @@ impl<'a> Footprint<'a> {
         let matrix = [shape[0], shape[1..].iter().product()];
         match self.mode {
             ComputeMode::Device(_) => [parameter.num_elements() * self.value(), values],
-            ComputeMode::Cpu(_) if shape.len() == 1 || is_table(parameter) => [values, 0],
+            ComputeMode::Cpu(_) if shape.len() == 1 || key == Parameter::POSITION_TABLE => {
+                [values, 0]
+            }
             // It waits for its up_proj.
             ComputeMode::Cpu(_) if key.ends_with("gate_proj.weight") => [0, values],
             ComputeMode::Cpu(tower) => {
@@ -239,11 +236,6 @@ impl<'a> Footprint<'a> {
     fn merge_area(&self) -> u64 {
         self.config.spatial_merge_size.pow(2) as u64
     }
-}
-
-/// Whether rows of the parameter are looked up. Other matrices are multiplied.
-fn is_table(parameter: &Parameter) -> bool {
-    parameter.key.ends_with("position_embedding.weight")
 }
 
 #[cfg(test)]
@@ -364,7 +356,7 @@ mod tests {
         let cpu = Footprint::new(&config, ComputeMode::Cpu(Precision::F32));
         let grid = GridThw::new(1, 48, 48);
         let kinds = [PatchKind::Image, PatchKind::Video];
-        assert_eq!(kinds.map(|kind| cpu.row_len(kind)), [588, 1176]);
+        assert_eq!(kinds.map(|kind| config.row_len(kind)), [588, 1176]);
         let patches = grid.num_patches();
         let pass = |kind| cpu.pass(&[(grid, kind)], usize::MAX, 0);
         let [image, video] = kinds.map(|kind| pass(kind).activations);

@@ -8,7 +8,7 @@ use crate::cpu::CpuTower;
 use crate::device::DeviceTower;
 use crate::forward::{self, Stages};
 use crate::layout::BatchLayout;
-use crate::{Cancelled, ComputeMode, Footprint, ForwardOptions, PatchRows, VisionOutput};
+use crate::{Cancelled, ComputeMode, ForwardOptions, PatchRows, VisionOutput};
 
 /// The vision tower (`Glm4vVisionModel`, `Glm4vMoeVisionModel`, `GlmOcrVisionModel`, `Glm5NextVisionModel` of transformers
 /// 5.23).
@@ -113,10 +113,9 @@ impl VisionModel {
         let expected = layout.num_patches();
         let found: usize = rows.iter().map(|rows| rows.dims()[0]).sum();
         assert_eq!(found, expected, "the grids have {expected} patches");
-        let footprint = Footprint::new(self.config(), self.mode);
         for rows in rows {
             let (kind, [_, found]) = (rows.kind(), rows.dims());
-            let expected = footprint.row_len(kind);
+            let expected = self.config().row_len(kind);
             assert_eq!(found, expected, "{kind:?} rows have {expected} values");
         }
     }

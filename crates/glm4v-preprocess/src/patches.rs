@@ -102,8 +102,9 @@ impl Patches {
         }
     }
 
-    /// A batch without inputs.
-    pub(crate) const fn empty(row_len: usize) -> Self {
+    /// A batch without inputs, whose rows would have `row_len` values.
+    #[must_use]
+    pub const fn empty(row_len: usize) -> Self {
         Self {
             values: Vec::new(),
             spans: Vec::new(),
@@ -176,6 +177,22 @@ impl Patches {
             values: values.concat(),
             spans,
             row_len,
+        })
+    }
+
+    /// The patches of each input, copied when their turn comes.
+    pub fn split(self) -> impl Iterator<Item = Self> {
+        (0..self.spans.len()).map(move |index| {
+            let PatchSpan {
+                grid, kind, width, ..
+            } = self.spans[index];
+            let (spans, _) =
+                PatchSpan::place([(grid, kind, width)]).expect("fewer values than before");
+            Self {
+                values: self.values[self.spans[index].values()].to_vec(),
+                spans,
+                row_len: self.row_len,
+            }
         })
     }
 

@@ -61,14 +61,22 @@ impl Content {
         batch: ReadBatch,
         cancel: &CancelToken,
     ) -> Batch {
-        let keys = match self.identity(encoder) {
-            Ok(identity) => identity.keys(&batch.patches),
+        let identity = match self.identity(encoder) {
+            Ok(identity) => identity,
             Err(error) => return (failed(batch.inputs, &Arc::new(error)), None),
         };
-        match &self.cache {
-            None => (named(encoder, batch, &keys, cancel), None),
-            Some(cache) => from_cache(encoder, cache, batch, &keys, cancel),
+        let Some(cache) = &self.cache else {
+            let keys = identity.keys(&batch.patches);
+            return (named(encoder, batch, &keys, cancel), None);
+        };
+        let (mut items, mut warning) = (Vec::new(), None);
+        for part in encoder.fitting(batch) {
+            let keys = identity.keys(&part.patches);
+            let (encoded, warned) = from_cache(encoder, cache, part, &keys, cancel);
+            items.extend(encoded);
+            warning = warning.or(warned);
         }
+        (items, warning)
     }
 
     fn identity(&self, encoder: &VisionEncoder) -> Result<&Identity, Error> {
@@ -77,7 +85,11 @@ impl Content {
         }
         let fingerprint = match &self.weights {
             Origin::Preset(preset, seed) => Fingerprint::random(*preset, *seed),
-            Origin::Local(path) => Checkpoint::open(path)?.fingerprint(encoder.config())?,
+            Origin::Local(path) => {
+                // It must be the fingerprint of the weights in memory.
+                let loaded = encoder.file_states().expect("it was loaded from files");
+                Checkpoint::open(path)?.fingerprint_of(loaded, encoder.config())?
+            }
         };
         let identity = Identity::new(&fingerprint, self.dtype, encoder.target().mode);
         Ok(self.identity.get_or_init(|| identity))

@@ -1,5 +1,6 @@
 //! `VisionEncoder` for Python.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -56,6 +57,7 @@ impl Encoder {
     /// Loads a model onto a device.
     #[staticmethod]
     fn load(py: Python<'_>, model: Model, device: Device, keep: Keep) -> PyResult<Self> {
+        model.warn_of_revision(py)?;
         let cache = keep.open();
         let cache = cache.map_err(|error| errors::of_store(py, &error))?;
         let options = device.options(py, model.budget(py)?)?;
@@ -125,29 +127,30 @@ impl Encoder {
         })
     }
 
-    /// The fields of `glm4v.Plan`, for sources and for images of (height, width) pixels.
+    /// The fields of `glm4v.Plan`. A source whose index is in `sizes` stands for an image of (height, width) pixels.
     fn plan<'py>(
         &self,
         py: Python<'py>,
         sources: &Bound<'py, PyIterator>,
-        sizes: Vec<(usize, usize)>,
+        sizes: HashMap<usize, (usize, usize)>,
         reading: Reading,
     ) -> PyResult<Bound<'py, PyDict>> {
         let (mut feed, sources) = Feed::new(sources);
         let encoder = Arc::clone(&self.encoder);
         let work = move |_: &CancelToken| {
             let surveyed = inputs(&encoder, sources, &reading).survey().into_iter();
-            let surveyed = surveyed.collect::<Result<Vec<_>, InputError>>()?;
-            let mut inputs: Vec<InputSize> = surveyed.iter().map(InputSize::from).collect();
-            for (index, (height, width)) in sizes.into_iter().enumerate() {
+            let size = |(index, input): (usize, Result<InputInfo, InputError>)| {
+                let Some(&(height, width)) = sizes.get(&index) else {
+                    return Ok(InputSize::from(&input?));
+                };
                 let grid = encoder.processor().grid(height, width);
-                let grid = grid.map_err(|error| InputError {
+                grid.map(InputSize::image).map_err(|error| InputError {
                     index,
                     name: format!("{width}x{height}"),
                     source: Arc::new(error.into()),
-                })?;
-                inputs.push(InputSize::image(grid));
-            }
+                })
+            };
+            let inputs: Vec<_> = surveyed.enumerate().map(size).collect::<Result<_, _>>()?;
             Ok((inputs.len(), encoder.plan(&inputs)))
         };
         let planned = feed.run(py, work)?;

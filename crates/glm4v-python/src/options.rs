@@ -1,11 +1,11 @@
 //! Arguments of Python functions, which arrive as dictionaries.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use glm4v::config::SizeBudget;
 use glm4v::hub::{Hub, ModelId, Progress};
 use glm4v::preprocess::ReadOptions;
-use glm4v::weights::{PackedCache, ProcessorSource};
+use glm4v::weights::{PackedCache, ProcessorSource, is_local};
 use glm4v::{CancelToken, ComputeType, Error, LoadOptions, Preset};
 use pyo3::prelude::*;
 
@@ -99,16 +99,34 @@ impl Model {
         Ok(self.processor.as_deref().map(str::parse).transpose()?)
     }
 
+    /// Warns of a revision that has no effect, at the line that called `from_pretrained`.
+    pub(crate) fn warn_of_revision(&self, py: Python<'_>) -> PyResult<()> {
+        let (Some(model), Some(revision)) = (&self.model, &self.revision) else {
+            return Ok(());
+        };
+        // `find` has the error of a name that is refused.
+        if !matches!(is_local(model), Ok(true)) {
+            return Ok(());
+        }
+        let model = model.display();
+        let message = format!(
+            "{model} is on this machine, so revision={revision:?} has no effect; it applies to models on the hub"
+        );
+        let stack_level = 2;
+        let warn = py.import("warnings")?.getattr("warn")?;
+        warn.call1((message, py.None(), stack_level)).map(drop)
+    }
+
     /// Finds the model. A model on the hub is downloaded if it is in no cache.
     pub(crate) fn find(&self, files: Files, cancel: &CancelToken) -> Result<Origin, Error> {
         if let Some(preset) = &self.preset {
             return Ok(Origin::Preset(preset.parse()?, self.seed));
         }
         let model = self.model.clone().unwrap_or_default();
-        let name = model.to_string_lossy().parse::<ModelId>();
-        let Some(name) = name.ok().filter(|_| !model.exists()) else {
+        if is_local(&model)? {
             return Ok(Origin::Local(model));
-        };
+        }
+        let name: ModelId = model.to_string_lossy().parse()?;
         let hub = Hub::from_env()?.offline(self.offline);
         let (revision, cancel) = (self.revision.as_deref(), Cancel(cancel));
         let dir = match files {
@@ -169,15 +187,4 @@ pub(crate) fn preset_config(py: Python<'_>, preset: &str) -> PyResult<String> {
     let preset: Result<Preset, _> = preset.parse();
     let preset = preset.map_err(|error| errors::exception(py, &Error::Config(error)))?;
     Ok(serde_json::json!(preset.vision()).to_string())
-}
-
-/// An error for a path that does not exist, with the message of the library.
-pub(crate) fn check_exists(path: &Path) -> Result<(), Error> {
-    match path.exists() {
-        true => Ok(()),
-        false => Err(Error::NoSuchModel {
-            name: path.display().to_string(),
-            hint: "a model on the hub is named as in zai-org/GLM-4.1V-9B-Thinking",
-        }),
-    }
 }

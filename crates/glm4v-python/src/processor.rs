@@ -14,7 +14,7 @@ use pyo3::types::PyIterator;
 
 use crate::encoded::{Described, described};
 use crate::feed::Feed;
-use crate::options::{Files, Model, Origin, Reading, check_exists};
+use crate::options::{Files, Model, Origin, Reading};
 use crate::{errors, prompt, threads};
 
 /// The processor of `glm4v.Processor`.
@@ -32,14 +32,12 @@ impl Processor {
     /// The processor of a model.
     #[staticmethod]
     fn load(py: Python<'_>, model: Model) -> PyResult<Self> {
+        model.warn_of_revision(py)?;
         let budget = model.budget(py)?;
         let work = move |cancel: &CancelToken| {
             let processor = match model.find(Files::Configs, cancel)? {
                 Origin::Preset(preset, _) => glm4v::Processor::from_preset(preset),
-                Origin::Local(path) => {
-                    check_exists(&path)?;
-                    LocalModel::open(path, model.processor()?)?.processor()?
-                }
+                Origin::Local(path) => LocalModel::open(path, model.processor()?)?.processor()?,
             };
             Ok::<_, Error>(match budget {
                 Some(budget) => processor.with_budget(budget)?,

@@ -84,6 +84,23 @@ def test_models_that_are_refused_say_why(tmp_path, monkeypatch):
         glm4v.Processor.from_pretrained("no-such-directory")
 
 
+def test_a_revision_of_a_directory_has_no_effect():
+    model = GOLDEN / "patch14-f32"
+    for load in (glm4v.VisionEncoder.from_pretrained, glm4v.Processor.from_pretrained):
+        with pytest.warns(UserWarning, match="is on this machine, so revision=\"v2\" has no effect") as caught:
+            load(model, revision="v2")
+        assert [warning.filename for warning in caught] == [__file__]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need rights on Windows")
+def test_a_path_that_cannot_be_looked_up_is_no_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "zai-org").symlink_to("zai-org")
+    for load in (glm4v.VisionEncoder.from_pretrained, glm4v.Processor.from_pretrained):
+        with pytest.raises(glm4v.ModelError, match="^zai-org/model: "):
+            load("zai-org/model", offline=True)
+
+
 def test_an_input_beyond_the_memory_limit_is_refused():
     encoder = glm4v.VisionEncoder.from_pretrained(preset="tiny", max_memory=100 << 20)
     (error,) = encoder.encode([np.zeros((2800, 2800, 3), np.uint8)], errors="return")
@@ -105,7 +122,13 @@ def test_plans_need_no_pixels(encoder):
     assert encoder.plan([]).tokens == 0
     with pytest.raises(glm4v.InputError, match="no-such.png"):
         encoder.plan([IMAGES / "no-such.png"])
-    with pytest.raises(glm4v.InputError, match="more than 200 times"):
+    for size in ((1, 1000), object()):
+        with pytest.raises(glm4v.InputError) as caught:
+            encoder.plan([(336, 336), PIXELS, size, PIXELS, (1, 1000)])
+        assert caught.value.index == 2
+        assert caught.value.name in str(caught.value)
+    assert caught.value.name == "input 2"
+    with pytest.raises(glm4v.InputError, match="1000x1: .* more than 200 times"):
         encoder.plan([(1, 1000)])
 
 

@@ -3,13 +3,16 @@
 import base64
 import io
 import json
+import os
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import glm4v
 import numpy as np
 import pytest
-from conftest import IMAGES, frame, read_safetensors
+from conftest import GOLDEN, IMAGES, frame, read_safetensors
 
 NAMES = ["rgb-60x83.png", "animated.gif", "chelsea.png"]
 
@@ -153,6 +156,28 @@ def test_embeddings_come_from_the_cache(tmp_path):
     # Another type has another key.
     glm4v.VisionEncoder.from_pretrained(**options, dtype="bf16").encode([frame(0, 84, 56)])
     assert len(list(tmp_path.rglob("*.safetensors"))) == 2
+
+
+@pytest.mark.parametrize("options", [{"cache": "cache"}, {}])
+def test_weights_that_changed_after_loading_have_no_names(tmp_path, monkeypatch, options):
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(GOLDEN / "patch14-f32", "out")
+    (weights,) = Path("out").glob("model*.safetensors")
+    os.utime(weights, (1, 1))
+    load, image = glm4v.VisionEncoder.from_pretrained, frame(0, 84, 56)
+    old = load("out", **options)
+    content = bytearray(weights.read_bytes())
+    content[-1] ^= 1
+    weights.write_bytes(content)
+    with pytest.raises(glm4v.ModelError, match=f"{weights.name}: the file changed .* load the model again"):
+        old.encode([image], uuid=True)
+    assert not list(Path().glob("cache/**/*.safetensors"))
+    # Once the weights have been hashed, a change does not matter.
+    new = load("out", **options)
+    (first,) = new.encode([image], uuid=True)
+    weights.write_bytes(bytes(content))
+    (second,) = new.encode([image], uuid=True)
+    assert first.uuid == second.uuid
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has other permissions")

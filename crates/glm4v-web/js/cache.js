@@ -72,12 +72,20 @@ class FileChunks {
 /** Old versions of a file are never read again, but they count against the quota. */
 async function deleteOtherVersions(cache, url, version) {
   for (const request of await cache.keys()) {
-    const key = new URL(request.url);
-    const cached = key.searchParams.get(VERSION);
-    key.searchParams.delete(VERSION);
-    key.searchParams.delete(RANGE);
-    if (cached !== version && key.href === new URL(url).href) {
+    const cached = new URL(request.url).searchParams.get(VERSION);
+    if (cached !== version && unversioned(request.url, cached) === unversioned(url, version)) {
       await cache.delete(request);
     }
   }
+}
+
+/**
+ * What the addresses of all versions have in common. The version of a hub's file is the commit, which is a directory in the
+ * address: then this is the address of the repository, because another commit may have shards of other names.
+ */
+function unversioned(url, version) {
+  const file = new URL(url);
+  file.searchParams.delete(VERSION);
+  file.searchParams.delete(RANGE);
+  return file.href.split(`/${version}/`)[0];
 }

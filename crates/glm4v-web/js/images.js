@@ -1,3 +1,5 @@
+import { urlOf } from './options.js';
+
 /** A caller's image as it is sent to the worker: the message, and the buffers that it transfers. */
 export function imageOf(image) {
   const pixels = asPixels(image);
@@ -15,7 +17,7 @@ function fileOf(image) {
     return [{ bytes }, [bytes.buffer]];
   }
   if (typeof image === 'string' || image instanceof URL) {
-    return [{ url: new URL(image, document.baseURI).href }, []];
+    return [{ url: urlOf('the image', image).href }, []];
   }
   throw new TypeError(
     `expected an image as Blob, ArrayBuffer, Uint8Array, ImageData, ImageBitmap, VideoFrame or URL, found ${nameOf(image)}` +

@@ -154,14 +154,18 @@ function hasDirectory(weights) {
 }
 
 function addressOf(name, value) {
-  let url;
-  try {
-    url = new URL(value, globalThis.document?.baseURI);
-  } catch {
-    throw new TypeError(`${name}: expected a URL, found ${value}`);
-  }
+  const url = urlOf(name, value);
   if (!['http:', 'https:', 'blob:', 'data:'].includes(url.protocol)) {
     throw new TypeError(`${name}: expected an http or https URL, found ${url.protocol}//…`);
   }
   return url.href;
+}
+
+/** A URL of the caller, which may be relative to the page. A worker has no page. */
+export function urlOf(name, value) {
+  try {
+    return new URL(value, globalThis.document?.baseURI);
+  } catch {
+    throw new TypeError(`${name}: expected a URL (in a worker, an absolute one), found ${value}`);
+  }
 }

@@ -44,9 +44,13 @@ export function rgbaOf(source, name) {
     return { data: dataOf(source, name), width: source.width, height: source.height };
   }
   const { width, height } = sizeOf(source);
-  const context = contextOf(width, height, name);
-  context.drawImage(source, 0, 0);
-  source.close();
+  let context;
+  try {
+    context = contextOf(width, height, name);
+    context.drawImage(source, 0, 0);
+  } finally {
+    source.close();
+  }
   return { data: dataOf(context.getImageData(0, 0, width, height), name), width, height };
 }
 

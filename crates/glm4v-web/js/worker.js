@@ -68,7 +68,14 @@ async function create(request, report) {
 async function encodeImages({ images, decode, budget }) {
   const start = performance.now();
   const names = images.map((image, index) => nameOf(image, images.length === 1 ? 'the image' : `images[${index}]`));
-  const sources = await Promise.all(images.map((image, index) => sourceOf(image, names[index], decode)));
+  // Pixels that are given twice are one object here, and can be read once.
+  const read = new Map();
+  const sourceOnce = (image, index) => {
+    const key = image.pixels ?? image;
+    read.set(key, read.get(key) ?? sourceOf(image, names[index], decode));
+    return read.get(key);
+  };
+  const sources = await Promise.all(images.map(sourceOnce));
   const decoded = performance.now() - start;
   const result = await encoder.encodeImages(sources, names, budget);
   return { ...result, times: { ...result.times, decode: result.times.decode + decoded } };
@@ -94,10 +101,12 @@ async function sourceOf({ pixels, ...file }, name, decode) {
 
 async function encodeFrames({ frames, fps, budget }) {
   const sources = frames.map(({ pixels }) => pixels);
-  const { width, height, read } = frameReader(sources);
-  const result = await encoder.encodeFrames(frames.length, fps, width, height, read, budget);
-  sources.forEach((source) => source.close?.());
-  return result;
+  try {
+    const { width, height, read } = frameReader(sources);
+    return await encoder.encodeFrames(frames.length, fps, width, height, read, budget);
+  } finally {
+    sources.forEach((source) => source.close?.());
+  }
 }
 
 function plan({ width, height, budget }) {

@@ -1,4 +1,5 @@
 use std::path::Path;
+use std::slice;
 
 use burn::tensor::Device;
 use glm4v_config::VisionConfig;
@@ -7,10 +8,9 @@ use glm4v_model::VisionModel;
 
 use crate::file::shown;
 use crate::gguf::{self, GgufFile};
-use crate::loader::is_first;
 use crate::safetensors_files::SafetensorsFiles;
 use crate::stored::StoredParameter;
-use crate::{Inspection, Loader, LoaderOptions, WeightsError};
+use crate::{FileStates, Inspection, Loader, LoaderOptions, WeightsError};
 
 const SINGLE_FILE: &str = "model.safetensors";
 const INDEX_FILE: &str = "model.safetensors.index.json";
@@ -68,6 +68,17 @@ impl Checkpoint {
         }
     }
 
+    /// The open files as they are now.
+    ///
+    /// # Errors
+    /// [`WeightsError::Io`] if the system does not tell the state of a file.
+    pub fn file_states(&self) -> Result<FileStates, WeightsError> {
+        FileStates::new(match &self.files {
+            Files::Safetensors(files) => files.files(),
+            Files::Gguf(file) => slice::from_ref(&file.file),
+        })
+    }
+
     /// Compares the tensors with the parameters of `config`. Only headers are compared.
     #[must_use]
     pub fn inspect(&self, config: &VisionConfig) -> Inspection {
@@ -101,7 +112,7 @@ impl Checkpoint {
     ) -> Result<Loader, WeightsError> {
         let mut loader = Loader::new(config, device, options)?;
         let mut parameters = self.parameters(config)?;
-        parameters.sort_by_key(|stored| !is_first(&stored.parameter.key));
+        parameters.sort_by_key(|stored| !stored.parameter.loads_first());
         let mut scratch = Vec::new();
         for stored in parameters {
             stored.load(&mut loader, &mut scratch)?;

@@ -17,6 +17,12 @@ pub enum WeightsError {
         /// The error of the operating system.
         source: std::io::Error,
     },
+    /// A file is not as it was when the weights were read.
+    #[error("{}: the file changed after its weights were read; load the model again", path.display())]
+    Changed {
+        /// The file.
+        path: PathBuf,
+    },
     /// The directory contains no weights.
     #[error("{}: expected model.safetensors or model.safetensors.index.json, found neither; check the directory", dir.display())]
     NoWeights {

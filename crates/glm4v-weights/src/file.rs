@@ -1,6 +1,7 @@
 use std::fs::{File, Metadata};
-use std::io::Read;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use glm4v_shards::{Header, ShardError};
 use rayon::prelude::*;
@@ -37,7 +38,7 @@ impl WeightsFile {
     }
 
     /// The length and the times of the file as it is now.
-    pub(crate) fn metadata(&self) -> std::io::Result<Metadata> {
+    pub(crate) fn metadata(&self) -> io::Result<Metadata> {
         #[cfg(unix)]
         return self.file.metadata();
         #[cfg(not(unix))]
@@ -56,18 +57,41 @@ impl WeightsFile {
     }
 
     #[cfg(unix)]
-    fn read_exact_at(&self, bytes: &mut [u8], position: u64) -> std::io::Result<()> {
+    fn read_exact_at(&self, bytes: &mut [u8], position: u64) -> io::Result<()> {
         std::os::unix::fs::FileExt::read_exact_at(&self.file, bytes, position)
     }
 
     #[cfg(not(unix))]
-    fn read_exact_at(&self, bytes: &mut [u8], position: u64) -> std::io::Result<()> {
+    fn read_exact_at(&self, bytes: &mut [u8], position: u64) -> io::Result<()> {
         use std::io::{Seek, SeekFrom};
         // A file has one position for all threads, so every call opens the file again.
         let mut file = File::open(&self.path)?;
         file.seek(SeekFrom::Start(position))?;
         file.read_exact(bytes)
     }
+}
+
+/// What tells that a file was changed or replaced. On Unix the last number is the time of the last change of any kind, which
+/// programs cannot set.
+pub(crate) fn identity(metadata: &Metadata) -> io::Result<[u128; 4]> {
+    let modified = metadata.modified()?;
+    let modified = modified.duration_since(SystemTime::UNIX_EPOCH);
+    let modified = modified.unwrap_or_else(|before| before.duration());
+    #[cfg(unix)]
+    let (inode, changed) = {
+        use std::os::unix::fs::MetadataExt;
+        let seconds = u128::from(metadata.ctime().unsigned_abs());
+        let nanoseconds = u128::from(metadata.ctime_nsec().unsigned_abs());
+        (metadata.ino(), seconds * 1_000_000_000 + nanoseconds)
+    };
+    #[cfg(not(unix))]
+    let (inode, changed) = (0_u64, 0);
+    Ok([
+        metadata.len().into(),
+        modified.as_nanos(),
+        inode.into(),
+        changed,
+    ])
 }
 
 /// Reads the header of a safetensors file.

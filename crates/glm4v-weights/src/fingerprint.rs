@@ -5,7 +5,7 @@ use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
 use crate::stored::Extent;
-use crate::{Checkpoint, WeightsError};
+use crate::{Checkpoint, FileStates, WeightsError};
 
 /// Bytes that are read and hashed at a time.
 const SLICE: u64 = 1 << 20;
@@ -67,6 +67,22 @@ impl Checkpoint {
             }
         }
         Ok(Fingerprint(all.finalize().into()))
+    }
+
+    /// The fingerprint of a tower that was loaded when the files were as `loaded` says.
+    ///
+    /// # Errors
+    /// As [`Checkpoint::load`]; [`WeightsError::Changed`] if the files changed since then.
+    pub fn fingerprint_of(
+        &self,
+        loaded: &FileStates,
+        config: &VisionConfig,
+    ) -> Result<Fingerprint, WeightsError> {
+        loaded.check(&self.file_states()?)?;
+        let fingerprint = self.fingerprint(config)?;
+        // The files can change while they are read.
+        loaded.check(&self.file_states()?)?;
+        Ok(fingerprint)
     }
 }
 

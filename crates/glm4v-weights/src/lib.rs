@@ -6,7 +6,7 @@
 //! - [`PackedCache`] keeps packed weights for the next start, which maps them into memory.
 //! - [`random()`] builds a tower of random parameters from a seed.
 //! - [`Loader`] builds a tower from bytes that arrive in any order. The other two use it.
-//! - [`Checkpoint::fingerprint`] tells whether two towers are equal.
+//! - [`Checkpoint::fingerprint`] tells whether two towers are equal. [`FileStates`] tell whether files changed.
 //! - [`write_checkpoint`] writes the tower of [`random()`] as a checkpoint that transformers loads.
 //!
 //! Only the headers and the bytes of the vision tower are read. Memory holds the tower and one or two tensors besides.
@@ -18,6 +18,7 @@ mod device;
 mod error;
 mod export;
 mod file;
+mod file_states;
 mod fingerprint;
 mod gguf;
 mod incoming;
@@ -32,6 +33,7 @@ mod write;
 
 pub use checkpoint::Checkpoint;
 pub use error::WeightsError;
+pub use file_states::FileStates;
 pub use fingerprint::Fingerprint;
 pub use gguf::gguf_file;
 pub use glm4v_gguf::{GgufError, Mmproj};

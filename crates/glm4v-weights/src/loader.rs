@@ -188,11 +188,5 @@ pub(crate) fn build(builder: TowerBuilder, shapes: &Shapes) -> Result<VisionMode
     })
 }
 
-/// Whether `key` is among the tensors to load first: the largest ones. Later, the packed weights take most memory, and less
-/// is left for the values of a tensor.
-pub(crate) fn is_first(key: &str) -> bool {
-    key.starts_with("downsample.") || key.starts_with("merger.")
-}
-
 #[cfg(test)]
 pub(crate) mod tests;

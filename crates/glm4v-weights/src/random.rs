@@ -6,7 +6,6 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, Normal};
 
-use crate::loader::is_first;
 use crate::{Loader, LoaderOptions, WeightsError, convert, scratch};
 
 /// Builds a tower of random parameters. The same `seed` gives the same values on every machine.
@@ -21,7 +20,7 @@ pub fn random(
 ) -> Result<VisionModel, WeightsError> {
     let mut loader = Loader::new(config, device, options)?;
     let mut parameters = config.parameters();
-    parameters.sort_by_key(|parameter| !is_first(&parameter.key));
+    parameters.sort_by_key(|parameter| !parameter.loads_first());
     let mut buffer = Vec::new();
     for parameter in parameters {
         let len = num_values(&parameter);

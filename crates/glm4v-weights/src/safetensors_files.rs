@@ -42,6 +42,10 @@ impl SafetensorsFiles {
         Ok(files)
     }
 
+    pub(crate) fn files(&self) -> &[WeightsFile] {
+        &self.files
+    }
+
     pub(crate) fn inspect(&self, config: &VisionConfig) -> Inspection {
         let tower = self.tower();
         let (prefix, others) = (tower.prefix, tower.others + self.unread);

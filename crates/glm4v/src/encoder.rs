@@ -12,7 +12,7 @@ use burn::tensor::{DType, Device, StreamId, Tensor, TensorData};
 use glm4v_config::{GridThw, PatchKind, VisionConfig};
 use glm4v_model::{AttentionMethod, CancelToken, Footprint, ForwardOptions, Observer, VisionModel};
 use glm4v_preprocess::{Patches, Processor};
-use glm4v_weights::Packing;
+use glm4v_weights::{FileStates, Packing};
 use image::DynamicImage;
 use ndarray::Array2;
 
@@ -20,7 +20,7 @@ pub use self::embeddings::{Embeddings, values};
 pub use self::extra::EncodeOutput;
 pub use self::load::LoadOptions;
 use self::replica::Replica;
-use crate::batching::{MicroBatch, shares};
+use crate::batching::{FrameSpan, MicroBatch, shares};
 use crate::plan::{BatchLimits, InputSize, MemoryBudget, Target};
 use crate::{EncodeOptions, Error, Plan};
 
@@ -38,6 +38,8 @@ use crate::{EncodeOptions, Error, Plan};
 pub struct VisionEncoder {
     replicas: Vec<Replica>,
     processor: Arc<Processor>,
+    /// The files that the weights were loaded from
+    files: Option<FileStates>,
 }
 
 impl VisionEncoder {
@@ -51,11 +53,12 @@ impl VisionEncoder {
         Ok(Self {
             replicas: vec![Replica::new(model)],
             processor,
+            files: None,
         })
     }
 
-    /// One encoder on the devices of several encoders that have the same weights. Each batch is shared among the devices,
-    /// and each device keeps its own limits.
+    /// One encoder on the devices of several encoders that have the same weights. Each batch is shared among the devices, and
+    /// is as large as the batches of all encoders together. Each device keeps its other limits.
     ///
     /// # Errors
     /// [`Error::Replicas`] if there is no encoder, or if the configurations differ.
@@ -70,7 +73,12 @@ impl VisionEncoder {
             }
             all.replicas.extend(other.replicas);
         }
-        Ok(all)
+        let patches = all
+            .replicas
+            .iter()
+            .map(|replica| replica.limits.max_batch_patches);
+        let sum = patches.fold(0, usize::saturating_add);
+        Ok(all.map_replicas(|replica| replica.limits.max_batch_patches = sum))
     }
 
     /// Encodes within `limits` in place of [`BatchLimits::new`]. Smaller limits need less memory.
@@ -145,7 +153,7 @@ impl VisionEncoder {
         }
     }
 
-    /// The limits of the first device.
+    /// The limits of a batch, and those of the first device.
     #[must_use]
     pub fn limits(&self) -> BatchLimits {
         self.replicas[0].limits
@@ -203,23 +211,24 @@ impl VisionEncoder {
     /// As [`VisionEncoder::encode_values`].
     pub fn warmup(&self, inputs: &[InputSize]) -> Result<(), Error> {
         let config = self.config();
-        let (frames, width) = (config.temporal_patch_size, config.patch_dim());
-        let gray = |input: &InputSize| {
-            let rows = |width| Array2::zeros((input.grid.num_patches(), width));
-            let grids = vec![input.grid];
-            match input.kind {
-                PatchKind::Image => Patches::from_images(rows(width / frames), grids, frames),
-                PatchKind::Video => Patches::from_pixel_values(rows(width), grids),
+        let gray = |&InputSize { grid, kind, .. }: &InputSize| {
+            let rows = Array2::zeros((grid.num_patches(), config.row_len(kind)));
+            match kind {
+                PatchKind::Image => {
+                    Patches::from_images(rows, vec![grid], config.temporal_patch_size)
+                }
+                PatchKind::Video => Patches::from_pixel_values(rows, vec![grid]),
             }
         };
         let gray = inputs.iter().map(gray).collect::<Result<Vec<_>, _>>()?;
         self.encode_values(&Patches::concat(&gray)?).map(drop)
     }
 
-    /// The embeddings of a packed batch in one pass on the first device. `observer` receives the stages of the tower.
+    /// The embeddings of a packed batch in one pass on the first device. `observer` receives the stages of the tower. No memory
+    /// limit is checked, because nobody knows what the observer keeps.
     ///
     /// # Errors
-    /// As [`VisionEncoder::encode`].
+    /// [`Error::Patches`] if the patches do not fit the tower.
     pub fn encode_observed(
         &self,
         patches: &Patches,
@@ -255,15 +264,31 @@ impl VisionEncoder {
         Ok(self.embeddings(tensor, patches))
     }
 
-    /// Each device encodes a contiguous share of the frames. With fewer frames than devices, some devices have no share.
+    /// Checks that a batch of these inputs fits into the memory of the devices.
+    pub(crate) fn fit(&self, spans: &[FrameSpan]) -> Result<(), Error> {
+        let shares = self.shares(spans);
+        for (index, (replica, share)) in self.replicas.iter().zip(&shares).enumerate() {
+            let limits = replica.fit(&share.spans, &EncodeOptions::default());
+            limits.map_err(|error| self.on_device(index, error))?;
+        }
+        Ok(())
+    }
+
+    /// A contiguous share of the temporal patches for each device. If there are fewer of them than devices, some devices have
+    /// no share.
+    fn shares(&self, spans: &[FrameSpan]) -> Vec<MicroBatch> {
+        let footprint = Footprint::new(self.config(), self.model().mode());
+        let cost = |frame| footprint.operations(frame);
+        shares(spans, self.replicas.len(), cost)
+    }
+
+    /// Each device encodes its share.
     fn shared_values(
         &self,
         patches: &Patches,
         cancel: Option<&CancelToken>,
     ) -> Result<Vec<f32>, Error> {
-        let footprint = Footprint::new(self.config(), self.model().mode());
-        let cost = |frame| footprint.operations(frame);
-        let shares = shares(&whole(patches).spans, self.replicas.len(), cost);
+        let shares = self.shares(&whole(patches).spans);
         // A stream of a new thread would begin with empty memory pools. The caller's stream keeps its pools.
         let stream = StreamId::current();
         let encode = |(replica, share): (&Replica, &MicroBatch)| {
@@ -323,11 +348,11 @@ impl VisionEncoder {
             );
         }
         for span in patches.iter() {
-            let (what, frames) = match span.kind {
-                PatchKind::Image => ("images", config.temporal_patch_size),
-                PatchKind::Video => ("videos", 1),
+            let what = match span.kind {
+                PatchKind::Image => "images",
+                PatchKind::Video => "videos",
             };
-            let (expected, found) = (config.patch_dim() / frames, span.rows.ncols());
+            let (expected, found) = (config.row_len(span.kind), span.rows.ncols());
             if found != expected {
                 let expected = format!("rows of {what} of {expected} values");
                 return refuse(expected, found.to_string());

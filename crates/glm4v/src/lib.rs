@@ -28,6 +28,7 @@ pub mod devices;
 mod encoder;
 mod error;
 mod local_model;
+mod model_name;
 mod options;
 pub mod pipeline;
 pub mod plan;
@@ -54,6 +55,7 @@ pub mod weights {
     pub use glm4v_weights::*;
 
     pub use crate::local_model::{LocalModel, ProcessorSource};
+    pub use crate::model_name::is_local;
 }
 
 pub use burn;

@@ -131,6 +131,7 @@ impl Plan {
         config: &VisionConfig,
         spans: &[FrameSpan],
         target: Target,
+        options: &EncodeOptions,
         limits: BatchLimits,
         allowed: Option<u64>,
     ) -> Result<BatchLimits, Error> {
@@ -139,9 +140,9 @@ impl Plan {
             ..InputSize::image(grid)
         };
         let inputs: Vec<InputSize> = spans.iter().map(image).collect();
-        let (options, machine) = (EncodeOptions::default(), None);
         limits.shrink_until(spans, |limits| {
-            let plan = Tower::new(config, target).follow(&inputs, &options, limits, true);
+            let plan = Tower::new(config, target).follow(&inputs, options, limits, true);
+            let machine = None;
             MemoryBudget { allowed, machine }.check(&plan)?;
             plan.check_buffer(target.max_buffer)?;
             Ok(limits)
@@ -315,7 +316,7 @@ impl<'a> Tower<'a> {
     }
 
     fn row_bytes(&self, spans: &[FrameSpan]) -> u64 {
-        let values = |(grid, kind): &FrameSpan| grid.num_patches() * self.footprint.row_len(*kind);
+        let values = |(grid, kind): &FrameSpan| grid.num_patches() * self.config.row_len(*kind);
         (F32 * spans.iter().map(values).sum::<usize>()) as u64
     }
 

@@ -30,7 +30,8 @@ impl Report {
         };
         let events = log.lines().filter(is_event);
         let last = events.clone().next_back();
-        let last = last.with_context(|| format!("{name}: libFuzzer printed no line of its state"))?;
+        let last =
+            last.with_context(|| format!("{name}: libFuzzer printed no line of its state"))?;
         let runs = stat(log, "stat::number_of_executed_units:");
         // libFuzzer prints numbers of runs, and no times. Its rate is about constant.
         let (mut edges, mut found_at, mut of_seeds) = (0, 0, 0);

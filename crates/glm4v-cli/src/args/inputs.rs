@@ -33,7 +33,7 @@ pub(crate) struct CollectArgs {
     /// Take the images and videos of subfolders too
     #[arg(short, long, help_heading = COLLECTING)]
     pub(crate) recursive: bool,
-    /// A folder is one video, and its images are the frames [default with --source-fps]
+    /// A folder is one video, and its images are the frames. --source-fps must give the frame rate, and implies this option
     #[arg(long, help_heading = COLLECTING)]
     pub(crate) frames: bool,
     /// Read inputs from this file, one a line; - is the standard input
@@ -82,10 +82,12 @@ pub(crate) struct ReadArgs {
     /// Reduce an image, or all frames of a video together, to at most this many tokens [default: the checkpoint's setting]
     #[arg(long, help_heading = READING, value_name = "TOKENS")]
     pub(crate) max_tokens: Option<NonZero<usize>>,
-    /// The same in pixels, as `size.shortest_edge` of the checkpoint counts them: an image counts twice, as two frames
+    /// Enlarge an image, or all frames of a video together, to at least this many pixels, as `size.shortest_edge` of the
+    /// checkpoint counts them: an image counts twice, as two frames
     #[arg(long, help_heading = READING, value_name = "PIXELS", conflicts_with_all = ["min_tokens", "max_tokens"])]
     pub(crate) min_pixels: Option<NonZero<usize>>,
-    /// The same in pixels, as `size.longest_edge` of the checkpoint counts them: an image counts twice, as two frames
+    /// Reduce an image, or all frames of a video together, to at most this many pixels, as `size.longest_edge` of the
+    /// checkpoint counts them: an image counts twice, as two frames
     #[arg(long, help_heading = READING, value_name = "PIXELS", conflicts_with_all = ["min_tokens", "max_tokens"])]
     pub(crate) max_pixels: Option<NonZero<usize>>,
 }

@@ -54,7 +54,7 @@ pub(crate) struct ComputeArgs {
     /// Do not keep packed weights of large checkpoints in the user's cache directory. They make the next start faster
     #[arg(long)]
     pub(crate) no_packed_cache: bool,
-    /// How a GPU computes attention; the results differ only by rounding
+    /// How a GPU computes attention
     #[arg(long, value_enum, default_value_t = Attention::Auto)]
     pub(crate) attention_method: Attention,
 }
@@ -72,7 +72,7 @@ impl ComputeArgs {
 /// The device, its numeric type and its memory limit.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct DeviceArgs {
-    /// auto, flex, ndarray, wgpu, vulkan, webgpu, metal or cuda. Name one GPU as cuda:1, all as cuda:all, some as
+    /// auto; flex (the CPU) or ndarray (the CPU, slower); wgpu, vulkan, webgpu, metal or cuda. Name one GPU as cuda:1, all as cuda:all, some as
     /// cuda:0,cuda:2; several GPUs share the frames of each batch
     #[arg(long, default_value = "auto")]
     pub(crate) device: DeviceSpecs,

@@ -41,7 +41,8 @@ pub(crate) struct EncodeArgs {
     /// below
     #[arg(short, long, value_name = "FILE|DIR/", value_parser = PathBufValueParser::new().try_map(OutputTarget::new))]
     output: Option<OutputTarget>,
-    /// What happens with an input that fails [default: skip for a job, stop for a file]
+    /// What happens with an input that fails [default: a file stops; a job skips it, unless an argument does not exist or
+    /// the machine is at fault]
     #[arg(long, value_enum)]
     on_error: Option<OnError>,
     /// Store embeddings in this directory, and reuse those that it has
@@ -68,7 +69,8 @@ struct ExtraOutputArgs {
     /// Also write the outputs of these blocks, counted from 0, as in 5,11,23
     #[arg(long, value_name = "BLOCKS", value_delimiter = ',')]
     hidden_states: Vec<usize>,
-    /// Also write the attention of one patch: block, input, frame, row and column, counted from 0, as in 23:0:0:8:5
+    /// Also write the attention of one patch: block, input, temporal patch, row and column, counted from 0, as in
+    /// 23:0:0:8:5
     #[arg(long, value_name = "B:I:T:Y:X", value_parser = attention_query)]
     attention: Vec<AttentionQuery>,
 }
@@ -90,7 +92,7 @@ Images are files of any size in these formats: {images}. Only the first page of 
 Videos are video files (mp4, mkv, webm, mov, avi and others), animated GIF, WebP and PNG files, and folders of frames
 with --source-fps. The programs ffmpeg and ffprobe decode the video files. A video from a pipe is saved first, in the
 directory that TMPDIR names, up to 8 GiB.
-In a folder or a tar archive, each image and each video is an input. Other files there are left alone. With --frames or
+In a folder or a tar archive, each image and each video is an input. Other files there are left alone. With
 --source-fps a folder is one video.
 The embeddings of all inputs go into one file, in order. grid_thw gives the grid of each input. An input has
 t·h·w / spatial_merge_size² rows.
@@ -111,7 +113,7 @@ docs/bulk.md has more.
 const EXAMPLES: &str = "\
 Extra outputs:
   --last-hidden-state  last_hidden_state f32 [tokens, out_hidden_size]
-  --hidden-states      hidden_states.BLOCK f32 [patches, hidden_size], by input, frame, row and column
+  --hidden-states      hidden_states.BLOCK f32 [patches, hidden_size], by input, temporal patch, row and column
   --attention          attention.B:I:T:Y:X f32 [num_heads, h, w]
 
 Examples:
@@ -188,17 +190,19 @@ fn one_file(args: &EncodeArgs, output: Option<&OutputFile>, console: &Console) -
     let mut cached = args.cached(&session, &encoder, identity)?;
     let mut encoded = Vec::new();
     let (mut next, mut tokens) = (Some(first), 0);
-    while let Some((inputs, patches)) = next {
-        let result = stages.time("encode", || match (inputs.len(), has_extra) {
-            (0, _) => Ok(()),
-            (_, true) => outputs.encode_extra(&encoder, &patches),
-            // The next batch may need the memory of this one.
-            (_, false) => cached.encode(patches).map(|values| outputs.append(values)),
-        });
-        result.map_err(|error| session.explain(error))?;
-        tokens += inputs.iter().map(|input| input.tokens).sum::<usize>();
-        console.detail(&format!("encoded {} so far", table::count(tokens, "token")));
-        encoded.extend(inputs);
+    while let Some(batch) = next {
+        for (inputs, patches) in reading.fitting(&encoder, batch)? {
+            let result = stages.time("encode", || match (inputs.len(), has_extra) {
+                (0, _) => Ok(()),
+                (_, true) => outputs.encode_extra(&encoder, &patches),
+                // The next batch may need the memory of this one.
+                (_, false) => cached.encode(patches).map(|values| outputs.append(values)),
+            });
+            result.map_err(|error| session.explain(error))?;
+            tokens += inputs.iter().map(|input| input.tokens).sum::<usize>();
+            console.detail(&format!("encoded {} so far", table::count(tokens, "token")));
+            encoded.extend(inputs);
+        }
         next = stages.time("read", || reading.next())?;
     }
     let failed = reading.failed;

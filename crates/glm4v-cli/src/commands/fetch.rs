@@ -25,7 +25,7 @@ file, beside config.json and the preprocessor files. An interrupted download res
 cache of Hugging Face's programs is used from there and not downloaded again.
 
 Environment variables work as in Hugging Face's programs: HF_ENDPOINT, HF_TOKEN, HF_HOME, HF_HUB_CACHE, HF_HUB_OFFLINE.
-GLM4V_CACHE is the directory of the downloaded towers.
+GLM4V_CACHE is the directory of the downloaded towers, and of packed weights.
 
 Examples:
   glm4v fetch zai-org/GLM-4.1V-9B-Thinking

@@ -97,6 +97,50 @@ fn a_machine_without_ffmpeg_stops_the_job_and_failures_can_be_tried_again() {
     assert!(found.stderr.contains("the job is complete"), "{found:#?}");
 }
 
+/// The content says that it is an archive, with a file for the output as with a directory.
+#[test]
+fn an_archive_can_have_any_name() {
+    let (photos, dir) = (photos(2), tempfile::tempdir().unwrap());
+    let archive = dir.path().join("shard-000");
+    let made = std::process::Command::new("tar")
+        .arg("-cf")
+        .arg(&archive)
+        .arg("-C")
+        .arg(photos.path())
+        .args(["000.png", "001.jpg"])
+        .status();
+    assert!(made.unwrap().success());
+    let archive = archive.to_str().unwrap();
+    let file = dir.path().join("a.npy");
+    glm4v(["encode", archive, "-o", file.to_str().unwrap(), "-q"]).ok();
+    glm4v(["encode", archive, "-o", &output(&dir, "out"), "-q"]).ok();
+    let rar = dir.path().join("photos.rar");
+    fs::write(&rar, b"Rar!\x1a\x07\x01\x00 and more").unwrap();
+    let error = glm4v(["encode", rar.to_str().unwrap()]).fails();
+    assert!(error.contains("unpack the archive"), "{error}");
+}
+
+/// The others are not lost.
+#[test]
+fn parts_for_openai_are_printed_one_by_one() {
+    let (photos, dir) = (photos(1), tempfile::tempdir().unwrap());
+    let large = |name: &str| {
+        let path = dir.path().join(name);
+        ::image::RgbImage::new(3000, 2000).save(&path).unwrap();
+        path
+    };
+    // One image fills a batch, so the damaged one is read after the first was encoded.
+    let (first, last) = (large("first.png"), large("last.png"));
+    let bytes = fs::read(&last).unwrap();
+    fs::write(&last, &bytes[..bytes.len() / 2]).unwrap();
+    let photo = photos.path().join("000.png");
+    let inputs = [&photo, &first, &last].map(|path| path.to_str().unwrap());
+    let found = glm4v([&["encode", "--to", "openai", "-q", "--json"], &inputs[..]].concat());
+    assert_eq!(found.code, Some(1), "{}", found.stderr);
+    assert!(found.stderr.contains("last.png"), "{}", found.stderr);
+    assert_eq!(found.stdout.lines().count(), 2);
+}
+
 #[test]
 fn a_temporary_directory_that_cannot_be_used_stops_the_job() {
     let (photos, dir) = (photos(1), tempfile::tempdir().unwrap());

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::common::{output, photos};
+use crate::common::{files, output, photos};
 use crate::support::glm4v;
 
 #[test]
@@ -16,6 +16,34 @@ fn a_job_that_is_refused_leaves_its_directory_free() {
     let found = glm4v(["encode", path, "-o", &out]);
     assert_eq!(found.code, Some(3), "{found:#?}");
     assert!(found.stderr.contains("skipped: "), "{}", found.stderr);
+}
+
+/// A list that came from a pipe cannot be read again.
+#[test]
+fn a_job_that_cannot_be_resumed_keeps_its_list() {
+    let (photos, dir) = (photos(3), tempfile::tempdir().unwrap());
+    let (out, path) = (output(&dir, "out"), photos.path().to_str().unwrap());
+    let job = ["encode", path, "-o", &out, "-q", "--max-memory", "2G"];
+    assert_eq!(glm4v(job).code, Some(3));
+    // As it is when the first batch is interrupted.
+    for name in files(Path::new(&out)).into_keys() {
+        if name != "manifest.json" && name != "inputs.jsonl" {
+            std::fs::remove_file(Path::new(&out).join(name)).unwrap();
+        }
+    }
+    // As if the job had been started on a machine with less memory.
+    let manifest = Path::new(&out).join("manifest.json");
+    let replace = |old: &str, new: &str| {
+        let text = std::fs::read_to_string(&manifest).unwrap();
+        assert!(text.contains(old), "{text}");
+        std::fs::write(&manifest, text.replace(old, new)).unwrap();
+    };
+    let resume = ["encode", "-o", &out, "--resume", "-q", "--max-memory"];
+    replace("2147483648", "10485760");
+    let error = glm4v([&resume[..], &["10M"]].concat()).fails();
+    assert!(error.contains("--max-memory allows 10.00 MiB"), "{error}");
+    replace("10485760", "2147483648");
+    assert_eq!(glm4v([&resume[..], &["2G"]].concat()).code, Some(3));
 }
 
 #[test]

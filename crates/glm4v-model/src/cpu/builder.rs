@@ -2,7 +2,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 
 use burn::tensor::Device;
-use glm4v_config::VisionConfig;
+use glm4v_config::{Parameter, VisionConfig};
 use glm4v_kernels::{PackedGate, PackedWeight, Precision};
 use half::bf16;
 
@@ -21,7 +21,6 @@ pub(super) const IMAGE_KERNEL: &str = "patch_embed.image_proj.weight";
 pub(super) const IMAGE_PRECISION: Precision = Precision::F32;
 const GATE: &str = ".gate_proj.weight";
 const UP: &str = ".up_proj.weight";
-const POSITION_TABLE: &str = "embeddings.position_embedding.weight";
 
 /// A parameter's values as stored, row after row.
 #[derive(Clone, Copy, Debug)]
@@ -146,7 +145,7 @@ impl CpuBuilder {
     }
 
     pub(super) fn role<'a>(&self, key: &'a str) -> Role<'a> {
-        if self.parameters.shape(key).len() == 1 || key == POSITION_TABLE {
+        if self.parameters.shape(key).len() == 1 || key == Parameter::POSITION_TABLE {
             Role::Vector
         } else if let Some(module) = key.strip_suffix(GATE) {
             Role::Gate(module)
@@ -208,7 +207,7 @@ impl CpuBuilder {
             blocks: blocks.collect::<Result<_, _>>()?,
             patch_embed: self.patch_embed()?,
             post_conv_layernorm: self.optional_norm("post_conv_layernorm")?,
-            position_embedding: self.parameters.optional_vector(POSITION_TABLE)?,
+            position_embedding: self.parameters.optional_vector(Parameter::POSITION_TABLE)?,
             post_layernorm: self.rms_norm("post_layernorm")?,
             downsample: self.linear("downsample")?,
             merger: self.merger()?,

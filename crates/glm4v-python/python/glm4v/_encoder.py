@@ -139,7 +139,8 @@ class VisionEncoder:
             max_memory: The memory limit in bytes. Batches shrink until they fit; what cannot fit is refused.
             min_tokens, max_tokens: Limits of the size of each image and of each video, in tokens.
             min_pixels, max_pixels: The same in pixels, as `size` of the checkpoint counts them.
-            revision: A branch, tag or commit on the hub. The default is main.
+            revision: A branch, tag or commit on the hub. The default is main. A warning says if the model is on this machine,
+                where it has no effect.
             offline: Whether only the caches are used, never the network.
             processor: Where the settings of the processors come from: a preset or a directory. A GGUF file has none, and
                 without this argument they are those of GLM-4.1V, GLM-OCR or GLM-5.3.
@@ -148,7 +149,8 @@ class VisionEncoder:
                 next start is faster, and processes of one machine share the memory of the weights. The default keeps
                 nothing.
             cache: A directory that keeps embeddings by the content of their input. `encode` takes those that are there from it,
-                bit for bit. Several processes can share it, and the program's option `--cache`.
+                bit for bit. Several processes can share it, and the program's option `--cache`. The first `encode` reads
+                all weights, to hash them.
             cache_size: The size of the cache in bytes. The least recently used embeddings are removed first.
 
         Raises:
@@ -229,6 +231,7 @@ class VisionEncoder:
         Raises:
             InputError: for an input that cannot be read.
             MemoryLimitError: for an input that does not fit into the memory limit.
+            ModelError: if the weights must be hashed, but a file changed after they were loaded. Load the model again.
         """
         return list(
             self.encode_iter(
@@ -280,12 +283,13 @@ class VisionEncoder:
             MemoryLimitError: if the work does not fit into the memory limit.
         """
         inputs = [inputs] if is_single(inputs) else list(inputs)
-        sizes = [value for value in inputs if _is_size(value)]
-        others = [value for value in inputs if not _is_size(value)]
+        sizes = {index: value for index, value in enumerate(inputs) if _is_size(value)}
+        # An empty file stands in the place of each size, so that errors have the numbers of the inputs.
+        files = (b"" if index in sizes else value for index, value in enumerate(inputs))
         failed: dict[int, InputError] = {}
         reading = _options.reading(source_fps, first_frame_only)
         try:
-            plan = self._native.plan(sources(others, failed), sizes, reading)
+            plan = self._native.plan(sources(files, failed), sizes, reading)
         except InputError as error:
             raise failed.get(error.index, error) from None
         return Plan(**plan)

@@ -10,7 +10,7 @@ use glm4v_model::{CpuBuilder, Precision};
 use sha2::{Digest, Sha256};
 
 use super::EXTENSION;
-use crate::file::WeightsFile;
+use crate::file::{WeightsFile, identity};
 use crate::stored::StoredParameter;
 
 /// Times of files are as exact as this, at least. A second edit within this time could leave them as they are.
@@ -108,29 +108,6 @@ impl Key {
 /// Without links, so that all names of a file have one entry.
 fn canonical(path: &Path) -> io::Result<PathBuf> {
     std::fs::canonicalize(path)
-}
-
-/// What tells that a file was changed or replaced. On Unix the last number is the time of the last change of any kind, which
-/// programs cannot set.
-fn identity(metadata: &Metadata) -> io::Result<[u128; 4]> {
-    let modified = metadata.modified()?;
-    let modified = modified.duration_since(SystemTime::UNIX_EPOCH);
-    let modified = modified.unwrap_or_else(|before| before.duration());
-    #[cfg(unix)]
-    let (inode, changed) = {
-        use std::os::unix::fs::MetadataExt;
-        let seconds = u128::from(metadata.ctime().unsigned_abs());
-        let nanoseconds = u128::from(metadata.ctime_nsec().unsigned_abs());
-        (metadata.ino(), seconds * 1_000_000_000 + nanoseconds)
-    };
-    #[cfg(not(unix))]
-    let (inode, changed) = (0_u64, 0);
-    Ok([
-        metadata.len().into(),
-        modified.as_nanos(),
-        inode.into(),
-        changed,
-    ])
 }
 
 /// The later one of the two times of a file.

@@ -51,7 +51,7 @@ impl VisionEncoder {
     ) -> Result<EncodeOutput, Error> {
         self.check(patches)?;
         let (replica, spans, grids) = (&self.replicas[0], whole(patches).spans, patches.grids());
-        let limits = replica.fit(&spans)?;
+        let limits = replica.fit(&spans, options)?;
         let mut stages = Stages {
             blocks: &options.hidden_states,
             outputs: vec![Vec::new(); options.hidden_states.len()],

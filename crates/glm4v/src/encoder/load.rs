@@ -5,11 +5,12 @@ use burn::tensor::Device;
 use glm4v_config::{Preset, SizeBudget, VisionConfig};
 use glm4v_model::{AttentionMethod, ComputeMode, VisionModel};
 use glm4v_preprocess::Processor;
-use glm4v_weights::{LoaderOptions, PackedCache, Packing};
+use glm4v_weights::{FileStates, LoaderOptions, PackedCache, Packing};
 
 use super::VisionEncoder;
 use crate::devices::{ComputeType, DeviceInfo, DeviceSpecs};
 use crate::local_model::{LocalModel, ProcessorSource};
+use crate::model_name::is_local;
 use crate::plan::{BatchLimits, MemoryBudget, Target};
 use crate::{EncodeOptions, Error, Plan};
 
@@ -93,7 +94,7 @@ impl VisionEncoder {
     /// [`Error::Buffer`] if the weights do not fit.
     pub fn load(source: impl AsRef<Path>, options: &LoadOptions) -> Result<Self, Error> {
         let source = source.as_ref();
-        let path = match source.exists() {
+        let path = match is_local(source)? {
             true => source.to_owned(),
             false => hub_dir(source, options)?,
         };
@@ -102,6 +103,7 @@ impl VisionEncoder {
         let processor = options.limited(model.processor()?)?;
         processor.check(&config)?;
         let checkpoint = model.checkpoint()?;
+        let files = checkpoint.file_states()?;
         let load = |device: &Device, loader: LoaderOptions| {
             if let (Some(cache), ComputeMode::Cpu(precision)) = (&options.packed_cache, loader.mode)
             {
@@ -111,7 +113,27 @@ impl VisionEncoder {
             }
             Ok((checkpoint.load(&config, device, loader)?.0, None))
         };
-        Self::build(&config, processor, options, load)
+        let mut encoder = Self::build(&config, processor, options, load)?;
+        encoder.files = Some(files);
+        Ok(encoder)
+    }
+
+    /// The files of the weights as they were before they were read. `None` for an encoder that was not loaded from files.
+    ///
+    /// A fingerprint of the files is that of the encoder only if they did not change after that:
+    ///
+    /// ```no_run
+    /// use glm4v::{VisionEncoder, weights::Checkpoint};
+    ///
+    /// let encoder = VisionEncoder::from_pretrained("GLM-4.1V-9B-Thinking")?;
+    /// let loaded = encoder.file_states().expect("it was loaded from files");
+    /// let checkpoint = Checkpoint::open("GLM-4.1V-9B-Thinking")?;
+    /// let fingerprint = checkpoint.fingerprint_of(loaded, encoder.config())?;
+    /// # Ok::<(), glm4v::Error>(())
+    /// ```
+    #[must_use]
+    pub fn file_states(&self) -> Option<&FileStates> {
+        self.files.as_ref()
     }
 
     /// A preset with random parameters, which are the same for the same `seed`.
@@ -195,19 +217,50 @@ impl LoadOptions {
 fn hub_dir(source: &Path, options: &LoadOptions) -> Result<PathBuf, Error> {
     use glm4v_hub::{Hub, ModelId};
 
-    let name = source.to_string_lossy().into_owned();
-    let Ok(model) = name.parse::<ModelId>() else {
-        let hint = "a model on the hub is named as in zai-org/GLM-4.1V-9B-Thinking";
-        return Err(Error::NoSuchModel { name, hint });
-    };
+    let model: ModelId = source.to_string_lossy().parse()?;
     let hub = Hub::from_env()?.offline(options.offline);
     Ok(hub.checkpoint(&model, options.revision.as_deref(), &())?)
 }
 
 #[cfg(not(feature = "hub"))]
-fn hub_dir(source: &Path, _: &LoadOptions) -> Result<PathBuf, Error> {
-    Err(Error::NoSuchModel {
-        name: source.to_string_lossy().into_owned(),
-        hint: "to load models by name, build with --features hub",
-    })
+fn hub_dir(_: &Path, _: &LoadOptions) -> Result<PathBuf, Error> {
+    unreachable!("without the hub every model is local")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use glm4v_weights::{Checkpoint, Encoding, WeightsError, WriteOptions, write_checkpoint};
+
+    use super::*;
+
+    #[test]
+    fn an_encoder_knows_the_files_of_its_weights() {
+        let dir = tempfile::tempdir().unwrap();
+        let (preset, path) = (Preset::Tiny, dir.path().join("a"));
+        let config = preset.vision();
+        let write = |seed| {
+            let options = WriteOptions {
+                model_type: preset.model_type(),
+                vision: &config,
+                image_processor: &preset.image_processor(),
+                video_processor: &preset.video_processor(),
+                seed,
+                encoding: Encoding::F32,
+            };
+            let _ = fs::remove_dir_all(&path);
+            write_checkpoint(&path, &options).unwrap();
+        };
+        write(0);
+        let encoder = VisionEncoder::from_pretrained(&path).unwrap();
+        let fingerprint = || {
+            let checkpoint = Checkpoint::open(&path).unwrap();
+            checkpoint.fingerprint_of(encoder.file_states().unwrap(), &config)
+        };
+        fingerprint().unwrap();
+        write(1);
+        let error = fingerprint().unwrap_err();
+        assert!(matches!(error, WeightsError::Changed { .. }), "{error}");
+    }
 }

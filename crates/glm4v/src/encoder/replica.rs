@@ -6,10 +6,10 @@ use glm4v_model::{
 use glm4v_preprocess::Patches;
 use glm4v_weights::Packing;
 
-use crate::Error;
 use crate::batching::{FrameSpan, MicroBatch, micro_batches};
 use crate::devices;
 use crate::plan::{BatchLimits, Plan, Target};
+use crate::{EncodeOptions, Error};
 
 /// A tower on one device, and the limits of that device.
 pub(super) struct Replica {
@@ -41,10 +41,14 @@ impl Replica {
         }
     }
 
-    /// The limits within which `spans` fit.
-    pub(super) fn fit(&self, spans: &[FrameSpan]) -> Result<BatchLimits, Error> {
+    /// The limits within which `spans` fit, with the extra outputs of `options`.
+    pub(super) fn fit(
+        &self,
+        spans: &[FrameSpan],
+        options: &EncodeOptions,
+    ) -> Result<BatchLimits, Error> {
         let (config, limits) = (self.model.config(), self.limits);
-        Plan::limits_for(config, spans, self.target, limits, self.max_memory)
+        Plan::limits_for(config, spans, self.target, options, limits, self.max_memory)
     }
 
     /// Encodes a share of a batch, one micro-batch after another.
@@ -54,7 +58,7 @@ impl Replica {
         share: &MicroBatch,
         cancel: Option<&CancelToken>,
     ) -> Result<Tensor<2>, Error> {
-        let limits = self.fit(&share.spans)?;
+        let limits = self.fit(&share.spans, &EncodeOptions::default())?;
         let mut outputs = Vec::new();
         for mut batch in micro_batches(&share.spans, limits.max_patches) {
             batch.rows = share.rows.start + batch.rows.start..share.rows.start + batch.rows.end;

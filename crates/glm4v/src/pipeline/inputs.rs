@@ -8,6 +8,7 @@ use glm4v_preprocess::{Patches, Probed, Processor, ReadOptions, SampledFrames, S
 use rayon::prelude::*;
 
 use super::{InputError, InputSource};
+use crate::Error;
 use crate::batching::{LookAhead, look_ahead};
 use crate::plan::{BatchLimits, InputSize};
 
@@ -81,6 +82,41 @@ pub struct ReadBatch {
     pub patches: Patches,
     /// All inputs of the batch, in order, also those that failed.
     pub inputs: Vec<Result<InputInfo, InputError>>,
+}
+
+impl ReadBatch {
+    /// A batch for each input.
+    pub(super) fn one_by_one(self) -> Vec<Self> {
+        let Self { patches, inputs } = self;
+        let row_len = patches.row_len();
+        let mut patches = patches.split();
+        let part = |input: Result<InputInfo, InputError>| Self {
+            patches: match &input {
+                Ok(_) => patches.next().expect("patches of each input that was read"),
+                Err(_) => Patches::empty(row_len),
+            },
+            inputs: vec![input],
+        };
+        inputs.into_iter().map(part).collect()
+    }
+
+    /// The batch without its patches, because all of its inputs failed.
+    pub(super) fn failed(self, error: Error) -> Self {
+        let (row_len, source) = (self.patches.row_len(), Arc::new(error));
+        let fail = |InputInfo { index, name, .. }: InputInfo| {
+            let source = Arc::clone(&source);
+            Err(InputError {
+                index,
+                name,
+                source,
+            })
+        };
+        let inputs = self.inputs.into_iter();
+        Self {
+            patches: Patches::empty(row_len),
+            inputs: inputs.map(|input| input.and_then(fail)).collect(),
+        }
+    }
 }
 
 impl Inputs {
@@ -236,8 +272,7 @@ fn open(
     index: usize,
 ) -> Result<Open, InputError> {
     let name = source.name(index);
-    let budget = source.budget();
-    let probe = |source: Source| Ok(processor.probe_within(source, budget)?);
+    let probe = |(source, budget): (Source, _)| Ok(processor.probe_within(source, budget)?);
     match source.open(options).and_then(probe) {
         Ok(probed) => Ok((info(&probed, processor, index, name), probed)),
         Err(error) => Err(InputError::new(index, name, error)),
@@ -271,6 +306,7 @@ mod tests {
 
     use super::*;
     use crate::devices::Backend;
+    use crate::pipeline::Fetch;
     use crate::plan::Target;
 
     fn limits() -> BatchLimits {
@@ -413,6 +449,38 @@ mod tests {
         assert_eq!(batch.patches.grids(), grids);
         let error = batch.inputs[2].as_ref().unwrap_err().to_string();
         assert!(error.starts_with("image 2: field `size"), "{error}");
+    }
+
+    #[test]
+    fn an_input_that_is_fetched_can_have_its_own_limits() {
+        #[derive(Debug)]
+        struct Small;
+
+        impl Fetch for Small {
+            fn name(&self) -> String {
+                "small".into()
+            }
+
+            fn can_refetch(&self) -> bool {
+                true
+            }
+
+            fn fetch(&self) -> Result<InputSource, Box<dyn std::error::Error + Send + Sync>> {
+                let image = InputSource::from(DynamicImage::new_rgb8(280, 280));
+                let (min, max) = (None, Some(25));
+                Ok(image.within(SizeBudget::Tokens { min, max }))
+            }
+        }
+        let outer = SizeBudget::Tokens {
+            min: None,
+            max: Some(16),
+        };
+        let fetched = || InputSource::Fetched(Arc::new(Small));
+        let sources = [fetched(), fetched().within(outer)];
+        let processor = Arc::new(Processor::from_preset(Preset::Tiny));
+        let mut inputs = Inputs::new(sources, processor, ReadOptions::default(), limits());
+        let sizes: Vec<_> = inputs.look_ahead().map(tokens).collect();
+        assert_eq!(sizes, [Some(25), Some(16)]);
     }
 
     #[test]

@@ -6,6 +6,7 @@ use glm4v_model::CancelToken;
 use glm4v_preprocess::ReadOptions;
 
 use super::{Batches, InputError, InputInfo, InputSource, Inputs, ReadBatch};
+use crate::batching::FrameSpan;
 use crate::{Embeddings, VisionEncoder};
 
 /// The embeddings of one image or video. [`crate`] has an example.
@@ -60,7 +61,20 @@ impl VisionEncoder {
     }
 
     /// Encodes a batch that was read. The result has every input of the batch, in order, also those that failed.
+    ///
+    /// If the batch does not fit into the memory, its inputs are encoded one by one. Those that do not fit alone fail.
     pub fn encode_batch(
+        &self,
+        batch: ReadBatch,
+        cancel: Option<&CancelToken>,
+    ) -> Vec<Result<Item, InputError>> {
+        let parts = self.fitting(batch).into_iter();
+        parts
+            .flat_map(|part| self.encode_fitting(part, cancel))
+            .collect()
+    }
+
+    fn encode_fitting(
         &self,
         batch: ReadBatch,
         cancel: Option<&CancelToken>,
@@ -88,6 +102,24 @@ impl VisionEncoder {
         };
         let inputs = batch.inputs.into_iter();
         inputs.map(|input| item(input?)).collect()
+    }
+
+    /// The batch if it fits into the memory, or else its inputs one by one. Those that do not fit alone are errors.
+    #[must_use]
+    pub fn fitting(&self, batch: ReadBatch) -> Vec<ReadBatch> {
+        let spans = batch.patches.spans().iter();
+        let spans: Vec<FrameSpan> = spans.map(|span| (span.grid, span.kind)).collect();
+        if spans.is_empty() || self.fit(&spans).is_ok() {
+            return vec![batch];
+        }
+        let fit = |part: ReadBatch| match &part.inputs[..] {
+            [Ok(input)] => match self.fit(&[(input.grid, input.kind)]) {
+                Ok(()) => part,
+                Err(error) => part.failed(error),
+            },
+            _ => part,
+        };
+        batch.one_by_one().into_iter().map(fit).collect()
     }
 
     /// Inputs for this encoder, with its limits and the default [`ReadOptions`].
@@ -120,11 +152,11 @@ impl Iterator for Items<'_> {
 
 #[cfg(test)]
 mod tests {
-    use glm4v_config::Preset;
+    use glm4v_config::{GridThw, Preset};
     use image::DynamicImage;
 
     use super::*;
-    use crate::plan::BatchLimits;
+    use crate::plan::{BatchLimits, InputSize};
     use crate::{Error, LoadOptions};
 
     fn encoder() -> VisionEncoder {
@@ -168,6 +200,50 @@ mod tests {
         assert!(errors[0].to_string().starts_with("image 0: needs at least"));
         assert!(errors[1].to_string().starts_with("no-such.png: "));
         assert!(errors[2].to_string().starts_with("image 2: "));
+    }
+
+    /// The small images have 16 and 64 patches, and the large one has 6,400.
+    #[test]
+    fn an_input_that_does_not_fit_fails_alone() {
+        let images = || {
+            let sides = [(56, 56), (1120, 1120), (112, 112)];
+            sides.map(|(width, height)| InputSource::from(DynamicImage::new_rgb8(width, height)))
+        };
+        let free = encoder();
+        let host = |side| {
+            free.plan(&[InputSize::image(GridThw::new(1, side, side))])
+                .unwrap()
+                .host
+        };
+        let expected: Vec<_> = free.encode_sources(images()).map(Result::unwrap).collect();
+        let limited = |bytes| encoder().with_max_memory(bytes);
+        // The large one fits alone, but not with the others.
+        let enough = limited(host(80) + 100_000);
+        let items = enough.encode_sources(images()).map(Result::unwrap);
+        assert!(
+            items
+                .map(|item| item.input)
+                .eq(expected.iter().map(|item| item.input.clone()))
+        );
+
+        let limited = limited(host(80) - 1_000_000);
+        let items: Vec<_> = limited.encode_sources(images()).collect();
+        let [Ok(first), Err(error), Ok(third)] = &items[..] else {
+            panic!("{items:?}");
+        };
+        assert!(
+            matches!(*error.source, Error::Memory { .. }) && error.index == 1,
+            "{error}"
+        );
+        assert!(
+            error.to_string().starts_with("image 1: needs at least"),
+            "{error}"
+        );
+        for (item, expected) in [(first, &expected[0]), (third, &expected[2])] {
+            assert_eq!(item.input, expected.input);
+            let values = |item: &Item| item.embeddings.clone().into_values().unwrap();
+            assert_eq!(values(item), values(expected));
+        }
     }
 
     #[test]

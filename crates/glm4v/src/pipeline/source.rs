@@ -131,19 +131,6 @@ impl InputSource {
         }
     }
 
-    /// The limits of the size, if they are not those of the processor.
-    pub(crate) fn budget(&self) -> Option<SizeBudget> {
-        match self {
-            Self::Within { budget, .. } => Some(*budget),
-            Self::Path(_)
-            | Self::Stdin
-            | Self::Bytes { .. }
-            | Self::Image(_)
-            | Self::Frames { .. }
-            | Self::Fetched(_) => None,
-        }
-    }
-
     /// Whether the source can be opened twice. Pipes and sources in memory cannot.
     pub(crate) fn can_reopen(&self) -> bool {
         match self {
@@ -154,8 +141,9 @@ impl InputSource {
         }
     }
 
-    pub(crate) fn open(self, options: &ReadOptions) -> Result<Source, Error> {
-        Ok(match self {
+    /// Opens the source. Its budget is that of [`InputSource::within`].
+    pub(crate) fn open(self, options: &ReadOptions) -> Result<(Source, Option<SizeBudget>), Error> {
+        let source = match self {
             Self::Path(path) => Source::open(path, options)?,
             Self::Stdin => open_stdin(options)?,
             Self::Bytes { name, bytes } => Source::from_bytes(&name, bytes, options)?,
@@ -169,10 +157,12 @@ impl InputSource {
                         Source::from_reader(&name, &bytes[..], options)?
                     }
                 },
-                fetched => fetched.open(options)?,
+                // What was fetched may have a budget of its own.
+                fetched => return fetched.open(options),
             },
-            Self::Within { source, .. } => source.open(options)?,
-        })
+            Self::Within { source, budget } => return Ok((source.open(options)?.0, Some(budget))),
+        };
+        Ok((source, None))
     }
 }
 
@@ -215,7 +205,7 @@ pub struct InputError {
     pub index: usize,
     /// Its name.
     pub name: String,
-    /// What failed. Inputs of one batch share the error of the batch.
+    /// What failed. If a batch fails as a whole, its inputs share the error.
     pub source: Arc<Error>,
 }
 

@@ -41,27 +41,34 @@ pub(super) fn run(args: &EncodeArgs, to: HandOver, console: &Console) -> Result<
     let mut cached = args.cached(&session, &encoder, identity)?;
     let (width, mut written) = (session.config.out_hidden_size, Vec::new());
     let (mut next, mut refused) = (Some(first), 0);
-    while let Some((mut inputs, mut patches)) = next {
-        let accepted = writer.accepted(&inputs, on_error, console)?;
-        if accepted.contains(&false) {
-            patches.retain(&accepted);
-            let mut accepted = accepted.into_iter();
-            let before = inputs.len();
-            inputs.retain(|_| accepted.next() == Some(true));
-            refused += before - inputs.len();
-        }
-        let keys = cached.identity.keys(&patches);
-        if !inputs.is_empty() {
-            let values = cached.encode_keyed(patches, &keys);
-            let values = values.map_err(|error| session.explain(error))?;
-            let mut rest = &values[..];
-            for (input, key) in inputs.iter().zip(keys) {
-                interrupt::check()?;
-                let (tokens, others) = rest.split_at(input.tokens * width);
-                rest = others;
-                let uuid = glm4v::cached::uuid(&key);
-                let item = writer.write(input, &uuid, tokens, width)?;
-                written.push((input.name.clone(), uuid, item));
+    while let Some(batch) = next {
+        for (mut inputs, mut patches) in reading.fitting(&encoder, batch)? {
+            let accepted = writer.accepted(&inputs, on_error, console)?;
+            if accepted.contains(&false) {
+                patches.retain(&accepted);
+                let mut accepted = accepted.into_iter();
+                let before = inputs.len();
+                inputs.retain(|_| accepted.next() == Some(true));
+                refused += before - inputs.len();
+            }
+            let keys = cached.identity.keys(&patches);
+            if !inputs.is_empty() {
+                let values = cached.encode_keyed(patches, &keys);
+                let values = values.map_err(|error| session.explain(error))?;
+                let mut rest = &values[..];
+                for (input, key) in inputs.iter().zip(keys) {
+                    interrupt::check()?;
+                    let (tokens, others) = rest.split_at(input.tokens * width);
+                    rest = others;
+                    let uuid = glm4v::cached::uuid(&key);
+                    let item = writer.write(input, &uuid, tokens, width)?;
+                    if writer.is_printed() {
+                        let text = item.to_string();
+                        reading.bar.suspend(|| console.report(&text, &item))?;
+                    } else {
+                        written.push((input.name.clone(), uuid, item));
+                    }
+                }
             }
         }
         next = reading.next()?;
@@ -150,6 +157,14 @@ impl<'a> Writer<'a> {
         }
     }
 
+    /// Whether each item is printed at once. The base64 text of many images would take more memory than the tower.
+    const fn is_printed(&self) -> bool {
+        match self {
+            Self::VllmCache(_) => false,
+            Self::Openai(_) => true,
+        }
+    }
+
     /// Prints what a request needs.
     fn report(&self, written: &[(String, String, Value)], console: &Console) -> Result<()> {
         match self {
@@ -167,10 +182,7 @@ impl<'a> Writer<'a> {
                 let items: Value = written.iter().map(|(.., item)| item.clone()).collect();
                 console.report(&text, &json!({"items": items}))
             }
-            Self::Openai(_) => {
-                let mut lines = written.iter();
-                lines.try_for_each(|(.., part)| console.report(&part.to_string(), part))
-            }
+            Self::Openai(_) => Ok(()),
         }
     }
 }

@@ -47,7 +47,8 @@ pub(super) struct JobArgs {
     /// The size of a file, about, in bytes or as 900M or 4G [default: 512M]
     #[arg(long, value_name = "BYTES", value_parser = memory)]
     shard_size: Option<u64>,
-    /// Encode one of N shares of the inputs, as in 0/4. Each share needs a directory of its own
+    /// Encode only every N-th input, from input I on, counted from 0. Each of the N commands, 0/N to (N-1)/N, needs a
+    /// directory of its own
     #[arg(long, value_name = "I/N")]
     shard: Option<Split>,
     /// Go on with the job in the directory, with the list of inputs that it was started with
@@ -99,6 +100,7 @@ pub(super) fn run(args: &EncodeArgs, dir: &Path, console: &Console) -> Result<us
     let mut stages = Stages::default();
     let identity = stages.time("hash", || cached::identity(&session))?;
     let settings = settings::of(args, &session, &identity)?;
+    let is_new = !Job::exists(dir);
     let mut job = stages.time("list", || open(args, dir, &settings, console))?;
     if job.is_empty() {
         job.discard()?;
@@ -127,15 +129,16 @@ pub(super) fn run(args: &EncodeArgs, dir: &Path, console: &Console) -> Result<us
     };
     let mut inputs = reader.inputs(&job, &first)?;
     if let Err(error) = stages.time("read", || settings::check_memory(&mut inputs, &session)) {
-        // The next try may have other options.
-        job.discard()?;
+        // The next try may have other options. A list that came from a pipe cannot be read again.
+        if is_new {
+            job.discard()?;
+        }
         return Err(error);
     }
     session.weights.announce(console);
     let encoder = stages.time("load", || session.load(reader.limits))?;
     let mut running = Running {
         encoder: args.cached(&session, &encoder, identity)?,
-        on_error: args.on_error,
         recorder: Recorder::new(
             reader.hashes.clone(),
             args.on_error,

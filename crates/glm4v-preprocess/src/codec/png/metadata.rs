@@ -9,28 +9,39 @@ use image::metadata::Orientation;
 use super::chunks::{Chunk, chunks};
 use crate::codec::orientation::orientation;
 
-/// Longest text after decompression, as in Pillow.
-const MAX_TEXT: u64 = 1 << 20;
+/// Longest compressed text after decompression, as in Pillow.
+const MAX_TEXT: usize = 1 << 20;
+/// Longest texts together, as in Pillow.
+const MAX_TEXTS: usize = 64 * MAX_TEXT;
+/// A shorter text counts as this one: the decoder clears its memory before each text.
+const MIN_TEXT: usize = 32 << 10;
 const XMP: &[u8] = b"XML:com.adobe.xmp";
 /// EXIF as text, as ImageMagick writes it.
 const RAW_EXIF: &[u8] = b"Raw profile type exif";
 /// Lines of such a text before the digits: an empty one, the kind and the length.
 const RAW_HEADER_LINES: usize = 3;
 
-pub(super) fn metadata_orientation(png: &[u8]) -> Orientation {
+/// The orientation in EXIF and XMP. Longer texts than Pillow reads are refused.
+pub(super) fn metadata_orientation(png: &[u8]) -> Result<Orientation, String> {
     let (mut exif, mut raw_exif, mut xmp) = (None, None, None);
+    let mut total = 0;
     for chunk in still_chunks(png) {
         if chunk.kind == *b"eXIf" {
             exif = Some(chunk.data);
-        } else if let Some((keyword, text)) = text(&chunk) {
-            match keyword {
-                XMP => xmp = Some(text),
-                RAW_EXIF => raw_exif = from_digits(&text),
-                _ => {}
+        } else if let Some(text) = Text::of(&chunk) {
+            let found = match text.keyword {
+                XMP => &mut xmp,
+                RAW_EXIF => &mut raw_exif,
+                // A text that is not needed costs nothing.
+                _ => continue,
+            };
+            if let Some(text) = text.read(&mut total)? {
+                *found = Some(text);
             }
         }
     }
-    orientation(exif.or(raw_exif.as_deref()), xmp.as_deref())
+    let raw_exif = raw_exif.and_then(|text| from_digits(&text));
+    Ok(orientation(exif.or(raw_exif.as_deref()), xmp.as_deref()))
 }
 
 /// The chunks of the file, or of an animation up to its second frame.
@@ -44,26 +55,56 @@ fn still_chunks(png: &[u8]) -> impl Iterator<Item = Chunk<'_>> {
     })
 }
 
-/// The keyword and the text of a chunk of text.
-fn text<'a>(chunk: &Chunk<'a>) -> Option<(&'a [u8], Cow<'a, [u8]>)> {
-    let (keyword, rest) = split(chunk.data)?;
-    let text = match &chunk.kind {
-        b"tEXt" => Cow::Borrowed(rest),
-        // A method of compression, of which there is one.
-        b"zTXt" => Cow::Owned(inflate(rest.strip_prefix(&[0])?)?),
-        b"iTXt" => {
-            let (&[compressed, method], rest) = rest.split_first_chunk::<2>()?;
-            let (_language, rest) = split(rest)?;
-            let (_translated_keyword, text) = split(rest)?;
-            match (compressed, method) {
-                (0, _) => Cow::Borrowed(text),
-                (_, 0) => Cow::Owned(inflate(text)?),
-                _ => return None,
+/// A text, which may be compressed.
+struct Text<'a> {
+    keyword: &'a [u8],
+    data: &'a [u8],
+    is_compressed: bool,
+}
+
+impl<'a> Text<'a> {
+    /// The text of a chunk of text.
+    fn of(chunk: &Chunk<'a>) -> Option<Self> {
+        let (keyword, rest) = split(chunk.data)?;
+        let (data, is_compressed) = match &chunk.kind {
+            b"tEXt" => (rest, false),
+            // A method of compression, of which there is one.
+            b"zTXt" => (rest.strip_prefix(&[0])?, true),
+            b"iTXt" => {
+                let (&[compressed, method], rest) = rest.split_first_chunk::<2>()?;
+                let (_language, rest) = split(rest)?;
+                let (_translated_keyword, text) = split(rest)?;
+                match (compressed, method) {
+                    (0, _) => (text, false),
+                    (_, 0) => (text, true),
+                    _ => return None,
+                }
             }
+            _ => return None,
+        };
+        Some(Self {
+            keyword,
+            data,
+            is_compressed,
+        })
+    }
+
+    /// The text, or `None` if it is damaged. Adds its bytes to `total`.
+    fn read(self, total: &mut usize) -> Result<Option<Cow<'a, [u8]>>, String> {
+        let text = match self.is_compressed {
+            true => inflate(self.data)?.map(Cow::Owned),
+            false => Some(Cow::Borrowed(self.data)),
+        };
+        // How many bytes of a damaged text were inflated is unknown.
+        let bytes = text.as_ref().map_or(MAX_TEXT, |text| text.len());
+        *total += bytes.max(MIN_TEXT);
+        match *total <= MAX_TEXTS {
+            true => Ok(text),
+            false => Err(format!(
+                "too many or too long texts of EXIF and XMP: the limit is {MAX_TEXTS} bytes; remove the metadata"
+            )),
         }
-        _ => return None,
-    };
-    Some((keyword, text))
+    }
 }
 
 /// The bytes before and behind the first zero.
@@ -72,26 +113,27 @@ fn split(data: &[u8]) -> Option<(&[u8], &[u8])> {
     Some((&data[..zero], &data[zero + 1..]))
 }
 
-fn inflate(data: &[u8]) -> Option<Vec<u8>> {
+/// The inflated bytes, or `None` if they are damaged.
+fn inflate(data: &[u8]) -> Result<Option<Vec<u8>>, String> {
     let mut text = Vec::new();
-    let mut decoder = ZlibDecoder::new(data).take(MAX_TEXT + 1);
-    decoder.read_to_end(&mut text).ok()?;
-    (text.len() as u64 <= MAX_TEXT).then_some(text)
+    let mut decoder = ZlibDecoder::new(data).take(MAX_TEXT as u64 + 1);
+    let read = decoder.read_to_end(&mut text);
+    if text.len() > MAX_TEXT {
+        return Err(format!(
+            "a text of EXIF or XMP has more than {MAX_TEXT} bytes; remove the metadata"
+        ));
+    }
+    Ok(read.is_ok().then_some(text))
 }
 
 /// The bytes of hexadecimal digits.
 fn from_digits(text: &[u8]) -> Option<Vec<u8>> {
     let lines = text.split(|&byte| byte == b'\n').skip(RAW_HEADER_LINES);
     let digits = lines.flatten().filter(|byte| !byte.is_ascii_whitespace());
-    let digits = digits.map(|&byte| char::from(byte).to_digit(16));
-    let digits = digits.collect::<Option<Vec<u32>>>()?;
+    let digits = digits.map(|&byte| Some(char::from(byte).to_digit(16)? as u8));
+    let digits = digits.collect::<Option<Vec<u8>>>()?;
     let (pairs, _) = digits.as_chunks::<2>();
-    Some(
-        pairs
-            .iter()
-            .map(|[high, low]| (16 * high + low) as u8)
-            .collect(),
-    )
+    Some(pairs.iter().map(|[high, low]| 16 * high + low).collect())
 }
 
 #[cfg(test)]
@@ -117,7 +159,45 @@ mod tests {
     }
 
     fn found(chunks: &[(&[u8; 4], &[u8])]) -> Orientation {
-        metadata_orientation(&png(chunks))
+        metadata_orientation(&png(chunks)).unwrap()
+    }
+
+    /// A compressed iTXt chunk with so many spaces.
+    fn spaces(keyword: &str, count: usize) -> Vec<u8> {
+        let mut data = [keyword.as_bytes(), b"\0\x01\0\0\0"].concat();
+        let spaces = std::io::repeat(b' ').take(count as u64);
+        let mut encoder = flate2::read::ZlibEncoder::new(spaces, flate2::Compression::best());
+        encoder.read_to_end(&mut data).unwrap();
+        data
+    }
+
+    /// Whether a file with so many equal iTXt chunks is read.
+    fn is_read(count: usize, data: &[u8]) -> bool {
+        metadata_orientation(&png(&vec![(b"iTXt", data); count])).is_ok()
+    }
+
+    #[test]
+    fn texts_may_be_as_long_as_in_pillow() {
+        let longest = spaces("XML:com.adobe.xmp", MAX_TEXT);
+        assert!(is_read(64, &longest) && !is_read(65, &longest));
+        assert!(!is_read(1, &spaces("XML:com.adobe.xmp", MAX_TEXT + 1)));
+        let plain = [XMP_8, &vec![b' '; MAX_TEXT - XMP_8.len()]].concat();
+        assert!(is_read(64, &plain) && !is_read(65, &plain));
+    }
+
+    #[test]
+    fn other_texts_are_not_inflated() {
+        let other = spaces("Comment", MAX_TEXT + 1);
+        assert!(is_read(20_000, &other));
+    }
+
+    #[test]
+    fn damaged_and_short_texts_have_a_limit() {
+        let short = spaces("XML:com.adobe.xmp", 1);
+        assert!(is_read(2048, &short) && !is_read(2049, &short));
+        let mut damaged = short;
+        *damaged.last_mut().unwrap() ^= 1;
+        assert!(is_read(64, &damaged) && !is_read(65, &damaged));
     }
 
     #[test]

@@ -26,7 +26,7 @@ pub(super) fn header(bytes: &[u8], limits: &DecodeLimits) -> Result<StoredImage,
     let reader = start(bytes, limits)?;
     Ok(StoredImage {
         decoded_bytes: output_bytes(&reader),
-        orientation: metadata_orientation(bytes),
+        orientation: metadata_orientation(bytes).map_err(failed)?,
         ..StoredImage::rgb(reader.info().size())
     })
 }
@@ -46,7 +46,7 @@ pub(super) fn decode(
     if let Some(key) = color_key(bytes) {
         whiten(&mut rgb, Rgb(key));
     }
-    Ok((rgb, metadata_orientation(bytes)))
+    Ok((rgb, metadata_orientation(bytes).map_err(failed)?))
 }
 
 /// A decoder that has read everything before the pixels, within the limits. As in Pillow, the checksums there must be

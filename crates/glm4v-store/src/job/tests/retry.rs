@@ -55,6 +55,35 @@ fn inputs_that_succeed_get_a_row_of_their_own() {
     }
 }
 
+/// Such as a row that is too long for the format.
+#[test]
+fn a_row_that_cannot_be_stored_does_not_end_a_second_attempt() {
+    for format in ShardFormat::ALL {
+        let dir = tempfile::tempdir().unwrap();
+        let mut job = complete(dir.path(), &settings(format));
+        job.retry().unwrap();
+        let refused = with_record(4, false, |record| {
+            let mut cut = Record {
+                outcome: record.outcome.clone(),
+                ..*record
+            };
+            if let Ok(encoded) = &mut cut.outcome {
+                encoded.tokens = &encoded.tokens[1..];
+            }
+            job.push_retried(4, &cut)
+        });
+        assert!(
+            matches!(refused, Err(StoreError::Record { .. })),
+            "{refused:?}"
+        );
+        with_record(4, true, |record| job.push_retried(4, record)).unwrap();
+        with_record(9, false, |record| job.push_retried(9, record)).unwrap();
+        job.end_batch().unwrap();
+        assert_eq!(job.finish().unwrap().failed, 1);
+        assert_eq!(job.failed(), [4]);
+    }
+}
+
 /// Each input closes a shard, so that one is being written when the next input comes.
 #[test]
 fn a_second_attempt_can_have_many_shards() {

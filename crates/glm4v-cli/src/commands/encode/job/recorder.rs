@@ -21,10 +21,11 @@ use crate::{listing, table};
 /// Failures that are printed without `-v`.
 const SHOWN_FAILURES: usize = 10;
 
-/// The inputs of a batch that was read, and their embeddings or the error of all of them.
+/// The inputs of a batch, and the embeddings of those that were encoded.
+#[derive(Default)]
 pub(super) struct EncodedBatch {
     pub(super) inputs: Vec<Result<InputInfo, InputError>>,
-    pub(super) values: Result<Vec<f32>, String>,
+    pub(super) values: Vec<f32>,
 }
 
 /// What stores and counts results.
@@ -99,24 +100,23 @@ impl Recorder<'_> {
     fn results<'a>(
         &self,
         inputs: Vec<Result<InputInfo, InputError>>,
-        values: &'a Result<Vec<f32>, String>,
+        values: &'a [f32],
     ) -> impl Iterator<Item = Result<InputResult<'a>>> + use<'a> {
         let width = self.width;
         let on_error = self.on_error;
-        let mut rest = values.as_deref().unwrap_or_default();
+        let mut rest = values;
         inputs.into_iter().map(move |input| {
-            let (index, outcome) = match (input, values) {
-                (Ok(input), Ok(_)) => {
+            let (index, outcome) = match input {
+                Ok(input) => {
                     let tokens = rest.split_off(..input.tokens * width);
                     let tokens = tokens.expect("one row for each token");
                     (input.index, Ok((input, tokens)))
                 }
-                (Ok(input), Err(error)) => (input.index, Err((error.clone(), false))),
-                (Err(error), _) if on_error.is_none() && fault::is_of_machine(&error) => bail!(
+                Err(error) if on_error.is_none() && fault::is_of_machine(&error) => bail!(
                     "{error}; this is no fault of the input, so it is not recorded: mend it, or record such failures with \
                      --on-error skip"
                 ),
-                (Err(error), _) => {
+                Err(error) => {
                     let is_temporary = fault::is_temporary(&error);
                     (error.index, Err((error.to_string(), is_temporary)))
                 }
@@ -150,22 +150,22 @@ impl Recorder<'_> {
             sha256: self.hashes.take(result.index),
             outcome,
         };
-        let stored = match self.retries {
-            true => job.push_retried(number, &record),
-            false => job.push(&record),
+        let retries = self.retries;
+        let mut store = |record: &Record<'_>| match retries {
+            true => job.push_retried(number, record),
+            false => job.push(record),
         };
-        if let Err(error @ StoreError::Record { .. }) = &stored
-            && !self.retries
-        {
+        match store(&record) {
             // The format cannot store it.
-            let error = error.to_string();
-            self.failed(&error)?;
-            job.push(&Record {
-                outcome: Err(&error),
-                ..record
-            })?;
-        } else {
-            stored?;
+            Err(error @ StoreError::Record { .. }) => {
+                let error = error.to_string();
+                self.failed(&error)?;
+                store(&Record {
+                    outcome: Err(&error),
+                    ..record
+                })?;
+            }
+            stored => stored?,
         }
         self.console.item(&item(entry, &result))?;
         self.bar.inc(1);

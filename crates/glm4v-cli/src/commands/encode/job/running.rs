@@ -7,7 +7,6 @@ use std::thread;
 
 use anyhow::{Context, Result};
 use glm4v::pipeline::{Batches, ReadBatch};
-use glm4v::{Error, Patches};
 use glm4v_store::{Job, Summary};
 
 use super::super::cached::CachedEncoder;
@@ -15,13 +14,11 @@ use super::numbers::Numbers;
 use super::recorder::{EncodedBatch, Recorder};
 use crate::session::Session;
 use crate::stages::Stages;
-use crate::values::OnError;
-use crate::{failure, interrupt, table};
+use crate::{interrupt, table};
 
 /// A job that runs.
 pub(super) struct Running<'a> {
     pub(super) encoder: CachedEncoder<'a>,
-    pub(super) on_error: Option<OnError>,
     pub(super) recorder: Recorder<'a>,
     pub(super) session: &'a Session<'a>,
 }
@@ -44,9 +41,8 @@ impl Running<'_> {
             encoder,
             recorder,
             session,
-            on_error,
         } = self;
-        let encode = |patches| encode(encoder, *on_error, session, patches);
+        let encode = |batch| encode(encoder, session, batch);
         thread::scope(|scope| {
             // A device must not wait for the disk. One batch waits for it at most.
             let (sender, encoded) = sync_channel(0);
@@ -79,15 +75,13 @@ impl Running<'_> {
 /// Hands all batches to the recorder, until it hangs up because of an error.
 fn read_and_encode(
     mut batches: Batches,
-    mut encode: impl FnMut(Patches) -> Result<Result<Vec<f32>, String>>,
+    mut encode: impl FnMut(ReadBatch) -> Result<EncodedBatch>,
     recorder: &SyncSender<EncodedBatch>,
     stages: &mut Stages,
 ) -> Result<()> {
     while let Some(batch) = stages.time("read", || batches.next()) {
         interrupt::check()?;
-        let ReadBatch { patches, inputs } = batch;
-        let values = stages.time("encode", || encode(patches))?;
-        let batch = EncodedBatch { inputs, values };
+        let batch = stages.time("encode", || encode(batch))?;
         if stages.time("write", || recorder.send(batch)).is_err() {
             break;
         }
@@ -95,25 +89,25 @@ fn read_and_encode(
     Ok(())
 }
 
-/// The embeddings of a batch, or why its inputs have none.
+/// Encodes a batch. Inputs that do not fit into the memory alone have an error. After any other failure the next batches would
+/// fail too.
 fn encode(
     encoder: &mut CachedEncoder<'_>,
-    on_error: Option<OnError>,
     session: &Session<'_>,
-    patches: Patches,
-) -> Result<Result<Vec<f32>, String>> {
-    if patches.spans().is_empty() {
-        return Ok(Ok(Vec::new()));
+    batch: ReadBatch,
+) -> Result<EncodedBatch> {
+    let mut encoded = EncodedBatch::default();
+    for ReadBatch { patches, inputs } in encoder.encoder.fitting(batch) {
+        if !patches.spans().is_empty() {
+            let values = encoder.encode(patches);
+            let values = values.map_err(|error| session.explain(error))?;
+            // Usually there is one part, whose values are not copied.
+            match encoded.values.is_empty() {
+                true => encoded.values = values,
+                false => encoded.values.extend(values),
+            }
+        }
+        encoded.inputs.extend(inputs);
     }
-    let error = match encoder.encode(patches) {
-        Ok(values) => return Ok(Ok(values)),
-        Err(error) => error,
-    };
-    // A smaller batch may fit. After any other failure the next batches would fail too.
-    let is_of_batch = matches!(error, Error::Memory { .. } | Error::Buffer { .. });
-    let error = session.explain(error);
-    match is_of_batch && on_error != Some(OnError::Stop) {
-        true => Ok(Err(failure::line(&error))),
-        false => Err(error),
-    }
+    Ok(encoded)
 }
