@@ -4,7 +4,7 @@ use anyhow::Result;
 use glm4v::devices::Backend;
 use glm4v::pipeline::{Batches, InputError, InputInfo, Inputs, ReadBatch};
 use glm4v::plan::{BatchLimits, Target};
-use glm4v::{FloatDType, Patches, VisionEncoder};
+use glm4v::{FloatDType, Patches};
 use indicatif::ProgressBar;
 
 use crate::console::Console;
@@ -63,17 +63,15 @@ impl<'a> Reading<'a> {
         Ok(Some((read, patches)))
     }
 
-    /// The batch if it fits into the memory of the encoder, or else the inputs that fit alone.
-    pub(crate) fn fitting(
-        &mut self,
-        encoder: &VisionEncoder,
-        (inputs, patches): Batch,
-    ) -> Result<Vec<Batch>> {
+    /// A batch that was read, as the encoder takes it.
+    pub(crate) fn unread((inputs, patches): Batch) -> ReadBatch {
         let inputs = inputs.into_iter().map(Ok).collect();
-        let parts = encoder.fitting(ReadBatch { patches, inputs }).into_iter();
-        parts
-            .map(|part| Ok((self.successes(part.inputs)?, part.patches)))
-            .collect()
+        ReadBatch { patches, inputs }
+    }
+
+    /// The inputs of a part of a batch that did not fit into the memory, without those that do not fit alone.
+    pub(crate) fn accept(&mut self, part: ReadBatch) -> Result<Batch> {
+        Ok((self.successes(part.inputs)?, part.patches))
     }
 
     fn successes(&mut self, inputs: Vec<Result<InputInfo, InputError>>) -> Result<Vec<InputInfo>> {

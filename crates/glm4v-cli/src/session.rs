@@ -1,5 +1,6 @@
 //! What `encode` and `viz` share: a model on its devices, and inputs that fit into the memory.
 
+use std::slice;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
@@ -101,7 +102,18 @@ impl<'a> Session<'a> {
             OnError::Skip => sizes.filter_map(Result::ok).collect(),
         };
         let budget = MemoryBudget::new(max_memory);
-        let plan = Plan::within(&self.config, &sizes, target, options, limits, budget);
+        let plan = |sizes: &[InputSize]| {
+            Plan::within(&self.config, sizes, target, options, limits, budget)
+        };
+        let fits = |size: &InputSize| plan(slice::from_ref(size)).is_ok();
+        let plan = match on_error {
+            // An input that does not fit alone is skipped when its turn comes. If none fits, the error has the numbers.
+            OnError::Skip if sizes.iter().any(fits) => {
+                let fitting: Vec<InputSize> = sizes.iter().copied().filter(fits).collect();
+                plan(&fitting)
+            }
+            OnError::Skip | OnError::Stop => plan(&sizes),
+        };
         let limits = plan.map_err(|error| self.explain(error))?.limits;
         let inputs = inputs.with_limits(limits);
         let reading = Reading::new(inputs, count, pipes, self.console);

@@ -1,4 +1,6 @@
-use std::path::PathBuf;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
 use crate::attempts::Attempts;
@@ -221,10 +223,15 @@ impl Hub {
     fn fetch_configs(&self, remote: &Remote<'_>) -> Result<PathBuf, HubError> {
         let (_, texts) = remote.configs()?;
         let dir = self.tower_cache.configs(remote.model, remote.commit);
-        std::fs::create_dir_all(&dir).map_err(HubError::io(&dir))?;
+        // A directory of a commit is used as it is, so it appears with all its files. The caller has the lock.
+        let partial = dir.with_extension("partial");
+        remove_dir(&partial)?;
+        fs::create_dir_all(&partial).map_err(HubError::io(&partial))?;
         for (name, text) in &texts {
-            write_atomically(&dir.join(name), text.as_bytes())?;
+            write_atomically(&partial.join(name), text.as_bytes())?;
         }
+        remove_dir(&dir)?;
+        fs::rename(&partial, &dir).map_err(HubError::io(&dir))?;
         Ok(dir)
     }
 
@@ -321,5 +328,12 @@ impl Hub {
             detail,
             command: format!("glm4v fetch {model}{option}"),
         }
+    }
+}
+
+fn remove_dir(dir: &Path) -> Result<(), HubError> {
+    match fs::remove_dir_all(dir) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(HubError::io(dir)(error)),
+        Ok(()) | Err(_) => Ok(()),
     }
 }

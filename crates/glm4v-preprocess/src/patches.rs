@@ -180,20 +180,24 @@ impl Patches {
         })
     }
 
-    /// The patches of each input, copied when their turn comes.
-    pub fn split(self) -> impl Iterator<Item = Self> {
-        (0..self.spans.len()).map(move |index| {
-            let PatchSpan {
-                grid, kind, width, ..
-            } = self.spans[index];
-            let (spans, _) =
-                PatchSpan::place([(grid, kind, width)]).expect("fewer values than before");
-            Self {
-                values: self.values[self.spans[index].values()].to_vec(),
+    /// The patches of each input. Memory holds the rows once, and those of one input a second time.
+    #[must_use]
+    pub fn split(mut self) -> Vec<Self> {
+        let mut parts = Vec::with_capacity(self.spans.len());
+        // What is taken from the end leaves the rest in its place.
+        while let Some(span) = self.spans.pop() {
+            let values = self.values.split_off(span.first_value);
+            self.values.shrink_to_fit();
+            let input = [(span.grid, span.kind, span.width)];
+            let (spans, _) = PatchSpan::place(input).expect("fewer values than before");
+            parts.push(Self {
+                values,
                 spans,
                 row_len: self.row_len,
-            }
-        })
+            });
+        }
+        parts.reverse();
+        parts
     }
 
     /// The reference's rows. They are a copy if the batch contains images, whose frames are repeated.
@@ -469,6 +473,15 @@ mod tests {
         };
         assert_eq!((*kind, rows.dim()), (PatchKind::Image, (3, 3)));
         assert_eq!(rows.as_ptr(), address);
+    }
+
+    #[test]
+    fn parts_are_the_whole_together() {
+        let (all, parts) = (mixed(), mixed().split());
+        let grids: Vec<_> = parts.iter().map(Patches::grids).collect();
+        assert_eq!(grids, [[PAIR], [ONE], [PAIR]]);
+        assert_eq!(Patches::concat(&parts).unwrap(), all);
+        assert!(Patches::empty(12).split().is_empty());
     }
 
     #[test]

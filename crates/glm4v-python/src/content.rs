@@ -70,7 +70,11 @@ impl Content {
             return (named(encoder, batch, &keys, cancel), None);
         };
         let (mut items, mut warning) = (Vec::new(), None);
-        for part in encoder.fitting(batch) {
+        let is_known = |patches: &Patches| {
+            let keys = identity.keys(patches);
+            keys.iter().all(|key| cache.get(key).is_some())
+        };
+        for part in encoder.fitting(batch, &EncodeOptions::default(), is_known) {
             let keys = identity.keys(&part.patches);
             let (encoded, warned) = from_cache(encoder, cache, part, &keys, cancel);
             items.extend(encoded);

@@ -126,12 +126,6 @@ impl Job {
         Self::open_on(Arc::new(RealDisk), dir.as_ref(), settings, inputs)
     }
 
-    /// Whether there is a job in `dir`.
-    #[must_use]
-    pub fn exists(dir: impl AsRef<Path>) -> bool {
-        dir.as_ref().join(Manifest::NAME).exists()
-    }
-
     /// Resumes the job in `dir` with the list of inputs that is stored there.
     ///
     /// # Errors
@@ -140,7 +134,7 @@ impl Job {
     pub fn resume(dir: impl AsRef<Path>, settings: &Settings) -> Result<Self, StoreError> {
         let (disk, dir): (Arc<dyn Disk>, _) = (Arc::new(RealDisk), dir.as_ref());
         let no_job = || StoreError::NoJob { dir: dir.into() };
-        if !Self::exists(dir) {
+        if !dir.join(Manifest::NAME).exists() {
             return Err(no_job());
         }
         let lock = Lock::acquire(dir)?;

@@ -27,11 +27,17 @@ impl FileStates {
     /// # Errors
     /// [`WeightsError::Changed`] for a file that was changed, replaced, removed or added.
     pub fn check(&self, now: &Self) -> Result<(), WeightsError> {
-        let changed = self.0.iter().find(|file| !now.0.contains(file));
-        match changed.or_else(|| now.0.iter().find(|file| !self.0.contains(file))) {
+        let changed = self.0.iter().find(|file| !now.contains(file));
+        match changed.or_else(|| now.0.iter().find(|file| !self.contains(file))) {
             None => Ok(()),
             Some((path, _)) => Err(WeightsError::Changed { path: path.clone() }),
         }
+    }
+
+    /// The folder can be named in another way.
+    fn contains(&self, (path, state): &(PathBuf, [u128; 4])) -> bool {
+        let mut files = self.0.iter();
+        files.any(|(other, found)| found == state && other.file_name() == path.file_name())
     }
 }
 
@@ -68,6 +74,8 @@ mod tests {
         let loaded = open().file_states().unwrap();
         let fingerprint = || open().fingerprint_of(&loaded, &config);
         assert_eq!(fingerprint().unwrap(), open().fingerprint(&config).unwrap());
+        let other_name = Checkpoint::open(path.join("../a")).unwrap();
+        loaded.check(&other_name.file_states().unwrap()).unwrap();
 
         let shard = loaded.0[0].0.clone();
         File::options()

@@ -65,12 +65,6 @@ pub enum DeviceError {
         /// The CPU.
         spec: DeviceSpec,
     },
-    /// A device is named twice.
-    #[error("{spec} is named twice: name each device once")]
-    Repeated {
-        /// The device.
-        spec: DeviceSpec,
-    },
     /// The backend is built in, but the device cannot be used.
     #[error("no device {spec}: {reason}")]
     NotFound {

@@ -66,19 +66,16 @@ impl VisionEncoder {
         let found = |found: String| Error::Replicas { found };
         let mut encoders = encoders.into_iter();
         let mut all = encoders.next().ok_or_else(|| found("none".to_owned()))?;
+        let mut patches = all.limits().max_batch_patches;
         for (index, other) in encoders.enumerate() {
             if other.config() != all.config() {
                 let index = index + 1;
                 return Err(found(format!("another configuration in encoder {index}")));
             }
+            patches = patches.saturating_add(other.limits().max_batch_patches);
             all.replicas.extend(other.replicas);
         }
-        let patches = all
-            .replicas
-            .iter()
-            .map(|replica| replica.limits.max_batch_patches);
-        let sum = patches.fold(0, usize::saturating_add);
-        Ok(all.map_replicas(|replica| replica.limits.max_batch_patches = sum))
+        Ok(all.map_replicas(|replica| replica.limits.max_batch_patches = patches))
     }
 
     /// Encodes within `limits` in place of [`BatchLimits::new`]. Smaller limits need less memory.
@@ -264,11 +261,16 @@ impl VisionEncoder {
         Ok(self.embeddings(tensor, patches))
     }
 
-    /// Checks that a batch of these inputs fits into the memory of the devices.
-    pub(crate) fn fit(&self, spans: &[FrameSpan]) -> Result<(), Error> {
+    /// Checks that a batch of these inputs fits into the memory of the devices, beside `held` bytes of the host.
+    pub(crate) fn fit(
+        &self,
+        spans: &[FrameSpan],
+        options: &EncodeOptions,
+        held: u64,
+    ) -> Result<(), Error> {
         let shares = self.shares(spans);
         for (index, (replica, share)) in self.replicas.iter().zip(&shares).enumerate() {
-            let limits = replica.fit(&share.spans, &EncodeOptions::default());
+            let limits = replica.fit_beside(held, &share.spans, options);
             limits.map_err(|error| self.on_device(index, error))?;
         }
         Ok(())

@@ -4,6 +4,7 @@ mod job;
 mod outputs;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use anyhow::{Result, bail};
 use clap::Args;
@@ -25,6 +26,7 @@ use crate::console::Console;
 use crate::failure::misuse;
 use crate::listed::Listed;
 use crate::output::Output;
+use crate::reading::Reading;
 use crate::session::Session;
 use crate::stages::Stages;
 use crate::values::{OnError, OutputFile, OutputFormat, OutputTarget, attention_query, memory};
@@ -190,8 +192,10 @@ fn one_file(args: &EncodeArgs, output: Option<&OutputFile>, console: &Console) -
     let mut cached = args.cached(&session, &encoder, identity)?;
     let mut encoded = Vec::new();
     let (mut next, mut tokens) = (Some(first), 0);
+    let options = outputs.options.clone();
     while let Some(batch) = next {
-        for (inputs, patches) in reading.fitting(&encoder, batch)? {
+        for part in cached.fitting(Reading::unread(batch), &options) {
+            let (inputs, patches) = reading.accept(part)?;
             let result = stages.time("encode", || match (inputs.len(), has_extra) {
                 (0, _) => Ok(()),
                 (_, true) => outputs.encode_extra(&encoder, &patches),
@@ -232,7 +236,7 @@ impl EncodeArgs {
         encoder: &'a VisionEncoder,
         identity: Identity,
     ) -> Result<CachedEncoder<'a>> {
-        let open = |dir: &PathBuf| EmbeddingCache::open(dir, self.cache_size);
+        let open = |dir: &PathBuf| EmbeddingCache::open(dir, self.cache_size).map(Arc::new);
         Ok(CachedEncoder {
             encoder,
             cache: self.cache.as_ref().map(open).transpose()?,

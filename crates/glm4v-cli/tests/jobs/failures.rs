@@ -120,6 +120,61 @@ fn an_archive_can_have_any_name() {
     assert!(error.contains("unpack the archive"), "{error}");
 }
 
+/// With `--max-memory` one input is opened at a time, and the large one comes first.
+#[test]
+fn an_input_that_does_not_fit_into_the_memory_fails_alone() {
+    let (photos, dir) = (photos(3), tempfile::tempdir().unwrap());
+    let large = photos.path().join("000-large.png");
+    ::image::RgbImage::new(3000, 3000).save(&large).unwrap();
+    let (out, path) = (output(&dir, "out"), photos.path().to_str().unwrap());
+    let job = [
+        "encode",
+        path,
+        "-o",
+        &out,
+        "--json",
+        "-q",
+        "--max-memory",
+        "100M",
+    ];
+    for options in [&[][..], &["--retry-failed"]] {
+        let found = glm4v([&job, options].concat());
+        assert_eq!(found.code, Some(3), "{}", found.stderr);
+        let failures = failures(&found);
+        let ids: Vec<&str> = failures.iter().map(|(id, _)| &id[..]).collect();
+        assert_eq!(ids, ["000-large.png", "015x.png"]);
+        assert!(failures[0].1.contains("needs at least"), "{failures:?}");
+    }
+
+    let small = photos.path().join("000.png");
+    let (file, cache) = (dir.path().join("a.npy"), dir.path().join("cache"));
+    let [large, small, file, cache] =
+        [&large, &small, &file, &cache].map(|path| path.to_str().unwrap());
+    let encode = [
+        "encode",
+        large,
+        small,
+        "-o",
+        file,
+        "-q",
+        "--cache",
+        cache,
+        "--on-error",
+        "skip",
+    ];
+    let limited = [&encode[..], &["--max-memory", "100M"]].concat();
+    let found = glm4v(&limited);
+    assert_eq!(found.code, Some(3), "{}", found.stderr);
+    assert!(
+        found.stderr.contains("000-large.png: needs at least"),
+        "{}",
+        found.stderr
+    );
+    // What the cache has needs no memory of the tower.
+    glm4v(encode).ok();
+    glm4v(&limited).ok();
+}
+
 /// The others are not lost.
 #[test]
 fn parts_for_openai_are_printed_one_by_one() {

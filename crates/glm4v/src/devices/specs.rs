@@ -18,11 +18,14 @@ impl DeviceSpecs {
     /// The devices of these names, in order. `all` includes software GPUs only if the backend has no other device.
     ///
     /// # Errors
-    /// As [`DeviceSpec::find`]; [`DeviceError::NotShared`] if one of several devices is a CPU;
-    /// [`DeviceError::Repeated`] if a device is named twice.
+    /// As [`DeviceSpec::find`]; [`DeviceError::NotShared`] if one of several devices is a CPU.
     pub fn find(&self) -> Result<Vec<DeviceInfo>, DeviceError> {
         let found = self.0.iter().map(Named::find);
-        work_together(found.collect::<Result<Vec<_>, _>>()?.concat())
+        let found: Vec<DeviceInfo> = found.collect::<Result<Vec<_>, _>>()?.concat();
+        match found.iter().find(|device| device.kind == DeviceKind::Cpu) {
+            Some(cpu) if found.len() > 1 => Err(DeviceError::NotShared { spec: cpu.spec }),
+            _ => Ok(found),
+        }
     }
 
     /// The names. For `all` it is the name of the backend.
@@ -32,21 +35,6 @@ impl DeviceSpecs {
             Named::All(backend) => backend.into(),
         })
     }
-}
-
-/// Checks that the devices can share work.
-fn work_together(devices: Vec<DeviceInfo>) -> Result<Vec<DeviceInfo>, DeviceError> {
-    if let [_, _, ..] = devices[..]
-        && let Some(cpu) = devices.iter().find(|device| device.kind == DeviceKind::Cpu)
-    {
-        return Err(DeviceError::NotShared { spec: cpu.spec });
-    }
-    for (index, DeviceInfo { spec, .. }) in devices.iter().enumerate() {
-        if devices[..index].iter().any(|earlier| earlier.spec == *spec) {
-            return Err(DeviceError::Repeated { spec: *spec });
-        }
-    }
-    Ok(devices)
 }
 
 impl Named {
@@ -136,25 +124,6 @@ mod tests {
             let error = text.parse::<DeviceSpecs>().unwrap_err().to_string();
             assert!(error.contains(&format!("`{text}`")), "{error}");
         }
-    }
-
-    #[test]
-    fn a_device_is_named_once() {
-        let device = |index| DeviceInfo {
-            spec: DeviceSpec {
-                index: Some(index),
-                ..Backend::Cuda.into()
-            },
-            name: "GPU".into(),
-            kind: DeviceKind::Gpu,
-            max_buffer: None,
-        };
-        assert_eq!(work_together(vec![device(0), device(1)]).unwrap().len(), 2);
-        let error = work_together(vec![device(0), device(1), device(0)]).unwrap_err();
-        assert!(
-            error.to_string().starts_with("cuda:0 is named twice"),
-            "{error}"
-        );
     }
 
     #[cfg(feature = "flex")]

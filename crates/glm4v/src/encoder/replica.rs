@@ -47,8 +47,23 @@ impl Replica {
         spans: &[FrameSpan],
         options: &EncodeOptions,
     ) -> Result<BatchLimits, Error> {
+        self.fit_beside(0, spans, options)
+    }
+
+    /// The same beside `held` bytes of the host.
+    pub(super) fn fit_beside(
+        &self,
+        held: u64,
+        spans: &[FrameSpan],
+        options: &EncodeOptions,
+    ) -> Result<BatchLimits, Error> {
         let (config, limits) = (self.model.config(), self.limits);
-        Plan::limits_for(config, spans, self.target, options, limits, self.max_memory)
+        let held = match self.target.shares_host_memory {
+            true => held,
+            false => 0,
+        };
+        let allowed = self.max_memory.map(|bytes| bytes.saturating_sub(held));
+        Plan::limits_for(config, spans, self.target, options, limits, allowed)
     }
 
     /// Encodes a share of a batch, one micro-batch after another.

@@ -89,7 +89,7 @@ impl ReadBatch {
     pub(super) fn one_by_one(self) -> Vec<Self> {
         let Self { patches, inputs } = self;
         let row_len = patches.row_len();
-        let mut patches = patches.split();
+        let mut patches = patches.split().into_iter();
         let part = |input: Result<InputInfo, InputError>| Self {
             patches: match &input {
                 Ok(_) => patches.next().expect("patches of each input that was read"),
@@ -98,6 +98,12 @@ impl ReadBatch {
             inputs: vec![input],
         };
         inputs.into_iter().map(part).collect()
+    }
+
+    /// Bytes of the patch rows.
+    pub(super) fn bytes(&self) -> u64 {
+        let rows = self.patches.iter().map(|span| span.rows.len());
+        (size_of::<f32>() * rows.sum::<usize>()) as u64
     }
 
     /// The batch without its patches, because all of its inputs failed.

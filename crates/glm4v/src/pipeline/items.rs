@@ -3,11 +3,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use glm4v_model::CancelToken;
-use glm4v_preprocess::ReadOptions;
+use glm4v_preprocess::{Patches, ReadOptions};
 
 use super::{Batches, InputError, InputInfo, InputSource, Inputs, ReadBatch};
 use crate::batching::FrameSpan;
-use crate::{Embeddings, VisionEncoder};
+use crate::{Embeddings, EncodeOptions, VisionEncoder};
 
 /// The embeddings of one image or video. [`crate`] has an example.
 #[derive(Clone, Debug)]
@@ -68,8 +68,8 @@ impl VisionEncoder {
         batch: ReadBatch,
         cancel: Option<&CancelToken>,
     ) -> Vec<Result<Item, InputError>> {
-        let parts = self.fitting(batch).into_iter();
-        parts
+        let options = EncodeOptions::default();
+        self.fitting(batch, &options, |_| false)
             .flat_map(|part| self.encode_fitting(part, cancel))
             .collect()
     }
@@ -104,22 +104,41 @@ impl VisionEncoder {
         inputs.map(|input| item(input?)).collect()
     }
 
-    /// The batch if it fits into the memory, or else its inputs one by one. Those that do not fit alone are errors.
-    #[must_use]
-    pub fn fitting(&self, batch: ReadBatch) -> Vec<ReadBatch> {
+    /// The batch if it fits into the memory, or else its inputs one by one. Those that do not fit alone are errors, unless
+    /// `is_known` says that their embeddings are known.
+    pub fn fitting<'a>(
+        &'a self,
+        batch: ReadBatch,
+        options: &'a EncodeOptions,
+        is_known: impl Fn(&Patches) -> bool + 'a,
+    ) -> impl Iterator<Item = ReadBatch> + 'a {
         let spans = batch.patches.spans().iter();
         let spans: Vec<FrameSpan> = spans.map(|span| (span.grid, span.kind)).collect();
-        if spans.is_empty() || self.fit(&spans).is_ok() {
-            return vec![batch];
-        }
-        let fit = |part: ReadBatch| match &part.inputs[..] {
-            [Ok(input)] => match self.fit(&[(input.grid, input.kind)]) {
-                Ok(()) => part,
-                Err(error) => part.failed(error),
-            },
-            _ => part,
+        let fit = match spans.is_empty() {
+            true => Ok(()),
+            false => self.fit(&spans, options, 0),
         };
-        batch.one_by_one().into_iter().map(fit).collect()
+        let parts = match (fit, &spans[..]) {
+            (Err(error), [_]) if !is_known(&batch.patches) => vec![batch.failed(error)],
+            (Ok(()), _) | (Err(_), [_]) => vec![batch],
+            (Err(_), _) => batch.one_by_one(),
+        };
+        // One part was checked as the whole.
+        let is_split = parts.len() > 1;
+        // The rows of the parts whose turn comes later.
+        let mut held: u64 = parts.iter().map(ReadBatch::bytes).sum();
+        parts.into_iter().map(move |part| {
+            held -= part.bytes();
+            match &part.inputs[..] {
+                [Ok(input)] if is_split => {
+                    match self.fit(&[(input.grid, input.kind)], options, held) {
+                        Err(error) if !is_known(&part.patches) => part.failed(error),
+                        Ok(()) | Err(_) => part,
+                    }
+                }
+                _ => part,
+            }
+        })
     }
 
     /// Inputs for this encoder, with its limits and the default [`ReadOptions`].
@@ -218,7 +237,7 @@ mod tests {
         let expected: Vec<_> = free.encode_sources(images()).map(Result::unwrap).collect();
         let limited = |bytes| encoder().with_max_memory(bytes);
         // The large one fits alone, but not with the others.
-        let enough = limited(host(80) + 100_000);
+        let enough = limited(host(80) + 200_000);
         let items = enough.encode_sources(images()).map(Result::unwrap);
         assert!(
             items

@@ -1,5 +1,8 @@
+use std::sync::Arc;
+
 use anyhow::Result;
 use glm4v::cached::{self, Identity};
+use glm4v::pipeline::ReadBatch;
 use glm4v::{EncodeOptions, Error, Patches, VisionEncoder};
 use glm4v_store::{EmbeddingCache, Key};
 
@@ -10,7 +13,7 @@ use crate::session::Session;
 /// An encoder that looks into a cache first.
 pub(super) struct CachedEncoder<'a> {
     pub(super) encoder: &'a VisionEncoder,
-    pub(super) cache: Option<EmbeddingCache>,
+    pub(super) cache: Option<Arc<EmbeddingCache>>,
     pub(super) identity: Identity,
     /// The inputs whose embeddings the cache had.
     pub(super) hits: usize,
@@ -23,6 +26,29 @@ pub(super) fn identity(session: &Session<'_>) -> Result<Identity> {
     let fingerprint = session.weights.fingerprint(&session.config)?;
     let mode = session.devices.target(dtype)?.mode;
     Ok(Identity::new(&fingerprint, dtype, mode))
+}
+
+impl<'a> CachedEncoder<'a> {
+    /// The batch if it fits into the memory, or else its inputs one by one. Those that do not fit alone are errors, unless the
+    /// cache has them.
+    pub(super) fn fitting<'b>(
+        &self,
+        batch: ReadBatch,
+        options: &'b EncodeOptions,
+    ) -> impl Iterator<Item = ReadBatch> + use<'a, 'b>
+    where
+        'a: 'b,
+    {
+        let (cache, identity) = (self.cache.clone(), self.identity.clone());
+        let is_known = move |patches: &Patches| {
+            let has = |cache: &Arc<EmbeddingCache>| {
+                let keys = identity.keys(patches);
+                keys.iter().all(|key| cache.get(key).is_some())
+            };
+            cache.as_ref().is_some_and(has)
+        };
+        self.encoder.fitting(batch, options, is_known)
+    }
 }
 
 impl CachedEncoder<'_> {

@@ -15,6 +15,7 @@ use crate::console::Console;
 use crate::failure::misuse;
 use crate::interrupt;
 use crate::listed::Listed;
+use crate::reading::Reading;
 use crate::session::Session;
 use crate::stages::Stages;
 use crate::table::Table;
@@ -42,7 +43,8 @@ pub(super) fn run(args: &EncodeArgs, to: HandOver, console: &Console) -> Result<
     let (width, mut written) = (session.config.out_hidden_size, Vec::new());
     let (mut next, mut refused) = (Some(first), 0);
     while let Some(batch) = next {
-        for (mut inputs, mut patches) in reading.fitting(&encoder, batch)? {
+        for part in cached.fitting(Reading::unread(batch), &options) {
+            let (mut inputs, mut patches) = reading.accept(part)?;
             let accepted = writer.accepted(&inputs, on_error, console)?;
             if accepted.contains(&false) {
                 patches.retain(&accepted);

@@ -100,7 +100,6 @@ pub(super) fn run(args: &EncodeArgs, dir: &Path, console: &Console) -> Result<us
     let mut stages = Stages::default();
     let identity = stages.time("hash", || cached::identity(&session))?;
     let settings = settings::of(args, &session, &identity)?;
-    let is_new = !Job::exists(dir);
     let mut job = stages.time("list", || open(args, dir, &settings, console))?;
     if job.is_empty() {
         job.discard()?;
@@ -129,8 +128,8 @@ pub(super) fn run(args: &EncodeArgs, dir: &Path, console: &Console) -> Result<us
     };
     let mut inputs = reader.inputs(&job, &first)?;
     if let Err(error) = stages.time("read", || settings::check_memory(&mut inputs, &session)) {
-        // The next try may have other options. A list that came from a pipe cannot be read again.
-        if is_new {
+        // The next try may have other options. This command has no list to start it with.
+        if !args.job.resume {
             job.discard()?;
         }
         return Err(error);

@@ -11,9 +11,9 @@ use crate::codec::orientation::orientation;
 
 /// Longest compressed text after decompression, as in Pillow.
 const MAX_TEXT: usize = 1 << 20;
-/// Longest texts together, as in Pillow.
+/// Longest texts together, as in Pillow. Damaged and short compressed texts count less there.
 const MAX_TEXTS: usize = 64 * MAX_TEXT;
-/// A shorter text counts as this one: the decoder clears its memory before each text.
+/// A shorter compressed text counts as this one: the decoder clears its memory before each text.
 const MIN_TEXT: usize = 32 << 10;
 const XMP: &[u8] = b"XML:com.adobe.xmp";
 /// EXIF as text, as ImageMagick writes it.
@@ -97,7 +97,10 @@ impl<'a> Text<'a> {
         };
         // How many bytes of a damaged text were inflated is unknown.
         let bytes = text.as_ref().map_or(MAX_TEXT, |text| text.len());
-        *total += bytes.max(MIN_TEXT);
+        *total += match self.is_compressed {
+            true => bytes.max(MIN_TEXT),
+            false => bytes,
+        };
         match *total <= MAX_TEXTS {
             true => Ok(text),
             false => Err(format!(

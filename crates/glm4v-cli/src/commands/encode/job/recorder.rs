@@ -128,44 +128,42 @@ impl Recorder<'_> {
     /// Stores the result of an input.
     fn push(
         &mut self,
-        result: InputResult<'_>,
+        mut result: InputResult<'_>,
         number: usize,
         entry: &Entry,
         job: &mut Job,
     ) -> Result<()> {
-        let outcome = match &result.outcome {
-            Ok((input, tokens)) => {
-                self.count(input, tokens);
-                Ok(encoded(input, tokens))
+        if let Err((error, is_temporary)) = &result.outcome {
+            self.temporary += usize::from(*is_temporary);
+            self.failed(error)?;
+        }
+        let (retries, sha256) = (self.retries, self.hashes.take(result.index));
+        let mut store = |outcome: Result<Encoded<'_>, &str>| {
+            let record = Record {
+                id: &entry.id,
+                path: path(entry),
+                sha256,
+                outcome,
+            };
+            match retries {
+                true => job.push_retried(number, &record),
+                false => job.push(&record),
             }
-            Err((error, is_temporary)) => {
-                self.temporary += usize::from(*is_temporary);
-                self.failed(error)?;
-                Err(&error[..])
-            }
         };
-        let record = Record {
-            id: &entry.id,
-            path: path(entry),
-            sha256: self.hashes.take(result.index),
-            outcome,
-        };
-        let retries = self.retries;
-        let mut store = |record: &Record<'_>| match retries {
-            true => job.push_retried(number, record),
-            false => job.push(record),
-        };
-        match store(&record) {
+        let outcome = result.outcome.as_ref();
+        let outcome = outcome.map(|(input, tokens)| encoded(input, tokens));
+        match store(outcome.map_err(|(error, _)| &error[..])) {
             // The format cannot store it.
             Err(error @ StoreError::Record { .. }) => {
                 let error = error.to_string();
                 self.failed(&error)?;
-                store(&Record {
-                    outcome: Err(&error),
-                    ..record
-                })?;
+                store(Err(&error))?;
+                result.outcome = Err((error, false));
             }
             stored => stored?,
+        }
+        if let Ok((input, tokens)) = &result.outcome {
+            self.count(input, tokens);
         }
         self.console.item(&item(entry, &result))?;
         self.bar.inc(1);

@@ -6,6 +6,7 @@ use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread;
 
 use anyhow::{Context, Result};
+use glm4v::EncodeOptions;
 use glm4v::pipeline::{Batches, ReadBatch};
 use glm4v_store::{Job, Summary};
 
@@ -96,8 +97,8 @@ fn encode(
     session: &Session<'_>,
     batch: ReadBatch,
 ) -> Result<EncodedBatch> {
-    let mut encoded = EncodedBatch::default();
-    for ReadBatch { patches, inputs } in encoder.encoder.fitting(batch) {
+    let (mut encoded, options) = (EncodedBatch::default(), EncodeOptions::default());
+    for ReadBatch { patches, inputs } in encoder.fitting(batch, &options) {
         if !patches.spans().is_empty() {
             let values = encoder.encode(patches);
             let values = values.map_err(|error| session.explain(error))?;

@@ -1,8 +1,10 @@
+use std::slice;
+
 use anyhow::{Result, bail};
 use glm4v::cached::Identity;
 use glm4v::pipeline::Inputs;
 use glm4v::plan::{BatchLimits, InputSize, MemoryBudget};
-use glm4v::{EncodeOptions, Plan};
+use glm4v::{EncodeOptions, GridThw, Plan};
 use glm4v_store::{OutputDtype, Pool, Settings, ShardFormat, Split};
 use serde_json::{Map, Value, json};
 
@@ -74,18 +76,25 @@ pub(super) fn limits(session: &Session<'_>) -> Result<BatchLimits> {
     })
 }
 
-/// Checks that the first batches fit into the memory. Batches that do not fit later are refused one by one.
+/// Checks that the smallest image fits into the memory, and the first batches without the inputs that do not fit alone. Such
+/// inputs are recorded as failed when their turn comes.
 pub(super) fn check_memory(inputs: &mut Inputs, session: &Session<'_>) -> Result<()> {
     let limits = inputs.limits();
-    let sizes: Vec<InputSize> = inputs.look_ahead().flatten().map(InputSize::from).collect();
+    let mut sizes: Vec<InputSize> = inputs.look_ahead().flatten().map(InputSize::from).collect();
     let device = &session.compute.device;
     let (target, options) = (
         session.devices.target(device.dtype)?,
         EncodeOptions::default(),
     );
     let budget = MemoryBudget::new(device.max_memory);
-    let plan = Plan::within(&session.config, &sizes, target, &options, limits, budget);
-    let fitting = plan.map_err(|error| session.explain(error))?.limits;
+    let plan = |sizes: &[InputSize]| {
+        Plan::within(&session.config, sizes, target, &options, limits, budget)
+    };
+    let side = session.config.spatial_merge_size;
+    let smallest = InputSize::image(GridThw::new(1, side, side));
+    plan(&[smallest]).map_err(|error| session.explain(error))?;
+    sizes.retain(|size| plan(slice::from_ref(size)).is_ok());
+    let fitting = plan(&sizes).map_err(|error| session.explain(error))?.limits;
     if fitting.max_batch_patches < limits.max_batch_patches {
         bail!(
             "the usual batches do not fit into the memory that is free now; give --max-memory, with which inputs are read \
