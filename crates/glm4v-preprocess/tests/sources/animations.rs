@@ -166,8 +166,14 @@ fn claimed_sizes_are_refused_by_the_header() {
             .unwrap_err()
             .to_string()
     };
-    for (name, offset) in [("plain.gif", 6), ("hard-0.png", 17), ("lossy.webp", 24)] {
-        let message = patched(name, offset, &[0xff; 4]);
+    for (name, offset, count) in [
+        ("plain.gif", 6, 4),
+        ("hard-0.png", 17, 4),
+        // The bytes of its pixels are more than 64 bits can count.
+        ("hard-0.png", 16, 8),
+        ("lossy.webp", 24, 4),
+    ] {
+        let message = patched(name, offset, &[0xff; 8][..count]);
         assert!(
             message.ends_with("exceeds the limit of 178956970 pixels"),
             "{message}"

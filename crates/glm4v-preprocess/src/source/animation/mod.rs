@@ -43,7 +43,8 @@ impl Animation {
     ) -> Result<Self, PreprocessError> {
         let size = contents.size;
         // Frames are composited in RGBA.
-        limits.check_size(size, 4 * u64::from(size.0) * u64::from(size.1))?;
+        let pixels = u64::from(size.0) * u64::from(size.1);
+        limits.check_size(size, pixels.saturating_mul(4))?;
         Ok(Self {
             bytes,
             format: contents.format,

@@ -38,8 +38,9 @@ impl VideoFile {
         let input = Input::new(path, demuxer, RunLimits::new(path, options));
         let stream = Stream::find(&options.ffprobe, &input)?;
         let size @ (width, height) = stream.size();
-        let bytes = 3 * u64::from(width) * u64::from(height);
-        options.decode.limits.check_size(size, bytes)?;
+        let pixels = u64::from(width) * u64::from(height);
+        let limits = &options.decode.limits;
+        limits.check_size(size, pixels.saturating_mul(3))?;
         let packets = Packets::scan(&options.ffprobe, &input, &stream)?;
         let metadata = packets.metadata(&stream);
         let warning = packets.warning(&stream);
