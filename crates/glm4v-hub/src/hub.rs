@@ -1,6 +1,5 @@
 use std::fs;
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 
 use crate::attempts::Attempts;
@@ -11,7 +10,7 @@ use crate::hf_cache::{CONFIG, HfCache, has_processor, missing_files};
 use crate::partial::PartialFetch;
 use crate::remote::Remote;
 use crate::revision::{Revision, is_commit};
-use crate::tower_cache::{Cached, TowerCache, write_atomically};
+use crate::tower_cache::{Cached, TowerCache, remove_dir, write_atomically};
 use crate::{HubError, ModelId, Progress, Settings, commit};
 
 /// Finds checkpoints by name: in the Hugging Face cache, in our tower cache, and at the hub.
@@ -328,12 +327,5 @@ impl Hub {
             detail,
             command: format!("glm4v fetch {model}{option}"),
         }
-    }
-}
-
-fn remove_dir(dir: &Path) -> Result<(), HubError> {
-    match fs::remove_dir_all(dir) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(HubError::io(dir)(error)),
-        Ok(()) | Err(_) => Ok(()),
     }
 }

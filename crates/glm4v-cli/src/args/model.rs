@@ -72,8 +72,8 @@ impl ComputeArgs {
 /// The device, its numeric type and its memory limit.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct DeviceArgs {
-    /// auto; flex (the CPU) or ndarray (the CPU, slower); wgpu, vulkan, webgpu, metal or cuda. Name one GPU as cuda:1, all as cuda:all, some as
-    /// cuda:0,cuda:2; several GPUs share the frames of each batch
+    /// auto; flex (the CPU) or ndarray (the CPU, slower); wgpu, vulkan, webgpu, metal or cuda. Name one GPU as cuda:1, all as
+    /// cuda:all, some as cuda:0,cuda:2; several GPUs share each batch
     #[arg(long, default_value = "auto")]
     pub(crate) device: DeviceSpecs,
     /// Type of the weights and of the computation. int8 takes half the memory of bf16 and is less exact

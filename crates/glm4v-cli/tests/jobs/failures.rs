@@ -102,14 +102,7 @@ fn a_machine_without_ffmpeg_stops_the_job_and_failures_can_be_tried_again() {
 fn an_archive_can_have_any_name() {
     let (photos, dir) = (photos(2), tempfile::tempdir().unwrap());
     let archive = dir.path().join("shard-000");
-    let made = std::process::Command::new("tar")
-        .arg("-cf")
-        .arg(&archive)
-        .arg("-C")
-        .arg(photos.path())
-        .args(["000.png", "001.jpg"])
-        .status();
-    assert!(made.unwrap().success());
+    pack(&archive, photos.path(), &["000.png", "001.jpg"]);
     let archive = archive.to_str().unwrap();
     let file = dir.path().join("a.npy");
     glm4v(["encode", archive, "-o", file.to_str().unwrap(), "-q"]).ok();
@@ -201,14 +194,7 @@ fn a_temporary_directory_that_cannot_be_used_stops_the_job() {
     let (photos, dir) = (photos(1), tempfile::tempdir().unwrap());
     fs::copy(video("bigbuckbunny.mp4"), photos.path().join("a.mp4")).unwrap();
     let archive = dir.path().join("a.tar");
-    let made = std::process::Command::new("tar")
-        .arg("-cf")
-        .arg(&archive)
-        .arg("-C")
-        .arg(photos.path())
-        .arg("a.mp4")
-        .status();
-    assert!(made.unwrap().success());
+    pack(&archive, photos.path(), &["a.mp4"]);
     let out = output(&dir, "out");
     let mut program = program();
     program.args(["encode", archive.to_str().unwrap(), "-o", &out, "-q"]);
@@ -232,4 +218,11 @@ fn videos_for_openai_are_skipped_if_failures_are() {
     assert_eq!(found.code, Some(3), "{found:#?}");
     assert_eq!(found.stdout.lines().count(), 1, "{found:#?}");
     assert!(found.stderr.contains("skipped: "), "{found:#?}");
+}
+
+/// Makes a tar archive of files in a folder.
+fn pack(archive: &Path, folder: &Path, names: &[&str]) {
+    let mut tar = std::process::Command::new("tar");
+    tar.arg("-cf").arg(archive).arg("-C").arg(folder);
+    assert!(tar.args(names).status().unwrap().success());
 }
