@@ -151,3 +151,29 @@ def test_parsers_of_vllm_refuse_wrong_embeddings(encoder, info):
         parse({"video": {"video_embeds": part["image_embeds"], "video_grid_thw": part["image_grid_thw"]}})
     pixels = torch.zeros(3, 28, 28, dtype=torch.uint8)
     assert parse({"image": [pixels]})["image"].get_count() == 1
+
+
+def test_the_connector_of_vllm_loads_our_directory(encoder, tmp_path):
+    """The scheduler's side finds the files, and the worker's side loads them."""
+    import torch
+
+    pytest.importorskip("vllm", reason="vLLM is not installed")
+    name = "vllm.distributed.ec_transfer.ec_connector.example_connector"
+    example = pytest.importorskip(name, reason="vLLM cannot be imported here")
+    items = list(encoder.encode([IMAGES / name for name in NAMES], uuid=True))
+    for item in items:
+        glm4v.write_vllm_cache(tmp_path, item)
+    # The constructor needs the configuration of a whole engine.
+    connector = object.__new__(example.ECExampleConnector)
+    connector._storage_path = str(tmp_path)
+    assert not connector.has_cache_item("another")
+    metadata = example.ECExampleConnectorMetadata()
+    for item in items:
+        assert connector.has_cache_item(item.uuid)
+        metadata.add_mm_data(example.MMMeta.make_meta(item.uuid, len(item.embeddings)))
+    connector.bind_connector_metadata(metadata)
+    loaded = {}
+    connector.start_load_caches(loaded)
+    assert list(loaded) == [item.uuid for item in items]
+    for item in items:
+        assert torch.equal(loaded[item.uuid].cpu(), torch.from_numpy(item.embeddings).to(torch.bfloat16))
