@@ -1,4 +1,7 @@
-"""vLLM's own parser and media classes with the plugin, and a server that notes what the example sends."""
+"""vLLM's own parser, media classes and connector, and a server that notes what the example sends.
+
+No server of vLLM is started, and no requirements file has vLLM. Where it is not installed, its tests are skipped.
+"""
 
 import importlib.metadata
 import importlib.util
@@ -153,13 +156,16 @@ def test_parsers_of_vllm_refuse_wrong_embeddings(encoder, info):
     assert parse({"image": [pixels]})["image"].get_count() == 1
 
 
-def test_the_connector_of_vllm_loads_our_directory(encoder, tmp_path):
+def test_the_connector_of_vllm_loads_our_directory(encoder, monkeypatch, tmp_path):
     """The scheduler's side finds the files, and the worker's side loads them."""
     import torch
 
     pytest.importorskip("vllm", reason="vLLM is not installed")
     name = "vllm.distributed.ec_transfer.ec_connector.example_connector"
     example = pytest.importorskip(name, reason="vLLM cannot be imported here")
+    platform = importlib.import_module("vllm.platforms").current_platform
+    if not platform.device_type:  # vLLM for CUDA, on a machine without a GPU
+        monkeypatch.setattr(platform, "device_type", "cpu")
     items = list(encoder.encode([IMAGES / name for name in NAMES], uuid=True))
     for item in items:
         glm4v.write_vllm_cache(tmp_path, item)
