@@ -24,6 +24,7 @@ mod release;
 mod sanitize;
 mod shell;
 mod soak;
+mod soak_job;
 mod targets;
 mod unsafe_blocks;
 mod web;
@@ -52,8 +53,10 @@ enum Verb {
     Chart,
     /// Compare the memory that `glm4v plan` predicts with the memory that `glm4v encode` uses
     Memory(memory::Args),
+    /// Run a job and the Python iterator for half an hour each, and check that memory, open files and threads do not grow
+    Soak(soak::Args),
     /// Run one job of many generated images, and check its memory, its results and its time
-    SoakJob(soak::Args),
+    SoakJob(soak_job::Args),
     /// Make the goldens again with transformers, in a virtual environment
     Golden,
     /// Build the browser package and the demo page
@@ -95,7 +98,8 @@ fn main() -> Result<()> {
         Verb::GpuReport(args) => gpu_report::run(&args),
         Verb::Chart => chart::draw(),
         Verb::Memory(args) => memory::run(&args),
-        Verb::SoakJob(args) => soak::run(&args),
+        Verb::Soak(args) => soak::run(&args),
+        Verb::SoakJob(args) => soak_job::run(&args),
         Verb::Golden => python::golden(),
         Verb::Web(args) => web::run(&args),
         Verb::TestWeb(args) => web::test::run(&args),

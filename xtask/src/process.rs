@@ -35,10 +35,31 @@ pub(crate) fn watch(command: &mut Command) -> Result<Usage> {
     })
 }
 
+/// What a process uses at a moment. Only Linux tells it.
+pub(crate) struct Resources {
+    pub(crate) memory_mib: f64,
+    pub(crate) open_files: f64,
+    pub(crate) threads: f64,
+}
+
+/// What a process uses now. `None` after its end.
+pub(crate) fn resources(process: u32) -> Option<Resources> {
+    let files = std::fs::read_dir(format!("/proc/{process}/fd")).ok()?;
+    Some(Resources {
+        memory_mib: status(process, "VmRSS")? / 1024.0,
+        open_files: files.count() as f64,
+        threads: status(process, "Threads")?,
+    })
+}
+
 /// The most host memory that a process has used at once, in MiB. Only Linux tells it.
 pub(crate) fn peak_mib(process: u32) -> Option<f64> {
+    Some(status(process, "VmHWM")? / 1024.0)
+}
+
+/// A number of `/proc/PID/status`. Sizes are in KiB.
+fn status(process: u32, name: &str) -> Option<f64> {
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
-    let line = status.lines().find(|line| line.starts_with("VmHWM"))?;
-    let kib: f64 = line.split_whitespace().nth(1)?.parse().ok()?;
-    Some(kib / 1024.0)
+    let line = status.lines().find(|line| line.starts_with(name))?;
+    line.split_whitespace().nth(1)?.parse().ok()
 }

@@ -1,65 +1,90 @@
-//! One job of many generated images: its memory stays flat, every good image is encoded, and every bad one is listed.
+//! A job and the Python iterator run for half an hour each: memory, open files and threads must not grow.
 
-use std::collections::BTreeSet;
-use std::fs::{self, File};
-use std::io::Read;
+use std::fmt::Write as _;
+use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command};
+use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
-use serde_json::Value;
+use anyhow::{Context, Result, bail, ensure};
+use clap::ValueEnum;
 
-use crate::process::peak_mib;
+use crate::process::{Resources, resources};
 use crate::release::Release;
-use crate::shell;
+use crate::soak_job::collection;
+use crate::{shell, wheel};
 
-/// Arguments of `soak-job`.
+/// Arguments of `soak`.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// The number of images. 100,000 images take 0.8 GB of disk, and their embeddings 3 GB
-    #[arg(long, default_value_t = 100_000)]
-    images: u32,
+    /// Minutes of each
+    #[arg(long, default_value_t = 30.0)]
+    minutes: f64,
+    /// Run only one
+    #[arg(long, value_name = "WHAT")]
+    only: Option<Load>,
     /// Take the programs `glm4v` and `collection` from this folder, and build nothing
     #[arg(long, value_name = "DIR")]
     programs: Option<PathBuf>,
+    /// A Python that has the package glm4v [default: build the package, and install it]
+    #[arg(long, value_name = "PROGRAM")]
+    python: Option<PathBuf>,
     /// The folder for images and results [default: a folder in the build folder]
     #[arg(long, value_name = "DIR")]
     work: Option<PathBuf>,
-    /// Run the job so many times, and check the median of its times. Memory and results are checked in each run
-    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
-    repeat: u32,
 }
 
-/// The peak memory of the rest of the job is at most so many times that of the first tenth.
-const MAX_GROWTH: f64 = 1.05;
-/// The time of the job, divided by the time of decoding and encoding alone, is at most this.
-const MAX_TIME: f64 = 1.1;
-/// Fewer images take seconds. The start of the program counts too much then, and memory has not settled.
-const FEWEST: u32 = 20_000;
-
-/// How often the peak of the memory is read.
-const POLL: Duration = Duration::from_millis(20);
-
-/// What was measured.
-struct Soak {
-    images: u32,
-    encoded: u64,
-    failed: BTreeSet<String>,
-    damaged: BTreeSet<String>,
-    seconds: f64,
-    /// Seconds of the stages of the job.
-    stages: Value,
-    /// MiB at most while the first tenth was encoded, and while the rest was.
-    peaks: Option<(f64, f64)>,
-    decode: f64,
-    encode: f64,
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+enum Load {
+    /// `glm4v encode` of a table with a million rows, until the time is over
+    Job,
+    /// `VisionEncoder.encode_iter` in one Python process
+    Python,
 }
 
-/// Makes the images, runs the job, and reports. Fails if an image is not where it belongs. With many images it also fails if
-/// memory grows or if the median of the times is too long.
+const IMAGES: u32 = 20_000;
+/// Rows of the job's table for each minute. So many small images are encoded by no two cores.
+const ROWS: f64 = 60_000.0;
+/// How often the process is looked at.
+const POLL: Duration = Duration::from_secs(1);
+/// This part of the samples, at the start, is left out: until caches and allocators have settled.
+const WARM_UP: f64 = 0.2;
+/// Fewer samples show no trend.
+const FEWEST: usize = 30;
+
+/// The most that each may grow from the end of the warm-up to the end.
+const LIMITS: [Limit; 3] = [
+    Limit {
+        name: "memory in MiB",
+        value: |used| used.memory_mib,
+        growth: |mean| 0.05 * mean,
+    },
+    Limit {
+        name: "open files",
+        value: |used| used.open_files,
+        growth: |_| 1.0,
+    },
+    Limit {
+        name: "threads",
+        value: |used| used.threads,
+        growth: |_| 1.0,
+    },
+];
+
+struct Limit {
+    name: &'static str,
+    value: fn(&Resources) -> f64,
+    /// The largest growth, from the mean.
+    growth: fn(f64) -> f64,
+}
+
+/// Runs both, and fails if one of them grows.
 pub(crate) fn run(args: &Args) -> Result<()> {
+    ensure!(
+        cfg!(target_os = "linux"),
+        "only Linux tells what a process uses"
+    );
     let programs = match &args.programs {
         Some(programs) => programs.clone(),
         None => Release::build(["flex"])?.programs,
@@ -68,248 +93,217 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         Some(work) => work.clone(),
         None => shell::target_dir()?.join("soak"),
     };
-    let mut times = Vec::new();
-    for _ in 0..args.repeat {
-        let soak = measure(&programs, &work, args.images)?;
-        println!("{}", soak.table());
-        soak.check()?;
-        times.push(soak.slowness());
+    let (images, _) = collection(&programs, &work, IMAGES)?;
+    for load in [Load::Job, Load::Python] {
+        if args.only.is_none_or(|only| only == load) {
+            let (name, samples) = match load {
+                Load::Job => ("job", job(&programs, &work, &images, args.minutes)?),
+                Load::Python => ("Python", python(args, &programs, &work, &images)?),
+            };
+            write_samples(&work.join(format!("{name}.csv")), &samples)?;
+            println!("{}", report(name, args.minutes, &samples)?);
+        }
     }
-    check_time(args.images, &mut times)
+    Ok(())
 }
 
-fn measure(programs: &Path, work: &Path, images: u32) -> Result<Soak> {
-    let (folder, output) = (
-        work.join(format!("images-{images}")),
-        work.join("embeddings"),
-    );
-    let (damaged, collection) = (
-        work.join(format!("damaged-{images}.txt")),
-        programs.join("collection"),
-    );
-    fs::create_dir_all(work).with_context(|| work.display().to_string())?;
-    // The list is written last.
-    if !damaged.exists() {
-        let mut make = Command::new(&collection);
-        make.arg("make").arg(&folder).arg(images.to_string());
-        shell::run(make.arg(&damaged))?;
-    }
+/// A job of more inputs than can be encoded. It is interrupted when the time is over.
+fn job(programs: &Path, work: &Path, images: &Path, minutes: f64) -> Result<Vec<Resources>> {
+    let (table, output) = (work.join("soak.csv"), work.join("soak"));
+    write_table(&table, images, (ROWS * minutes) as usize)?;
     if output.exists() {
         fs::remove_dir_all(&output)?;
     }
-    let damaged = fs::read_to_string(&damaged)?;
-    // One half before the job and one after it: a machine that becomes slower or faster changes both sides.
-    let first = alone(&collection, &folder, "first")?;
-    let mut soak = job(&programs.join("glm4v"), &folder, &output, images)?;
-    let second = alone(&collection, &folder, "second")?;
-    soak.damaged = damaged.lines().map(str::to_owned).collect();
-    (soak.decode, soak.encode) = (first.0 + second.0, first.1 + second.1);
-    fs::remove_dir_all(&output)?;
-    Ok(soak)
-}
-
-/// Seconds in which the images of one half are decoded, and encoded.
-fn alone(collection: &Path, folder: &Path, half: &str) -> Result<(f64, f64)> {
-    let mut time = Command::new(collection);
-    time.arg("time").arg(folder).args(["--half", half]);
-    let seconds: Value = serde_json::from_str(&shell::output(&mut time)?)?;
-    Ok((number(&seconds["decode"])?, number(&seconds["encode"])?))
-}
-
-/// Runs the job, and watches it.
-fn job(program: &Path, folder: &Path, output: &Path, images: u32) -> Result<Soak> {
-    let mut command = Command::new(program);
-    // A name that ends in / is a directory.
-    command
-        .arg("encode")
-        .arg(folder)
-        .arg("-o")
-        .arg(output.join(""));
-    command.args(["-r", "-q", "--json", "--preset", "tiny", "--device", "flex"]);
+    let mut command = Command::new(programs.join("glm4v"));
+    command.args(["encode", "-q", "--preset", "small", "--device", "flex"]);
+    command.args(["--output-dtype", "f16", "--on-error", "skip", "--manifest"]);
+    command.arg(&table).arg("-o").arg(output.join(""));
+    command.stdout(Stdio::null()).stderr(Stdio::null());
     eprintln!("$ {command:?}");
-    // The items go into a file: a reader that kept up with them would take time from the job.
-    let items = output.with_extension("jsonl");
-    let start = Instant::now();
-    let mut child = command.stdout(File::create(&items)?).spawn()?;
-    let (mut printed, mut lines) = (File::open(&items)?, 0);
-    let (mut first, mut last) = (None, None);
-    let status = loop {
-        if let Some(status) = child.try_wait()? {
-            break status;
-        }
-        // A process that has ended has no peak.
-        last = peak_mib(child.id()).or(last);
-        lines += lines_added(&mut printed)?;
-        if first.is_none() && lines >= images as usize / 10 {
-            first = last.take();
-            reset_peak(&child);
-        }
-        thread::sleep(POLL);
-    };
-    let seconds = start.elapsed().as_secs_f64();
-    ensure!(matches!(status.code(), Some(0 | 3)), "the job: {status}");
-    let (mut failed, mut total) = (BTreeSet::new(), Value::Null);
-    for line in fs::read_to_string(&items)?.lines() {
-        let item: Value = serde_json::from_str(line)?;
-        if item["error"].is_string() {
-            failed.insert(item["id"].as_str().context("an id")?.to_owned());
-        }
-        total = item;
-    }
-    Ok(Soak {
-        images,
-        encoded: total["total"]["encoded"].as_u64().context("a total")?,
-        failed,
-        damaged: BTreeSet::new(),
-        seconds,
-        stages: total["seconds"].clone(),
-        peaks: first.zip(last),
-        decode: 0.0,
-        encode: 0.0,
-    })
-}
-
-/// The number of lines that were written into a file since the last call.
-fn lines_added(file: &mut File) -> Result<usize> {
-    let mut added = Vec::new();
-    file.read_to_end(&mut added)?;
-    Ok(added.iter().filter(|&&byte| byte == b'\n').count())
-}
-
-/// Starts the peak of a process again. Without the permission for that, the peak is that of the whole job.
-fn reset_peak(child: &Child) {
-    fs::write(format!("/proc/{}/clear_refs", child.id()), "5").ok();
-}
-
-fn number(value: &Value) -> Result<f64> {
-    value.as_f64().context("a number")
-}
-
-impl Soak {
-    fn growth(&self) -> Option<f64> {
-        self.peaks.map(|(first, rest)| rest / first)
-    }
-
-    fn slowness(&self) -> f64 {
-        self.seconds / (self.decode + self.encode)
-    }
-
-    fn table(&self) -> String {
-        let mut table = String::from("| measured | value |\n|---|---|\n");
-        let mut row = |name: &str, value: String| table += &format!("| {name} | {value} |\n");
-        row("images", self.images.to_string());
-        row("encoded", self.encoded.to_string());
-        let (failed, damaged) = (self.failed.len(), self.damaged.len());
-        row(
-            "failed, of those that are damaged",
-            format!("{failed} of {damaged}"),
-        );
-        if let (Some((first, rest)), Some(growth)) = (self.peaks, self.growth()) {
-            row("peak memory of the first tenth", format!("{first:.1} MiB"));
-            row(
-                "peak memory of the rest",
-                format!("{rest:.1} MiB ({growth:.3} times)"),
-            );
-        }
-        row("time of the job", format!("{:.1} s", self.seconds));
-        row("stages of the job in seconds", self.stages.to_string());
-        let alone = format!("{:.1} s + {:.1} s", self.decode, self.encode);
-        row(
-            "decoding and encoding alone",
-            format!("{alone} (the job takes {:.2} times)", self.slowness()),
-        );
-        table
-    }
-
-    fn check(&self) -> Result<()> {
-        let wrong: Vec<_> = self
-            .failed
-            .symmetric_difference(&self.damaged)
-            .take(5)
-            .collect();
-        ensure!(
-            wrong.is_empty(),
-            "damaged and not listed, or the other way round: {wrong:?}"
-        );
-        let good = u64::from(self.images) - self.damaged.len() as u64;
-        ensure!(
-            self.encoded == good,
-            "expected {good} encoded images, found {}",
-            self.encoded
-        );
-        if self.images < FEWEST {
-            return Ok(());
-        }
-        if let Some(growth) = self.growth() {
-            ensure!(
-                growth <= MAX_GROWTH,
-                "memory grew {growth:.3} times, at most {MAX_GROWTH} is accepted"
-            );
-        }
-        Ok(())
-    }
-}
-
-/// Checks the median of the times of several runs.
-fn check_time(images: u32, times: &mut [f64]) -> Result<()> {
-    times.sort_by(f64::total_cmp);
-    let middle = times.len() / 2;
-    let median = (times[middle] + times[(times.len() - 1) / 2]) / 2.0;
-    println!(
-        "the job takes {median:.2} times as long as decoding and encoding alone (the median of {times:.2?})"
-    );
+    let mut child = command.spawn()?;
+    let samples = watch(&mut child, Some(minutes))?;
     ensure!(
-        images < FEWEST || median <= MAX_TIME,
-        "the job takes {median:.2} times as long, at most {MAX_TIME} is accepted"
+        child.try_wait()?.is_none(),
+        "the job ended before its time: {}",
+        child.wait()?
     );
-    Ok(())
+    shell::run(Command::new("kill").args(["-INT", &child.id().to_string()]))?;
+    let status = child.wait()?;
+    // 128 + SIGINT
+    ensure!(status.code() == Some(130), "the interrupted job: {status}");
+    fs::remove_dir_all(&output)?;
+    Ok(samples)
+}
+
+/// The images again and again, with an ID for each row.
+fn write_table(table: &Path, images: &Path, rows: usize) -> Result<()> {
+    let mut paths = Vec::new();
+    for folder in fs::read_dir(images)? {
+        for file in fs::read_dir(folder?.path())? {
+            paths.push(file?.path());
+        }
+    }
+    let mut text = String::from("id,path\n");
+    for (row, path) in paths.iter().cycle().take(rows).enumerate() {
+        writeln!(text, "{row},{}", path.display())?;
+    }
+    fs::write(table, text).with_context(|| table.display().to_string())
+}
+
+/// One encoder, and one iterator after another.
+fn python(args: &Args, programs: &Path, work: &Path, images: &Path) -> Result<Vec<Resources>> {
+    let model = work.join("tiny");
+    if !model.exists() {
+        let mut init = Command::new(programs.join("glm4v"));
+        shell::run(init.args(["init", "--preset", "tiny", "-o"]).arg(&model))?;
+    }
+    let mut command = match &args.python {
+        Some(python) => Command::new(python),
+        None => wheel::python()?,
+    };
+    command.arg(shell::root().join("tests/soak/iterate.py"));
+    command
+        .arg(&model)
+        .arg(images)
+        .arg(args.minutes.to_string());
+    eprintln!("$ {command:?}");
+    let mut child = command.spawn()?;
+    let samples = watch(&mut child, None)?;
+    let status = child.wait()?;
+    ensure!(status.success(), "the Python iterator: {status}");
+    Ok(samples)
+}
+
+/// What a process uses, until it ends or the time is over.
+fn watch(child: &mut Child, minutes: Option<f64>) -> Result<Vec<Resources>> {
+    let (start, mut samples) = (Instant::now(), Vec::new());
+    while child.try_wait()?.is_none() {
+        if minutes.is_some_and(|minutes| start.elapsed().as_secs_f64() >= 60.0 * minutes) {
+            break;
+        }
+        // A process that has just ended uses nothing.
+        samples.extend(resources(child.id()));
+        thread::sleep(POLL);
+    }
+    Ok(samples)
+}
+
+fn write_samples(file: &Path, samples: &[Resources]) -> Result<()> {
+    let mut text: String = LIMITS.each_ref().map(|limit| limit.name).join(",");
+    for sample in samples {
+        let values = LIMITS.each_ref().map(|limit| (limit.value)(sample));
+        write!(
+            text,
+            "\n{}",
+            values.map(|value| value.to_string()).join(",")
+        )?;
+    }
+    eprintln!("a sample for each second: {}", file.display());
+    fs::write(file, text).with_context(|| file.display().to_string())
+}
+
+/// A table of means and growths. Fails if one of them grows too much.
+fn report(name: &str, minutes: f64, samples: &[Resources]) -> Result<String> {
+    let settled = &samples[(WARM_UP * samples.len() as f64) as usize..];
+    ensure!(
+        settled.len() >= FEWEST,
+        "{name}: {} samples are too few to show a trend; try more minutes",
+        settled.len()
+    );
+    let (mut table, mut grown) = (String::new(), Vec::new());
+    writeln!(
+        table,
+        "| {name}, {minutes} minutes | mean | growth | limit |"
+    )?;
+    writeln!(table, "|---|---:|---:|---:|")?;
+    for limit in &LIMITS {
+        let values: Vec<f64> = settled.iter().map(limit.value).collect();
+        let mean = values.iter().sum::<f64>() / values.len() as f64;
+        let (growth, most) = (growth(&values), (limit.growth)(mean));
+        let name = limit.name;
+        writeln!(table, "| {name} | {mean:.1} | {growth:+.2} | {most:.2} |")?;
+        if growth > most {
+            grown.push(name);
+        }
+    }
+    if !grown.is_empty() {
+        bail!("{} grew:\n{table}", grown.join(" and "));
+    }
+    Ok(table)
+}
+
+/// How much values grow from the first to the last, on the line with the least squares.
+fn growth(values: &[f64]) -> f64 {
+    let middle = (values.len() - 1) as f64 / 2.0;
+    let (mut products, mut squares) = (0.0, 0.0);
+    for (index, value) in values.iter().enumerate() {
+        let offset = index as f64 - middle;
+        products += offset * value;
+        squares += offset * offset;
+    }
+    products / squares * (values.len() - 1) as f64
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn soak() -> Soak {
-        let names = || ["0000/0000050.png".to_owned()].into();
-        Soak {
-            images: 100_000,
-            encoded: 99_999,
-            failed: names(),
-            damaged: names(),
-            seconds: 105.0,
-            stages: Value::Null,
-            peaks: Some((100.0, 104.0)),
-            decode: 40.0,
-            encode: 60.0,
+    fn samples(grow: fn(f64) -> Resources) -> Vec<Resources> {
+        (0..100).map(|index| grow(f64::from(index))).collect()
+    }
+
+    const STEADY: Resources = Resources {
+        memory_mib: 100.0,
+        open_files: 20.0,
+        threads: 4.0,
+    };
+
+    #[test]
+    fn the_growth_is_that_of_a_line() {
+        let line: Vec<_> = (0..11).map(|index| 3.0 + 0.5 * f64::from(index)).collect();
+        assert!((growth(&line) - 5.0).abs() < 1e-9);
+        assert_eq!(growth(&[7.0; 40]), 0.0);
+    }
+
+    #[test]
+    fn what_grows_is_named() {
+        // The start does not count, and a zigzag is no growth.
+        let steady = samples(|index| Resources {
+            memory_mib: if index < 15.0 {
+                50.0
+            } else {
+                100.0 + index % 2.0
+            },
+            open_files: 20.0 + index % 3.0,
+            ..STEADY
+        });
+        report("job", 30.0, &steady).unwrap();
+        for (grow, name) in [
+            (
+                (|index| Resources {
+                    memory_mib: 100.0 + 0.1 * index,
+                    ..STEADY
+                }) as fn(f64) -> Resources,
+                "memory in MiB grew",
+            ),
+            (
+                |index| Resources {
+                    open_files: 20.0 + (index / 20.0).floor(),
+                    ..STEADY
+                },
+                "open files grew",
+            ),
+            (
+                |index| Resources {
+                    threads: 4.0 + (index / 40.0).floor(),
+                    ..STEADY
+                },
+                "threads grew",
+            ),
+        ] {
+            let error = report("job", 30.0, &samples(grow)).unwrap_err().to_string();
+            assert!(error.starts_with(name), "{error}");
         }
-    }
-
-    #[test]
-    fn every_promise_is_checked() {
-        soak().check().unwrap();
-        let fails = |change: fn(&mut Soak)| {
-            let mut soak = soak();
-            change(&mut soak);
-            soak.check().unwrap_err().to_string()
-        };
-        assert!(fails(|soak| soak.failed.clear()).contains("0000050.png"));
-        assert!(fails(|soak| soak.encoded -= 1).contains("expected 99999"));
-        assert!(fails(|soak| soak.peaks = Some((100.0, 106.0))).contains("1.060"));
-        let few = Soak {
-            images: 2000,
-            encoded: 1999,
-            peaks: Some((100.0, 200.0)),
-            ..soak()
-        };
-        few.check().unwrap();
-    }
-
-    #[test]
-    fn the_median_of_the_times_is_checked() {
-        check_time(FEWEST, &mut [1.3, 1.0, 1.09]).unwrap();
-        check_time(FEWEST, &mut [1.3, 0.9]).unwrap();
-        check_time(FEWEST - 1, &mut [3.0]).unwrap();
-        let error = check_time(FEWEST, &mut [1.0, 1.3, 1.11]).unwrap_err();
-        assert!(error.to_string().contains("1.11"), "{error}");
+        assert!(report("job", 30.0, &steady[..20]).is_err());
     }
 }

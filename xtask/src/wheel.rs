@@ -70,6 +70,17 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     shell::run(test.arg(shell::root().join("crates/glm4v-python/tests")))
 }
 
+/// The command of a Python that has the package. It is built with optimisation.
+pub(crate) fn python() -> Result<Command> {
+    let work = shell::target_dir()?.join("python");
+    let venv = python::venv(&work.join("tools"), &shell::root().join(TOOLS))?;
+    let site = work.join("site");
+    install(&venv, &Build::Release.wheel(&venv, &work)?, &site)?;
+    let mut python = Command::new(venv);
+    python.env("PYTHONPATH", site);
+    Ok(python)
+}
+
 impl Build {
     /// The wheel. Its name tells its version, so its folder has no other.
     fn wheel(self, venv: &Path, work: &Path) -> Result<PathBuf> {
