@@ -10,6 +10,9 @@ use crate::process::watch;
 use crate::release::{self, PRESET, Release, replace_between_marks};
 use crate::shell;
 
+mod group;
+mod random;
+
 /// Arguments of `memory`.
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -25,6 +28,13 @@ pub(crate) struct Args {
     /// Write the table to docs/performance.md
     #[arg(long, conflicts_with_all = ["quick", "only"])]
     write: bool,
+    /// Run so many random configurations, images and types instead of the rows. Where a control group can be made, each also
+    /// runs with limited memory, and must be done or refused, not killed
+    #[arg(long, value_name = "COUNT", conflicts_with_all = ["quick", "only", "write"], value_parser = clap::value_parser!(u32).range(1..))]
+    random: Option<u32>,
+    /// The first random case. The same number gives the same case
+    #[arg(long, value_name = "NUMBER", default_value_t = 0, requires = "random")]
+    first: u32,
 }
 
 /// The weights of a row.
@@ -105,6 +115,9 @@ const SMALL_MIB: f64 = 100e6 / 1048576.0;
 /// Measures every row, prints the table, and fails if a prediction is too low or much too high.
 pub(crate) fn run(args: &Args) -> Result<()> {
     let release = Release::build(["flex"])?;
+    if let Some(count) = args.random {
+        return random::run(&release, args.first, count, args.threads);
+    }
     let rows = if args.quick { &ROWS[..22] } else { &ROWS };
     let mut table = String::from(
         "| model | type | input | predicted | measured | ratio |\n|---|---|---|---|---|---|\n",

@@ -61,16 +61,11 @@ impl Devices {
 
     /// The error in one line, with the name of the device or of the option that it is about. The full report of burn is
     /// printed with `-v` only.
-    pub(crate) fn explain(
-        &self,
-        error: glm4v::Error,
-        args: &DeviceArgs,
-        console: &Console,
-    ) -> Error {
+    pub(crate) fn explain(&self, error: glm4v::Error, console: &Console) -> Error {
         match error {
             glm4v::Error::OnDevice { index, source, .. } => {
                 let DeviceInfo { spec, name, .. } = &self.0[index];
-                let error = self.explain(*source, args, console);
+                let error = self.explain(*source, console);
                 error.context(format!("{spec} ({name})"))
             }
             glm4v::Error::Execution(report) => {
@@ -83,9 +78,9 @@ impl Devices {
                 available,
                 limit,
             } => {
-                let limit = match (limit, args.max_memory) {
-                    (MemoryLimit::Allowed, Some(_)) => "--max-memory allows",
-                    (MemoryLimit::Allowed, None) | (MemoryLimit::Machine, _) => "the machine has",
+                let limit = match limit {
+                    MemoryLimit::Allowed => "--max-memory allows",
+                    MemoryLimit::Machine => "the machine has",
                 };
                 let of_weights = match weights {
                     0 => String::new(),

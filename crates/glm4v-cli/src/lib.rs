@@ -2,6 +2,7 @@
 //!
 //! The library is the whole program as the function [`run`], so that the Python package can contain it.
 
+mod allocator;
 mod args;
 mod atomic;
 mod commands;
@@ -40,6 +41,7 @@ use crate::console::Console;
 /// It must have the process for itself. It is called once, and no other thread may use the environment meanwhile. It handles
 /// SIGINT and SIGTERM from then on, and after a signal it may end the process.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> u8 {
+    allocator::prepare();
     environment::prepare();
     let args: Vec<OsString> = args.into_iter().collect();
     let Cli { command, output } = match Cli::try_parse_from(&args) {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result, bail};
 use glm4v::model::{Amx, ComputeMode, Precision};
 use glm4v::pipeline::{InputError, Inputs};
-use glm4v::plan::{BatchLimits, InputSize, MemoryBudget, available_memory};
+use glm4v::plan::{BatchLimits, InputSize, MemoryBudget, Target, available_memory};
 use glm4v::preprocess::ReadOptions;
 use glm4v::{EncodeOptions, LoadOptions, Plan, Processor, VisionConfig, VisionEncoder};
 
@@ -82,7 +82,7 @@ impl<'a> Session<'a> {
     ) -> Result<(BatchLimits, Reading<'a>)> {
         self.check_blocks(options)?;
         let args = &self.compute.device;
-        let target = self.devices.target(args.dtype)?;
+        let target = self.target()?;
         let limits = BatchLimits::new(&target);
         let (count, max_memory) = (sources.len(), args.max_memory);
         let processor = Arc::clone(&self.processor);
@@ -131,15 +131,19 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
+    /// Where the tower runs.
+    pub(crate) fn target(&self) -> Result<Target> {
+        let target = self.devices.target(self.compute.device.dtype)?;
+        let method = self.compute.attention_method.method();
+        Ok(method.map_or(target, |method| target.with_attention(method)))
+    }
+
     pub(crate) fn load(&self, limits: BatchLimits) -> Result<VisionEncoder> {
         let args = &self.compute.device;
-        let uses_host = self.devices.target(args.dtype)?.shares_host_memory;
-        // Inputs after the first ones are checked against this limit when their batch is encoded.
-        let machine = available_memory().filter(|_| uses_host);
         let options = LoadOptions {
             device: self.devices.spec().parse().expect("names of devices"),
             dtype: args.dtype,
-            max_memory: args.max_memory.or(machine),
+            max_memory: args.max_memory,
             attention: self.compute.attention_method.method(),
             packed_cache: self.compute.packed_cache(),
             ..LoadOptions::default()
@@ -154,11 +158,15 @@ impl<'a> Session<'a> {
         if let ComputeMode::Cpu(Precision::Bf16 | Precision::Int8) = encoder.model().mode() {
             self.console.detail(&Amx::status().to_string());
         }
-        Ok(encoder.with_limits(limits))
+        let encoder = encoder.with_limits(limits);
+        // Inputs after the first ones are checked against this limit when their batch is encoded.
+        Ok(match available_memory() {
+            Some(bytes) => encoder.with_machine_memory(bytes),
+            None => encoder,
+        })
     }
 
     pub(crate) fn explain(&self, error: glm4v::Error) -> anyhow::Error {
-        self.devices
-            .explain(error, &self.compute.device, self.console)
+        self.devices.explain(error, self.console)
     }
 }

@@ -94,7 +94,21 @@ impl VisionEncoder {
     /// not fit is refused before it runs.
     #[must_use]
     pub fn with_max_memory(self, bytes: u64) -> Self {
-        self.map_replicas(|replica| replica.max_memory = Some(bytes))
+        self.map_replicas(|replica| replica.memory.allowed = Some(bytes))
+    }
+
+    /// Limits the memory on a CPU to what the machine has, if no other limit is set ([`available_memory`]). Its errors name the
+    /// machine.
+    ///
+    /// [`available_memory`]: crate::plan::available_memory
+    #[must_use]
+    pub fn with_machine_memory(self, bytes: u64) -> Self {
+        let limit = |replica: &mut Replica| {
+            if replica.target.shares_host_memory {
+                replica.memory.machine = Some(bytes);
+            }
+        };
+        self.map_replicas(limit)
     }
 
     /// Computes attention by `method`. The default is eager on GPUs and the backend's own on CPUs (docs/parity.md).
@@ -102,7 +116,7 @@ impl VisionEncoder {
     /// This changes nothing on the CPU kernels, which have their own attention.
     #[must_use]
     pub fn with_attention(self, method: AttentionMethod) -> Self {
-        self.map_replicas(|replica| replica.attention = method)
+        self.map_replicas(|replica| replica.set_attention(method))
     }
 
     fn map_replicas(mut self, change: impl FnMut(&mut Replica)) -> Self {
@@ -163,8 +177,11 @@ impl VisionEncoder {
     pub fn plan(&self, inputs: &[InputSize]) -> Result<Plan, Error> {
         let replicas = self.replicas.iter();
         let budget = MemoryBudget {
-            allowed: replicas.filter_map(|replica| replica.max_memory).min(),
-            machine: None,
+            allowed: (replicas
+                .clone()
+                .filter_map(|replica| replica.memory.allowed))
+            .min(),
+            machine: replicas.filter_map(|replica| replica.memory.machine).min(),
         };
         let (options, target, limits) = (EncodeOptions::default(), self.target(), self.limits());
         Plan::within(self.config(), inputs, target, &options, limits, budget)

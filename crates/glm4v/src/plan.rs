@@ -133,7 +133,7 @@ impl Plan {
         target: Target,
         options: &EncodeOptions,
         limits: BatchLimits,
-        allowed: Option<u64>,
+        budget: MemoryBudget,
     ) -> Result<BatchLimits, Error> {
         let image = |&(grid, kind): &FrameSpan| InputSize {
             kind,
@@ -142,8 +142,7 @@ impl Plan {
         let inputs: Vec<InputSize> = spans.iter().map(image).collect();
         limits.shrink_until(spans, |limits| {
             let plan = Tower::new(config, target).follow(&inputs, options, limits, true);
-            let machine = None;
-            MemoryBudget { allowed, machine }.check(&plan)?;
+            budget.check(&plan)?;
             plan.check_buffer(target.max_buffer)?;
             Ok(limits)
         })
@@ -304,8 +303,8 @@ impl<'a> Tower<'a> {
 
     /// The largest pass over a share. The results of several passes are kept, and then joined.
     fn pass(&self, spans: &[FrameSpan], limits: &BatchLimits) -> Pass {
-        let (max_patches, max_score_bytes) = (limits.max_patches, limits.max_score_bytes);
-        let mut pass = self.footprint.pass(spans, max_patches, max_score_bytes);
+        let stored = self.target.stores_scores.then_some(limits.max_score_bytes);
+        let mut pass = self.footprint.pass(spans, limits.max_patches, stored);
         let all: usize = spans.iter().map(|(grid, _)| grid.num_patches()).sum();
         let embeddings = self.embedding_bytes(spans);
         pass.activations = match pass.patches < all {

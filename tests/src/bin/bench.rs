@@ -20,7 +20,7 @@ use glm4v::{
     ComputeType, DeviceSpec, EncodeOptions, LoadOptions, Patches, Plan, Preset, Processor,
     VisionEncoder,
 };
-use glm4v_tests::attention;
+use glm4v_tests::{attention, random_case};
 use mozjpeg::{ColorSpace, Compress, Marker};
 use serde_json::{Value, json};
 
@@ -69,6 +69,13 @@ enum Args {
         preset: Preset,
         /// The number of blocks
         blocks: usize,
+        /// The directory to write
+        output: PathBuf,
+    },
+    /// Write a checkpoint of a random configuration and some images of random sizes, and print the files and a type
+    RandomCase {
+        /// The number of the case. The same number gives the same case
+        number: u32,
         /// The directory to write
         output: PathBuf,
     },
@@ -127,6 +134,7 @@ fn main() -> Result<()> {
             blocks,
             output,
         } => first_blocks(preset, blocks, &output),
+        Args::RandomCase { number, output } => print(&random_case(number, &output)?),
     }
 }
 

@@ -11,6 +11,7 @@ use glm4v::image::imageops::{FilterType, resize};
 use glm4v::image::{DynamicImage, ImageFormat, Rgb, RgbImage};
 use glm4v::pipeline::Batches;
 use glm4v::{LoadOptions, Preset, VisionEncoder};
+use glm4v_tests::Random;
 use serde_json::json;
 
 /// Makes a collection of images, and times it.
@@ -77,8 +78,8 @@ fn main() -> Result<()> {
 fn make(folder: &Path, images: u32, damaged: &Path) -> Result<()> {
     let mut names = String::new();
     for number in 0..images {
-        let mut random = Random(u64::from(number));
-        let format = FORMATS[random.below(FORMATS.len() as u32) as usize];
+        let mut random = Random::new(u64::from(number));
+        let format = random.choice(&FORMATS);
         let extension = format.extensions_str()[0];
         let name = format!("{:04}/{number:07}.{extension}", number / FOLDER);
         let path = folder.join(&name);
@@ -100,26 +101,12 @@ fn make(folder: &Path, images: u32, damaged: &Path) -> Result<()> {
 
 /// A few colours that run into each other, as in a photo out of focus.
 fn image(random: &mut Random) -> DynamicImage {
-    let [width, height] = [(); 2].map(|()| SIDES.start + random.below(SIDES.len() as u32));
+    let [width, height] = [(); 2].map(|()| random.within(SIDES));
     let mut small = RgbImage::new((width / 8).max(2), (height / 8).max(2));
     for pixel in small.pixels_mut() {
-        *pixel = Rgb([(); 3].map(|()| random.below(256) as u8));
+        *pixel = Rgb([(); 3].map(|()| random.within(0..256) as u8));
     }
     resize(&small, width, height, FilterType::Triangle).into()
-}
-
-/// SplitMix64.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, limit: u32) -> u32 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut bits = self.0;
-        bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        bits ^= bits >> 31;
-        (((bits >> 32) * u64::from(limit)) >> 32) as u32
-    }
 }
 
 fn part(mut files: Vec<PathBuf>, half: Option<Half>) -> Vec<PathBuf> {

@@ -79,7 +79,7 @@ pub(crate) fn run(args: &PlanArgs, console: &Console) -> Result<()> {
                 machine: None,
             };
             let plan = Plan::within(&config, &sizes, target, &options, limits, budget);
-            plan.map_err(|error| devices.explain(error, &args.device, console))?
+            plan.map_err(|error| devices.explain(error, console))?
         }
     };
     let planned = Planned {

@@ -1,5 +1,5 @@
 use burn::tensor::FloatDType;
-use glm4v_model::{ComputeMode, Precision};
+use glm4v_model::{AttentionMethod, ComputeMode, Precision};
 
 use super::{Backend, ComputeType};
 
@@ -12,6 +12,8 @@ pub struct Target {
     pub shares_host_memory: bool,
     /// The largest tensor in bytes, where the device limits it.
     pub max_buffer: Option<u64>,
+    /// Whether attention stores its scores. The attention of the CPU kernels and that of flex do not.
+    pub stores_scores: bool,
     /// The number of devices that share each batch. Device figures of a plan are for each of them.
     pub devices: usize,
 }
@@ -24,6 +26,7 @@ impl Target {
             mode: backend.compute_mode(dtype),
             shares_host_memory: backend.is_cpu(),
             max_buffer: None,
+            stores_scores: backend != Backend::Flex,
             devices: 1,
         }
     }
@@ -46,6 +49,16 @@ impl Target {
                 | Backend::Webgpu
                 | Backend::Ndarray,
             ) => None,
+        }
+    }
+
+    /// This place, where attention is computed by `method`. Eager attention stores its scores on every backend.
+    #[must_use]
+    pub fn with_attention(self, method: AttentionMethod) -> Self {
+        let eager = method == AttentionMethod::Eager && matches!(self.mode, ComputeMode::Device(_));
+        Self {
+            stores_scores: self.stores_scores || eager,
+            ..self
         }
     }
 }

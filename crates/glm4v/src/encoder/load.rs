@@ -170,8 +170,8 @@ impl VisionEncoder {
             Ok(encoder.map_replicas(|replica| {
                 replica.packing.clone_from(&packing);
                 replica.target = target;
-                replica.max_memory = options.max_memory;
-                replica.attention = options.attention.unwrap_or(replica.attention);
+                replica.memory.allowed = options.max_memory;
+                replica.set_attention(options.attention.unwrap_or(replica.attention));
             }))
         });
         Self::combine(encoders.collect::<Result<_, Error>>()?)

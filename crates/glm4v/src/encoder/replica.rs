@@ -7,8 +7,8 @@ use glm4v_preprocess::Patches;
 use glm4v_weights::Packing;
 
 use crate::batching::{FrameSpan, MicroBatch, micro_batches};
-use crate::devices;
-use crate::plan::{BatchLimits, Plan, Target};
+use crate::devices::{self, Backend};
+use crate::plan::{BatchLimits, MemoryBudget, Plan, Target};
 use crate::{EncodeOptions, Error};
 
 /// A tower on one device, and the limits of that device.
@@ -16,7 +16,7 @@ pub(super) struct Replica {
     pub(super) model: VisionModel,
     pub(super) target: Target,
     pub(super) limits: BatchLimits,
-    pub(super) max_memory: Option<u64>,
+    pub(super) memory: MemoryBudget,
     pub(super) attention: AttentionMethod,
     /// What a cache of packed weights did
     pub(super) packing: Option<Packing>,
@@ -25,20 +25,28 @@ pub(super) struct Replica {
 impl Replica {
     pub(super) fn new(model: VisionModel) -> Self {
         let device = model.device();
+        let backend = devices::cpu_backend(&device);
         let target = Target {
             mode: model.mode(),
-            shares_host_memory: devices::cpu_backend(&device).is_some(),
+            shares_host_memory: backend.is_some(),
             max_buffer: devices::max_buffer(&device),
+            stores_scores: backend != Some(Backend::Flex),
             devices: 1,
         };
         Self {
             attention: devices::attention(&device),
             limits: BatchLimits::new(&target),
-            max_memory: None,
+            memory: MemoryBudget::default(),
             packing: None,
             model,
             target,
         }
+    }
+
+    /// Computes attention by `method`, and plans its memory.
+    pub(super) fn set_attention(&mut self, method: AttentionMethod) {
+        self.attention = method;
+        self.target = self.target.with_attention(method);
     }
 
     /// The limits within which `spans` fit, with the extra outputs of `options`.
@@ -62,8 +70,12 @@ impl Replica {
             true => held,
             false => 0,
         };
-        let allowed = self.max_memory.map(|bytes| bytes.saturating_sub(held));
-        Plan::limits_for(config, spans, self.target, options, limits, allowed)
+        let beside = |bytes: u64| bytes.saturating_sub(held);
+        let budget = MemoryBudget {
+            allowed: self.memory.allowed.map(beside),
+            machine: self.memory.machine.map(beside),
+        };
+        Plan::limits_for(config, spans, self.target, options, limits, budget)
     }
 
     /// Encodes a share of a batch, one micro-batch after another.

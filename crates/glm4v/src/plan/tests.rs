@@ -1,5 +1,6 @@
 use burn::tensor::FloatDType;
 use glm4v_config::{PatchKind, Preset};
+use glm4v_model::AttentionMethod;
 
 use super::*;
 use crate::devices::Backend;
@@ -196,4 +197,15 @@ fn extra_outputs_are_kept() {
     let bytes = 4 * (2 * 3244 * config.hidden_size + 811 * config.out_hidden_size) as u64;
     assert_eq!(extra.embeddings - usual.embeddings, bytes);
     assert_eq!(extra.activations - usual.activations, bytes);
+}
+
+#[test]
+fn flex_stores_no_scores() {
+    let flex = Target::new(Backend::Flex, FloatDType::F16);
+    let eager = flex.with_attention(AttentionMethod::Eager);
+    let activations = |target| plan(target, None).unwrap().activations;
+    assert!(activations(eager) > 2 * activations(flex));
+    // The CPU kernels have an attention of their own.
+    let kernels = Target::new(Backend::Flex, FloatDType::F32);
+    assert_eq!(kernels.with_attention(AttentionMethod::Eager), kernels);
 }

@@ -24,8 +24,7 @@ pub(super) struct CachedEncoder<'a> {
 pub(super) fn identity(session: &Session<'_>) -> Result<Identity> {
     let dtype = session.compute.device.dtype;
     let fingerprint = session.weights.fingerprint(&session.config)?;
-    let mode = session.devices.target(dtype)?.mode;
-    Ok(Identity::new(&fingerprint, dtype, mode))
+    Ok(Identity::new(&fingerprint, dtype, session.target()?.mode))
 }
 
 impl<'a> CachedEncoder<'a> {

@@ -69,7 +69,7 @@ fn options(args: &EncodeArgs, session: &Session<'_>) -> Result<Map<String, Value
 /// With `--max-memory` the inputs are read one by one.
 pub(super) fn limits(session: &Session<'_>) -> Result<BatchLimits> {
     let device = &session.compute.device;
-    let limits = BatchLimits::new(&session.devices.target(device.dtype)?);
+    let limits = BatchLimits::new(&session.target()?);
     Ok(BatchLimits {
         max_batch_patches: device.max_memory.map_or(limits.max_batch_patches, |_| 1),
         ..limits
@@ -82,10 +82,7 @@ pub(super) fn check_memory(inputs: &mut Inputs, session: &Session<'_>) -> Result
     let limits = inputs.limits();
     let mut sizes: Vec<InputSize> = inputs.look_ahead().flatten().map(InputSize::from).collect();
     let device = &session.compute.device;
-    let (target, options) = (
-        session.devices.target(device.dtype)?,
-        EncodeOptions::default(),
-    );
+    let (target, options) = (session.target()?, EncodeOptions::default());
     let budget = MemoryBudget::new(device.max_memory);
     let plan = |sizes: &[InputSize]| {
         Plan::within(&session.config, sizes, target, &options, limits, budget)
