@@ -5,6 +5,7 @@ mod arm;
 mod bench;
 mod chart;
 mod ci;
+mod collection;
 mod cross;
 mod deps;
 mod differential;

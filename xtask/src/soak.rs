@@ -10,9 +10,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use clap::ValueEnum;
 
+use crate::collection::{self, Collection};
 use crate::process::{Resources, resources};
-use crate::release::Release;
-use crate::soak_job::collection;
 use crate::{shell, wheel};
 
 /// Arguments of `soak`.
@@ -24,15 +23,11 @@ pub(crate) struct Args {
     /// Run only one
     #[arg(long, value_name = "WHAT")]
     only: Option<Load>,
-    /// Take the programs `glm4v` and `collection` from this folder, and build nothing
-    #[arg(long, value_name = "DIR")]
-    programs: Option<PathBuf>,
     /// A Python that has the package glm4v [default: build the package, and install it]
     #[arg(long, value_name = "PROGRAM")]
     python: Option<PathBuf>,
-    /// The folder for images and results [default: a folder in the build folder]
-    #[arg(long, value_name = "DIR")]
-    work: Option<PathBuf>,
+    #[command(flatten)]
+    collection: collection::Args,
 }
 
 #[derive(Clone, Copy, PartialEq, ValueEnum)]
@@ -85,22 +80,15 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         cfg!(target_os = "linux"),
         "only Linux tells what a process uses"
     );
-    let programs = match &args.programs {
-        Some(programs) => programs.clone(),
-        None => Release::build(["flex"])?.programs,
-    };
-    let work = match &args.work {
-        Some(work) => work.clone(),
-        None => shell::target_dir()?.join("soak"),
-    };
-    let (images, _) = collection(&programs, &work, IMAGES)?;
+    let collection = args.collection.open()?;
+    let images = collection.images(IMAGES)?.folder;
     for load in [Load::Job, Load::Python] {
         if args.only.is_none_or(|only| only == load) {
             let (name, samples) = match load {
-                Load::Job => ("job", job(&programs, &work, &images, args.minutes)?),
-                Load::Python => ("Python", python(args, &programs, &work, &images)?),
+                Load::Job => ("job", job(&collection, &images, args.minutes)?),
+                Load::Python => ("Python", python(args, &collection, &images)?),
             };
-            write_samples(&work.join(format!("{name}.csv")), &samples)?;
+            write_samples(&collection.work.join(format!("{name}.csv")), &samples)?;
             println!("{}", report(name, args.minutes, &samples)?);
         }
     }
@@ -108,13 +96,13 @@ pub(crate) fn run(args: &Args) -> Result<()> {
 }
 
 /// A job of more inputs than can be encoded. It is interrupted when the time is over.
-fn job(programs: &Path, work: &Path, images: &Path, minutes: f64) -> Result<Vec<Resources>> {
-    let (table, output) = (work.join("soak.csv"), work.join("soak"));
+fn job(collection: &Collection, images: &Path, minutes: f64) -> Result<Vec<Resources>> {
+    let [table, output] = ["soak.csv", "soak"].map(|name| collection.work.join(name));
     write_table(&table, images, (ROWS * minutes) as usize)?;
     if output.exists() {
         fs::remove_dir_all(&output)?;
     }
-    let mut command = Command::new(programs.join("glm4v"));
+    let mut command = collection.program("glm4v");
     command.args(["encode", "-q", "--preset", "small", "--device", "flex"]);
     command.args(["--output-dtype", "f16", "--on-error", "skip", "--manifest"]);
     command.arg(&table).arg("-o").arg(output.join(""));
@@ -151,10 +139,10 @@ fn write_table(table: &Path, images: &Path, rows: usize) -> Result<()> {
 }
 
 /// One encoder, and one iterator after another.
-fn python(args: &Args, programs: &Path, work: &Path, images: &Path) -> Result<Vec<Resources>> {
-    let model = work.join("tiny");
+fn python(args: &Args, collection: &Collection, images: &Path) -> Result<Vec<Resources>> {
+    let model = collection.work.join("tiny");
     if !model.exists() {
-        let mut init = Command::new(programs.join("glm4v"));
+        let mut init = collection.program("glm4v");
         shell::run(init.args(["init", "--preset", "tiny", "-o"]).arg(&model))?;
     }
     let mut command = match &args.python {

@@ -3,16 +3,16 @@
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::Read;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command};
+use std::path::Path;
+use std::process::Child;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
+use crate::collection::{self, Collection, Images};
 use crate::process::peak_mib;
-use crate::release::Release;
 use crate::shell;
 
 /// Arguments of `soak-job`.
@@ -21,12 +21,8 @@ pub(crate) struct Args {
     /// The number of images. 100,000 images take 0.8 GB of disk, and their embeddings 3 GB
     #[arg(long, default_value_t = 100_000)]
     images: u32,
-    /// Take the programs `glm4v` and `collection` from this folder, and build nothing
-    #[arg(long, value_name = "DIR")]
-    programs: Option<PathBuf>,
-    /// The folder for images and results [default: a folder in the build folder]
-    #[arg(long, value_name = "DIR")]
-    work: Option<PathBuf>,
+    #[command(flatten)]
+    collection: collection::Args,
     /// Run the job so many times, and check the median of its times. Memory and results are checked in each run
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     repeat: u32,
@@ -60,17 +56,10 @@ struct Soak {
 /// Makes the images, runs the job, and reports. Fails if an image is not where it belongs. With many images it also fails if
 /// memory grows or if the median of the times is too long.
 pub(crate) fn run(args: &Args) -> Result<()> {
-    let programs = match &args.programs {
-        Some(programs) => programs.clone(),
-        None => Release::build(["flex"])?.programs,
-    };
-    let work = match &args.work {
-        Some(work) => work.clone(),
-        None => shell::target_dir()?.join("soak"),
-    };
+    let collection = args.collection.open()?;
     let mut times = Vec::new();
     for _ in 0..args.repeat {
-        let soak = measure(&programs, &work, args.images)?;
+        let soak = measure(&collection, args.images)?;
         println!("{}", soak.table());
         soak.check()?;
         times.push(soak.slowness());
@@ -78,49 +67,34 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     check_time(args.images, &mut times)
 }
 
-fn measure(programs: &Path, work: &Path, images: u32) -> Result<Soak> {
-    let (folder, damaged) = collection(programs, work, images)?;
-    let output = work.join("embeddings");
-    let collection = programs.join("collection");
+fn measure(collection: &Collection, images: u32) -> Result<Soak> {
+    let Images { folder, damaged } = collection.images(images)?;
+    let output = collection.work.join("embeddings");
     if output.exists() {
         fs::remove_dir_all(&output)?;
     }
     let damaged = fs::read_to_string(&damaged)?;
     // One half before the job and one after it: a machine that becomes slower or faster changes both sides.
-    let first = alone(&collection, &folder, "first")?;
-    let mut soak = job(&programs.join("glm4v"), &folder, &output, images)?;
-    let second = alone(&collection, &folder, "second")?;
+    let first = alone(collection, &folder, "first")?;
+    let mut soak = job(collection, &folder, &output, images)?;
+    let second = alone(collection, &folder, "second")?;
     soak.damaged = damaged.lines().map(str::to_owned).collect();
     (soak.decode, soak.encode) = (first.0 + second.0, first.1 + second.1);
     fs::remove_dir_all(&output)?;
     Ok(soak)
 }
 
-/// The folder of the generated images, and the file with the names of the damaged ones. They are made once.
-pub(crate) fn collection(programs: &Path, work: &Path, images: u32) -> Result<(PathBuf, PathBuf)> {
-    let folder = work.join(format!("images-{images}"));
-    let damaged = work.join(format!("damaged-{images}.txt"));
-    fs::create_dir_all(work).with_context(|| work.display().to_string())?;
-    // The list is written last.
-    if !damaged.exists() {
-        let mut make = Command::new(programs.join("collection"));
-        make.arg("make").arg(&folder).arg(images.to_string());
-        shell::run(make.arg(&damaged))?;
-    }
-    Ok((folder, damaged))
-}
-
 /// Seconds in which the images of one half are decoded, and encoded.
-fn alone(collection: &Path, folder: &Path, half: &str) -> Result<(f64, f64)> {
-    let mut time = Command::new(collection);
+fn alone(collection: &Collection, folder: &Path, half: &str) -> Result<(f64, f64)> {
+    let mut time = collection.program("collection");
     time.arg("time").arg(folder).args(["--half", half]);
     let seconds: Value = serde_json::from_str(&shell::output(&mut time)?)?;
     Ok((number(&seconds["decode"])?, number(&seconds["encode"])?))
 }
 
 /// Runs the job, and watches it.
-fn job(program: &Path, folder: &Path, output: &Path, images: u32) -> Result<Soak> {
-    let mut command = Command::new(program);
+fn job(collection: &Collection, folder: &Path, output: &Path, images: u32) -> Result<Soak> {
+    let mut command = collection.program("glm4v");
     // A name that ends in / is a directory.
     command
         .arg("encode")
