@@ -1,8 +1,8 @@
 //! What the allocator keeps of freed memory.
 
-/// Freed blocks of at least so many bytes go back to the system. For larger blocks, glibc would raise this limit up to 32 MiB, and
-/// the gaps that freed blocks leave would be up to a fifth of the peak. A lower limit costs time, because fresh memory is
-/// filled with zeros.
+/// Blocks of at least so many bytes go back to the system when they are freed. By default glibc raises this limit, up to 32 MiB,
+/// whenever a larger block is freed. Then freed blocks that it kept were up to a fifth of the peak. A lower limit costs time,
+/// because fresh memory is filled with zeros.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 const LARGE: libc::c_int = 4 << 20;
 

@@ -175,13 +175,10 @@ impl VisionEncoder {
     /// # Errors
     /// [`Error::Memory`] and [`Error::Buffer`] if the smallest limits do not fit.
     pub fn plan(&self, inputs: &[InputSize]) -> Result<Plan, Error> {
-        let replicas = self.replicas.iter();
+        let limits = || self.replicas.iter().map(|replica| replica.memory);
         let budget = MemoryBudget {
-            allowed: (replicas
-                .clone()
-                .filter_map(|replica| replica.memory.allowed))
-            .min(),
-            machine: replicas.filter_map(|replica| replica.memory.machine).min(),
+            allowed: limits().filter_map(|limit| limit.allowed).min(),
+            machine: limits().filter_map(|limit| limit.machine).min(),
         };
         let (options, target, limits) = (EncodeOptions::default(), self.target(), self.limits());
         Plan::within(self.config(), inputs, target, &options, limits, budget)
