@@ -158,11 +158,11 @@ def test_parsers_of_vllm_refuse_wrong_embeddings(encoder, info):
 
 def test_the_connector_of_vllm_loads_our_directory(encoder, monkeypatch, tmp_path):
     """The scheduler's side finds the files, and the worker's side loads them."""
-    import torch
-
     pytest.importorskip("vllm", reason="vLLM is not installed")
     name = "vllm.distributed.ec_transfer.ec_connector.example_connector"
     example = pytest.importorskip(name, reason="vLLM cannot be imported here")
+    import torch
+
     platform = importlib.import_module("vllm.platforms").current_platform
     if not platform.device_type:  # vLLM for CUDA, on a machine without a GPU
         monkeypatch.setattr(platform, "device_type", "cpu")
