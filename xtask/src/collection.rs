@@ -9,7 +9,7 @@ use crate::shell;
 
 /// Arguments that say where the programs and the generated images are.
 #[derive(clap::Args)]
-pub(crate) struct Args {
+pub(crate) struct CollectionArgs {
     /// Take the programs `glm4v` and `collection` from this folder, and build nothing
     #[arg(long, value_name = "DIR")]
     programs: Option<PathBuf>,
@@ -31,7 +31,7 @@ pub(crate) struct Images {
     pub(crate) damaged: PathBuf,
 }
 
-impl Args {
+impl CollectionArgs {
     /// Builds the programs if need be, and creates the folder.
     pub(crate) fn open(&self) -> Result<Collection> {
         let programs = match &self.programs {

@@ -117,3 +117,15 @@ fn main() -> Result<()> {
         Verb::Ci(args) => ci::run(&args),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_arguments_of_every_verb_are_consistent() {
+        Verb::command().debug_assert();
+    }
+}

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
-use crate::collection::{self, Collection, Images};
+use crate::collection::{Collection, CollectionArgs, Images};
 use crate::process::peak_mib;
 use crate::shell;
 
@@ -22,7 +22,7 @@ pub(crate) struct Args {
     #[arg(long, default_value_t = 100_000)]
     images: u32,
     #[command(flatten)]
-    collection: collection::Args,
+    collection: CollectionArgs,
     /// Run the job so many times, and check the median of its times. Memory and results are checked in each run
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     repeat: u32,
