@@ -1,5 +1,8 @@
 use std::ops::Range;
 
+use glm4v::image::imageops::{FilterType, resize};
+use glm4v::image::{DynamicImage, Rgb, RgbImage};
+
 /// SplitMix64. The same seed gives the same numbers on every machine.
 pub struct Random(u64);
 
@@ -19,6 +22,15 @@ impl Random {
         bits ^= bits >> 31;
         let length = u64::from(range.end - range.start);
         range.start + (((bits >> 32) * length) >> 32) as u32
+    }
+
+    /// An image of `colours` random colours, columns and rows, that run into each other, as in a photo out of focus.
+    pub fn image(&mut self, [width, height]: [u32; 2], colours: [u32; 2]) -> DynamicImage {
+        let mut small = RgbImage::new(colours[0], colours[1]);
+        for pixel in small.pixels_mut() {
+            *pixel = Rgb([(); 3].map(|()| self.within(0..256) as u8));
+        }
+        resize(&small, width, height, FilterType::Triangle).into()
     }
 
     /// One of some values.

@@ -4,8 +4,6 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use glm4v::Preset;
 use glm4v::config::{ModelType, VisionConfig};
-use glm4v::image::imageops::{FilterType, resize};
-use glm4v::image::{DynamicImage, Rgb, RgbImage};
 use glm4v::weights::{Encoding, WriteOptions, write_checkpoint};
 use serde_json::{Value, json};
 
@@ -38,7 +36,10 @@ pub fn random_case(number: u32, dir: &Path) -> Result<Value> {
     let mut images = Vec::new();
     for index in 0..random.within(1..5) {
         let image = dir.join(format!("{index}.{}", random.choice(&ENDINGS)));
-        photo(&mut random).save(&image)?;
+        let (shortest, longest) = random.choice(&SIDES);
+        let size = [(); 2].map(|()| random.within(shortest..longest));
+        let photo = random.image(size, size.map(|side| side / 16 + 1));
+        photo.save(&image)?;
         images.push(image);
     }
     Ok(json!({ "dtype": random.choice(&DTYPES), "model": model, "images": images }))
@@ -56,15 +57,4 @@ fn vision(random: &mut Random) -> VisionConfig {
         intermediate_size: 32 * random.within(2..129) as usize,
         ..Preset::Small.vision()
     }
-}
-
-/// A few colours that run into each other, with sides of one of the ranges.
-fn photo(random: &mut Random) -> DynamicImage {
-    let (shortest, longest) = random.choice(&SIDES);
-    let [width, height] = [(); 2].map(|()| random.within(shortest..longest));
-    let mut small = RgbImage::new(width / 16 + 1, height / 16 + 1);
-    for pixel in small.pixels_mut() {
-        *pixel = Rgb([(); 3].map(|()| random.within(0..256) as u8));
-    }
-    resize(&small, width, height, FilterType::Triangle).into()
 }

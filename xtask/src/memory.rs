@@ -28,8 +28,8 @@ pub(crate) struct Args {
     /// Write the table to docs/performance.md
     #[arg(long, conflicts_with_all = ["quick", "only"])]
     write: bool,
-    /// Run so many random configurations, images and types instead of the rows. Where a control group can be made, each also
-    /// runs with limited memory, and must be done or refused, not killed
+    /// Run so many random configurations, images and types instead of the rows. Each also runs with limited memory, where a
+    /// control group can be made. It must be done or refused then, not killed
     #[arg(long, value_name = "COUNT", conflicts_with_all = ["quick", "only", "write"], value_parser = clap::value_parser!(u32).range(1..))]
     random: Option<u32>,
     /// The first random case. The same number gives the same case
@@ -223,17 +223,24 @@ fn predicted(release: &Release, arguments: &[PathBuf], threads: Option<usize>) -
     Ok(bytes.with_context(|| format!("expected bytes.total, found {plan}"))? / 1048576.0)
 }
 
+/// Adds the arguments of `glm4v encode`.
+fn encode<'a>(
+    command: &'a mut Command,
+    release: &Release,
+    arguments: &[PathBuf],
+    threads: Option<usize>,
+) -> &'a mut Command {
+    command.args(["encode", "-q", "--no-packed-cache"]);
+    let output = release.work.join("memory.safetensors");
+    command.args(arguments).arg("-o").arg(output);
+    release::set_threads(command, threads);
+    command
+}
+
 /// The MiB that `glm4v encode` uses at most.
 fn measured(release: &Release, arguments: &[PathBuf], threads: Option<usize>) -> Result<f64> {
-    let mut command: Command = release.program("glm4v");
-    command
-        .args(["encode", "-q", "--no-packed-cache"])
-        .args(arguments);
-    command
-        .arg("-o")
-        .arg(release.work.join("memory.safetensors"));
-    release::set_threads(&mut command, threads);
-    let usage = watch(&mut command)?;
+    let mut command = release.program("glm4v");
+    let usage = watch(encode(&mut command, release, arguments, threads))?;
     usage
         .peak_mib
         .context("this system does not tell the peak memory of a process (VmHWM in /proc)")

@@ -53,8 +53,8 @@ impl<'a> Footprint<'a> {
         self.loads().iter().map(|[kept, ..]| kept).sum()
     }
 
-    /// The peak while parameters are loaded: the sum of the loaded parameters, a buffer for the f32 values of the current one,
-    /// and one for its stored values, which have 16 bits in published checkpoints.
+    /// The peak while parameters are loaded: the sum of the loaded parameters, and two buffers. One has the f32 values of the
+    /// current parameter, and the other its stored values. These have 16 bits in published checkpoints.
     #[must_use]
     pub fn loading(&self) -> u64 {
         let (mut total, mut buffer, mut peak) = (0, 0, 0);

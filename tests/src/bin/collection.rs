@@ -7,8 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use clap::{Parser, ValueEnum};
-use glm4v::image::imageops::{FilterType, resize};
-use glm4v::image::{DynamicImage, ImageFormat, Rgb, RgbImage};
+use glm4v::image::ImageFormat;
 use glm4v::pipeline::Batches;
 use glm4v::{LoadOptions, Preset, VisionEncoder};
 use glm4v_tests::Random;
@@ -87,7 +86,9 @@ fn make(folder: &Path, images: u32, damaged: &Path) -> Result<()> {
             fs::create_dir_all(folder.join(format!("{:04}", number / FOLDER)))?;
         }
         let mut bytes = Cursor::new(Vec::new());
-        image(&mut random).write_to(&mut bytes, format)?;
+        let size = [(); 2].map(|()| random.within(SIDES));
+        let image = random.image(size, size.map(|side| (side / 8).max(2)));
+        image.write_to(&mut bytes, format)?;
         let mut bytes = bytes.into_inner();
         if number % DAMAGED == DAMAGED / 2 {
             // The start stays, so that it is still recognised as an image.
@@ -97,16 +98,6 @@ fn make(folder: &Path, images: u32, damaged: &Path) -> Result<()> {
         fs::write(&path, bytes).with_context(|| path.display().to_string())?;
     }
     fs::write(damaged, names).with_context(|| damaged.display().to_string())
-}
-
-/// A few colours that run into each other, as in a photo out of focus.
-fn image(random: &mut Random) -> DynamicImage {
-    let [width, height] = [(); 2].map(|()| random.within(SIDES));
-    let mut small = RgbImage::new((width / 8).max(2), (height / 8).max(2));
-    for pixel in small.pixels_mut() {
-        *pixel = Rgb([(); 3].map(|()| random.within(0..256) as u8));
-    }
-    resize(&small, width, height, FilterType::Triangle).into()
 }
 
 fn part(mut files: Vec<PathBuf>, half: Option<Half>) -> Vec<PathBuf> {

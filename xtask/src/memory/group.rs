@@ -11,8 +11,9 @@ const START: &str = r#"echo $$ > "$0/cgroup.procs" && exec "$@""#;
 /// A control group of Linux, in which all processes together have limited memory. It is removed on drop.
 pub(super) struct Group {
     folder: PathBuf,
-    /// The file for the limit of memory, and the file for swap with the text that forbids it.
+    /// The file for the limit of memory.
     limit: &'static str,
+    /// The file for the limit of swap, and what that limit counts.
     swap: (&'static str, Swap),
 }
 
@@ -20,6 +21,7 @@ pub(super) struct Group {
 enum Swap {
     /// Memory and swap together have the limit of memory.
     Together,
+    /// Swap has a limit of its own.
     Own,
 }
 

@@ -8,8 +8,8 @@ use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
 use super::group::Group;
-use super::{measured, predicted};
-use crate::release::{self, Release};
+use super::{encode, measured, predicted};
+use crate::release::Release;
 use crate::shell;
 
 /// The largest ratio of prediction and measurement. It is larger than that of real towers: widths that do not belong together
@@ -58,13 +58,10 @@ pub(super) fn run(release: &Release, first: u32, count: u32, threads: Option<usi
         for (ends, option) in [(&mut with_option, Some(limit)), (&mut without, None)] {
             group.set(limit)?;
             let mut command = group.command(release.programs.join("glm4v"));
-            command.args(["encode", "-q", "--no-packed-cache"]);
-            command.args(&arguments).arg("-o");
-            command.arg(release.work.join("memory.safetensors"));
+            encode(&mut command, release, &arguments, threads);
             if let Some(bytes) = option {
                 command.args(["--max-memory", &format!("{bytes}B")]);
             }
-            release::set_threads(&mut command, threads);
             if let Err(error) = ends.count(&mut command) {
                 misses.push(format!("case {number}, with {limit} bytes: {error:#}"));
             }
