@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 
 /// The activation of the gated MLPs (`hidden_act`). JSON has its name in transformers' `ACT2FN`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum HiddenAct {
     /// x · sigmoid(x)

@@ -2,7 +2,7 @@
 //!
 //! The sums are upper bounds that follow the code. docs/performance.md compares them with measurements.
 
-use burn::tensor::{DType, FloatDType};
+use burn::tensor::DType;
 use glm4v_config::{GridThw, Parameter, PatchKind, VisionConfig};
 use glm4v_kernels::{PackedGate, PackedWeight};
 
@@ -17,8 +17,12 @@ use crate::tiles::{MIN_QUERIES, SCORE};
 const F32: u64 = 4;
 /// Bytes of rows that a product packs at a time, at most (`glm4v-kernels`).
 const PACKED_ROWS: u64 = 8 << 20;
-/// What a backend needs for its products: burn-flex packs about 1 MiB on each thread.
-const PRODUCTS: u64 = 4 << 20;
+/// What a backend needs for its products: burn-flex packs about 1 MiB on each thread, and cuBLAS keeps 32 MiB.
+const PRODUCTS: u64 = if cfg!(feature = "cuda") {
+    36 << 20
+} else {
+    4 << 20
+};
 /// The loader keeps buffers of at most so many bytes from parameter to parameter (`glm4v-weights`).
 const KEPT_BUFFER: u64 = 32 << 20;
 
@@ -235,18 +239,7 @@ impl<'a> Footprint<'a> {
             patches * 2 * (hidden * value + mlp * (value + F32)),
             tokens * 2 * (out * value + merger * (value + F32)),
         ];
-        PRODUCTS + rotary + self.parts(patches) + stages.into_iter().max().unwrap_or(0)
-    }
-
-    /// What CUDA needs more for a product of f32: both factors in two parts, and two more results.
-    fn parts(&self, patches: u64) -> u64 {
-        if !cfg!(feature = "cuda") || self.mode.dtype() != FloatDType::F32 {
-            return 0;
-        }
-        let [hidden, mlp, out, merger] = self.widths();
-        let tokens = patches / self.merge_area();
-        let product = |rows: u64, x: u64, y: u64| 2 * F32 * (rows * (x + y) + x * y);
-        product(patches, hidden, mlp).max(product(tokens, out, merger))
+        PRODUCTS + rotary + stages.into_iter().max().unwrap_or(0)
     }
 
     /// Patches of a token.

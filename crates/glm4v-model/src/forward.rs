@@ -102,8 +102,9 @@ pub(crate) fn attention_weights<S: Stages>(
     let rows: Vec<i32> = rows.iter().map(|&row| row as i32).collect();
     let rows = Tensor::<1, Int>::from_data(&rows[..], &device);
     let query = query_key.clone().narrow(0, 0, heads).select(1, rows);
+    let query = query * tiles::query_scale(query_key.dims()[2]);
     let key = query_key.narrow(0, heads, heads);
-    tiles::weights(query.unsqueeze(), key.unsqueeze()).squeeze_dim(0)
+    tiles::weights(query.unsqueeze_dim(1), key.unsqueeze_dim(1)).squeeze_dim(1)
 }
 
 /// Passes stages on to the observer that wants them.

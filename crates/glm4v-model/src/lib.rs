@@ -14,6 +14,7 @@ mod cpu;
 mod device;
 mod footprint;
 mod forward;
+mod fused;
 mod join;
 mod layout;
 mod mode;

@@ -3,7 +3,7 @@
 use burn::tensor::{FloatDType, Tensor, activation, module};
 
 use crate::layout::SegmentGroup;
-use crate::{join, product};
+use crate::{fused, join, product};
 
 /// Bytes of scores of one call of attention, by default: 256 MiB.
 pub(crate) const MAX_SCORE_BYTES: u64 = 256 << 20;
@@ -23,6 +23,16 @@ pub enum AttentionMethod {
     /// every backend.
     #[default]
     Eager,
+}
+
+impl AttentionMethod {
+    /// By what queries are multiplied before [`attention`] gets them.
+    pub(crate) fn query_scale(self, head_dim: usize) -> f64 {
+        match self {
+            AttentionMethod::Backend => 1.0,
+            AttentionMethod::Eager => query_scale(head_dim),
+        }
+    }
 }
 
 /// How attention handles its scores.
@@ -65,13 +75,14 @@ impl Tile {
 /// The attention of a group, tile by tile. Each query has its own row of scores, so no result depends on the tile.
 ///
 /// # Shapes
-/// - query, key, value, output: `[segments, heads, segment length, head_dim]`
+/// - query: `[heads, segments, segment length, head_dim]`, multiplied by [`AttentionMethod::query_scale`]
+/// - key, value, output: the same
 pub(crate) fn attention(
     [query, key, value]: [Tensor<4>; 3],
     tile: Tile,
     method: AttentionMethod,
 ) -> Tensor<4> {
-    let [segments, _, length, _] = query.dims();
+    let [_, segments, length, _] = query.dims();
     let attend = |query, key, value| match method {
         AttentionMethod::Backend => {
             module::attention(query, key, value, None, None, Default::default())
@@ -81,7 +92,7 @@ pub(crate) fn attention(
     let mut outputs = Vec::new();
     for first in (0..segments).step_by(tile.segments) {
         let count = tile.segments.min(segments - first);
-        let [query, key, value] = [&query, &key, &value].map(|x| x.clone().narrow(0, first, count));
+        let [query, key, value] = [&query, &key, &value].map(|x| x.clone().narrow(1, first, count));
         let mut rows = Vec::new();
         for first in (0..length).step_by(tile.queries) {
             let count = tile.queries.min(length - first);
@@ -90,28 +101,44 @@ pub(crate) fn attention(
         }
         outputs.push(join(rows, 2));
     }
-    join(outputs, 0)
+    join(outputs, 1)
 }
 
 /// softmax(query · keyᵀ / √head_dim) · value. Products have the type of the tensors; the softmax is f32.
 fn eager(query: Tensor<4>, key: Tensor<4>, value: Tensor<4>) -> Tensor<4> {
-    let weights = weights(query, key).cast(value.dtype());
+    let dtype = value.dtype();
+    let (scores, scale) = scores(query, key);
+    let weights =
+        fused::softmax(&scores, scale).unwrap_or_else(|| softmax(scores, scale).cast(dtype));
     product::matmul(weights, value)
 }
 
 /// softmax(query · keyᵀ / √head_dim), in f32.
 ///
 /// # Shapes
-/// - query: `[segments, heads, queries, head_dim]`
-/// - key: `[segments, heads, segment length, head_dim]`
-/// - output: `[segments, heads, queries, segment length]`
+/// - query: `[heads, segments, queries, head_dim]`, multiplied by [`query_scale`]
+/// - key: `[heads, segments, segment length, head_dim]`
+/// - output: `[heads, segments, queries, segment length]`
 pub(crate) fn weights(query: Tensor<4>, key: Tensor<4>) -> Tensor<4> {
+    let (scores, scale) = scores(query, key);
+    softmax(scores, scale)
+}
+
+/// The part of 1 / √head_dim by which queries are multiplied before their product with the keys. A power of two loses no
+/// digit, and it keeps the scores in the range of f16.
+pub(crate) fn query_scale(head_dim: usize) -> f64 {
+    (head_dim as f64).sqrt().recip().log2().floor().exp2()
+}
+
+/// query · keyᵀ, and by what these scores are still to be multiplied.
+fn scores(query: Tensor<4>, key: Tensor<4>) -> (Tensor<4>, f64) {
     let [.., head_dim] = query.dims();
-    let scale = 1.0 / (head_dim as f64).sqrt();
-    // A power of two before the product loses no digit and keeps the scores in the range of f16. The rest comes after it.
-    let power = scale.log2().floor().exp2();
-    let scores = product::matmul(query * power, key.transpose());
-    activation::softmax(scores.cast(FloatDType::F32) * (scale / power), 3)
+    let scale = (head_dim as f64).sqrt().recip() / query_scale(head_dim);
+    (product::matmul(query, key.transpose()), scale)
+}
+
+fn softmax(scores: Tensor<4>, scale: f64) -> Tensor<4> {
+    activation::softmax(scores.cast(FloatDType::F32) * scale, 3)
 }
 
 #[cfg(test)]
@@ -162,7 +189,10 @@ mod tests {
         (segments, queries): (usize, usize),
         method: AttentionMethod,
     ) -> Vec<f32> {
-        let output = attention(inputs.clone(), Tile { segments, queries }, method);
+        let [query, key, value] = inputs.clone();
+        let query = query * method.query_scale(inputs[0].dims()[3]);
+        let tile = Tile { segments, queries };
+        let output = attention([query, key, value], tile, method);
         assert_eq!(output.dims(), inputs[2].dims());
         output.into_data().iter().collect()
     }
@@ -174,7 +204,7 @@ mod tests {
 
     #[test]
     fn no_row_depends_on_the_tile() {
-        let inputs = random([3, 2, 150, 24]);
+        let inputs = random([2, 3, 150, 24]);
         let whole = values(&inputs, (3, 150), AttentionMethod::Backend);
         for method in METHODS {
             for tile in [(3, 150), (2, 150), (1, 150), (1, 64), (1, 7)] {
@@ -205,8 +235,8 @@ mod tests {
     /// In f16, rows would add up to 1 within a thousandth only.
     #[test]
     fn of_16_bits_the_softmax_is_in_f32() {
-        let [query, key, _] = random([1, 2, 700, 24]).map(|x| x.cast(FloatDType::F16));
-        let weights = weights(query, key);
+        let [query, key, _] = random([2, 1, 700, 24]).map(|x| x.cast(FloatDType::F16));
+        let weights = weights(query * query_scale(24), key);
         assert_eq!(weights.dtype(), DType::F32);
         for sum in weights.sum_dim(3).into_data().iter::<f32>() {
             assert!((sum - 1.0).abs() < 1e-5, "{sum}");
@@ -215,7 +245,7 @@ mod tests {
 
     #[test]
     fn of_16_bits_the_output_is_near() {
-        let inputs = random([1, 2, 1200, 24]).map(|x| x.cast(FloatDType::F16));
+        let inputs = random([2, 1, 1200, 24]).map(|x| x.cast(FloatDType::F16));
         let exact = inputs.clone().map(|x| x.cast(FloatDType::F32));
         let exact = values(&exact, (1, 1200), AttentionMethod::Backend);
         let found = values(&inputs, (1, 1200), AttentionMethod::Eager);

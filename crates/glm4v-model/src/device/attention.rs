@@ -33,64 +33,70 @@ impl Attention {
     ) -> Tensor<2> {
         let [_, hidden] = x.dims();
         let heads = self.num_heads;
-        let (query_key, value) = self.query_key_value(x, rotary);
+        let query_scale = scores.method.query_scale(hidden / heads);
+        let [query, key, value] = self.query_key_value(x, rotary, query_scale);
 
         let mut first = 0;
         let mut outputs = Vec::with_capacity(groups.len());
         for &group in groups {
             let rows = group.num_patches();
-            let query_key = query_key.clone().narrow(0, first, rows);
-            let query = segments(query_key.clone().narrow(1, 0, heads), group);
-            let key = segments(query_key.narrow(1, heads, heads), group);
-            let value = in_columns(segments(value.clone().narrow(0, first, rows), group));
+            let [query, key, value] = [&query, &key, &value].map(|x| segments(x, first, group));
             let tile = Tile::new(group, heads, scores.max_bytes);
-            let output = tiles::attention([query, key, value], tile, scores.method);
-            outputs.push(output.swap_dims(1, 2).reshape([rows, hidden]));
+            let output = tiles::attention([query, key, in_columns(value)], tile, scores.method);
+            let output: Tensor<3> = output.reshape([heads, rows, hidden / heads]);
+            outputs.push(output.swap_dims(0, 1).reshape([rows, hidden]));
             first += rows;
         }
         self.proj.forward(join(outputs, 0))
     }
 
-    /// Queries and keys, normed and rotated, and values.
+    /// Queries, normed, rotated and multiplied by `query_scale`; keys, normed and rotated; values.
     ///
     /// # Shapes
     /// - x: `[patches, hidden_size]`
-    /// - output: `[patches, 2·heads, head_dim]`, `[patches, heads, head_dim]`
-    pub(crate) fn query_key_value(&self, x: Tensor<2>, rotary: &Rotary) -> (Tensor<3>, Tensor<3>) {
+    /// - output: `[heads, patches, head_dim]` each
+    pub(crate) fn query_key_value(
+        &self,
+        x: Tensor<2>,
+        rotary: &Rotary,
+        query_scale: f64,
+    ) -> [Tensor<3>; 3] {
         let [rows, hidden] = x.dims();
         let heads = self.num_heads;
         let qkv = self.qkv.forward(x);
-        let qkv = qkv.reshape([rows, 3 * heads, hidden / heads]);
-        let query_key = rotary.rotate(self.norm_heads(qkv.clone().narrow(1, 0, 2 * heads)));
-        (query_key, qkv.narrow(1, 2 * heads, heads))
+        let qkv = self.norm_heads(qkv.reshape([rows, 3 * heads, hidden / heads]));
+        let qkv = rotary.heads(qkv, query_scale);
+        [0, 1, 2].map(|part| qkv.clone().narrow(0, part * heads, heads))
     }
 
     /// # Shapes
-    /// - query_key, output: `[patches, 2·heads, head_dim]`
-    fn norm_heads(&self, query_key: Tensor<3>) -> Tensor<3> {
+    /// - qkv, output: `[patches, 3·heads, head_dim]`
+    fn norm_heads(&self, qkv: Tensor<3>) -> Tensor<3> {
         let (Some(q_norm), Some(k_norm)) = (&self.q_norm, &self.k_norm) else {
-            return query_key;
+            return qkv;
         };
-        let heads = self.num_heads;
-        let query = q_norm.forward(query_key.clone().narrow(1, 0, heads));
-        let key = k_norm.forward(query_key.narrow(1, heads, heads));
-        Tensor::cat(vec![query, key], 1)
+        let [query, key, value] =
+            [0, 1, 2].map(|part| qkv.clone().narrow(1, part * self.num_heads, self.num_heads));
+        Tensor::cat(vec![q_norm.forward(query), k_norm.forward(key), value], 1)
     }
 }
 
-/// `[rows, heads, head_dim]` → `[segments, heads, segment length, head_dim]`
-fn segments(x: Tensor<3>, group: SegmentGroup) -> Tensor<4> {
-    let [_, heads, head_dim] = x.dims();
-    x.reshape([group.segments, group.length, heads, head_dim])
-        .swap_dims(1, 2)
+/// `[heads, patches, head_dim]` → `[heads, segments, segment length, head_dim]`, from the patch `first` on
+fn segments(x: &Tensor<3>, first: usize, group: SegmentGroup) -> Tensor<4> {
+    let [heads, _, head_dim] = x.dims();
+    x.clone().narrow(1, first, group.num_patches()).reshape([
+        heads,
+        group.segments,
+        group.length,
+        head_dim,
+    ])
 }
 
-/// The same values, stored column by column as weights are: products then use the same kernel as products with weights. The
-/// product would copy the values anyway, since the rows of one head are not contiguous.
+/// The same values, stored column by column as weights are: products then use the same kernel as products with weights.
 fn in_columns(x: Tensor<4>) -> Tensor<4> {
-    let [segments, heads, length, head_dim] = x.dims();
+    let [heads, segments, length, head_dim] = x.dims();
     let columns: Tensor<1> = x.transpose().flatten(0, 3);
     columns
-        .reshape([segments, heads, head_dim, length])
+        .reshape([heads, segments, head_dim, length])
         .transpose()
 }

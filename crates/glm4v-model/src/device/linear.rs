@@ -45,17 +45,26 @@ impl Linear {
     /// - x: `[rows, in_features]`
     /// - output: `[rows, out_features]`
     pub fn forward(&self, x: Tensor<2>) -> Tensor<2> {
+        let [mapped] = Self::forward_each([self], x);
+        mapped
+    }
+
+    /// Several maps of the same rows.
+    pub(crate) fn forward_each<const N: usize>(maps: [&Self; N], x: Tensor<2>) -> [Tensor<2>; N] {
         // With four dimensions, as attention has, both use the same kernels.
         let x: Tensor<4> = padded(x).unsqueeze();
-        let product = |split: &Param<Tensor<2>>| {
-            let weight = split.val().unsqueeze().transpose();
-            product::matmul(x.clone(), weight).squeeze_dims(&[0, 1])
-        };
-        let product = join(self.weight.iter().map(product).collect(), 1);
-        match &self.bias {
-            Some(bias) => product + bias.val().unsqueeze(),
-            None => product,
-        }
+        let splits = maps.iter().flat_map(|map| &map.weight);
+        let weights = splits.map(|split| split.val().unsqueeze().transpose());
+        let mut products = product::matmul_each(x, weights.collect())
+            .into_iter()
+            .map(|product| product.squeeze_dims(&[0, 1]));
+        maps.map(|map| {
+            let product = join(products.by_ref().take(map.weight.len()).collect(), 1);
+            match &map.bias {
+                Some(bias) => product + bias.val().unsqueeze(),
+                None => product,
+            }
+        })
     }
 
     /// Values of an input row.

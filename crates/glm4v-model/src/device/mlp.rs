@@ -4,6 +4,7 @@ use glm4v_config::HiddenAct;
 
 use super::Linear;
 use crate::activation::activate;
+use crate::fused;
 
 /// The gated MLP of a block (`Glm4VisionMlp`, `GlmOcrVisionMlp`, `Glm5NextVisionMLP`) and of the merger.
 #[derive(Module, Debug)]
@@ -27,17 +28,17 @@ impl Mlp {
     /// # Shapes
     /// - x, output: `[rows, hidden]`
     pub(crate) fn forward(&self, x: Tensor<2>) -> Tensor<2> {
-        let gate = self.gate_proj.forward(x.clone());
-        let gate = match self.limit {
-            Some(limit) => gate.clamp_max(limit),
-            None => gate,
+        let [gate, up] = Linear::forward_each([&self.gate_proj, &self.up_proj], x);
+        let gated = fused::gate(self.hidden_act, self.limit, &gate, &up)
+            .unwrap_or_else(|| self.gated(gate, up));
+        self.down_proj.forward(gated)
+    }
+
+    fn gated(&self, gate: Tensor<2>, up: Tensor<2>) -> Tensor<2> {
+        let (gate, up) = match self.limit {
+            Some(limit) => (gate.clamp_max(limit), up.clamp(-limit, limit)),
+            None => (gate, up),
         };
-        let gate = activate(self.hidden_act, gate);
-        let up = self.up_proj.forward(x);
-        let up = match self.limit {
-            Some(limit) => up.clamp(-limit, limit),
-            None => up,
-        };
-        self.down_proj.forward(gate * up)
+        activate(self.hidden_act, gate) * up
     }
 }

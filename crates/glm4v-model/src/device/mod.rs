@@ -125,8 +125,8 @@ impl Stages for DeviceTower {
     fn query_key(&self, block: usize, x: Tensor<2>, layout: &BatchLayout) -> Tensor<3> {
         let block = &self.blocks[block];
         let x = block.norm1.forward(x);
-        let (query_key, _) = block.attn.query_key_value(x, &self.rotary(layout));
-        query_key
+        let [query, key, _] = block.attn.query_key_value(x, &self.rotary(layout), 1.0);
+        Tensor::cat(vec![query, key], 0).swap_dims(0, 1)
     }
 
     fn reorder(x: &Tensor<2>, order: &[i32]) -> Tensor<2> {

@@ -2,6 +2,7 @@ use burn::module::{Module, Param};
 use burn::tensor::{FloatDType, Tensor};
 
 use crate::forward::LAYER_NORM_EPS;
+use crate::fused;
 
 /// Root-mean-square norm, computed in f32 and scaled in the type of the values (`Glm4vRMSNorm`).
 #[derive(Module, Debug)]
@@ -18,6 +19,9 @@ impl RmsNorm {
     /// # Shapes
     /// - x, output: `[…, width]`
     pub(crate) fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
+        if let Some(normed) = fused::rms_norm(&x, &self.weight.val(), self.eps) {
+            return normed;
+        }
         let dtype = x.dtype();
         let x = x.cast(FloatDType::F32);
         let scale = (x.clone().square().mean_dim(D - 1) + self.eps)

@@ -1,5 +1,6 @@
 use burn::tensor::{DType, Device, FloatDType, Tensor, TensorData};
 
+use crate::fused;
 use crate::rotary::RotaryTables;
 
 /// Cosine and sine of every patch's rotary angles, for both halves of a head.
@@ -28,11 +29,30 @@ impl Rotary {
         }
     }
 
+    /// Queries, rotated and multiplied by `query_scale`; rotated keys; values.
+    ///
+    /// # Shapes
+    /// - qkv: `[patches, 3·heads, head_dim]`
+    /// - output: `[3·heads, patches, head_dim]`
+    pub(crate) fn heads(&self, qkv: Tensor<3>, query_scale: f64) -> Tensor<3> {
+        if let Some(heads) = fused::heads(&qkv, &self.cos, &self.sin, query_scale) {
+            return heads;
+        }
+        let heads = qkv.dims()[1] / 3;
+        let query_key = self.rotate(qkv.clone().narrow(1, 0, 2 * heads));
+        let parts = vec![
+            query_key.clone().narrow(1, 0, heads) * query_scale,
+            query_key.narrow(1, heads, heads),
+            qkv.narrow(1, 2 * heads, heads),
+        ];
+        Tensor::cat(parts, 1).swap_dims(0, 1)
+    }
+
     /// Rotates each head in f32: the first half against the second half (`apply_rotary_pos_emb_vision`).
     ///
     /// # Shapes
     /// - x, output: `[patches, heads, head_dim]`
-    pub(crate) fn rotate(&self, x: Tensor<3>) -> Tensor<3> {
+    fn rotate(&self, x: Tensor<3>) -> Tensor<3> {
         let (dtype, [rows, heads, head_dim]) = (x.dtype(), x.dims());
         let x = x.cast(FloatDType::F32);
         let x = x.reshape([rows, heads, 2, head_dim / 2]);

@@ -1,0 +1,78 @@
+use burn::backend::cubecl::dtype_to_storage_type;
+use burn::tensor::Tensor as BurnTensor;
+use burn_cubecl::cubecl;
+use burn_cubecl::cubecl::prelude::*;
+
+use super::primitive::{in_rows, tensor, uninitialised};
+
+/// The heads one after another: queries, rotated and multiplied by `query_scale`, rotated keys, and values.
+///
+/// # Shapes
+/// - qkv: `[patches, 3·heads, head_dim]`
+/// - cos: `[patches, 1, 1, head_dim / 2]`, in f32
+/// - sin: `[patches, 1, 2, head_dim / 2]`, in f32, negative for the first half
+/// - output: `[3·heads, patches, head_dim]`
+pub(crate) fn heads(
+    qkv: &BurnTensor<3>,
+    cos: &BurnTensor<4>,
+    sin: &BurnTensor<4>,
+    query_scale: f64,
+) -> Option<BurnTensor<3>> {
+    let (qkv, cos, sin) = (in_rows(qkv)?, in_rows(cos)?, in_rows(sin)?);
+    let [patches, heads, head_dim] = qkv.meta.shape().dims();
+    let output = uninitialised(&qkv, [heads, patches, head_dim]);
+    let count = heads * patches * head_dim / 2;
+    let dim = CubeDim::new(&qkv.client, count);
+    let cubes = cubecl::calculate_cube_count_elemwise(&qkv.client, count, dim);
+    let address = qkv
+        .required_address_type()
+        .max(output.required_address_type());
+    let (client, dtype) = (qkv.client.clone(), dtype_to_storage_type(qkv.dtype));
+    kernel::launch(
+        &client,
+        cubes,
+        dim,
+        address,
+        qkv.into_tensor_arg(),
+        cos.into_tensor_arg(),
+        sin.into_tensor_arg(),
+        output.clone().into_tensor_arg(),
+        query_scale as f32,
+        dtype,
+    );
+    Some(tensor(output))
+}
+
+/// Each unit handles a pair of values, one of each half of a head.
+#[cube(launch, address_type = "dynamic")]
+fn kernel<F: Float>(
+    qkv: &Tensor<F>,
+    cos: &Tensor<f32>,
+    sin: &Tensor<f32>,
+    output: &mut Tensor<F>,
+    query_scale: f32,
+    #[define(F)] _dtype: ElemType,
+) {
+    let (heads, patches) = (output.shape(0), output.shape(1));
+    let half = output.shape(2) / 2;
+    if ABSOLUTE_POS >= heads * patches * half {
+        terminate!();
+    }
+    let (row, column) = (ABSOLUTE_POS / half, ABSOLUTE_POS % half);
+    let (head, patch) = (row / patches, row % patches);
+    let from = patch * qkv.stride(0) + head * qkv.stride(1) + column;
+    let to = head * output.stride(0) + patch * output.stride(1) + column;
+    let (a, b) = (qkv[from], qkv[from + half]);
+    if head >= 2 * heads / 3 {
+        output[to] = a;
+        output[to + half] = b;
+    } else {
+        let cos = cos[patch * cos.stride(0) + column];
+        let sin = sin[patch * sin.stride(0) + sin.stride(2) + column];
+        let (x, y) = (f32::cast_from(a), f32::cast_from(b));
+        // Rounded once, as the reference does. The scale is a power of two, which loses nothing.
+        let scale = select(head < heads / 3, query_scale, 1.0f32);
+        output[to] = F::cast_from((x * cos - y * sin) * scale);
+        output[to + half] = F::cast_from((y * cos + x * sin) * scale);
+    }
+}

@@ -1,0 +1,25 @@
+//! Kernels of our own for GPUs. burn has no single operation for these steps: as chains of its operations, each would read and
+//! write all rows many times.
+//!
+//! Each function returns `None` where the kernel cannot run: on a CPU backend, and where another crate of the build has turned
+//! burn's `fusion` on. The caller then uses burn's operations.
+
+#[cfg(feature = "gpu")]
+mod gate;
+#[cfg(feature = "gpu")]
+mod heads;
+#[cfg(feature = "gpu")]
+pub(crate) mod primitive;
+#[cfg(feature = "gpu")]
+mod reduce;
+#[cfg(feature = "gpu")]
+mod rms_norm;
+#[cfg(feature = "gpu")]
+mod softmax;
+#[cfg(not(feature = "gpu"))]
+mod without_gpu;
+
+#[cfg(feature = "gpu")]
+pub(crate) use self::{gate::gate, heads::heads, rms_norm::rms_norm, softmax::softmax};
+#[cfg(not(feature = "gpu"))]
+pub(crate) use without_gpu::{gate, heads, rms_norm, softmax};

@@ -1,0 +1,24 @@
+//! Products of matrices.
+
+#[cfg(feature = "cuda")]
+#[allow(unsafe_code)]
+mod cublas;
+#[cfg(feature = "cuda")]
+mod cuda;
+
+use burn::tensor::Tensor;
+
+/// x·y. In f32 it is as exact as f32 allows on every device.
+pub(crate) fn matmul<const D: usize>(x: Tensor<D>, y: Tensor<D>) -> Tensor<D> {
+    let mut products = matmul_each(x, vec![y]);
+    products.remove(0)
+}
+
+/// x·y for each y.
+pub(crate) fn matmul_each<const D: usize>(x: Tensor<D>, ys: Vec<Tensor<D>>) -> Vec<Tensor<D>> {
+    #[cfg(feature = "cuda")]
+    if let Some(products) = cuda::matmul_each(&x, &ys) {
+        return products;
+    }
+    ys.into_iter().map(|y| x.clone().matmul(y)).collect()
+}
