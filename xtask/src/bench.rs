@@ -26,7 +26,7 @@ pub(crate) struct Args {
     /// The attention method, as in `glm4v encode --attention-method`
     #[arg(long, default_value = "auto")]
     attention: String,
-    /// More features of burn to build: fusion, autotune
+    /// More features to build: cuda-cpp, autotune
     #[arg(long, value_delimiter = ',')]
     features: Vec<String>,
     /// What to compare with: transformers (SDPA; with torch.compile when we use a GPU), or none

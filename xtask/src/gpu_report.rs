@@ -40,12 +40,8 @@ pub(crate) struct Args {
     /// The device of transformers
     #[arg(long, default_value = "cuda")]
     reference_device: String,
-    /// Features of burn, joined by +, of which each set is built and timed
-    #[arg(
-        long,
-        value_delimiter = ',',
-        default_value = "autotune,fusion+autotune"
-    )]
+    /// Features, joined by +, of which each set is built and timed
+    #[arg(long, value_delimiter = ',', default_value = "autotune")]
     features: Vec<String>,
     /// Run the steps whose title contains this
     #[arg(long, value_name = "TEXT")]

@@ -17,7 +17,7 @@ pub(crate) struct Args {
     /// The attention method, as in `glm4v encode --attention-method`
     #[arg(long, default_value = "auto")]
     attention: String,
-    /// More features of burn to build: fusion, autotune
+    /// More features to build: cuda-cpp, autotune
     #[arg(long = "features", value_delimiter = ',')]
     burn_features: Vec<String>,
     /// Golden cases to compare, by their names [default: all]

@@ -24,11 +24,11 @@ pub(crate) struct Release {
 }
 
 impl Release {
-    /// Builds the programs with these features and no others: backends, `fusion`, `autotune`. An index after a colon is
+    /// Builds the programs with these features and no others: backends and `autotune`. An index after a colon is
     /// ignored.
     ///
     /// Where the variable [`PROGRAMS`] names a folder, nothing is built: its subfolder named after the features, as in
-    /// `cuda-fusion`, has the programs. So a machine without Rust can run what another built.
+    /// `cuda-autotune`, has the programs. So a machine without Rust can run what another built.
     pub(crate) fn build<'a>(features: impl IntoIterator<Item = &'a str>) -> Result<Self> {
         let names: Vec<&str> = features
             .into_iter()

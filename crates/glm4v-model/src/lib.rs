@@ -33,6 +33,8 @@ pub use cancel::{CancelToken, Cancelled};
 pub use cpu::{CpuBuilder, StoredValues};
 pub use device::{DeviceBuilder, Linear};
 pub use footprint::{Footprint, Pass};
+#[cfg(feature = "gpu")]
+pub use fused::fusion_is_on;
 pub use glm4v_kernels::{Amx, Precision, SharedBytes};
 pub use join::join;
 pub use mode::ComputeMode;

@@ -137,7 +137,7 @@ fn scores(query: Tensor<4>, key: Tensor<4>) -> (Tensor<4>, f64) {
     (product::matmul(query, key.transpose()), scale)
 }
 
-fn softmax(scores: Tensor<4>, scale: f64) -> Tensor<4> {
+pub(crate) fn softmax(scores: Tensor<4>, scale: f64) -> Tensor<4> {
     activation::softmax(scores.cast(FloatDType::F32) * scale, 3)
 }
 

@@ -92,6 +92,11 @@ pub enum Error {
         /// The type.
         dtype: ComputeType,
     },
+    /// burn would round f32 to TF32 on CUDA, because a crate of this build has turned its feature `fusion` on.
+    #[error(
+        "f32 on CUDA is inexact in this build, because a crate has turned burn's feature fusion on: turn it off, or use bf16"
+    )]
+    Fusion,
     /// The work does not fit into memory, even with the smallest limits.
     #[error(
         "needs at least {} of memory{}; {} is {}",

@@ -34,7 +34,7 @@ impl Mlp {
         self.down_proj.forward(gated)
     }
 
-    fn gated(&self, gate: Tensor<2>, up: Tensor<2>) -> Tensor<2> {
+    pub(crate) fn gated(&self, gate: Tensor<2>, up: Tensor<2>) -> Tensor<2> {
         let (gate, up) = match self.limit {
             Some(limit) => (gate.clamp_max(limit), up.clamp(-limit, limit)),
             None => (gate, up),

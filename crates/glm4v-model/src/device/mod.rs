@@ -4,6 +4,8 @@ mod attention;
 mod block;
 mod builder;
 mod embeddings;
+#[cfg(all(test, feature = "wgpu"))]
+mod gpu_tests;
 pub(crate) mod linear;
 mod merger;
 mod mlp;

@@ -4,7 +4,7 @@ use burn_cubecl::cubecl;
 use burn_cubecl::cubecl::prelude::*;
 use glm4v_config::HiddenAct;
 
-use super::primitive::{in_rows, tensor, uninitialised};
+use super::primitive::{in_rows, tensor, uninitialised, vector_size};
 
 /// act(gate) · up, where the gate is at most `limit` and `up` is between ±`limit`. See `Mlp`.
 ///
@@ -18,7 +18,9 @@ pub(crate) fn gate(
 ) -> Option<BurnTensor<2>> {
     let (gate, up) = (in_rows(gate)?, in_rows(up)?);
     let output = uninitialised(&gate, gate.meta.shape().clone());
-    let count = gate.meta.num_elements();
+    let width = gate.meta.shape()[1];
+    let vector = vector_size([&gate, &up], width).min(vector_size([&output, &up], width));
+    let count = gate.meta.num_elements() / vector;
     let dim = CubeDim::new(&gate.client, count);
     let cubes = cubecl::calculate_cube_count_elemwise(&gate.client, count, dim);
     let address = [&gate, &up, &output].map(|x| x.required_address_type());
@@ -28,6 +30,7 @@ pub(crate) fn gate(
         cubes,
         dim,
         address.into_iter().max().unwrap_or_default(),
+        vector,
         gate.into_tensor_arg(),
         up.into_tensor_arg(),
         output.clone().into_tensor_arg(),
@@ -40,42 +43,44 @@ pub(crate) fn gate(
 }
 
 #[cube(launch, address_type = "dynamic")]
-fn kernel<F: Float>(
-    gate: &Tensor<F>,
-    up: &Tensor<F>,
-    output: &mut Tensor<F>,
+fn kernel<F: Float, N: Size>(
+    gate: &Tensor<Vector<F, N>>,
+    up: &Tensor<Vector<F, N>>,
+    output: &mut Tensor<Vector<F, N>>,
     limit: f32,
     #[comptime] act: HiddenAct,
     #[comptime] limited: bool,
     #[define(F)] _dtype: ElemType,
 ) {
-    let width = output.shape(1);
+    let width = output.shape(1) / N::value();
     if ABSOLUTE_POS >= output.shape(0) * width {
         terminate!();
     }
     let (row, column) = (ABSOLUTE_POS / width, ABSOLUTE_POS % width);
-    let mut x = f32::cast_from(gate[row * gate.stride(0) + column]);
-    let mut y = f32::cast_from(up[row * up.stride(0) + column]);
+    let mut x = Vector::<f32, N>::cast_from(gate[row * gate.stride(0) / N::value() + column]);
+    let mut y = Vector::<f32, N>::cast_from(up[row * up.stride(0) / N::value() + column]);
     if limited {
-        x = min(x, limit);
-        y = clamp(y, -limit, limit);
+        x = min(x, Vector::new(limit));
+        y = clamp(y, Vector::new(-limit), Vector::new(limit));
     }
     // The activation is rounded before it is multiplied, as the reference does.
-    let x = f32::cast_from(F::cast_from(activate(x, act)));
-    let to = row * output.stride(0) + column;
-    output[to] = F::cast_from(x * y);
+    let x = Vector::<f32, N>::cast_from(Vector::<F, N>::cast_from(activate(x, act)));
+    let to = row * output.stride(0) / N::value() + column;
+    output[to] = Vector::cast_from(x * y);
 }
 
 #[cube]
-fn activate(x: f32, #[comptime] act: HiddenAct) -> f32 {
+fn activate<N: Size>(x: Vector<f32, N>, #[comptime] act: HiddenAct) -> Vector<f32, N> {
+    let one = Vector::<f32, N>::new(1.0f32);
+    let half = Vector::<f32, N>::new(0.5f32);
     match act {
-        HiddenAct::Silu => x / (1.0f32 + Exp::exp(-x)),
-        HiddenAct::Gelu => 0.5f32 * x * (1.0f32 + Erf::erf(x * 0.707_106_77f32)),
+        HiddenAct::Silu => x / (one + Exp::exp(-x)),
+        HiddenAct::Gelu => half * x * (one + Erf::erf(x * Vector::new(0.707_106_77f32))),
         HiddenAct::GeluPytorchTanh => {
-            let inner = 0.797_884_6f32 * (x + 0.044_715f32 * x * x * x);
-            0.5f32 * x * (1.0f32 + Tanh::tanh(inner))
+            let cube = Vector::new(0.044_715f32) * x * x * x;
+            half * x * (one + Tanh::tanh(Vector::new(0.797_884_6f32) * (x + cube)))
         }
-        HiddenAct::QuickGelu => x / (1.0f32 + Exp::exp(-1.702f32 * x)),
-        HiddenAct::Relu => max(x, 0.0f32),
+        HiddenAct::QuickGelu => x / (one + Exp::exp(Vector::new(-1.702f32) * x)),
+        HiddenAct::Relu => max(x, Vector::new(0.0f32)),
     }
 }

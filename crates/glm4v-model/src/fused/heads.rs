@@ -3,7 +3,7 @@ use burn::tensor::Tensor as BurnTensor;
 use burn_cubecl::cubecl;
 use burn_cubecl::cubecl::prelude::*;
 
-use super::primitive::{in_rows, tensor, uninitialised};
+use super::primitive::{in_rows, tensor, uninitialised, vector_size};
 
 /// The heads one after another: queries, rotated and multiplied by `query_scale`, rotated keys, and values.
 ///
@@ -21,7 +21,9 @@ pub(crate) fn heads(
     let (qkv, cos, sin) = (in_rows(qkv)?, in_rows(cos)?, in_rows(sin)?);
     let [patches, heads, head_dim] = qkv.meta.shape().dims();
     let output = uninitialised(&qkv, [heads, patches, head_dim]);
-    let count = heads * patches * head_dim / 2;
+    let half = head_dim / 2;
+    let vector = vector_size([&qkv, &output], half).min(vector_size([&cos, &sin], half));
+    let count = heads * patches * half / vector;
     let dim = CubeDim::new(&qkv.client, count);
     let cubes = cubecl::calculate_cube_count_elemwise(&qkv.client, count, dim);
     let address = qkv
@@ -33,6 +35,7 @@ pub(crate) fn heads(
         cubes,
         dim,
         address,
+        vector,
         qkv.into_tensor_arg(),
         cos.into_tensor_arg(),
         sin.into_tensor_arg(),
@@ -43,36 +46,39 @@ pub(crate) fn heads(
     Some(tensor(output))
 }
 
-/// Each unit handles a pair of values, one of each half of a head.
+/// Each unit handles pairs of values, one of each half of a head.
 #[cube(launch, address_type = "dynamic")]
-fn kernel<F: Float>(
-    qkv: &Tensor<F>,
-    cos: &Tensor<f32>,
-    sin: &Tensor<f32>,
-    output: &mut Tensor<F>,
+fn kernel<F: Float, N: Size>(
+    qkv: &Tensor<Vector<F, N>>,
+    cos: &Tensor<Vector<f32, N>>,
+    sin: &Tensor<Vector<f32, N>>,
+    output: &mut Tensor<Vector<F, N>>,
     query_scale: f32,
     #[define(F)] _dtype: ElemType,
 ) {
     let (heads, patches) = (output.shape(0), output.shape(1));
-    let half = output.shape(2) / 2;
+    let half = output.shape(2) / 2 / N::value();
     if ABSOLUTE_POS >= heads * patches * half {
         terminate!();
     }
     let (row, column) = (ABSOLUTE_POS / half, ABSOLUTE_POS % half);
     let (head, patch) = (row / patches, row % patches);
-    let from = patch * qkv.stride(0) + head * qkv.stride(1) + column;
-    let to = head * output.stride(0) + patch * output.stride(1) + column;
+    let from = (patch * qkv.stride(0) + head * qkv.stride(1)) / N::value() + column;
+    let to = (head * output.stride(0) + patch * output.stride(1)) / N::value() + column;
     let (a, b) = (qkv[from], qkv[from + half]);
     if head >= 2 * heads / 3 {
         output[to] = a;
         output[to + half] = b;
     } else {
-        let cos = cos[patch * cos.stride(0) + column];
-        let sin = sin[patch * sin.stride(0) + sin.stride(2) + column];
-        let (x, y) = (f32::cast_from(a), f32::cast_from(b));
+        let cos = cos[patch * cos.stride(0) / N::value() + column];
+        let sin = sin[(patch * sin.stride(0) + sin.stride(2)) / N::value() + column];
+        let (x, y) = (
+            Vector::<f32, N>::cast_from(a),
+            Vector::<f32, N>::cast_from(b),
+        );
         // Rounded once, as the reference does. The scale is a power of two, which loses nothing.
-        let scale = select(head < heads / 3, query_scale, 1.0f32);
-        output[to] = F::cast_from((x * cos - y * sin) * scale);
-        output[to + half] = F::cast_from((y * cos + x * sin) * scale);
+        let scale = Vector::<f32, N>::new(select(head < heads / 3, query_scale, 1.0f32));
+        output[to] = Vector::cast_from((x * cos - y * sin) * scale);
+        output[to + half] = Vector::cast_from((y * cos + x * sin) * scale);
     }
 }

@@ -1,17 +1,22 @@
 //! Between burn's tensors and the memory of a GPU.
 
-use std::any::Any;
+use std::any::{Any, TypeId};
 
 use burn::backend::{BackendTypes, Cube};
 use burn::tensor::Tensor;
-use burn_cubecl::cubecl::prelude::*;
 use burn_cubecl::ops::numeric::empty_device_dtype;
 use burn_cubecl::tensor::CubeTensor;
 
-/// The tensor as a GPU has it.
+/// Whether another crate of this build has turned burn's `fusion` on. Then burn's tensors on GPUs have a type of their own, on
+/// which these kernels cannot work.
+#[must_use]
+pub fn fusion_is_on() -> bool {
+    TypeId::of::<CubeTensor>() != TypeId::of::<<Cube as BackendTypes>::FloatTensorPrimitive>()
+}
+
+/// The tensor as a GPU has it, unless [`fusion_is_on`].
 pub(crate) fn primitive<const D: usize>(x: &Tensor<D>) -> Option<CubeTensor> {
     let found = x.clone().try_into_primitive::<Cube>().ok()?;
-    // With burn's `fusion`, the backend's tensors have another type.
     let found: Box<dyn Any> = Box::new(found);
     found.downcast::<CubeTensor>().ok().map(|found| *found)
 }
@@ -28,6 +33,23 @@ pub(crate) fn tensor<const D: usize>(x: CubeTensor) -> Tensor<D> {
     Tensor::from_primitive::<Cube>(*x.expect("the kernel's inputs have this type"))
 }
 
+/// Values that a unit reads and writes at once in rows of `width` values, whose parts are so wide too.
+pub(super) fn vector_size(tensors: [&CubeTensor; 2], width: usize) -> usize {
+    let [x, y] = tensors;
+    let sizes = x.client.io_optimized_vector_sizes(x.dtype.size());
+    let fits = |size: &usize| {
+        let strides = [x, y].map(|x| x.meta.strides());
+        let even = |strides: &burn_cubecl::cubecl::zspace::Strides| {
+            let last = strides.len() - 1;
+            strides[..last]
+                .iter()
+                .all(|stride| stride.is_multiple_of(*size))
+        };
+        width.is_multiple_of(*size) && strides.iter().all(|strides| even(strides))
+    };
+    sizes.filter(fits).max().unwrap_or(1)
+}
+
 /// Memory for values like those of `x`.
 pub(super) fn uninitialised(x: &CubeTensor, shape: impl Into<burn::tensor::Shape>) -> CubeTensor {
     empty_device_dtype(x.client.clone(), x.device.clone(), shape.into(), x.dtype)
@@ -40,11 +62,4 @@ pub(crate) fn product_output(x: &CubeTensor, y: &CubeTensor) -> CubeTensor {
     let last = shape.len() - 1;
     shape[last] = y.meta.shape()[last];
     uninitialised(x, shape)
-}
-
-/// As many cubes as rows, or a few more, whose index is then beyond the rows.
-pub(super) fn cubes(rows: usize) -> CubeCount {
-    // WebGPU allows 65,535 in a dimension.
-    let columns = rows.div_ceil(65_535).max(1);
-    CubeCount::Static(rows.div_ceil(columns) as u32, columns as u32, 1)
 }

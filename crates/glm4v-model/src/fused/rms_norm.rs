@@ -3,8 +3,8 @@ use burn::tensor::Tensor as BurnTensor;
 use burn_cubecl::cubecl;
 use burn_cubecl::cubecl::prelude::*;
 
-use super::primitive::{cubes, in_rows, tensor, uninitialised};
-use super::reduce;
+use super::primitive::{in_rows, tensor, uninitialised};
+use super::reduce::{self, Sharing};
 
 /// x / √(mean(x²) + eps) · weight over the last dimension: see `RmsNorm`.
 ///
@@ -18,8 +18,10 @@ pub(crate) fn rms_norm<const D: usize>(
 ) -> Option<BurnTensor<D>> {
     let (x, weight) = (in_rows(x)?, in_rows(weight)?);
     let output = uninitialised(&x, x.meta.shape().clone());
-    let (width, units) = (x.meta.shape()[D - 1], reduce::units(x.meta.shape()[D - 1]));
+    let width = x.meta.shape()[D - 1];
     let rows = x.meta.num_elements() / width;
+    let sharing = Sharing::new(&x.client, width);
+    let (cubes, dim) = sharing.cubes(rows);
     // A row of x is row `index / inner` of the first dimension, and there the row `index % inner`.
     let inner = if D == 3 { x.meta.shape()[1] } else { 1 };
     debug_assert!(D == 2 || D == 3, "rows of rows at most");
@@ -29,8 +31,8 @@ pub(crate) fn rms_norm<const D: usize>(
     let (client, dtype) = (x.client.clone(), dtype_to_storage_type(x.dtype));
     kernel::launch(
         &client,
-        cubes(rows),
-        CubeDim::new_1d(units),
+        cubes,
+        dim,
         address,
         x.into_tensor_arg(),
         weight.into_tensor_arg(),
@@ -39,7 +41,7 @@ pub(crate) fn rms_norm<const D: usize>(
         inner,
         eps as f32,
         width,
-        units,
+        sharing,
         dtype,
     );
     Some(tensor(output))
@@ -54,25 +56,24 @@ fn kernel<F: Float>(
     inner: usize,
     eps: f32,
     #[comptime] width: usize,
-    #[comptime] units: u32,
+    #[comptime] sharing: Sharing,
     #[define(F)] _dtype: ElemType,
 ) {
-    // Cubes beyond the rows repeat the last row, because all units must reach the same barriers.
-    let row = min(CUBE_POS, rows - 1);
+    let row = reduce::row(rows);
     let rank = x.rank();
     let (outer, within) = (row / inner, row % inner);
     let from = outer * x.stride(0) + within * x.stride(rank - 2);
     let to = outer * output.stride(0) + within * output.stride(rank - 2);
-    let first = UNIT_POS as usize;
+    let first = UNIT_POS_X as usize;
 
     let mut squares = 0.0f32;
-    for column in range_stepped(first, width, comptime!(units as usize)) {
+    for column in range_stepped(first, width, comptime!(sharing.units as usize)) {
         let value = f32::cast_from(x[from + column]);
         squares += value * value;
     }
-    let mean = reduce::sum(squares, units) / comptime!(width as f32);
+    let mean = reduce::sum(squares, sharing) / comptime!(width as f32);
     let scale = 1.0f32 / Sqrt::sqrt(mean + eps);
-    for column in range_stepped(first, width, comptime!(units as usize)) {
+    for column in range_stepped(first, width, comptime!(sharing.units as usize)) {
         let value = f32::cast_from(x[from + column]) * scale;
         output[to + column] = F::cast_from(value) * weight[column];
     }

@@ -3,8 +3,8 @@ use burn::tensor::Tensor as BurnTensor;
 use burn_cubecl::cubecl;
 use burn_cubecl::cubecl::prelude::*;
 
-use super::primitive::{cubes, in_rows, tensor, uninitialised};
-use super::reduce;
+use super::primitive::{in_rows, tensor, uninitialised};
+use super::reduce::{self, Sharing};
 
 /// softmax(scores · scale) over the last dimension, computed in f32.
 ///
@@ -24,15 +24,16 @@ pub(crate) fn softmax(scores: &BurnTensor<4>, scale: f64) -> Option<BurnTensor<4
     let [Some(from), Some(to)] = strides else {
         return None;
     };
-    let units = reduce::units(keys);
+    let sharing = Sharing::new(&scores.client, keys);
+    let (cubes, dim) = sharing.cubes(rows);
     let address = scores
         .required_address_type()
         .max(output.required_address_type());
     let (client, dtype) = (scores.client.clone(), dtype_to_storage_type(scores.dtype));
     kernel::launch(
         &client,
-        cubes(rows),
-        CubeDim::new_1d(units),
+        cubes,
+        dim,
         address,
         scores.into_tensor_arg(),
         output.clone().into_tensor_arg(),
@@ -41,7 +42,7 @@ pub(crate) fn softmax(scores: &BurnTensor<4>, scale: f64) -> Option<BurnTensor<4
         from,
         to,
         scale as f32,
-        units,
+        sharing,
         dtype,
     );
     Some(tensor(output))
@@ -56,26 +57,25 @@ fn kernel<F: Float>(
     from: usize,
     to: usize,
     scale: f32,
-    #[comptime] units: u32,
+    #[comptime] sharing: Sharing,
     #[define(F)] _dtype: ElemType,
 ) {
-    // Cubes beyond the rows repeat the last row, because all units must reach the same barriers.
-    let row = min(CUBE_POS, rows - 1);
+    let row = reduce::row(rows);
     let (from, to) = (row * from, row * to);
-    let first = UNIT_POS as usize;
+    let first = UNIT_POS_X as usize;
 
     // Each unit has a key: the others do not count for it.
     let mut largest = f32::cast_from(scores[from]) * scale;
-    for key in range_stepped(first, keys, comptime!(units as usize)) {
+    for key in range_stepped(first, keys, comptime!(sharing.units as usize)) {
         largest = max(largest, f32::cast_from(scores[from + key]) * scale);
     }
-    let largest = reduce::largest(largest, units);
+    let largest = reduce::largest(largest, sharing);
     let mut total = 0.0f32;
-    for key in range_stepped(first, keys, comptime!(units as usize)) {
+    for key in range_stepped(first, keys, comptime!(sharing.units as usize)) {
         total += Exp::exp(f32::cast_from(scores[from + key]) * scale - largest);
     }
-    let total = reduce::sum(total, units);
-    for key in range_stepped(first, keys, comptime!(units as usize)) {
+    let total = reduce::sum(total, sharing);
+    for key in range_stepped(first, keys, comptime!(sharing.units as usize)) {
         let weight = Exp::exp(f32::cast_from(scores[from + key]) * scale - largest);
         output[to + key] = F::cast_from(weight / total);
     }

@@ -5,6 +5,9 @@
 mod cublas;
 #[cfg(feature = "cuda")]
 mod cuda;
+#[cfg(feature = "cuda")]
+#[allow(unsafe_code)]
+mod order;
 
 use burn::tensor::Tensor;
 

@@ -1,7 +1,13 @@
-use burn::tensor::Tensor;
+use std::fmt;
+
+use burn::tensor::{DType, Element, Tensor, bf16, f16};
 use glm4v_config::GridThw;
+use rayon::prelude::*;
 
 use crate::Error;
+
+/// Values that a thread widens at once, at least.
+const VALUES_AT_ONCE: usize = 1 << 14;
 
 /// The embeddings of a batch, or of one image or video of it.
 ///
@@ -91,6 +97,24 @@ impl Embeddings {
 /// # Errors
 /// [`Error::Execution`] if the device failed.
 pub fn values<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>, Error> {
-    let values = tensor.try_into_vec_as::<f32>();
-    values.map_err(|error| Error::Execution(error.to_string()))
+    // burn converts one value after another, which can take longer than the tower on a GPU.
+    match tensor.dtype() {
+        DType::BF16 => widened(tensor, bf16::to_f32),
+        DType::F16 => widened(tensor, f16::to_f32),
+        _ => tensor.try_into_vec_as::<f32>().map_err(failed),
+    }
+}
+
+fn widened<const D: usize, T: Element + Sync>(
+    tensor: Tensor<D>,
+    widen: impl Fn(T) -> f32 + Sync,
+) -> Result<Vec<f32>, Error> {
+    let data = tensor.try_into_data().map_err(failed)?;
+    let values = data.as_slice::<T>().map_err(failed)?.par_iter();
+    let values = values.with_min_len(VALUES_AT_ONCE);
+    Ok(values.map(|&value| widen(value)).collect())
+}
+
+fn failed(error: impl fmt::Display) -> Error {
+    Error::Execution(error.to_string())
 }

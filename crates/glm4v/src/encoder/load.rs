@@ -192,6 +192,13 @@ impl LoadOptions {
             device: format!("{} ({})", info.spec, info.name),
             dtype: self.dtype,
         };
+        #[cfg(feature = "cuda")]
+        if info.spec.backend == Some(crate::devices::Backend::Cuda)
+            && self.dtype == ComputeType::F32
+            && glm4v_model::fusion_is_on()
+        {
+            return Err(Error::Fusion);
+        }
         let target = Target {
             max_buffer: self.max_buffer.or(info.max_buffer),
             ..info.target(self.dtype).ok_or_else(refused)?
