@@ -9,7 +9,7 @@ use crate::{fused, join, product};
 pub(crate) const MAX_SCORE_BYTES: u64 = 256 << 20;
 /// Queries of a tile, at least. Fewer are slow and save little memory.
 pub(crate) const MIN_QUERIES: usize = 64;
-/// Bytes of a score, which counts as f32 whatever the tower's type.
+/// Bytes of a score in the plan, which counts it as f32 whatever the tower's type.
 pub(crate) const SCORE: u64 = 4;
 
 /// How a device computes attention. The values differ only by rounding.
@@ -51,9 +51,10 @@ pub(crate) struct Tile {
 }
 
 impl Tile {
-    /// The largest tile of `group` with at most `max_score_bytes` of scores. It has at least 64 queries of one segment.
-    pub(crate) fn new(group: SegmentGroup, heads: usize, max_score_bytes: u64) -> Self {
-        let query = SCORE * heads as u64 * group.length as u64;
+    /// The largest tile of `group` with at most `max_score_bytes` of scores, each of `score` bytes. It has at least 64 queries of
+    /// one segment.
+    pub(crate) fn new(group: SegmentGroup, heads: usize, max_score_bytes: u64, score: u64) -> Self {
+        let query = score * heads as u64 * group.length as u64;
         let whole = max_score_bytes / (query * group.length as u64).max(1);
         if whole > 0 {
             return Self {
@@ -154,7 +155,7 @@ mod tests {
 
     #[test]
     fn as_many_segments_as_fit_and_then_as_many_queries() {
-        let tile = |bytes| Tile::new(GROUP, 2, bytes);
+        let tile = |bytes| Tile::new(GROUP, 2, bytes, SCORE);
         let segment = 4 * 2 * 300 * 300;
         let whole = |segments| Tile {
             segments,
@@ -174,7 +175,7 @@ mod tests {
             length: 9,
         };
         assert_eq!(
-            Tile::new(short, 2, 1),
+            Tile::new(short, 2, 1, SCORE),
             Tile {
                 queries: 9,
                 ..part(0)

@@ -3,9 +3,9 @@ use burn::tensor::Tensor;
 
 use super::rotary::Rotary;
 use super::{Linear, RmsNorm};
-use crate::join;
 use crate::layout::SegmentGroup;
-use crate::tiles::{self, Scores, Tile};
+use crate::tiles::{self, SCORE, Scores, Tile};
+use crate::{fused, join, product};
 
 /// Multi-head attention within each segment (`Glm4vVisionAttention`, `GlmOcrVisionAttention`).
 #[derive(Module, Debug)]
@@ -34,6 +34,11 @@ impl Attention {
         let [_, hidden] = x.dims();
         let heads = self.num_heads;
         let query_scale = scores.method.query_scale(hidden / heads);
+        // The softmax of burn's operations is f32, that of our kernel has the tower's type.
+        let score = match fused::runs_on(&x) {
+            true => x.dtype().size() as u64,
+            false => SCORE,
+        };
         let [query, key, value] = self.query_key_value(x, rotary, query_scale);
 
         let mut first = 0;
@@ -41,7 +46,7 @@ impl Attention {
         for &group in groups {
             let rows = group.num_patches();
             let [query, key, value] = [&query, &key, &value].map(|x| segments(x, first, group));
-            let tile = Tile::new(group, heads, scores.max_bytes);
+            let tile = Tile::new(group, heads, scores.max_bytes, score);
             let output = tiles::attention([query, key, in_columns(value)], tile, scores.method);
             let output: Tensor<3> = output.reshape([heads, rows, hidden / heads]);
             outputs.push(output.swap_dims(0, 1).reshape([rows, hidden]));
@@ -92,8 +97,11 @@ fn segments(x: &Tensor<3>, first: usize, group: SegmentGroup) -> Tensor<4> {
     ])
 }
 
-/// The same values, stored column by column as weights are: products then use the same kernel as products with weights.
+/// The same values, stored column by column as weights are: burn's products then use the same kernel as products with weights.
 fn in_columns(x: Tensor<4>) -> Tensor<4> {
+    if product::is_cublas(&x) {
+        return x;
+    }
     let [heads, segments, length, head_dim] = x.dims();
     let columns: Tensor<1> = x.transpose().flatten(0, 3);
     columns

@@ -22,6 +22,8 @@ mod without_gpu;
 #[cfg(feature = "gpu")]
 pub use self::primitive::fusion_is_on;
 #[cfg(feature = "gpu")]
-pub(crate) use self::{gate::gate, heads::heads, rms_norm::rms_norm, softmax::softmax};
+pub(crate) use self::{
+    gate::gate, heads::heads, primitive::runs_on, rms_norm::rms_norm, softmax::softmax,
+};
 #[cfg(not(feature = "gpu"))]
-pub(crate) use without_gpu::{gate, heads, rms_norm, softmax};
+pub(crate) use without_gpu::{gate, heads, rms_norm, runs_on, softmax};

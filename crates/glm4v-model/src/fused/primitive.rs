@@ -21,6 +21,11 @@ pub(crate) fn primitive<const D: usize>(x: &Tensor<D>) -> Option<CubeTensor> {
     found.downcast::<CubeTensor>().ok().map(|found| *found)
 }
 
+/// Whether the kernels of this module run on the device of `x`.
+pub(crate) fn runs_on<const D: usize>(x: &Tensor<D>) -> bool {
+    primitive(x).is_some()
+}
+
 /// The tensor as a GPU has it, if its values stand side by side in the last dimension.
 pub(super) fn in_rows<const D: usize>(x: &Tensor<D>) -> Option<CubeTensor> {
     primitive(x).filter(|x| x.meta.strides()[D - 1] == 1)

@@ -3,7 +3,7 @@ use burn::tensor::Tensor as BurnTensor;
 use burn_cubecl::cubecl;
 use burn_cubecl::cubecl::prelude::*;
 
-use super::primitive::{in_rows, tensor, uninitialised};
+use super::primitive::{in_rows, tensor, uninitialised, vector_size};
 use super::reduce::{self, Sharing};
 
 /// softmax(scores · scale) over the last dimension, computed in f32.
@@ -24,7 +24,8 @@ pub(crate) fn softmax(scores: &BurnTensor<4>, scale: f64) -> Option<BurnTensor<4
     let [Some(from), Some(to)] = strides else {
         return None;
     };
-    let sharing = Sharing::new(&scores.client, keys);
+    let vector = vector_size([&scores, &output], keys);
+    let sharing = Sharing::new(&scores.client, keys / vector);
     let (cubes, dim) = sharing.cubes(rows);
     let address = scores
         .required_address_type()
@@ -35,12 +36,13 @@ pub(crate) fn softmax(scores: &BurnTensor<4>, scale: f64) -> Option<BurnTensor<4
         cubes,
         dim,
         address,
+        vector,
         scores.into_tensor_arg(),
         output.clone().into_tensor_arg(),
         rows,
-        keys,
-        from,
-        to,
+        keys / vector,
+        from / vector,
+        to / vector,
         scale as f32,
         sharing,
         dtype,
@@ -48,10 +50,11 @@ pub(crate) fn softmax(scores: &BurnTensor<4>, scale: f64) -> Option<BurnTensor<4
     Some(tensor(output))
 }
 
+/// `keys`, `from` and `to` count vectors.
 #[cube(launch, address_type = "dynamic")]
-fn kernel<F: Float>(
-    scores: &Tensor<F>,
-    output: &mut Tensor<F>,
+fn kernel<F: Float, N: Size>(
+    scores: &Tensor<Vector<F, N>>,
+    output: &mut Tensor<Vector<F, N>>,
     rows: usize,
     keys: usize,
     from: usize,
@@ -63,20 +66,34 @@ fn kernel<F: Float>(
     let row = reduce::row(rows);
     let (from, to) = (row * from, row * to);
     let first = UNIT_POS_X as usize;
+    let scale = Vector::<f32, N>::new(scale);
 
-    // Each unit has a key: the others do not count for it.
-    let mut largest = f32::cast_from(scores[from]) * scale;
+    // Each unit has keys: the others do not count for it.
+    let mut largest = Vector::<f32, N>::cast_from(scores[from]) * scale;
     for key in range_stepped(first, keys, comptime!(sharing.units as usize)) {
-        largest = max(largest, f32::cast_from(scores[from + key]) * scale);
+        largest = max(
+            largest,
+            Vector::<f32, N>::cast_from(scores[from + key]) * scale,
+        );
     }
-    let largest = reduce::largest(largest, sharing);
-    let mut total = 0.0f32;
-    for key in range_stepped(first, keys, comptime!(sharing.units as usize)) {
-        total += Exp::exp(f32::cast_from(scores[from + key]) * scale - largest);
+    let mut one = largest.extract(0usize);
+    #[unroll]
+    for index in 1..N::value() {
+        one = max(one, largest.extract(index));
     }
-    let total = reduce::sum(total, sharing);
+    let largest = Vector::<f32, N>::new(reduce::largest(one, sharing));
+    let mut totals = Vector::<f32, N>::new(0.0f32);
     for key in range_stepped(first, keys, comptime!(sharing.units as usize)) {
-        let weight = Exp::exp(f32::cast_from(scores[from + key]) * scale - largest);
-        output[to + key] = F::cast_from(weight / total);
+        totals += Exp::exp(Vector::<f32, N>::cast_from(scores[from + key]) * scale - largest);
+    }
+    let mut total = totals.extract(0usize);
+    #[unroll]
+    for index in 1..N::value() {
+        total += totals.extract(index);
+    }
+    let total = Vector::<f32, N>::new(reduce::sum(total, sharing));
+    for key in range_stepped(first, keys, comptime!(sharing.units as usize)) {
+        let score = Vector::<f32, N>::cast_from(scores[from + key]) * scale;
+        output[to + key] = Vector::cast_from(Exp::exp(score - largest) / total);
     }
 }

@@ -23,3 +23,7 @@ pub(crate) fn rms_norm<const D: usize>(_: &Tensor<D>, _: &Tensor<1>, _: f64) -> 
 pub(crate) fn softmax(_: &Tensor<4>, _: f64) -> Option<Tensor<4>> {
     None
 }
+
+pub(crate) fn runs_on<const D: usize>(_: &Tensor<D>) -> bool {
+    false
+}

@@ -1,6 +1,8 @@
 //! Products on NVIDIA's GPUs. burn's own round f32 to TF32, whose factors have 11 significant bits instead of 24, and in 16 bits
 //! they are several times as slow as those of cuBLAS.
 
+use std::sync::Arc;
+
 use burn::backend::cubecl::dtype_to_storage_type;
 use burn::tensor::{DType, Tensor};
 use burn_cubecl::CubeDevice;
@@ -13,8 +15,20 @@ use cubek::matmul::multi_level::routines::batch::simple_unit::SimpleUnitSelectio
 use cubek::matmul::routine::BlueprintStrategy;
 use cubek::std::InputBinding;
 
-use super::cublas;
+use super::cublas::{self, Cublas};
 use crate::fused::primitive;
+
+pub(super) fn is_cublas<const D: usize>(x: &Tensor<D>) -> bool {
+    primitive::primitive(x).is_some_and(|x| cublas(&x).is_some())
+}
+
+/// The library, if x is on a GPU of NVIDIA and the library is installed.
+fn cublas(x: &CubeTensor) -> Option<Arc<Cublas>> {
+    match &x.device {
+        CubeDevice::Cuda(device) => cublas::of_device(device.index),
+        _ => None,
+    }
+}
 
 /// x·y for each y, or `None` where burn's product is right: on other devices, and for 16 bits without cuBLAS.
 pub(super) fn matmul_each<const D: usize>(
@@ -22,13 +36,12 @@ pub(super) fn matmul_each<const D: usize>(
     ys: &[Tensor<D>],
 ) -> Option<Vec<Tensor<D>>> {
     let x = primitive::primitive(x)?;
-    let CubeDevice::Cuda(device) = &x.device else {
-        return None;
-    };
     let ys: Vec<CubeTensor> = ys.iter().map(primitive::primitive).collect::<Option<_>>()?;
-    let products = match cublas::of_device(device.index) {
+    let products = match cublas(&x) {
         Some(cublas) => cublas.matmul_each(&x, &ys),
-        None if x.dtype == DType::F32 => ys.iter().map(|y| exact(&x, y)).collect(),
+        None if matches!(x.device, CubeDevice::Cuda(_)) && x.dtype == DType::F32 => {
+            ys.iter().map(|y| exact(&x, y)).collect()
+        }
         None => None,
     };
     Some(products?.into_iter().map(primitive::tensor).collect())

@@ -17,6 +17,18 @@ pub(crate) fn matmul<const D: usize>(x: Tensor<D>, y: Tensor<D>) -> Tensor<D> {
     products.remove(0)
 }
 
+/// Whether cuBLAS computes products on the device of `x`.
+pub(crate) fn is_cublas<const D: usize>(x: &Tensor<D>) -> bool {
+    #[cfg(feature = "cuda")]
+    let found = cuda::is_cublas(x);
+    #[cfg(not(feature = "cuda"))]
+    let found = {
+        let _ = x;
+        false
+    };
+    found
+}
+
 /// x·y for each y.
 pub(crate) fn matmul_each<const D: usize>(x: Tensor<D>, ys: Vec<Tensor<D>>) -> Vec<Tensor<D>> {
     #[cfg(feature = "cuda")]

@@ -58,6 +58,10 @@ impl Order {
         let Some(events) = &self.events else {
             return stream.synchronize();
         };
+        self.wait(events, stream).or_else(|_| stream.synchronize())
+    }
+
+    fn wait(&self, events: &Events, stream: &CudaStream) -> Result<(), DriverError> {
         events.stream.record(stream)?;
         // SAFETY: the context and the event live, and the event is of this context.
         unsafe { (events.wait)(self.context.cu_ctx(), events.stream.cu_event()) }.result()
