@@ -420,7 +420,7 @@ mod tests {
             };
             let spans = [(GridThw::new(segments, h, w), PatchKind::Video)];
             for bytes in [1, 1 << 16, 1 << 22, 1 << 28, u64::MAX] {
-                let tile = Tile::new(group, heads, bytes);
+                let tile = Tile::new(group, heads, bytes, SCORE);
                 let queries = (tile.segments * tile.queries) as u64;
                 let scores = 4 * heads as u64 * queries * group.length as u64;
                 let pass = device.pass(&spans, usize::MAX, Some(bytes));

@@ -7,6 +7,9 @@
 //! The grids of a batch decide the order of the patches, their attention segments, the position taps and the rotary angles.
 //! They are computed once a call.
 
+#[cfg(all(feature = "gpu", not(any(feature = "wgpu", feature = "cuda"))))]
+compile_error!("the feature gpu needs a backend: turn on wgpu or cuda instead");
+
 mod activation;
 mod builder;
 mod cancel;
@@ -23,6 +26,8 @@ mod options;
 mod parameters;
 mod patch_rows;
 mod positions;
+#[cfg(feature = "gpu")]
+mod primitive;
 mod product;
 mod rotary;
 mod stage;
@@ -33,8 +38,6 @@ pub use cancel::{CancelToken, Cancelled};
 pub use cpu::{CpuBuilder, StoredValues};
 pub use device::{DeviceBuilder, Linear};
 pub use footprint::{Footprint, Pass};
-#[cfg(feature = "gpu")]
-pub use fused::fusion_is_on;
 pub use glm4v_kernels::{Amx, Precision, SharedBytes};
 pub use join::join;
 pub use mode::ComputeMode;
@@ -42,5 +45,7 @@ pub use model::VisionModel;
 pub use options::{ForwardOptions, VisionOutput};
 pub use parameters::MissingParameter;
 pub use patch_rows::PatchRows;
+#[cfg(feature = "gpu")]
+pub use primitive::fusion_is_on;
 pub use stage::{Observer, Stage};
 pub use tiles::AttentionMethod;

@@ -34,7 +34,7 @@ impl Attention {
         let [_, hidden] = x.dims();
         let heads = self.num_heads;
         let query_scale = scores.method.query_scale(hidden / heads);
-        // The softmax of burn's operations is f32, that of our kernel has the tower's type.
+        // burn's operations store an f32 softmax. Our kernel stores it in the tower's type.
         let score = match fused::runs_on(&x) {
             true => x.dtype().size() as u64,
             false => SCORE,

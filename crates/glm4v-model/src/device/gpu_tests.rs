@@ -3,7 +3,7 @@
 use std::panic;
 
 use burn::module::Param;
-use burn::tensor::{Device, Distribution, Tensor};
+use burn::tensor::{Device, Distribution, FloatDType, Tensor};
 use glm4v_config::{GridThw, HiddenAct, VisionConfig};
 
 use super::{Linear, Mlp, RmsNorm, Rotary};
@@ -119,9 +119,44 @@ fn heads_are_rotated() {
         let tables = RotaryTables::new(&layout, &config);
         let qkv = random([24, 9, head_dim]);
         let expected = Rotary::new(&tables, &Device::flex()).heads(qkv.clone(), 0.125);
-        let found = Rotary::new(&tables, &gpu).heads(qkv.to_device(&gpu), 0.125);
-        assert_near(Some(found), expected);
+        let Rotary { cos, sin } = Rotary::new(&tables, &gpu);
+        let found = fused::heads(&qkv.to_device(&gpu), &cos, &sin, 0.125);
+        assert_near(found, expected);
     }
+}
+
+#[test]
+fn of_16_bits_the_results_are_near() {
+    let Some(gpu) = gpu() else { return };
+    if !gpu.supports_dtype(FloatDType::F16) {
+        return eprintln!("SKIPPED: the GPU does not compute in f16");
+    }
+    let (x, up) = (random([9, 64]), random([9, 64]));
+    let weight = random([64]);
+    let half = |x: &Tensor<2>| x.clone().to_device(&gpu).cast(FloatDType::F16);
+    let near = |found: Option<Tensor<2>>, expected: Tensor<2>| {
+        let difference = found.expect("the kernel runs").cast(FloatDType::F32);
+        let difference = difference.to_device(&Device::flex()) - expected.clone();
+        let error = difference.square().sum().sqrt() / expected.square().sum().sqrt();
+        let error: f32 = error.into_scalar();
+        assert!(error > 0.0 && error < 1e-3, "{error}");
+    };
+    let norm = RmsNorm {
+        weight: Param::from_tensor(weight.clone()),
+        eps: 1e-5,
+    };
+    let weight = weight.to_device(&gpu).cast(FloatDType::F16);
+    near(
+        fused::rms_norm(&half(&x), &weight, 1e-5),
+        norm.forward(x.clone()),
+    );
+    let scores = half(&x).reshape([1, 3, 3, 64]);
+    let found = fused::softmax(&scores, 0.7).map(|x| x.reshape([9, 64]));
+    let expected = tiles::softmax(x.clone().reshape([1, 3, 3, 64]), 0.7);
+    near(found, expected.reshape([9, 64]));
+    let act = HiddenAct::Silu;
+    let expected = crate::activation::activate(act, x.clone()) * up.clone();
+    near(fused::gate(act, None, &half(&x), &half(&up)), expected);
 }
 
 #[test]

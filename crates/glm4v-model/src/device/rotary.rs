@@ -7,9 +7,9 @@ use crate::rotary::RotaryTables;
 #[derive(Clone, Debug)]
 pub(crate) struct Rotary {
     /// `[patches, 1, 1, head_dim / 2]`
-    cos: Tensor<4>,
+    pub(super) cos: Tensor<4>,
     /// Negative for the first half and positive for the second: `[patches, 1, 2, head_dim / 2]`
-    sin: Tensor<4>,
+    pub(super) sin: Tensor<4>,
 }
 
 impl Rotary {

@@ -4,7 +4,7 @@ use burn_cubecl::cubecl;
 use burn_cubecl::cubecl::prelude::*;
 use glm4v_config::HiddenAct;
 
-use super::primitive::{in_rows, tensor, uninitialised, vector_size};
+use crate::primitive::{in_rows, tensor, uninitialised, vector_size};
 
 /// act(gate) · up, where the gate is at most `limit` and `up` is between ±`limit`. See `Mlp`.
 ///
@@ -19,7 +19,7 @@ pub(crate) fn gate(
     let (gate, up) = (in_rows(gate)?, in_rows(up)?);
     let output = uninitialised(&gate, gate.meta.shape().clone());
     let width = gate.meta.shape()[1];
-    let vector = vector_size([&gate, &up], width).min(vector_size([&output, &up], width));
+    let vector = vector_size(&[&gate, &up, &output], width);
     let count = gate.meta.num_elements() / vector;
     let dim = CubeDim::new(&gate.client, count);
     let cubes = cubecl::calculate_cube_count_elemwise(&gate.client, count, dim);
@@ -60,6 +60,8 @@ fn kernel<F: Float, N: Size>(
     let mut x = Vector::<f32, N>::cast_from(gate[row * gate.stride(0) / N::value() + column]);
     let mut y = Vector::<f32, N>::cast_from(up[row * up.stride(0) / N::value() + column]);
     if limited {
+        // Rounded as the values that it limits are.
+        let limit = f32::cast_from(F::cast_from(limit));
         x = min(x, Vector::new(limit));
         y = clamp(y, Vector::new(-limit), Vector::new(limit));
     }

@@ -3,7 +3,7 @@ use burn::tensor::Tensor as BurnTensor;
 use burn_cubecl::cubecl;
 use burn_cubecl::cubecl::prelude::*;
 
-use super::primitive::{in_rows, tensor, uninitialised, vector_size};
+use crate::primitive::{in_rows, tensor, uninitialised, vector_size};
 
 /// The heads one after another: queries, rotated and multiplied by `query_scale`, rotated keys, and values.
 ///
@@ -22,7 +22,7 @@ pub(crate) fn heads(
     let [patches, heads, head_dim] = qkv.meta.shape().dims();
     let output = uninitialised(&qkv, [heads, patches, head_dim]);
     let half = head_dim / 2;
-    let vector = vector_size([&qkv, &output], half).min(vector_size([&cos, &sin], half));
+    let vector = vector_size(&[&qkv, &output, &cos, &sin], half);
     let count = heads * patches * half / vector;
     let dim = CubeDim::new(&qkv.client, count);
     let cubes = cubecl::calculate_cube_count_elemwise(&qkv.client, count, dim);

@@ -1,15 +1,13 @@
 //! Kernels of our own for GPUs. burn has no single operation for these steps: as chains of its operations, each would read and
 //! write all rows many times.
 //!
-//! Each function returns `None` where the kernel cannot run: on a CPU backend, and where another crate of the build has turned
-//! burn's `fusion` on. The caller then uses burn's operations.
+//! Each function returns `None` where the kernel cannot run: on a CPU backend, for a layout that it does not read, and where another
+//! crate of the build has turned burn's `fusion` on. The caller then uses burn's operations.
 
 #[cfg(feature = "gpu")]
 mod gate;
 #[cfg(feature = "gpu")]
 mod heads;
-#[cfg(feature = "gpu")]
-pub(crate) mod primitive;
 #[cfg(feature = "gpu")]
 mod reduce;
 #[cfg(feature = "gpu")]
@@ -20,10 +18,8 @@ mod softmax;
 mod without_gpu;
 
 #[cfg(feature = "gpu")]
-pub use self::primitive::fusion_is_on;
+pub(crate) use self::{gate::gate, heads::heads, rms_norm::rms_norm, softmax::softmax};
 #[cfg(feature = "gpu")]
-pub(crate) use self::{
-    gate::gate, heads::heads, primitive::runs_on, rms_norm::rms_norm, softmax::softmax,
-};
+pub(crate) use crate::primitive::runs_on;
 #[cfg(not(feature = "gpu"))]
 pub(crate) use without_gpu::{gate, heads, rms_norm, runs_on, softmax};

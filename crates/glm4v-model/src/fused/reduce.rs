@@ -4,8 +4,8 @@ use burn_cubecl::cubecl;
 use burn_cubecl::cubecl::features::Plane;
 use burn_cubecl::cubecl::prelude::*;
 
-/// Rows that a cube of several planes handles.
-const PLANES: u32 = 8;
+/// Planes of a cube, at most. Each has a row.
+const MAX_PLANES: u32 = 8;
 
 /// Which units share a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -14,6 +14,8 @@ pub(super) struct Sharing {
     pub(super) units: u32,
     /// The units are a plane, which adds its values without memory. Otherwise they are a whole cube.
     pub(super) plane: bool,
+    /// Rows of a cube.
+    rows: u32,
 }
 
 impl Sharing {
@@ -23,23 +25,32 @@ impl Sharing {
         let size = hardware.plane_size_min;
         let plane = client.features().plane.contains(Plane::Ops)
             && size == hardware.plane_size_max
-            && size.is_power_of_two()
-            && size >= 16;
-        let units = match plane {
-            true => size,
-            false => (width / 4).next_power_of_two().clamp(32, 256) as u32,
-        };
-        Self { units, plane }
+            && size.is_power_of_two();
+        let most = hardware.max_units_per_cube;
+        if plane {
+            let rows = (most / size).clamp(1, MAX_PLANES);
+            return Self {
+                units: size,
+                plane,
+                rows,
+            };
+        }
+        let units = (width / 4).next_power_of_two().clamp(32, 256) as u32;
+        let units = units.min(1 << most.ilog2());
+        Self {
+            units,
+            plane,
+            rows: 1,
+        }
     }
 
     /// The cubes for so many rows. The last of them may have rows beyond.
     pub(super) fn cubes(self, rows: usize) -> (CubeCount, CubeDim) {
-        let planes = if self.plane { PLANES } else { 1 };
-        let cubes = rows.div_ceil(planes as usize);
+        let cubes = rows.div_ceil(self.rows as usize);
         // WebGPU allows 65,535 in a dimension.
         let columns = cubes.div_ceil(65_535).max(1);
         let count = CubeCount::Static(cubes.div_ceil(columns) as u32, columns as u32, 1);
-        (count, CubeDim::new_2d(self.units, planes))
+        (count, CubeDim::new_2d(self.units, self.rows))
     }
 }
 
@@ -52,11 +63,25 @@ pub(super) fn row(rows: usize) -> usize {
     )
 }
 
-/// The sum of the values of the units that share a row, in each of them.
+/// What a row of values is reduced to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Reduction {
+    Sum,
+    Largest,
+}
+
+/// The values of the units that share a row, reduced to one value in each of them.
 #[cube]
-pub(super) fn sum(value: f32, #[comptime] sharing: Sharing) -> f32 {
+pub(super) fn over_row(
+    value: f32,
+    #[comptime] reduction: Reduction,
+    #[comptime] sharing: Sharing,
+) -> f32 {
     if comptime!(sharing.plane) {
-        plane_sum(value)
+        match comptime!(reduction) {
+            Reduction::Sum => plane_sum(value),
+            Reduction::Largest => plane_max(value),
+        }
     } else {
         let mut values = Shared::<[f32]>::new_slice(comptime!(sharing.units as usize));
         values[UNIT_POS as usize] = value;
@@ -66,7 +91,8 @@ pub(super) fn sum(value: f32, #[comptime] sharing: Sharing) -> f32 {
             let step = comptime!(sharing.units >> (level + 1));
             if UNIT_POS < step {
                 let other = values[(UNIT_POS + step) as usize];
-                values[UNIT_POS as usize] += other;
+                let own = values[UNIT_POS as usize];
+                values[UNIT_POS as usize] = reduced(own, other, reduction);
             }
             sync_cube();
         }
@@ -74,24 +100,25 @@ pub(super) fn sum(value: f32, #[comptime] sharing: Sharing) -> f32 {
     }
 }
 
-/// The largest of the values of the units that share a row, in each of them.
+/// Two values reduced to one.
 #[cube]
-pub(super) fn largest(value: f32, #[comptime] sharing: Sharing) -> f32 {
-    if comptime!(sharing.plane) {
-        plane_max(value)
-    } else {
-        let mut values = Shared::<[f32]>::new_slice(comptime!(sharing.units as usize));
-        values[UNIT_POS as usize] = value;
-        sync_cube();
-        #[unroll]
-        for level in 0..comptime!(sharing.units.ilog2()) {
-            let step = comptime!(sharing.units >> (level + 1));
-            if UNIT_POS < step {
-                let other = values[(UNIT_POS + step) as usize];
-                values[UNIT_POS as usize] = max(values[UNIT_POS as usize], other);
-            }
-            sync_cube();
-        }
-        values[0]
+pub(super) fn reduced(x: f32, y: f32, #[comptime] reduction: Reduction) -> f32 {
+    match comptime!(reduction) {
+        Reduction::Sum => x + y,
+        Reduction::Largest => max(x, y),
     }
+}
+
+/// The values of a vector, reduced to one.
+#[cube]
+pub(super) fn over_vector<N: Size>(
+    values: Vector<f32, N>,
+    #[comptime] reduction: Reduction,
+) -> f32 {
+    let mut value = values.extract(0usize);
+    #[unroll]
+    for index in 1..N::value() {
+        value = reduced(value, values.extract(index), reduction);
+    }
+    value
 }

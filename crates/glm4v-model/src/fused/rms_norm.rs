@@ -3,8 +3,8 @@ use burn::tensor::Tensor as BurnTensor;
 use burn_cubecl::cubecl;
 use burn_cubecl::cubecl::prelude::*;
 
-use super::primitive::{in_rows, tensor, uninitialised};
-use super::reduce::{self, Sharing};
+use super::reduce::{self, Reduction, Sharing};
+use crate::primitive::{in_rows, tensor, uninitialised};
 
 /// x / √(mean(x²) + eps) · weight over the last dimension: see `RmsNorm`.
 ///
@@ -22,9 +22,12 @@ pub(crate) fn rms_norm<const D: usize>(
     let rows = x.meta.num_elements() / width;
     let sharing = Sharing::new(&x.client, width);
     let (cubes, dim) = sharing.cubes(rows);
-    // A row of x is row `index / inner` of the first dimension, and there the row `index % inner`.
-    let inner = if D == 3 { x.meta.shape()[1] } else { 1 };
-    debug_assert!(D == 2 || D == 3, "rows of rows at most");
+    // Rows of each part of the first dimension
+    let inner = match D {
+        2 => 1,
+        3 => x.meta.shape()[1],
+        _ => return None,
+    };
     let address = x
         .required_address_type()
         .max(output.required_address_type());
@@ -71,7 +74,7 @@ fn kernel<F: Float>(
         let value = f32::cast_from(x[from + column]);
         squares += value * value;
     }
-    let mean = reduce::sum(squares, sharing) / comptime!(width as f32);
+    let mean = reduce::over_row(squares, Reduction::Sum, sharing) / comptime!(width as f32);
     let scale = 1.0f32 / Sqrt::sqrt(mean + eps);
     for column in range_stepped(first, width, comptime!(sharing.units as usize)) {
         let value = f32::cast_from(x[from + column]) * scale;

@@ -3,8 +3,8 @@ use burn::tensor::Tensor as BurnTensor;
 use burn_cubecl::cubecl;
 use burn_cubecl::cubecl::prelude::*;
 
-use super::primitive::{in_rows, tensor, uninitialised, vector_size};
-use super::reduce::{self, Sharing};
+use super::reduce::{self, Reduction, Sharing};
+use crate::primitive::{in_rows, tensor, uninitialised, vector_size};
 
 /// softmax(scores · scale) over the last dimension, computed in f32.
 ///
@@ -24,7 +24,7 @@ pub(crate) fn softmax(scores: &BurnTensor<4>, scale: f64) -> Option<BurnTensor<4
     let [Some(from), Some(to)] = strides else {
         return None;
     };
-    let vector = vector_size([&scores, &output], keys);
+    let vector = vector_size(&[&scores, &output], keys);
     let sharing = Sharing::new(&scores.client, keys / vector);
     let (cubes, dim) = sharing.cubes(rows);
     let address = scores
@@ -68,7 +68,7 @@ fn kernel<F: Float, N: Size>(
     let first = UNIT_POS_X as usize;
     let scale = Vector::<f32, N>::new(scale);
 
-    // Each unit has keys: the others do not count for it.
+    // Units without keys start from the row's first ones, which changes no maximum.
     let mut largest = Vector::<f32, N>::cast_from(scores[from]) * scale;
     for key in range_stepped(first, keys, comptime!(sharing.units as usize)) {
         largest = max(
@@ -76,22 +76,14 @@ fn kernel<F: Float, N: Size>(
             Vector::<f32, N>::cast_from(scores[from + key]) * scale,
         );
     }
-    let mut one = largest.extract(0usize);
-    #[unroll]
-    for index in 1..N::value() {
-        one = max(one, largest.extract(index));
-    }
-    let largest = Vector::<f32, N>::new(reduce::largest(one, sharing));
+    let largest = reduce::over_vector(largest, Reduction::Largest);
+    let largest = Vector::new(reduce::over_row(largest, Reduction::Largest, sharing));
     let mut totals = Vector::<f32, N>::new(0.0f32);
     for key in range_stepped(first, keys, comptime!(sharing.units as usize)) {
         totals += Exp::exp(Vector::<f32, N>::cast_from(scores[from + key]) * scale - largest);
     }
-    let mut total = totals.extract(0usize);
-    #[unroll]
-    for index in 1..N::value() {
-        total += totals.extract(index);
-    }
-    let total = Vector::<f32, N>::new(reduce::sum(total, sharing));
+    let total = reduce::over_vector(totals, Reduction::Sum);
+    let total = Vector::new(reduce::over_row(total, Reduction::Sum, sharing));
     for key in range_stepped(first, keys, comptime!(sharing.units as usize)) {
         let score = Vector::<f32, N>::cast_from(scores[from + key]) * scale;
         output[to + key] = Vector::cast_from(Exp::exp(score - largest) / total);

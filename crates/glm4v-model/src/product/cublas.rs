@@ -7,6 +7,7 @@ use std::ffi::{c_int, c_longlong, c_void};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use burn::tensor::DType;
+use burn_cubecl::CubeDevice;
 use burn_cubecl::cubecl::cuda::CudaRuntime;
 use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::tensor::CubeTensor;
@@ -19,7 +20,7 @@ use cudarc::cublas::{CudaBlas, result};
 use cudarc::driver::{CudaContext, CudaStream};
 
 use super::order::Order;
-use crate::fused::primitive;
+use crate::primitive::product_output;
 
 /// The library on one GPU, with a stream of its own.
 pub(super) struct Cublas {
@@ -28,15 +29,21 @@ pub(super) struct Cublas {
     order: Order,
 }
 
-/// cuBLAS on the GPU `index`, or `None` where the library is not installed.
-pub(super) fn of_device(index: usize) -> Option<Arc<Cublas>> {
-    static DEVICES: LazyLock<Mutex<HashMap<usize, Option<Arc<Cublas>>>>> =
+/// cuBLAS on the GPU of `x`, or `None` where the library is not installed or the device is another.
+pub(super) fn of(x: &CubeTensor) -> Option<Arc<Cublas>> {
+    static GPUS: LazyLock<Mutex<HashMap<usize, Option<Arc<Cublas>>>>> =
         LazyLock::new(Mutex::default);
-    let mut devices = DEVICES.lock().unwrap_or_else(PoisonError::into_inner);
-    let found = devices.entry(index);
-    found
-        .or_insert_with(|| Cublas::new(index).map(Arc::new))
-        .clone()
+    let CubeDevice::Cuda(device) = &x.device else {
+        return None;
+    };
+    let index = device.index;
+    let mut gpus = GPUS.lock().unwrap_or_else(PoisonError::into_inner);
+    let found = gpus.entry(index).or_insert_with(|| {
+        // On burn's own thread, because this makes the GPU the current one of the thread.
+        let made = x.client.exclusive(move || Cublas::new(index));
+        made.ok().flatten().map(Arc::new)
+    });
+    found.clone()
 }
 
 impl Cublas {
@@ -64,27 +71,30 @@ impl Cublas {
 
     /// x·y for each y. `None` if the library fails or its sizes do not suffice.
     pub(super) fn matmul_each(&self, x: &CubeTensor, ys: &[CubeTensor]) -> Option<Vec<CubeTensor>> {
-        let x = in_matrices(x);
-        let ys: Vec<CubeTensor> = ys.iter().map(in_matrices).collect();
-        let outputs: Vec<_> = ys
-            .iter()
-            .map(|y| primitive::product_output(&x, y))
-            .collect();
+        let x = Placed::new(x);
+        let products = ys.iter().map(|y| {
+            let output = product_output(&x.tensor, y);
+            (Placed::new(y), Placed::new(&output))
+        });
+        let products: Vec<(Placed, Placed)> = products.collect();
         // Runs on the thread that gives burn's work to the GPU, after all that it was given before.
-        let multiplied = x.client.exclusive(|| self.multiply_each(&x, &ys, &outputs));
-        multiplied.ok().flatten().map(|()| outputs)
+        let client = &x.tensor.client;
+        let multiplied = client.exclusive(|| self.multiply_each(&x, &products));
+        multiplied.ok().flatten()?;
+        Some(
+            products
+                .into_iter()
+                .map(|(_, output)| output.tensor)
+                .collect(),
+        )
     }
 
-    fn multiply_each(
-        &self,
-        x: &CubeTensor,
-        ys: &[CubeTensor],
-        outputs: &[CubeTensor],
-    ) -> Option<()> {
+    fn multiply_each(&self, x: &Placed, products: &[(Placed, Placed)]) -> Option<()> {
         let x = Matrices::new(x)?;
-        let products = ys.iter().zip(outputs);
-        let products =
-            products.map(|(y, output)| Some((Matrices::new(y)?, Matrices::new(output)?)));
+        let products = products.iter().map(|(y, output)| {
+            let y = Matrices::new(y).filter(|y| x.fits(y))?;
+            Some((y, Matrices::new(output)?))
+        });
         let products: Vec<(Matrices, Matrices)> = products.collect::<Option<_>>()?;
         let library = self.library.lock().unwrap_or_else(PoisonError::into_inner);
         self.order.after_burn(&self.stream).ok()?;
@@ -96,56 +106,82 @@ impl Cublas {
     }
 }
 
-/// Matrices at the same distance from each other, row by row or column by column.
+/// A tensor of matrices at the same distance from each other, row by row or column by column.
+struct Placed {
+    tensor: CubeTensor,
+    layout: Layout,
+}
+
+struct Layout {
+    by_columns: bool,
+    /// Values from a row to the next, or from a column to the next.
+    step: usize,
+    /// Matrices.
+    count: usize,
+    /// Values from a matrix to the next.
+    distance: usize,
+}
+
+impl Placed {
+    /// The tensor, or its values copied if they have no such layout.
+    fn new(tensor: &CubeTensor) -> Self {
+        let (tensor, layout) = match Layout::of(tensor) {
+            Some(layout) => (tensor.clone(), layout),
+            None => {
+                let tensor = into_contiguous(tensor.clone());
+                let layout = Layout::of(&tensor).expect("contiguous values have a layout");
+                (tensor, layout)
+            }
+        };
+        Self { tensor, layout }
+    }
+}
+
+impl Layout {
+    fn of(tensor: &CubeTensor) -> Option<Self> {
+        let (shape, strides) = (tensor.meta.shape(), tensor.meta.strides());
+        let (row, column) = (shape.len() - 2, shape.len() - 1);
+        let in_rows = strides[column] == 1 && (shape[row] == 1 || strides[row] >= shape[column]);
+        let in_columns = strides[row] == 1 && (shape[column] == 1 || strides[column] >= shape[row]);
+        let step = match (in_rows, in_columns) {
+            (true, _) => strides[row].max(shape[column]),
+            (false, true) => strides[column].max(shape[row]),
+            (false, false) => return None,
+        };
+        let (mut count, mut distance) = (1, 0);
+        for dim in (0..row).rev().filter(|&dim| shape[dim] > 1) {
+            if count == 1 {
+                distance = strides[dim];
+            } else if strides[dim] != count * distance {
+                return None;
+            }
+            count *= shape[dim];
+        }
+        Some(Self {
+            by_columns: !in_rows,
+            step,
+            count,
+            distance,
+        })
+    }
+}
+
+/// Matrices as the library takes them.
 struct Matrices {
     pointer: u64,
     rows: c_int,
     columns: c_int,
     by_columns: bool,
-    /// Values from a row to the next, or from a column to the next.
     step: c_int,
     count: c_int,
-    /// Values from a matrix to the next.
     distance: c_longlong,
     kind: cudaDataType,
 }
 
-/// The tensor, or its values copied so that [`Matrices`] can describe them.
-fn in_matrices(tensor: &CubeTensor) -> CubeTensor {
-    match layout(tensor) {
-        Some(_) => tensor.clone(),
-        None => into_contiguous(tensor.clone()),
-    }
-}
-
-/// Whether the values are column by column, the step, the count and the distance, as in [`Matrices`].
-fn layout(tensor: &CubeTensor) -> Option<(bool, usize, usize, usize)> {
-    let (shape, strides) = (tensor.meta.shape(), tensor.meta.strides());
-    let (row, column) = (shape.len() - 2, shape.len() - 1);
-    let in_rows = strides[column] == 1 && (shape[row] == 1 || strides[row] >= shape[column]);
-    let in_columns = strides[row] == 1 && (shape[column] == 1 || strides[column] >= shape[row]);
-    let step = match (in_rows, in_columns) {
-        (true, _) => strides[row].max(shape[column]),
-        (false, true) => strides[column].max(shape[row]),
-        (false, false) => return None,
-    };
-    let (mut count, mut distance) = (1, 0);
-    for dim in (0..row).rev().filter(|&dim| shape[dim] > 1) {
-        if count == 1 {
-            distance = strides[dim];
-        } else if strides[dim] != count * distance {
-            return None;
-        }
-        count *= shape[dim];
-    }
-    Some((!in_rows, step, count, distance))
-}
-
 impl Matrices {
-    /// `None` if a size is too large for the library.
-    fn new(tensor: &CubeTensor) -> Option<Self> {
+    /// `None` if a size is too large for the library, or burn's work on the tensor failed.
+    fn new(Placed { tensor, layout }: &Placed) -> Option<Self> {
         type Server = <CudaRuntime as Runtime>::Server;
-        let (by_columns, step, count, distance) = layout(tensor)?;
         let place = tensor.client.get_resource::<Server>(tensor.handle.clone());
         let shape = tensor.meta.shape();
         let size = |size: usize| c_int::try_from(size).ok();
@@ -153,10 +189,10 @@ impl Matrices {
             pointer: place.ok()?.resource().ptr,
             rows: size(shape[shape.len() - 2])?,
             columns: size(shape[shape.len() - 1])?,
-            by_columns,
-            step: size(step)?,
-            count: size(count)?,
-            distance: distance as c_longlong,
+            by_columns: layout.by_columns,
+            step: size(layout.step)?,
+            count: size(layout.count)?,
+            distance: c_longlong::try_from(layout.distance).ok()?,
             kind: match tensor.dtype {
                 DType::F32 => cudaDataType::CUDA_R_32F,
                 DType::F16 => cudaDataType::CUDA_R_16F,
@@ -164,6 +200,11 @@ impl Matrices {
                 _ => return None,
             },
         })
+    }
+
+    /// Whether there is a product of these matrices and `other`.
+    fn fits(&self, other: &Self) -> bool {
+        self.columns == other.rows && self.count == other.count && self.kind == other.kind
     }
 
     /// What the library does with the matrices. It reads columns.
@@ -177,12 +218,10 @@ impl Matrices {
 
 /// Starts output = x·y. The library reads rows as columns, so it is told to compute outputᵀ = yᵀ·xᵀ.
 fn multiply(library: &CudaBlas, x: &Matrices, y: &Matrices, output: &Matrices) -> Option<()> {
-    let fits = x.columns == y.rows && x.count == y.count && x.kind == y.kind;
-    assert!(fits, "the factors of a product fit");
     let (one, zero) = (1.0_f32, 0.0_f32);
     let number = |value: &f32| std::ptr::from_ref(value).cast::<c_void>();
-    // SAFETY: the pointers are those of tensors, and all work of burn that could write or free their memory waits for the
-    // products. Sizes and distances are those of the tensors. The lock of the library is held.
+    // SAFETY: the pointers are those of tensors that fit, and all work of burn that could write or free their memory waits for
+    // the products. Sizes and distances are those of the tensors. The lock of the library is held.
     let status = unsafe {
         result::gemm_strided_batched_ex(
             *library.handle(),

@@ -8,6 +8,11 @@ mod cuda;
 #[cfg(feature = "cuda")]
 #[allow(unsafe_code)]
 mod order;
+#[cfg(not(feature = "cuda"))]
+mod without_cuda;
+
+#[cfg(not(feature = "cuda"))]
+use without_cuda as cuda;
 
 use burn::tensor::Tensor;
 
@@ -19,21 +24,11 @@ pub(crate) fn matmul<const D: usize>(x: Tensor<D>, y: Tensor<D>) -> Tensor<D> {
 
 /// Whether cuBLAS computes products on the device of `x`.
 pub(crate) fn is_cublas<const D: usize>(x: &Tensor<D>) -> bool {
-    #[cfg(feature = "cuda")]
-    let found = cuda::is_cublas(x);
-    #[cfg(not(feature = "cuda"))]
-    let found = {
-        let _ = x;
-        false
-    };
-    found
+    cuda::is_cublas(x)
 }
 
 /// x·y for each y.
 pub(crate) fn matmul_each<const D: usize>(x: Tensor<D>, ys: Vec<Tensor<D>>) -> Vec<Tensor<D>> {
-    #[cfg(feature = "cuda")]
-    if let Some(products) = cuda::matmul_each(&x, &ys) {
-        return products;
-    }
-    ys.into_iter().map(|y| x.clone().matmul(y)).collect()
+    cuda::matmul_each(&x, &ys)
+        .unwrap_or_else(|| ys.into_iter().map(|y| x.clone().matmul(y)).collect())
 }

@@ -1,7 +1,7 @@
 //! The order of burn's work on a GPU and that of another stream.
 //!
-//! burn does not tell its own streams. So the whole context of the GPU waits for the stream, and the stream for the context.
-//! Drivers since CUDA 12.5 do this without the host; with older ones, the host waits.
+//! burn does not show its streams. So the whole context of the GPU waits for the other stream, and that stream for the context.
+//! Drivers since CUDA 12.5 do this without the host. With CUDA 12.0 to 12.4, and if the driver refuses, the host waits.
 
 use std::ffi::{c_int, c_void};
 use std::ptr;
@@ -48,9 +48,9 @@ impl Order {
         let Some(events) = &self.events else {
             return self.context.synchronize();
         };
-        // SAFETY: the context and the event live, and the event is of this context.
-        unsafe { (events.record)(self.context.cu_ctx(), events.burn.cu_event()) }.result()?;
-        stream.wait(&events.burn)
+        let recorded = self.call(events.record, &events.burn);
+        let waits = recorded.and_then(|()| stream.wait(&events.burn));
+        waits.or_else(|_| self.context.synchronize())
     }
 
     /// Lets all that burn will give to the GPU wait for `stream`.
@@ -58,13 +58,14 @@ impl Order {
         let Some(events) = &self.events else {
             return stream.synchronize();
         };
-        self.wait(events, stream).or_else(|_| stream.synchronize())
+        let recorded = events.stream.record(stream);
+        let waits = recorded.and_then(|()| self.call(events.wait, &events.stream));
+        waits.or_else(|_| stream.synchronize())
     }
 
-    fn wait(&self, events: &Events, stream: &CudaStream) -> Result<(), DriverError> {
-        events.stream.record(stream)?;
+    fn call(&self, function: ContextEvent, event: &CudaEvent) -> Result<(), DriverError> {
         // SAFETY: the context and the event live, and the event is of this context.
-        unsafe { (events.wait)(self.context.cu_ctx(), events.stream.cu_event()) }.result()
+        unsafe { function(self.context.cu_ctx(), event.cu_event()) }.result()
     }
 }
 

@@ -1,4 +1,6 @@
 //! Between burn's tensors and the memory of a GPU.
+//!
+//! burn calls a backend's own tensor its primitive.
 
 use std::any::{Any, TypeId};
 
@@ -27,7 +29,7 @@ pub(crate) fn runs_on<const D: usize>(x: &Tensor<D>) -> bool {
 }
 
 /// The tensor as a GPU has it, if its values stand side by side in the last dimension.
-pub(super) fn in_rows<const D: usize>(x: &Tensor<D>) -> Option<CubeTensor> {
+pub(crate) fn in_rows<const D: usize>(x: &Tensor<D>) -> Option<CubeTensor> {
     primitive(x).filter(|x| x.meta.strides()[D - 1] == 1)
 }
 
@@ -38,26 +40,19 @@ pub(crate) fn tensor<const D: usize>(x: CubeTensor) -> Tensor<D> {
     Tensor::from_primitive::<Cube>(*x.expect("the kernel's inputs have this type"))
 }
 
-/// Values that a unit reads and writes at once in rows of `width` values, whose parts are so wide too.
-pub(super) fn vector_size(tensors: [&CubeTensor; 2], width: usize) -> usize {
-    let [x, y] = tensors;
-    let sizes = x.client.io_optimized_vector_sizes(x.dtype.size());
+/// The widest vector that divides `width` and, of each tensor, all strides but the last.
+pub(crate) fn vector_size(tensors: &[&CubeTensor], width: usize) -> usize {
+    let first = tensors[0];
     let fits = |size: &usize| {
-        let strides = [x, y].map(|x| x.meta.strides());
-        let even = |strides: &burn_cubecl::cubecl::zspace::Strides| {
-            let last = strides.len() - 1;
-            strides[..last]
-                .iter()
-                .all(|stride| stride.is_multiple_of(*size))
+        let even = |tensor: &&CubeTensor| {
+            let strides = tensor.meta.strides();
+            let strides = &strides[..strides.len() - 1];
+            strides.iter().all(|stride| stride.is_multiple_of(*size))
         };
-        width.is_multiple_of(*size) && strides.iter().all(|strides| even(strides))
+        width.is_multiple_of(*size) && tensors.iter().all(even)
     };
+    let sizes = first.client.io_optimized_vector_sizes(first.dtype.size());
     sizes.filter(fits).max().unwrap_or(1)
-}
-
-/// Memory for values like those of `x`.
-pub(super) fn uninitialised(x: &CubeTensor, shape: impl Into<burn::tensor::Shape>) -> CubeTensor {
-    empty_device_dtype(x.client.clone(), x.device.clone(), shape.into(), x.dtype)
 }
 
 /// Memory for x·y.
@@ -67,4 +62,9 @@ pub(crate) fn product_output(x: &CubeTensor, y: &CubeTensor) -> CubeTensor {
     let last = shape.len() - 1;
     shape[last] = y.meta.shape()[last];
     uninitialised(x, shape)
+}
+
+/// Memory for values like those of `x`.
+pub(crate) fn uninitialised(x: &CubeTensor, shape: impl Into<burn::tensor::Shape>) -> CubeTensor {
+    empty_device_dtype(x.client.clone(), x.device.clone(), shape.into(), x.dtype)
 }
