@@ -40,7 +40,7 @@ pub(crate) struct Args {
     /// The device of transformers
     #[arg(long, default_value = "cuda")]
     reference_device: String,
-    /// Features, joined by +, of which each set is built and timed
+    /// Sets of features, joined by +. Each set is built and timed
     #[arg(long, value_delimiter = ',', default_value = "autotune")]
     features: Vec<String>,
     /// Run the steps whose title contains this

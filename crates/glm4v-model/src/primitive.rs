@@ -6,6 +6,9 @@ use std::any::{Any, TypeId};
 
 use burn::backend::{BackendTypes, Cube};
 use burn::tensor::Tensor;
+use burn_cubecl::cubecl::calculate_cube_count_elemwise;
+use burn_cubecl::cubecl::client::Client;
+use burn_cubecl::cubecl::prelude::{AddressType, CubeCount, CubeDim};
 use burn_cubecl::ops::numeric::empty_device_dtype;
 use burn_cubecl::tensor::CubeTensor;
 
@@ -23,7 +26,7 @@ pub(crate) fn primitive<const D: usize>(x: &Tensor<D>) -> Option<CubeTensor> {
     found.downcast::<CubeTensor>().ok().map(|found| *found)
 }
 
-/// Whether the kernels of this module run on the device of `x`.
+/// Whether the kernels of `fused` run on the device of `x`.
 pub(crate) fn runs_on<const D: usize>(x: &Tensor<D>) -> bool {
     primitive(x).is_some()
 }
@@ -53,6 +56,18 @@ pub(crate) fn vector_size(tensors: &[&CubeTensor], width: usize) -> usize {
     };
     let sizes = first.client.io_optimized_vector_sizes(first.dtype.size());
     sizes.filter(fits).max().unwrap_or(1)
+}
+
+/// Cubes with a unit for each of `count` positions. The last cube may have units beyond.
+pub(crate) fn a_unit_each(client: &Client, count: usize) -> (CubeCount, CubeDim) {
+    let dim = CubeDim::new(client, count);
+    (calculate_cube_count_elemwise(client, count, dim), dim)
+}
+
+/// The type of indices that reach every value of the tensors.
+pub(crate) fn address_type(tensors: &[&CubeTensor]) -> AddressType {
+    let types = tensors.iter().map(|tensor| tensor.required_address_type());
+    types.max().unwrap_or_default()
 }
 
 /// Memory for x·y.

@@ -71,7 +71,7 @@ impl Attention {
         let qkv = self.qkv.forward(x);
         let qkv = self.norm_heads(qkv.reshape([rows, 3 * heads, hidden / heads]));
         let qkv = rotary.heads(qkv, query_scale);
-        [0, 1, 2].map(|part| qkv.clone().narrow(0, part * heads, heads))
+        thirds(&qkv, 0)
     }
 
     /// # Shapes
@@ -80,10 +80,15 @@ impl Attention {
         let (Some(q_norm), Some(k_norm)) = (&self.q_norm, &self.k_norm) else {
             return qkv;
         };
-        let [query, key, value] =
-            [0, 1, 2].map(|part| qkv.clone().narrow(1, part * self.num_heads, self.num_heads));
+        let [query, key, value] = thirds(&qkv, 1);
         Tensor::cat(vec![q_norm.forward(query), k_norm.forward(key), value], 1)
     }
+}
+
+/// Queries, keys and values, which stand one after another along `dim`.
+fn thirds(qkv: &Tensor<3>, dim: usize) -> [Tensor<3>; 3] {
+    let heads = qkv.dims()[dim] / 3;
+    [0, 1, 2].map(|part| qkv.clone().narrow(dim, part * heads, heads))
 }
 
 /// `[heads, patches, head_dim]` → `[heads, segments, segment length, head_dim]`, from the patch `first` on

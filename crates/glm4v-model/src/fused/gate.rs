@@ -4,7 +4,7 @@ use burn_cubecl::cubecl;
 use burn_cubecl::cubecl::prelude::*;
 use glm4v_config::HiddenAct;
 
-use crate::primitive::{in_rows, tensor, uninitialised, vector_size};
+use crate::primitive::{a_unit_each, address_type, in_rows, tensor, uninitialised, vector_size};
 
 /// act(gate) · up, where the gate is at most `limit` and `up` is between ±`limit`. See `Mlp`.
 ///
@@ -21,15 +21,14 @@ pub(crate) fn gate(
     let width = gate.meta.shape()[1];
     let vector = vector_size(&[&gate, &up, &output], width);
     let count = gate.meta.num_elements() / vector;
-    let dim = CubeDim::new(&gate.client, count);
-    let cubes = cubecl::calculate_cube_count_elemwise(&gate.client, count, dim);
-    let address = [&gate, &up, &output].map(|x| x.required_address_type());
+    let (cubes, dim) = a_unit_each(&gate.client, count);
+    let address = address_type(&[&gate, &up, &output]);
     let (client, dtype) = (gate.client.clone(), dtype_to_storage_type(gate.dtype));
     kernel::launch(
         &client,
         cubes,
         dim,
-        address.into_iter().max().unwrap_or_default(),
+        address,
         vector,
         gate.into_tensor_arg(),
         up.into_tensor_arg(),

@@ -3,7 +3,7 @@ use burn::tensor::Tensor as BurnTensor;
 use burn_cubecl::cubecl;
 use burn_cubecl::cubecl::prelude::*;
 
-use crate::primitive::{in_rows, tensor, uninitialised, vector_size};
+use crate::primitive::{a_unit_each, address_type, in_rows, tensor, uninitialised, vector_size};
 
 /// The heads one after another: queries, rotated and multiplied by `query_scale`, rotated keys, and values.
 ///
@@ -24,11 +24,8 @@ pub(crate) fn heads(
     let half = head_dim / 2;
     let vector = vector_size(&[&qkv, &output, &cos, &sin], half);
     let count = heads * patches * half / vector;
-    let dim = CubeDim::new(&qkv.client, count);
-    let cubes = cubecl::calculate_cube_count_elemwise(&qkv.client, count, dim);
-    let address = qkv
-        .required_address_type()
-        .max(output.required_address_type());
+    let (cubes, dim) = a_unit_each(&qkv.client, count);
+    let address = address_type(&[&qkv, &output]);
     let (client, dtype) = (qkv.client.clone(), dtype_to_storage_type(qkv.dtype));
     kernel::launch(
         &client,

@@ -102,7 +102,7 @@ pub(super) fn over_row(
 
 /// Two values reduced to one.
 #[cube]
-pub(super) fn reduced(x: f32, y: f32, #[comptime] reduction: Reduction) -> f32 {
+fn reduced(x: f32, y: f32, #[comptime] reduction: Reduction) -> f32 {
     match comptime!(reduction) {
         Reduction::Sum => x + y,
         Reduction::Largest => max(x, y),

@@ -4,7 +4,7 @@ use burn_cubecl::cubecl;
 use burn_cubecl::cubecl::prelude::*;
 
 use super::reduce::{self, Reduction, Sharing};
-use crate::primitive::{in_rows, tensor, uninitialised};
+use crate::primitive::{address_type, in_rows, tensor, uninitialised};
 
 /// x / √(mean(x²) + eps) · weight over the last dimension: see `RmsNorm`.
 ///
@@ -17,20 +17,18 @@ pub(crate) fn rms_norm<const D: usize>(
     eps: f64,
 ) -> Option<BurnTensor<D>> {
     let (x, weight) = (in_rows(x)?, in_rows(weight)?);
-    let output = uninitialised(&x, x.meta.shape().clone());
-    let width = x.meta.shape()[D - 1];
-    let rows = x.meta.num_elements() / width;
-    let sharing = Sharing::new(&x.client, width);
-    let (cubes, dim) = sharing.cubes(rows);
     // Rows of each part of the first dimension
     let inner = match D {
         2 => 1,
         3 => x.meta.shape()[1],
         _ => return None,
     };
-    let address = x
-        .required_address_type()
-        .max(output.required_address_type());
+    let output = uninitialised(&x, x.meta.shape().clone());
+    let width = x.meta.shape()[D - 1];
+    let rows = x.meta.num_elements() / width;
+    let sharing = Sharing::new(&x.client, width);
+    let (cubes, dim) = sharing.cubes(rows);
+    let address = address_type(&[&x, &output]);
     let (client, dtype) = (x.client.clone(), dtype_to_storage_type(x.dtype));
     kernel::launch(
         &client,

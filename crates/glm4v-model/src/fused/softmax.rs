@@ -4,7 +4,7 @@ use burn_cubecl::cubecl;
 use burn_cubecl::cubecl::prelude::*;
 
 use super::reduce::{self, Reduction, Sharing};
-use crate::primitive::{in_rows, tensor, uninitialised, vector_size};
+use crate::primitive::{address_type, in_rows, tensor, uninitialised, vector_size};
 
 /// softmax(scores · scale) over the last dimension, computed in f32.
 ///
@@ -27,9 +27,7 @@ pub(crate) fn softmax(scores: &BurnTensor<4>, scale: f64) -> Option<BurnTensor<4
     let vector = vector_size(&[&scores, &output], keys);
     let sharing = Sharing::new(&scores.client, keys / vector);
     let (cubes, dim) = sharing.cubes(rows);
-    let address = scores
-        .required_address_type()
-        .max(output.required_address_type());
+    let address = address_type(&[&scores, &output]);
     let (client, dtype) = (scores.client.clone(), dtype_to_storage_type(scores.dtype));
     kernel::launch(
         &client,

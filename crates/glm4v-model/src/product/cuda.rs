@@ -1,5 +1,7 @@
-//! Products on NVIDIA's GPUs. burn's own round f32 to TF32, whose factors have 11 significant bits instead of 24, and in 16 bits
-//! they are several times as slow as those of cuBLAS.
+//! Products on NVIDIA's GPUs.
+//!
+//! burn's own products round f32 to TF32, whose factors have 11 significant bits instead of 24. In 16 bits they are several times as
+//! slow as those of cuBLAS.
 
 use burn::backend::cubecl::dtype_to_storage_type;
 use burn::tensor::{DType, Tensor};

@@ -87,8 +87,7 @@ impl Embeddings {
     /// As [`Embeddings::into_values`].
     pub async fn into_values_async(self) -> Result<Vec<f32>, Error> {
         let data = self.tensor.into_data_async().await;
-        let data = data.map_err(|error| Error::Execution(error.to_string()))?;
-        Ok(data.iter().collect())
+        Ok(data.map_err(failed)?.iter().collect())
     }
 }
 
