@@ -2,7 +2,6 @@
 
 from typing import NamedTuple
 
-import av
 import numpy as np
 from transformers.models.glm4v.processing_glm4v import Glm4vProcessor
 from transformers.models.glm4v.video_processing_glm4v import Glm4vVideoProcessor
@@ -43,6 +42,9 @@ def read_video(path):
     """All frames, decoded by PyAV, and their metadata as torchcodec has it. transformers' processors load paths with
     torchcodec. Its duration goes from the first frame's start to the last frame's end. Its frame rate is the number of
     frames over that duration."""
+    # Images need no decoder of videos, and machines with a GPU are often bare.
+    import av
+
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
         shown = list(container.decode(stream))

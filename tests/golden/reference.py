@@ -16,6 +16,7 @@ manifest.json which versions made them.
 """
 
 import argparse
+import importlib.metadata
 import json
 import os
 import platform
@@ -29,7 +30,6 @@ from pathlib import Path
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 sys.dont_write_bytecode = True
 
-import av
 import PIL
 import torch
 import torchvision
@@ -142,8 +142,15 @@ def versions():
         "torch": torch.__version__,
         "torchvision": torchvision.__version__,
         "pillow": PIL.__version__,
-        "av": av.__version__,
+        "av": version_if_installed("av"),
     }
+
+
+def version_if_installed(package):
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
 
 
 def load_input(path):

@@ -4,9 +4,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Mutex;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 
+use crate::process::processor_seconds;
 use crate::{release, shell};
 use report::Report;
 
@@ -15,10 +17,10 @@ mod report;
 /// Arguments of `fuzz`.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Minutes for each target, or more with --until-quiet
+    /// Minutes of processor time for each target, or more with --until-quiet
     #[arg(long, default_value_t = 20.0)]
     minutes: f64,
-    /// Go on until so many minutes reached no new code, for at most three times --minutes
+    /// Go on until so many of these minutes reached no new code, for at most three times --minutes
     #[arg(long, value_name = "MINUTES")]
     until_quiet: Option<f64>,
     /// Targets that run at the same time
@@ -127,6 +129,11 @@ const SANITIZER: &str = " -Zsanitizer=address";
 /// With `--until-quiet`, how many times `--minutes` a target runs at most.
 const MOST: f64 = 3.0;
 
+/// No run is shorter, in minutes: a run begins with all inputs that were kept before.
+const SHORTEST: f64 = 0.5;
+/// How often the processor time of a target is read.
+const POLL: Duration = Duration::from_millis(200);
+
 /// Builds the targets, and runs them.
 pub(crate) fn run(args: &Args) -> Result<()> {
     if args.check {
@@ -139,17 +146,23 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     );
     let chosen = chosen(&args.targets)?;
     let programs = build(args, &chosen)?;
+    let table = shell::root().join("docs/reliability.md");
     let left = Mutex::new(chosen.into_iter());
-    let (reports, failed) = (Mutex::new(Vec::new()), Mutex::new(Vec::new()));
+    let failed = Mutex::new(Vec::new());
     let work = || -> Result<()> {
         let next = || left.lock().expect("no thread panics").next();
         while let Some(target) = next() {
-            match fuzz_until_quiet(target, &programs, args)? {
-                Some(report) => {
-                    println!("{}", report.row());
-                    reports.lock().expect("no thread panics").push(report);
-                }
-                None => failed.lock().expect("no thread panics").push(target.name),
+            let report = fuzz_until_quiet(target, &programs, args)?;
+            // Held while the row is written, so that one thread writes at a time.
+            let mut failed = failed.lock().expect("no thread panics");
+            let Some(report) = report else {
+                failed.push(target.name);
+                continue;
+            };
+            println!("{}", report.row());
+            if args.write {
+                // All of them take hours, so each row is written at once.
+                release::replace_rows(&table, "fuzz", report::HEAD, &[report.row()])?;
             }
         }
         Ok(())
@@ -159,12 +172,6 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         let mut joined = threads.into_iter().map(|thread| thread.join());
         joined.try_for_each(|ended| ended.expect("no thread panics"))
     })?;
-    if args.write {
-        let reports = reports.into_inner().expect("no thread panics");
-        let rows: Vec<String> = reports.iter().map(Report::row).collect();
-        let path = shell::root().join("docs/reliability.md");
-        release::replace_rows(&path, "fuzz", report::HEAD, &rows)?;
-    }
     let failed = failed.into_inner().expect("no thread panics");
     if !failed.is_empty() {
         bail!(
@@ -221,7 +228,7 @@ fn build(args: &Args, targets: &[&Target]) -> Result<PathBuf> {
     Ok(target_dir.join(TRIPLE).join("release"))
 }
 
-/// Runs one target for its minutes, and with `--until-quiet` again and again. `None` if an input made it fail.
+/// Runs one target again and again, until it has had its minutes and is quiet. `None` if an input made it fail.
 fn fuzz_until_quiet(
     target: &'static Target,
     programs: &Path,
@@ -230,17 +237,29 @@ fn fuzz_until_quiet(
     let Some(mut report) = fuzz(target, programs, args, args.minutes)? else {
         return Ok(None);
     };
-    let Some(quiet) = args.until_quiet else {
-        return Ok(Some(report));
-    };
-    let most = (args.minutes * MOST * 60.0) as u64;
-    while report.grew && report.seconds < most {
-        let Some(later) = fuzz(target, programs, args, quiet)? else {
+    // A process that shares its core has had less than the minutes of the clock.
+    while let Some(minutes) = minutes_left(args, &report) {
+        let Some(later) = fuzz(target, programs, args, minutes)? else {
             return Ok(None);
         };
         report = report.then(later);
     }
     Ok(Some(report))
+}
+
+/// The minutes of the next run of a target. `None` if it has run enough.
+fn minutes_left(args: &Args, report: &Report) -> Option<f64> {
+    if args.seeds_only {
+        return None;
+    }
+    let minutes = |seconds: u64| seconds as f64 / 60.0;
+    let used = minutes(report.seconds);
+    let to_be_quiet = match args.until_quiet {
+        Some(quiet) if used < args.minutes * MOST => quiet - minutes(report.quiet),
+        Some(_) | None => 0.0,
+    };
+    let next = to_be_quiet.max(args.minutes - used);
+    (next > 0.0).then_some(next.max(SHORTEST))
 }
 
 /// Runs one target. `None` if an input made it fail.
@@ -287,7 +306,7 @@ fn fuzz(
     command.args(regressions.is_dir().then_some(regressions));
     eprintln!("$ {command:?} (log: {})", log.display());
     let file = fs::File::create(&log).with_context(|| log.display().to_string())?;
-    let status = command
+    let mut process = command
         // A list may name files of the working directory, and the standard input.
         .current_dir(&artifacts)
         .stdin(Stdio::null())
@@ -295,8 +314,16 @@ fn fuzz(
         .stderr(file)
         // A leak is not a hostile input's doing: threads of pools last as long as the process.
         .env("ASAN_OPTIONS", "detect_leaks=0:quarantine_size_mb=64")
-        .status()
+        .spawn()
         .with_context(|| format!("{command:?}"))?;
+    let mut used = 0.0;
+    let status = loop {
+        used = processor_seconds(process.id()).unwrap_or(used);
+        if let Some(status) = process.try_wait()? {
+            break status;
+        }
+        std::thread::sleep(POLL);
+    };
     let text = fs::read(&log).with_context(|| log.display().to_string())?;
     let text = String::from_utf8_lossy(&text);
     if !status.success() {
@@ -306,7 +333,7 @@ fn fuzz(
         }
         return Ok(None);
     }
-    Report::read(target.name, &text).map(Some)
+    Report::read(target.name, &text, used).map(Some)
 }
 
 #[cfg(test)]

@@ -6,6 +6,9 @@ use anyhow::{Result, ensure};
 /// A peak that lasts less is missed.
 const POLL: Duration = Duration::from_millis(1);
 
+/// Linux counts processor time in these, whatever the kernel's own clock.
+const TICKS_PER_SECOND: f64 = 100.0;
+
 /// What a process used.
 pub(crate) struct Usage {
     pub(crate) seconds: f64,
@@ -55,6 +58,16 @@ pub(crate) fn resources(process: u32) -> Option<Resources> {
 /// The most host memory that a process has used at once, in MiB. Only Linux tells it.
 pub(crate) fn peak_mib(process: u32) -> Option<f64> {
     Some(status(process, "VmHWM")? / 1024.0)
+}
+
+/// The processor time that a process has used, in seconds. Only Linux tells it.
+pub(crate) fn processor_seconds(process: u32) -> Option<f64> {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+    // The name before the parenthesis may have spaces.
+    let (_, fields) = stat.rsplit_once(')')?;
+    let ticks = fields.split_whitespace().skip(11).take(2);
+    let ticks = ticks.map(|field| field.parse::<u64>().ok());
+    Some(ticks.sum::<Option<u64>>()? as f64 / TICKS_PER_SECOND)
 }
 
 /// A number of `/proc/PID/status`. Sizes are in KiB.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use glm4v::model::{Amx, ComputeMode, Precision};
-use glm4v::pipeline::{InputError, Inputs};
+use glm4v::pipeline::{InputError, InputInfo, Inputs};
 use glm4v::plan::{BatchLimits, InputSize, MemoryBudget, Target, available_memory};
 use glm4v::preprocess::ReadOptions;
 use glm4v::{EncodeOptions, LoadOptions, Plan, Processor, VisionConfig, VisionEncoder};
@@ -96,11 +96,11 @@ impl<'a> Session<'a> {
             Some(_) => inputs.survey(),
             None => inputs.look_ahead().map(reading::known).collect(),
         };
-        let sizes = infos.into_iter().map(|info| Ok(InputSize::from(&info?)));
-        let sizes: Vec<InputSize> = match on_error {
-            OnError::Stop => sizes.collect::<Result<_, InputError>>()?,
-            OnError::Skip => sizes.filter_map(Result::ok).collect(),
+        let infos: Vec<InputInfo> = match on_error {
+            OnError::Stop => infos.into_iter().collect::<Result<_, InputError>>()?,
+            OnError::Skip => infos.into_iter().filter_map(Result::ok).collect(),
         };
+        let sizes: Vec<InputSize> = infos.iter().map(InputSize::from).collect();
         let budget = MemoryBudget::new(max_memory);
         let plan = |sizes: &[InputSize]| {
             Plan::within(&self.config, sizes, target, options, limits, budget)
@@ -114,7 +114,16 @@ impl<'a> Session<'a> {
             }
             OnError::Skip | OnError::Stop => plan(&sizes),
         };
-        let limits = plan.map_err(|error| self.explain(error))?.limits;
+        let refused = |error| {
+            let error = self.explain(error);
+            // If none fits, it is not the fault of one of them.
+            let too_large = sizes.iter().position(|size| !fits(size));
+            match too_large.filter(|_| sizes.iter().any(fits)) {
+                Some(place) => error.context(infos[place].name.clone()),
+                None => error,
+            }
+        };
+        let limits = plan.map_err(refused)?.limits;
         let inputs = inputs.with_limits(limits);
         let reading = Reading::new(inputs, count, pipes, self.console);
         Ok((limits, reading.on_error(on_error)))

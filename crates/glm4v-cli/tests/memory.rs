@@ -233,6 +233,8 @@ fn a_later_input_is_refused_before_the_first_is_encoded() {
     assert_eq!(run.code, Some(1), "{run:?}");
     assert!(!run.stderr.contains("loaded"), "{run:?}");
     assert!(run.stderr.contains("allows 100.00 MiB"), "{run:?}");
+    let named = format!("{large}: needs at least");
+    assert!(run.stderr.contains(&named), "{run:?}");
 }
 
 #[test]

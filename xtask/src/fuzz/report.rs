@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result, ensure};
 
-/// The head of the table of reports.
+/// The head of the table of reports. Seconds are of processor time.
 pub(super) const HEAD: &str = "| Target | Runs | Seconds | Edges | Features | Inputs kept | Seconds since the last new edge |\n\
                                |---|---:|---:|---:|---:|---:|---:|\n";
 
@@ -13,16 +13,17 @@ pub(super) struct Report {
     edges: u64,
     features: u64,
     inputs: u64,
+    /// Processor time.
     pub(super) seconds: u64,
-    /// Seconds since the last input that reached new code.
-    quiet: u64,
+    /// Processor time since the last input that reached new code.
+    pub(super) quiet: u64,
     /// Whether an input that libFuzzer made reached new code.
-    pub(super) grew: bool,
+    grew: bool,
 }
 
 impl Report {
-    /// Reads libFuzzer's log.
-    pub(super) fn read(name: &'static str, log: &str) -> Result<Self> {
+    /// Reads libFuzzer's log of a process that used so much processor time.
+    pub(super) fn read(name: &'static str, log: &str, seconds: f64) -> Result<Self> {
         // The dictionary that libFuzzer recommends is between lines of many `#`.
         let is_event = |line: &&str| {
             let number = line.strip_prefix('#').unwrap_or_default();
@@ -46,20 +47,14 @@ impl Report {
             }
         }
         ensure!(edges > 0, "{name}: libFuzzer reports no coverage");
-        let seconds = log
-            .lines()
-            .rev()
-            .find_map(|line| line.strip_prefix("Done "))
-            .and_then(|line| line.rsplit_once(" in ")?.1.split(' ').next()?.parse().ok())
-            .unwrap_or(0);
         Ok(Self {
             name,
             runs,
             edges,
             features: field(last, "ft: "),
             inputs: field(last, "corp: "),
-            seconds,
-            quiet: (seconds as f64 * (1.0 - found_at as f64 / runs.max(1) as f64)) as u64,
+            seconds: seconds as u64,
+            quiet: (seconds * (1.0 - found_at as f64 / runs.max(1) as f64)) as u64,
             grew: edges > of_seeds,
         })
     }
@@ -127,7 +122,7 @@ mod tests {
         #75\tNEW    cov: 40 ft: 61 corp: 3/9b lim: 4 exec/s: 0 rss: 30Mb L: 4/4\n\
         #200\tDONE   cov: 40 ft: 61 corp: 3/9b lim: 4 exec/s: 20 rss: 30Mb\n\
         ###### Recommended dictionary. ######\n\"a\" # Uses: 1\n###### End of recommended dictionary. ######\n\
-        Done 200 runs in 10 second(s)\nstat::number_of_executed_units: 200\n";
+        Done 200 runs in 13 second(s)\nstat::number_of_executed_units: 200\n";
     const QUIET: &str = "#3\tINITED cov: 40 ft: 61 corp: 3/9b exec/s: 0 rss: 30Mb\n\
         #9\tNEW    cov: 40 ft: 62 corp: 4/9b lim: 4 exec/s: 0 rss: 30Mb L: 4/4\n\
         #90\tDONE   cov: 40 ft: 62 corp: 4/9b lim: 4 exec/s: 20 rss: 30Mb\n\
@@ -135,15 +130,15 @@ mod tests {
 
     #[test]
     fn a_log_is_read() {
-        let report = Report::read("x", LOG).unwrap();
+        let report = Report::read("x", LOG, 10.2).unwrap();
         assert_eq!(report.row(), "| `x` | 200 | 10 | 40 | 61 | 3 | 7 |");
         assert!(report.grew);
     }
 
     #[test]
     fn runs_are_added() {
-        let first = || Report::read("x", LOG).unwrap();
-        let quiet = || Report::read("x", QUIET).unwrap();
+        let first = || Report::read("x", LOG, 10.2).unwrap();
+        let quiet = || Report::read("x", QUIET, 5.0).unwrap();
         assert!(!quiet().grew);
         let sum = first().then(quiet());
         assert_eq!(sum.row(), "| `x` | 290 | 15 | 40 | 62 | 4 | 12 |");

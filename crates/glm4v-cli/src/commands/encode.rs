@@ -53,7 +53,7 @@ pub(crate) struct EncodeArgs {
     /// The size of the cache in bytes, or as 900M or 4G; the least recently used embeddings are removed first
     #[arg(long, value_name = "BYTES", value_parser = memory, default_value = "10G", requires = "cache")]
     cache_size: u64,
-    /// Write the embeddings for another program, see below
+    /// Write the embeddings for another program
     #[arg(long, value_enum, conflicts_with_all = ["last_hidden_state", "hidden_states", "attention"])]
     to: Option<HandOver>,
     #[command(flatten)]
