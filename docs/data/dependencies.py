@@ -42,6 +42,7 @@ WHY = {
     "log": "messages of libraries",
     "memmap2": "packed weights from files",
     "mozjpeg": "JPEG with Pillow's pixels; wraps libjpeg in C",
+    "mozjpeg-sys": "the part of libjpeg for arithmetic coding",
     "ndarray": "patch rows and results as arrays",
     "ndarray-npy": "writes .npy",
     "numpy": "arrays of Python",

@@ -1,6 +1,7 @@
-"""Mutated images and generated videos: our pixels beside those of `load_image` (Pillow) and torchcodec.
+"""Mutated images, generated videos and files of a user: our pixels beside those of `load_image` (Pillow) and torchcodec.
 
     python tests/golden/mutated.py PIXELS WORK --images 20000 --videos 200 --seed 1
+    python tests/golden/mutated.py PIXELS WORK --files photos/ scans/
 
 PIXELS is the program `crates/glm4v-preprocess/examples/pixels.rs`. `cargo xtask differential-media` builds it and runs this.
 An image counts if Pillow reads it. The same seed gives the same files. Files that differ stay in WORK.
@@ -8,6 +9,7 @@ An image counts if Pillow reads it. The same seed gives the same files. Files th
 
 import argparse
 import collections
+import hashlib
 import json
 import random
 import struct
@@ -153,6 +155,38 @@ def judge(theirs, ours):
     return "equal" if ours == theirs else "other pixels"
 
 
+def existing(pixels, folders):
+    """The files of folders as they are, each content once."""
+    results, bad, seen = collections.defaultdict(collections.Counter), [], set()
+    for path in sorted(path for folder in folders for path in folder.rglob("*") if path.is_file()):
+        digest = hashlib.sha256(path.read_bytes()).digest()
+        if digest in seen:
+            continue
+        seen.add(digest)
+        theirs, ours = reference(path), pixels.ask(str(path))
+        verdict = judge(theirs, ours)
+        if verdict == "refused by both":
+            continue
+        if verdict == "only Pillow" and "unknown format" in ours["error"]:
+            verdict = "unknown format"
+        elif verdict == "other pixels" and is_known(path):
+            verdict = "known"
+        elif verdict == "only Pillow":
+            print(f"{path}: only Pillow reads it; ours: {ours['error']}")
+        elif verdict in ("other pixels", "crash"):
+            bad.append(f"{path}: {verdict}")
+        results[picture_format(path)][verdict] += 1
+    return results, bad
+
+
+def picture_format(path):
+    try:
+        with Image.open(path) as picture:
+            return picture.format
+    except Exception:
+        return "not identified by Pillow"
+
+
 CODECS = {
     "h264": (["-c:v", "libx264", "-preset", "ultrafast"], ["mp4", "mkv", "mov", "flv"]),
     "h264-b": (["-c:v", "libx264", "-preset", "veryfast", "-bf", "3"], ["mp4", "mkv", "mov"]),
@@ -231,9 +265,13 @@ def main():
     parser.add_argument("--images", type=int, default=20_000)
     parser.add_argument("--videos", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--files", type=Path, nargs="+")
     args = parser.parse_args()
     args.work.mkdir(parents=True, exist_ok=True)
     pixels, bad = Pixels(args.pixels), []
+    if args.files:
+        results, bad = existing(pixels, args.files)
+        table(results, ["equal", "only ours", "only Pillow", "unknown format", "known", "other pixels", "crash"])
     if args.images:
         results, total, number, bad = images(pixels, args.work, args.images, args.seed)
         print(f"{number} mutated images, of which Pillow reads {total}")

@@ -1,3 +1,4 @@
+use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context, Result};
@@ -16,9 +17,12 @@ pub(crate) struct Args {
     /// The seed; the same seed gives the same files
     #[arg(long, default_value_t = 1)]
     seed: u32,
+    /// Compare the image files of these folders as they are, and make none
+    #[arg(long, value_name = "DIR", num_args = 1.., conflicts_with_all = ["images", "videos", "seed"])]
+    files: Vec<PathBuf>,
 }
 
-/// Mutates the tests' images and generates videos, and compares their pixels with those of Pillow and torchcodec.
+/// Compares the pixels of mutated images, of generated videos or of given files with those of Pillow and torchcodec.
 pub(crate) fn run(args: &Args) -> Result<()> {
     let build = [
         "build",
@@ -34,12 +38,20 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     }
     let mut script: Command = python::script("mutated.py")?;
     script.arg(target.join("debug/examples/pixels")).arg(&work);
+    let (images, videos) = match args.files.is_empty() {
+        true => (args.images, args.videos),
+        false => (0, 0),
+    };
     for (option, number) in [
-        ("--images", args.images),
-        ("--videos", args.videos),
+        ("--images", images),
+        ("--videos", videos),
         ("--seed", args.seed),
     ] {
         script.args([option, &number.to_string()]);
+    }
+    if !args.files.is_empty() {
+        script.arg("--files").args(&args.files);
+        return shell::run(&mut script).context("files with other pixels are listed above");
     }
     shell::run(&mut script)
         .with_context(|| format!("files with other pixels are in {}", work.display()))
