@@ -151,6 +151,15 @@ def write_png_metadata(folder):
     picture.save(frames, "PNG", save_all=True, append_images=[scene(46, 30, seed=14)], duration=100)
     animation = with_chunks(frames.getvalue(), [(b"eXIf", turned)], before=b"IEND")
     (folder / "png-animation-exif-behind.png").write_bytes(animation)
+    # With an impossible number of frames, or with two numbers, Pillow takes it for a still.
+    for name, numbers in {"no-frames": [0], "too-many-frames": [(1 << 31) + 1], "counted-twice": [2, 2], "one-frame": [1]}.items():
+        (folder / f"png-animation-exif-{name}.png").write_bytes(with_frame_counts(animation, numbers))
+
+
+def with_frame_counts(animation, numbers):
+    start = animation.index(b"acTL") - 4
+    chunks = [png_chunk(b"acTL", struct.pack(">II", number, 0)) for number in numbers]
+    return animation[:start] + b"".join(chunks) + animation[start + 20 :]
 
 
 def png(picture, **options):
@@ -241,6 +250,13 @@ def write_damaged_pngs(folder):
     unknown = png_chunk(b"ABCD", b"data")
     (folder / "png-unknown-chunk.png").write_bytes(whole[:33] + unknown + whole[33:])
     (folder / "png-unknown-chunk-behind.png").write_bytes(whole[:-12] + unknown + whole[-12:])
+    (folder / "png-empty-palette-of-rgb.png").write_bytes(with_chunks(whole, [(b"PLTE", b"")], before=b"IDAT"))
+    (folder / "png-long-palette-of-rgb.png").write_bytes(with_chunks(whole, [(b"PLTE", bytes(range(256)) * 4)], before=b"IDAT"))
+    of_palette, colors = png(palette), bytes(range(40, 64))
+    (folder / "png-two-palettes.png").write_bytes(with_chunks(of_palette, [(b"PLTE", colors)], before=b"IDAT"))
+    (folder / "png-part-of-a-color.png").write_bytes(with_chunks(of_palette, [(b"PLTE", colors + b"\x07")], before=b"IDAT"))
+    (folder / "png-long-header.png").write_bytes(whole[:8] + png_chunk(b"IHDR", whole[16:29] + b"more") + whole[33:])
+    (folder / "png-compression-method.png").write_bytes(whole[:8] + png_chunk(b"IHDR", whole[16:26] + b"\x80" + whole[27:29]) + whole[33:])
     (folder / "png-no-rows.png").write_bytes(with_rows(whole, lambda rows, row: b""))
     (folder / "png-part-of-a-row.png").write_bytes(with_rows(whole, lambda rows, row: rows[: 17 * row + 9]))
     (folder / "png-many-rows.png").write_bytes(with_rows(whole, lambda rows, row: rows + rows[: 3 * row]))

@@ -28,6 +28,7 @@ from pictures import png_chunk
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 FOLDERS = ["tests/images", "tests/codecs"]
+VIDEO_SUFFIXES = {".3gp", ".avi", ".flv", ".m4v", ".mkv", ".mov", ".mp4", ".mpg", ".ogv", ".ts", ".webm", ".wmv"}
 # Read otherwise, on purpose: docs/parity.md. An animation is read as its first frame by both.
 SKIPPED = {*DIFFERS, *REFUSED, *SAME_AS, "README.md", "chelsea.png", "gray16.png"}
 Image.MAX_IMAGE_PIXELS = 1 << 22
@@ -155,28 +156,36 @@ def judge(theirs, ours):
     return "equal" if ours == theirs else "other pixels"
 
 
-def existing(pixels, folders):
-    """The files of folders as they are, each content once."""
-    results, bad, seen = collections.defaultdict(collections.Counter), [], set()
+def existing(pixels, folders, seed):
+    """The files of folders as they are, each content once. Videos are known by the end of their name."""
+    # Photos are larger than mutated images may be.
+    Image.MAX_IMAGE_PIXELS = 1 << 28
+    rng, seen = random.Random(seed), set()
+    images, videos, bad = collections.defaultdict(collections.Counter), collections.defaultdict(collections.Counter), []
     for path in sorted(path for folder in folders for path in folder.rglob("*") if path.is_file()):
         digest = hashlib.sha256(path.read_bytes()).digest()
         if digest in seen:
             continue
         seen.add(digest)
-        theirs, ours = reference(path), pixels.ask(str(path))
-        verdict = judge(theirs, ours)
+        is_video = path.suffix.lower() in VIDEO_SUFFIXES
+        if is_video:
+            verdict, theirs, ours = compare_video(pixels, path, rng)
+        else:
+            theirs, ours = reference(path), pixels.ask(str(path))
+            verdict = judge(theirs, ours)
         if verdict == "refused by both":
             continue
         if verdict == "only Pillow" and "unknown format" in ours["error"]:
             verdict = "unknown format"
         elif verdict == "other pixels" and is_known(path):
             verdict = "known"
-        elif verdict == "only Pillow":
-            print(f"{path}: only Pillow reads it; ours: {ours['error']}")
-        elif verdict in ("other pixels", "crash"):
-            bad.append(f"{path}: {verdict}")
-        results[picture_format(path)][verdict] += 1
-    return results, bad
+        elif verdict in ("only Pillow", "only ours"):
+            print(f"{path}: {verdict}; {ours.get('error', theirs.get('error'))}")
+        elif verdict in ("other pixels", "other frames", "crash"):
+            bad.append(f"{path}: {verdict}: {ours} in place of {theirs}")
+        results, kind = (videos, path.suffix.lower()) if is_video else (images, picture_format(path))
+        results[kind][verdict] += 1
+    return images, videos, bad
 
 
 def picture_format(path):
@@ -218,31 +227,35 @@ def generate(path, rng):
     return kind, path
 
 
-def videos(pixels, work, count, seed):
+def compare_video(pixels, path, rng):
+    """The verdict about a video, and both sides' answers."""
     from torchcodec.decoders import VideoDecoder
 
+    try:
+        decoder = VideoDecoder(str(path), seek_mode="exact", num_ffmpeg_threads=1)
+        total = decoder.metadata.num_frames
+        indices = sorted(rng.sample(range(total), min(total, rng.randrange(1, 12))))
+        batch = decoder.get_frames_at(indices=indices).data.permute(0, 2, 3, 1).contiguous().numpy()
+        theirs = {
+            "frames": total,
+            "fps": decoder.metadata.average_fps,
+            "crc32": [zlib.crc32(np.ascontiguousarray(frame).tobytes()) for frame in batch],
+        }
+    except Exception as error:
+        theirs, indices = {"error": str(error)}, [0]
+    ours = pixels.ask(f"{path}\t{','.join(map(str, indices))}")
+    if "error" in theirs or "error" in ours or "crash" in ours:
+        return judge(theirs, ours), theirs, ours
+    same = all(ours[key] == theirs[key] for key in ("frames", "crc32")) and abs(ours["fps"] - theirs["fps"]) < 1e-6
+    return "equal" if same else "other frames", theirs, ours
+
+
+def videos(pixels, work, count, seed):
     rng = random.Random(seed)
     results, bad = collections.defaultdict(collections.Counter), []
     for number in range(count):
         kind, path = generate(work / f"video-{number}", rng)
-        try:
-            decoder = VideoDecoder(str(path), seek_mode="exact", num_ffmpeg_threads=1)
-            total = decoder.metadata.num_frames
-            indices = sorted(rng.sample(range(total), min(total, rng.randrange(1, 12))))
-            batch = decoder.get_frames_at(indices=indices).data.permute(0, 2, 3, 1).contiguous().numpy()
-            theirs = {
-                "frames": total,
-                "fps": decoder.metadata.average_fps,
-                "crc32": [zlib.crc32(np.ascontiguousarray(frame).tobytes()) for frame in batch],
-            }
-        except Exception as error:
-            theirs, indices = {"error": str(error)}, [0]
-        ours = pixels.ask(f"{path}\t{','.join(map(str, indices))}")
-        if "error" not in theirs and "error" not in ours:
-            same = all(ours[key] == theirs[key] for key in ("frames", "crc32")) and abs(ours["fps"] - theirs["fps"]) < 1e-6
-            verdict = "equal" if same else "other frames"
-        else:
-            verdict = judge(theirs, ours)
+        verdict, theirs, ours = compare_video(pixels, path, rng)
         results[kind][verdict] += 1
         if verdict in ("other frames", "only Pillow", "crash"):
             bad.append(f"{path.name}: {verdict}: {ours} in place of {theirs}")
@@ -270,12 +283,14 @@ def main():
     args.work.mkdir(parents=True, exist_ok=True)
     pixels, bad = Pixels(args.pixels), []
     if args.files:
-        results, bad = existing(pixels, args.files)
-        table(results, ["equal", "only ours", "only Pillow", "unknown format", "known", "other pixels", "crash"])
+        pictures, moving, bad = existing(pixels, args.files, args.seed)
+        table(pictures, ["equal", "only ours", "only Pillow", "unknown format", "known", "other pixels", "crash"])
+        table(moving, ["equal", "only ours", "only Pillow", "other frames", "crash"])
     if args.images:
-        results, total, number, bad = images(pixels, args.work, args.images, args.seed)
+        results, total, number, differing = images(pixels, args.work, args.images, args.seed)
         print(f"{number} mutated images, of which Pillow reads {total}")
         table(results, ["equal", "refused by both", "only ours", "only Pillow", "known", "other pixels", "crash"])
+        bad += differing
     if args.videos:
         results, differing = videos(pixels, args.work, args.videos, args.seed)
         print(f"{args.videos} generated videos")

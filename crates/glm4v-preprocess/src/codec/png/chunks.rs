@@ -4,6 +4,13 @@ const SIGNATURE: usize = 8;
 /// The chunks whose names are in upper case: a decoder refuses others.
 const CRITICAL: [&[u8; 4]; 4] = [b"IHDR", b"PLTE", b"IDAT", b"IEND"];
 
+/// Bytes of the header, and places in it.
+const HEADER: usize = 13;
+const COLOR_TYPE: usize = 9;
+const COMPRESSION_METHOD: usize = 10;
+/// The colour type of an image with a palette.
+const INDEXED: u8 = 3;
+
 /// A chunk of a PNG file.
 pub(super) struct Chunk<'a> {
     pub(super) kind: [u8; 4],
@@ -23,15 +30,34 @@ impl Chunk<'_> {
         self.kind == *b"IDAT"
     }
 
+    fn is_palette(&self) -> bool {
+        self.kind == *b"PLTE"
+    }
+
+    /// Whether a decoder accepts the data of a header or a palette, which Pillow checks less.
+    fn is_plain(&self) -> bool {
+        match &self.kind {
+            b"IHDR" => *self.data == plain_header(self.data),
+            b"PLTE" => {
+                !self.data.is_empty()
+                    && self.data.len().is_multiple_of(3)
+                    && self.data.len() <= 3 * 256
+            }
+            _ => true,
+        }
+    }
+
     fn is_known(&self) -> bool {
         self.kind[0].is_ascii_lowercase() || CRITICAL.contains(&&self.kind)
     }
 }
 
-/// The file as Pillow reads it: it skips unknown chunks, and does not need the bytes behind the pixels.
+/// The file as Pillow reads it: it skips unknown chunks and useless palettes, and does not need the bytes behind the pixels.
 pub(super) fn readable(png: &[u8]) -> Cow<'_, [u8]> {
     let is_end = |chunk: &Chunk| chunk.kind == *b"IEND";
-    if chunks(png).any(|chunk| is_end(&chunk)) && chunks(png).all(|chunk| chunk.is_known()) {
+    let palettes = before_pixels(png).filter(Chunk::is_palette).count();
+    let is_plain = chunks(png).all(|chunk| chunk.is_known() && chunk.is_plain());
+    if is_plain && palettes < 2 && chunks(png).any(|chunk| is_end(&chunk)) {
         return png.into();
     }
     let mut file = png[..SIGNATURE.min(png.len())].to_vec();
@@ -42,11 +68,19 @@ pub(super) fn readable(png: &[u8]) -> Cow<'_, [u8]> {
         file.extend(data);
         file.extend(crc32fast::hash(&[&kind[..], data].concat()).to_be_bytes());
     };
+    let mut palette = palette(png);
     let mut whole = SIGNATURE;
     for chunk in chunks(png).take_while(|chunk| !is_end(chunk)) {
         whole += chunk.named.len() + 8;
-        if chunk.is_known() {
-            add(chunk.kind, chunk.data);
+        match &chunk.kind {
+            b"IHDR" => add(chunk.kind, &plain_header(chunk.data)),
+            b"PLTE" => {
+                if let Some(palette) = palette.take() {
+                    add(chunk.kind, palette);
+                }
+            }
+            _ if chunk.is_known() => add(chunk.kind, chunk.data),
+            _ => {}
         }
     }
     // Pixels can be complete although their chunk is cut off.
@@ -56,6 +90,23 @@ pub(super) fn readable(png: &[u8]) -> Cow<'_, [u8]> {
     }
     add(*b"IEND", &[]);
     file.into()
+}
+
+/// The palette of an image that has one: the last of several, without a part of a colour at its end.
+fn palette(png: &[u8]) -> Option<&[u8]> {
+    find(png, b"IHDR").filter(|header| header.get(COLOR_TYPE) == Some(&INDEXED))?;
+    let last = before_pixels(png).filter(Chunk::is_palette).last()?;
+    let (colors, _) = last.data.as_chunks::<3>();
+    Some(colors.as_flattened())
+}
+
+/// A header of the usual length, with the only method of compression that there is.
+fn plain_header(header: &[u8]) -> Vec<u8> {
+    let mut header = header[..HEADER.min(header.len())].to_vec();
+    if let Some(method) = header.get_mut(COMPRESSION_METHOD) {
+        *method = 0;
+    }
+    header
 }
 
 /// The chunks of a file, up to its end or to a chunk that is cut off.

@@ -46,13 +46,30 @@ pub(super) fn metadata_orientation(png: &[u8]) -> Result<Orientation, String> {
 
 /// The chunks of the file, or of an animation up to its second frame.
 fn still_chunks(png: &[u8]) -> impl Iterator<Item = Chunk<'_>> {
-    let (mut is_animated, mut has_pixels) = (false, false);
+    let (mut frames, mut first_has_control, mut has_pixels) = (None, false, false);
     chunks(png).take_while(move |chunk| {
-        is_animated |= chunk.kind == *b"acTL";
         has_pixels |= chunk.is_pixels();
-        let second_frame = is_animated && has_pixels && chunk.kind == *b"fcTL";
-        chunk.kind != *b"IEND" && !second_frame
+        match &chunk.kind {
+            b"acTL" if !has_pixels => frames = frame_count(chunk.data, frames),
+            b"fcTL" if has_pixels => return !is_animated(frames, first_has_control),
+            b"fcTL" => first_has_control = true,
+            _ => {}
+        }
+        chunk.kind != *b"IEND"
     })
+}
+
+/// The number of frames that an `acTL` chunk claims. Pillow takes a file with an impossible number, or with two of these
+/// chunks, for a still.
+fn frame_count(data: &[u8], before: Option<u32>) -> Option<u32> {
+    let frames = u32::from_be_bytes(*data.first_chunk()?);
+    let is_possible = (1..=1 << 31).contains(&frames);
+    (before.is_none() && is_possible).then_some(frames)
+}
+
+/// Pixels before the first `fcTL` chunk are a frame more.
+fn is_animated(frames: Option<u32>, first_has_control: bool) -> bool {
+    frames.is_some_and(|frames| frames > 1 || !first_has_control)
 }
 
 /// A text, which may be compressed.
