@@ -193,6 +193,7 @@ def write_rle_ends(folder):
         write(folder / f"bmp-rle{name}-no-end.bmp", whole, bits, **options)
         write(folder / f"bmp-rle{name}-cut.bmp", whole[:-1], bits, **options)
         write(folder / f"bmp-rle{name}-cut-skip.bmp", END_OF_ROW.join(codes[:9]) + b"\0\2\3", bits, **options)
+        write(folder / f"bmp-rle{name}-early-end-long-run.bmp", codes[0] + b"\1\2" + END_OF_ROW + END, bits, **options)
         write(folder / f"bmp-rle{name}-nothing.bmp", b"", bits, **options)
         skip_to_end = b"\0\2" + bytes([0, HEIGHT - 9])
         for kind, codes_of_kind, same in (

@@ -111,6 +111,15 @@ mod tests {
     }
 
     #[test]
+    fn of_an_image_that_ends_early_no_run_is_longer_than_its_row() {
+        assert_eq!(pixels(&file([2, 2], 1, &[2, 1, 0, 1])), [R, R, G, G]);
+        for runs in [&[3, 1, 0, 1][..], &[0, 3, 1, 1, 1, 0, 0, 1]] {
+            let message = error(&file([2, 2], 1, runs));
+            assert!(message.contains("longer than its row"), "{message}");
+        }
+    }
+
+    #[test]
     fn runs_without_an_end_are_refused() {
         for runs in [&[2, 1][..], &[2], &[0, 2, 1], &[0, 3, 1, 1], &[]] {
             let message = error(&file([2, 2], 1, runs));

@@ -39,17 +39,27 @@ impl Code {
     }
 }
 
-/// How rows end that have no pixels.
+/// What to make of pixels that are missing or too many.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum EmptyRows {
-    /// They do not count, as in Pillow.
-    Dropped,
-    /// They have the index 0.
-    Kept,
+enum Reading {
+    /// As in Pillow: a row without pixels does not count, and a run ends with its row.
+    Pillow,
+    /// A row without pixels has the index 0, and a run that is longer than its row is an error.
+    Strict,
 }
 
-/// Decodes as Pillow does, which drops rows without pixels and refuses an image that ends early. Such an image is decoded
-/// again with its empty rows. Pixels behind its end have the index 0.
+impl Reading {
+    /// Checks a run that ends before a column of a row of `width` pixels.
+    fn check(self, end: usize, width: usize) -> Result<(), PreprocessError> {
+        match self {
+            Self::Strict if end > width => Err(failed("a run of pixels is longer than its row")),
+            Self::Strict | Self::Pillow => Ok(()),
+        }
+    }
+}
+
+/// Decodes as Pillow does. Pillow refuses an image that ends early, or that has rows without pixels. Such an image is
+/// decoded strictly. Pixels behind its end have the index 0.
 pub(super) fn decode(
     layout: &Layout,
     code: Code,
@@ -58,10 +68,10 @@ pub(super) fn decode(
     let (width, height) = layout.size;
     let mut image = RgbImage::new(width, height);
     let mut canvas = Canvas::new(&mut image, layout, palette);
-    Runs::new(layout, code).draw(&mut canvas, EmptyRows::Dropped)?;
+    Runs::new(layout, code).draw(&mut canvas, Reading::Pillow)?;
     if !canvas.is_full() {
         canvas.done = 0;
-        Runs::new(layout, code).draw(&mut canvas, EmptyRows::Kept)?;
+        Runs::new(layout, code).draw(&mut canvas, Reading::Strict)?;
         canvas.fill();
     }
     Ok(image)
@@ -139,7 +149,7 @@ impl<'a> Runs<'a> {
     }
 
     /// Draws until the image is full, or until its end is marked.
-    fn draw(mut self, canvas: &mut Canvas, empty_rows: EmptyRows) -> Result<(), PreprocessError> {
+    fn draw(mut self, canvas: &mut Canvas, reading: Reading) -> Result<(), PreprocessError> {
         let width = canvas.width;
         // Beyond the width behind pixels that reach into the next row.
         let mut column = 0;
@@ -147,7 +157,7 @@ impl<'a> Runs<'a> {
             match self.pair()? {
                 [0, END_OF_ROW] => {
                     let is_empty = canvas.column() == 0 && column == 0;
-                    if canvas.column() != 0 || is_empty && empty_rows == EmptyRows::Kept {
+                    if canvas.column() != 0 || is_empty && reading == Reading::Strict {
                         canvas.skip(width - canvas.column());
                     }
                     column = 0;
@@ -159,6 +169,7 @@ impl<'a> Runs<'a> {
                     column = canvas.column();
                 }
                 [0, count] => {
+                    reading.check(column + usize::from(count), width)?;
                     let pixels = usize::from(count).min(canvas.left());
                     let bytes = self.take(self.code.bytes(pixels))?;
                     let indices = bytes.iter().flat_map(|&byte| self.code.indices(byte));
@@ -170,6 +181,7 @@ impl<'a> Runs<'a> {
                     }
                 }
                 [count, byte] => {
+                    reading.check(column + usize::from(count), width)?;
                     let pixels = usize::from(count).min(width.saturating_sub(column));
                     canvas.push(self.code.indices(byte).cycle().take(pixels));
                     column += pixels;
