@@ -34,7 +34,7 @@ impl<'a> Rows<'a> {
             size: layout.size,
             is_top_down: layout.is_top_down,
             pixels: layout.pixels,
-            // One row may be longer than the address space with the bytes that fill it up.
+            // Only a single row can be so long, with the bytes that fill it up.
             stride: usize::try_from(stride).unwrap_or(found),
             row_bytes: row_bytes as usize,
         })
