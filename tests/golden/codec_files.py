@@ -16,6 +16,7 @@ from PIL.PngImagePlugin import PngInfo
 from transformers.image_utils import load_image
 
 from avif_files import write_avifs
+from bmp_files import SAME_AS as SAME_BMPS, write_bmps
 from pictures import ORIENTATION, png_chunk, scene, with_alpha
 from tiff_files import write_tiffs
 
@@ -41,14 +42,14 @@ SAME_AS = {
     "tiff-palette-1-fill-order-2.tif": "tiff-palette-1.tif",
     "tiff-palette-2-fill-order-2.tif": "tiff-palette-2.tif",
     "tiff-palette-4-fill-order-2.tif": "tiff-palette-4.tif",
-}
+} | SAME_BMPS
 # Read by Pillow. Here they are refused.
 REFUSED = ["tiff-jpeg-planes-ycbcr.tif", "tiff-lab.tif", "tiff-lzma.tif"]
 
 
 def make_codec_files(folder):
     folder.mkdir(parents=True, exist_ok=True)
-    for write in (write_exif_types, write_xmp, write_png_metadata, write_webps, write_gifs, write_damaged_pngs, write_tiffs, write_avifs):
+    for write in (write_exif_types, write_xmp, write_png_metadata, write_webps, write_gifs, write_damaged_pngs, write_tiffs, write_avifs, write_bmps):
         write(folder)
 
 

@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use clap::{Parser, ValueEnum};
-use glm4v::image::ImageFormat;
 use glm4v::pipeline::Batches;
 use glm4v::{LoadOptions, Preset, VisionEncoder};
 use glm4v_tests::Random;
+use image::ImageFormat;
 use serde_json::json;
 
 /// Makes a collection of images, and times it.
