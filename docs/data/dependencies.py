@@ -35,7 +35,7 @@ WHY = {
     "gif": "animated GIF",
     "glob": "patterns of files",
     "half": "f16 and bf16",
-    "image": "decoders of BMP, GIF, PNG and WebP",
+    "image": "decoders of GIF, PNG and WebP",
     "indicatif": "progress bars",
     "js-sys": "objects of JavaScript",
     "libc": "makes the allocator give freed memory back to the system",
