@@ -238,10 +238,15 @@ mod tests {
         let mut ratio = one(5, 1, [22, 0, 0, 0]);
         ratio.extend([12, 0, 0, 0, 2, 0, 0, 0]);
         assert_eq!(number(&ratio), Some(6.0));
+        assert_eq!(Directory::read(&ratio).unwrap().floats(TAG), [6.0]);
+        let two = one(3, 2, [6, 0, 1, 1]);
+        assert_eq!(Directory::read(&two).unwrap().floats(TAG), [6.0, 257.0]);
         for kind in [1, 2, 7] {
             let bytes = one(kind, 1, [6, 0, 0, 0]);
-            assert!(Directory::read(&bytes).unwrap().contains(TAG));
-            assert_eq!(number(&bytes), None);
+            let directory = Directory::read(&bytes).unwrap();
+            assert!(directory.contains(TAG));
+            assert_eq!(directory.number(TAG), None);
+            assert!(directory.floats(TAG).is_empty());
         }
     }
 

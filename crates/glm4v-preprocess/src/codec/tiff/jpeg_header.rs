@@ -130,7 +130,7 @@ impl JpegHeader {
         Some(())
     }
 
-    /// Appends the header. A restart interval in it goes before the other one.
+    /// Appends the header, with a restart interval unless it is 0.
     pub(super) fn write(&self, interval: u16, stream: &mut Vec<u8>) {
         for table in self.quantization.iter().flatten() {
             write_segment(QUANTIZATION, table, stream);
@@ -138,7 +138,6 @@ impl JpegHeader {
         for table in self.dc.iter().chain(&self.ac).flatten() {
             write_segment(CODES, table, stream);
         }
-        let interval = self.restart_interval.unwrap_or(interval);
         if interval != 0 {
             write_segment(RESTART, &interval.to_be_bytes(), stream);
         }
@@ -233,10 +232,9 @@ mod tests {
         header.quantization[0] = Some(vec![0; QUANTIZATION_BYTES]);
         header.dc[0] = Some(vec![0x00, 1, 2]);
         header.ac[1] = Some(vec![0x11, 3]);
-        header.restart_interval = Some(4);
         header.frame = Frame::of_tags(40, 30, (2, 1));
         let mut bytes = vec![0xff, 0xd8, 0xff, 0xff, 0xe0, 0, 4, 1, 2];
-        header.write(9, &mut bytes);
+        header.write(4, &mut bytes);
         bytes
     }
 
@@ -251,7 +249,7 @@ mod tests {
         assert_eq!(read.dc[0].as_deref(), Some(&[0, 1, 2][..]));
         assert_eq!(read.ac[1].as_deref(), Some(&[0x11, 3][..]));
         let mut again = Vec::new();
-        read.write(9, &mut again);
+        read.write(4, &mut again);
         // Without the start and the marker of a program.
         assert_eq!(again, bytes[9..length]);
     }

@@ -113,24 +113,47 @@ impl OldJpeg {
             .ok_or_else(|| {
                 failed("the old JPEG data have no tables, or another size or kind than the image")
             })?;
-        let rows = layout.chunks.size.1;
+        let interval = self.restart_interval(&header, layout, (columns, lines))?;
+        let mut stream = [START, ADOBE, &[YCBCR]].concat();
+        header.write(interval, &mut stream);
+        let pixels = stream.len();
+        stream.extend(&head[header.length..]);
+        for (index, part) in others.iter().enumerate() {
+            // Each strip starts anew, behind a mark.
+            stream.extend(restart_mark(index));
+            stream.extend(*part);
+        }
+        let blocks = layout.size.1.div_ceil(BLOCK * lines) * width.div_ceil(BLOCK * columns);
+        let marks = match interval {
+            0 => 0,
+            interval => blocks.div_ceil(interval.into()) as usize - 1,
+        };
+        // libjpeg would guess where the pixels behind a false mark belong.
+        if !are_in_order(&stream[pixels..], marks) {
+            return Err(failed(
+                "a restart mark of the old JPEG data is missing or at a wrong place",
+            ));
+        }
+        stream.extend(END);
+        Ok(stream)
+    }
+
+    /// After how many blocks the stream has a restart mark, or 0.
+    fn restart_interval(
+        &self,
+        header: &JpegHeader,
+        layout: &Layout<'_>,
+        (columns, lines): (u32, u32),
+    ) -> Result<u16, PreprocessError> {
+        let ((width, rows), height) = (layout.chunks.size, layout.size.1);
         let mut interval = self.restart_interval;
-        if rows < layout.size.1 {
+        if rows < height {
             if !rows.is_multiple_of(BLOCK * lines) {
                 return Err(failed("strips of old JPEG data that end inside a block"));
             }
             interval = (width.div_ceil(BLOCK * columns) * (rows / (BLOCK * lines))) as u16;
         }
-        let mut stream = [START, ADOBE, &[YCBCR]].concat();
-        header.write(interval, &mut stream);
-        stream.extend(&head[header.length..]);
-        for (index, part) in others.iter().enumerate() {
-            // Each strip starts anew, behind a mark.
-            stream.extend([0xff, 0xd0 + (index % 8) as u8]);
-            stream.extend(*part);
-        }
-        stream.extend(END);
-        Ok(stream)
+        Ok(header.restart_interval.unwrap_or(interval))
     }
 
     /// The start of the stream, which can be absent, and all strips or tiles.
@@ -217,9 +240,43 @@ fn selected(offsets: &[u64]) -> Option<[u8; 3]> {
     Some(numbers)
 }
 
+fn restart_mark(index: usize) -> [u8; 2] {
+    [0xff, 0xd0 + (index % 8) as u8]
+}
+
+/// Whether the first `count` markers in the data are restart marks in their order.
+fn are_in_order(data: &[u8], count: usize) -> bool {
+    let (mut found, mut behind_ff) = (0, false);
+    for &byte in data {
+        if found == count {
+            break;
+        }
+        // 0 makes an ordinary byte of 255.
+        if behind_ff && !matches!(byte, 0 | 0xff) {
+            if restart_mark(found)[1] != byte {
+                return false;
+            }
+            found += 1;
+        }
+        behind_ff = byte == 0xff;
+    }
+    found == count
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn restart_marks_have_an_order() {
+        let data = [1, 0xff, 0, 2, 0xff, 0xff, 0xd0, 3, 0xff, 0xd1, 0xff, 0xd9];
+        assert!(are_in_order(&data, 0));
+        assert!(are_in_order(&data, 1));
+        assert!(are_in_order(&data, 2));
+        assert!(!are_in_order(&data, 3));
+        assert!(!are_in_order(&data[7..], 1));
+        assert!(!are_in_order(&data[..6], 1));
+    }
 
     #[test]
     fn samples_share_the_table_of_the_sample_before() {
