@@ -162,6 +162,10 @@ impl OldJpeg {
         file: &'a [u8],
         layout: &Layout<'_>,
     ) -> Result<(&'a [u8], Vec<&'a [u8]>), PreprocessError> {
+        // JPEG has no more rows. Every strip has one.
+        if layout.size.1 > u16::MAX.into() {
+            return Err(failed("old JPEG data cannot have so many rows"));
+        }
         let start = self.header.and_then(|(offset, length)| {
             let bytes = file.get(usize::try_from(offset).ok()?..)?;
             let length = length.and_then(|length| usize::try_from(length).ok());
