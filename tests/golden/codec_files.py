@@ -17,6 +17,7 @@ from transformers.image_utils import load_image
 
 from avif_files import write_avifs
 from bmp_files import SAME_AS as SAME_BMPS, write_bmps
+from old_tiff_files import write_old_tiffs
 from pictures import ORIENTATION, png_chunk, scene, with_alpha
 from tiff_files import write_tiffs
 
@@ -34,7 +35,7 @@ DIFFERS = [
     "tiff-gray-16-white-is-zero.tif",
     "tiff-gray-multiplied.tif",
 ]
-# Refused by Pillow. Here they are read like the other file, which has the same picture.
+# Refused by Pillow, or read as bytes in place of 16 bits. Here they are read like the other file, which has the same picture.
 SAME_AS = {
     "tiff-big-file-big-endian.tif": "tiff-big-file.tif",
     "tiff-big-file-big-endian-deflate.tif": "tiff-big-file.tif",
@@ -42,6 +43,7 @@ SAME_AS = {
     "tiff-palette-1-fill-order-2.tif": "tiff-palette-1.tif",
     "tiff-palette-2-fill-order-2.tif": "tiff-palette-2.tif",
     "tiff-palette-4-fill-order-2.tif": "tiff-palette-4.tif",
+    "tiff-planes-16.tif": "tiff-planes-16-deflate.tif",
 } | SAME_BMPS
 # Read by Pillow. Here they are refused.
 REFUSED = ["tiff-jpeg-planes-ycbcr.tif", "tiff-lab.tif", "tiff-lzma.tif"]
@@ -49,7 +51,8 @@ REFUSED = ["tiff-jpeg-planes-ycbcr.tif", "tiff-lab.tif", "tiff-lzma.tif"]
 
 def make_codec_files(folder):
     folder.mkdir(parents=True, exist_ok=True)
-    for write in (write_exif_types, write_xmp, write_png_metadata, write_webps, write_gifs, write_damaged_pngs, write_tiffs, write_avifs, write_bmps):
+    writers = [write_exif_types, write_xmp, write_png_metadata, write_webps, write_gifs, write_damaged_pngs]
+    for write in [*writers, write_tiffs, write_old_tiffs, write_avifs, write_bmps]:
         write(folder)
 
 

@@ -32,6 +32,7 @@ VIDEO_SUFFIXES = {".3gp", ".avi", ".flv", ".m4v", ".mkv", ".mov", ".mp4", ".mpg"
 # Read otherwise, on purpose: docs/parity.md. An animation is read as its first frame by both.
 SKIPPED = {*DIFFERS, *REFUSED, *SAME_AS, "README.md", "chelsea.png", "gray16.png"}
 Image.MAX_IMAGE_PIXELS = 1 << 22
+BITS, PLANAR = 258, 284
 
 
 class Pixels:
@@ -98,11 +99,15 @@ def mutate_png(data, rng):
 
 def is_known(path):
     """Whether other pixels are known. Decoders of fax, Zstandard and lossy WebP go on behind damage, and guess otherwise. Pillow
-    clips gray with 16 bits, which is in docs/parity.md: a changed tag can make it of another type."""
+    clips gray with 16 bits, and reads planes of 16 bits as bytes, which is in docs/parity.md: a changed tag can make it of another
+    type."""
     with Image.open(path) as picture:
         compression = str(picture.info.get("compression"))
         is_lossy_webp = picture.format == "WEBP" and b"VP8 " in path.read_bytes()
-        return compression in ("group3", "group4", "tiff_ccitt", "zstd") or is_lossy_webp or picture.mode.startswith("I;16")
+        tags = getattr(picture, "tag_v2", {})
+        has_deep_planes = compression == "raw" and tags.get(PLANAR) == 2 and 16 in tags.get(BITS, ())
+        goes_on = compression in ("group3", "group4", "tiff_ccitt", "zstd") or is_lossy_webp
+        return goes_on or has_deep_planes or picture.mode.startswith("I;16")
 
 
 def reference(path):

@@ -1,17 +1,12 @@
 """TIFF files of many kinds: by Pillow where it can write them, and otherwise byte by byte."""
 
-import io
-import struct
-import zlib
-
 import numpy as np
 from PIL import Image
 
 from pictures import ORIENTATION, scene, with_alpha, with_black
+from tiff_writer import DEFLATE, HEIGHT, JPEG, NONE, WIDTH, write
 
 FILL_ORDER, PREDICTOR = 266, 317
-NONE, JPEG, DEFLATE = 1, 7, 8
-WIDTH, HEIGHT = 45, 31
 
 
 def write_tiffs(folder):
@@ -234,73 +229,3 @@ def subsampled(ycbcr, across, down):
             block = padded[y : y + down, x : x + across]
             rows += [block[:, :, 0].tobytes(), bytes([block[0, 0, 1], block[0, 0, 2]])]
     return np.frombuffer(b"".join(rows), np.uint8)
-
-
-def write(path, pixels, tags, *, order="<", big=False, compression=NONE, rows=None, tile=None, planes=False, bits=8, kinds={}):
-    """A TIFF file. `pixels` are samples as they are stored, row by row."""
-    layers = [pixels[..., index] for index in range(pixels.shape[2])] if planes else [pixels]
-    chunks = [chunk for layer in layers for chunk in cut(layer, rows, tile, bits)]
-    if compression == DEFLATE:
-        chunks = [zlib.compress(chunk, 9) for chunk in chunks]
-    if compression == JPEG:
-        chunks = [gray_jpeg(chunk) for chunk in chunks]
-    tags = {256: WIDTH, 257: HEIGHT, 259: compression} | tags | ({284: 2} if planes else {})
-    place = {322: tile[0], 323: tile[1]} if tile else {278: rows or HEIGHT}
-    offsets, counts = (324, 325) if tile else (273, 279)
-    head = 16 if big else 8
-    starts = [head + sum(map(len, chunks[:index])) for index in range(len(chunks))]
-    wide = {offsets: "Q" if big else "I", counts: "Q" if big else "I"}
-    tags |= place | {offsets: starts, counts: [len(chunk) for chunk in chunks]}
-    body = b"".join(chunks)
-    body += bytes(len(body) % 2)
-    path.write_bytes(header(order, big, head + len(body)) + body + directory(tags, order, big, head + len(body), wide | kinds))
-
-
-def gray_jpeg(chunk):
-    """Rows of one plane as a JPEG file."""
-    file = io.BytesIO()
-    Image.frombytes("L", (WIDTH, len(chunk) // WIDTH), chunk).save(file, "JPEG", quality=85)
-    return file.getvalue()
-
-
-def cut(layer, rows, tile, bits):
-    """The bytes of strips or tiles."""
-    if tile is None:
-        step = rows or len(layer)
-        return [layer[start : start + step].tobytes() for start in range(0, len(layer), step)]
-    width, height = tile[0] * bits // 8, tile[1]
-    padding = [(0, -layer.shape[0] % height), (0, -layer.shape[1] % width)] + [(0, 0)] * (layer.ndim - 2)
-    padded = np.pad(layer, padding)
-    corners = [(y, x) for y in range(0, padded.shape[0], height) for x in range(0, padded.shape[1], width)]
-    return [padded[y : y + height, x : x + width].tobytes() for y, x in corners]
-
-
-def header(order, big, start):
-    mark = {"<": b"II", ">": b"MM"}[order]
-    return mark + (struct.pack(order + "HHHQ", 43, 8, 0, start) if big else struct.pack(order + "HI", 42, start))
-
-
-def directory(tags, order, big, start, kinds):
-    numbers = {"H": 3, "I": 4, "Q": 16}
-    count, place = ("Q", "Q") if big else ("H", "I")
-    size = struct.calcsize(order + place)
-    behind = start + struct.calcsize(order + count) + len(tags) * (4 + 2 * size) + size
-    entries, values = b"", b""
-    for tag, value in sorted(tags.items()):
-        value = value if isinstance(value, (list, bytes)) else [value]
-        if isinstance(value, bytes):
-            kind, amount, data = 1, len(value), value
-        elif isinstance(value[0], tuple):
-            kind, amount = 5, len(value)
-            data = b"".join(struct.pack(order + "II", *ratio) for ratio in value)
-        else:
-            letter = kinds.get(tag, "H")
-            kind, amount, data = numbers[letter], len(value), struct.pack(order + letter * len(value), *value)
-        entry = struct.pack(order + "HH" + place, tag, kind, amount)
-        if len(data) <= size:
-            entry += data.ljust(size, b"\0")
-        else:
-            entry += struct.pack(order + place, behind + len(values))
-            values += data + bytes(len(data) % 2)
-        entries += entry
-    return struct.pack(order + count, len(tags)) + entries + bytes(size) + values

@@ -180,6 +180,21 @@ fn strips_and_tiles_of_a_tiff_are_not_decoded_many_times() {
     let message = refusal(&packed(70)).to_string();
     assert!(message.contains("share their bytes"), "{message}");
 
+    // Old JPEG, whose strips make one file.
+    let old_jpeg = tiff_with(
+        &[],
+        &[
+            one(256, 16),
+            one(257, 8 * 90),
+            one(258, 8),
+            one(259, 6),
+            (273, vec![8; 90]),
+            one(278, 8),
+        ],
+    );
+    let message = refusal(&old_jpeg).to_string();
+    assert!(message.contains("share their bytes"), "{message}");
+
     // 400 tiles of a million pixels for an image of one column.
     let (count, side) = (400, 1000);
     let tiles = tiff_with(

@@ -108,11 +108,11 @@ impl<'a> Directory<'a> {
 
     /// The first number of an entry of any numeric type.
     pub(super) fn number(&self, tag: u16) -> Option<f64> {
-        let Entry { kind, size, data } = self.entries.get(&tag)?;
+        let entry = self.entries.get(&tag)?;
         let order = self.order;
-        let first = &data[..*size];
-        let (top, bottom) = first.split_at(size / 2);
-        Some(match kind {
+        let first = &entry.data[..entry.size];
+        let (top, bottom) = first.split_at(entry.size / 2);
+        Some(match entry.kind {
             Kind::Bytes => return None,
             Kind::Unsigned => order.unsigned(first) as f64,
             Kind::Signed => order.signed(first) as f64,
@@ -141,18 +141,25 @@ impl<'a> Directory<'a> {
         self.integers(tag).get(0)
     }
 
-    /// The values of an entry of positive ratios. Other entries have none.
-    pub(super) fn ratios(&self, tag: u16) -> Vec<f32> {
-        let entry = self.entries.get(&tag);
-        let entry = entry.filter(|entry| entry.kind == Kind::UnsignedRatio);
-        entry.map_or_else(Vec::new, |entry| {
-            let values = entry.data.chunks_exact(entry.size);
-            let ratio = |value: &[u8]| {
-                let (top, bottom) = value.split_at(4);
-                self.order.unsigned(top) as f32 / self.order.unsigned(bottom) as f32
-            };
-            values.map(ratio).collect()
-        })
+    /// The values of an entry of any numeric type. Other entries have none.
+    pub(super) fn floats(&self, tag: u16) -> Vec<f32> {
+        let Some(entry) = self.entries.get(&tag) else {
+            return Vec::new();
+        };
+        let order = self.order;
+        let float = |value: &[u8]| {
+            let (top, bottom) = value.split_at(entry.size / 2);
+            Some(match entry.kind {
+                Kind::Bytes => return None,
+                Kind::Unsigned => order.unsigned(value) as f32,
+                Kind::Signed => order.signed(value) as f32,
+                Kind::Float => order.float(value) as f32,
+                Kind::UnsignedRatio => order.unsigned(top) as f32 / order.unsigned(bottom) as f32,
+                Kind::SignedRatio => order.signed(top) as f32 / order.signed(bottom) as f32,
+            })
+        };
+        let values = entry.data.chunks_exact(entry.size);
+        values.map_while(float).collect()
     }
 }
 
@@ -231,10 +238,15 @@ mod tests {
         let mut ratio = one(5, 1, [22, 0, 0, 0]);
         ratio.extend([12, 0, 0, 0, 2, 0, 0, 0]);
         assert_eq!(number(&ratio), Some(6.0));
+        assert_eq!(Directory::read(&ratio).unwrap().floats(TAG), [6.0]);
+        let two = one(3, 2, [6, 0, 1, 1]);
+        assert_eq!(Directory::read(&two).unwrap().floats(TAG), [6.0, 257.0]);
         for kind in [1, 2, 7] {
             let bytes = one(kind, 1, [6, 0, 0, 0]);
-            assert!(Directory::read(&bytes).unwrap().contains(TAG));
-            assert_eq!(number(&bytes), None);
+            let directory = Directory::read(&bytes).unwrap();
+            assert!(directory.contains(TAG));
+            assert_eq!(directory.number(TAG), None);
+            assert!(directory.floats(TAG).is_empty());
         }
     }
 

@@ -74,6 +74,27 @@ pub(super) fn decode_four_samples(
     Ok(four_samples(decoder)?.into_flattened())
 }
 
+/// Calls `draw` with each of the first `count` lines: the brightness and both colour differences of each pixel. Pixels that
+/// share a colour have the same one; nothing between two colours is computed.
+pub(super) fn ycbcr_lines(
+    bytes: &[u8],
+    limits: &DecodeLimits,
+    count: u32,
+    mut draw: impl FnMut(&[u8]),
+) -> Result<(), PreprocessError> {
+    let mut decoder = start(bytes, limits)?;
+    decoder.do_fancy_upsampling(false);
+    let mut line = vec![0; 3 * decoder.width()];
+    let mut started = decoder
+        .to_colorspace(ColorSpace::JCS_YCbCr)
+        .map_err(failed)?;
+    for _ in 0..count {
+        started.read_scanlines_into(&mut line).map_err(failed)?;
+        draw(&line);
+    }
+    Ok(())
+}
+
 fn four_samples(decoder: Decompress<CheckedReader<'_>>) -> Result<Vec<[u8; 4]>, PreprocessError> {
     decoder
         .to_colorspace(ColorSpace::JCS_CMYK)

@@ -40,6 +40,17 @@ pub(super) fn decode_four_samples(
     Err(PreprocessError::decode(ImageCodec::Jpeg.name(), message))
 }
 
+/// This decoder gives RGB only.
+pub(super) fn ycbcr_lines(
+    _bytes: &[u8],
+    _limits: &DecodeLimits,
+    _count: u32,
+    _draw: impl FnMut(&[u8]),
+) -> Result<(), PreprocessError> {
+    let message = "old JPEG in TIFF needs a build with the feature `libjpeg`";
+    Err(PreprocessError::decode(ImageCodec::Jpeg.name(), message))
+}
+
 /// This decoder gives no strips.
 pub(super) fn decode_resized(
     _bytes: &[u8],

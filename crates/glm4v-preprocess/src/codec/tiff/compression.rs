@@ -6,7 +6,8 @@ use weezl::BitOrder;
 
 use super::fax::{FaxDecoder, FaxKind};
 use super::jpeg_chunk::JpegChunks;
-use super::photometric::is_ycbcr;
+use super::old_jpeg::OldJpeg;
+use super::photometric::{OLD_JPEG, is_ycbcr};
 use super::{failed, unsupported};
 use crate::PreprocessError;
 use crate::codec::directory::Directory;
@@ -27,6 +28,7 @@ pub(super) enum Compression {
     Zstandard,
     Fax(FaxKind),
     Jpeg(JpegChunks),
+    OldJpeg(OldJpeg),
 }
 
 impl Compression {
@@ -40,6 +42,7 @@ impl Compression {
             }),
             4 => Self::Fax(FaxKind::Group4),
             5 => Self::Lzw,
+            OLD_JPEG => Self::OldJpeg(OldJpeg::read(directory)),
             7 => Self::Jpeg(JpegChunks {
                 tables: directory.bytes(JPEG_TABLES).to_vec(),
                 is_ycbcr: is_ycbcr(directory),
@@ -54,11 +57,11 @@ impl Compression {
     pub(super) const fn has_predictor(&self) -> bool {
         match self {
             Self::Lzw | Self::Deflate | Self::Zstandard => true,
-            Self::None | Self::PackBits | Self::Fax(_) | Self::Jpeg(_) => false,
+            Self::None | Self::PackBits | Self::Fax(_) | Self::Jpeg(_) | Self::OldJpeg(_) => false,
         }
     }
 
-    /// Decompresses rows of a width in pixels until `rows` is full. JPEG has a decoder of its own.
+    /// Decompresses rows of a width in pixels until `rows` is full. JPEG is decoded elsewhere.
     pub(super) fn decompress(
         &self,
         data: &[u8],
@@ -81,7 +84,7 @@ impl Compression {
                 rows.chunks_exact_mut(row_bytes)
                     .try_for_each(|row| decoder.row(row))
             }
-            Self::Jpeg(_) => None,
+            Self::Jpeg(_) | Self::OldJpeg(_) => None,
         };
         complete.ok_or_else(|| failed("a strip or tile is damaged or too short"))
     }
@@ -89,7 +92,6 @@ impl Compression {
 
 fn compression_name(number: u64) -> String {
     let name = match number {
-        6 => "old JPEG",
         32809 => "ThunderScan",
         34676 | 34677 => "SGI Log",
         34887 => "LERC",
@@ -131,7 +133,11 @@ fn unpack_bits(data: &[u8], rows: &mut [u8]) -> Option<()> {
 }
 
 fn lzw(data: &[u8], rows: &mut [u8]) -> Option<()> {
-    let mut decoder = weezl::decode::Decoder::with_tiff_size_switch(BitOrder::Msb, 8);
+    let mut decoder = match data {
+        // The first code clears the table. In very old files it starts at the lowest bit, and codes get wider later.
+        [0, second, ..] if second & 1 == 1 => weezl::decode::Decoder::new(BitOrder::Lsb, 8),
+        _ => weezl::decode::Decoder::with_tiff_size_switch(BitOrder::Msb, 8),
+    };
     let (mut data, mut filled) = (data, 0);
     while filled < rows.len() {
         let step = decoder.decode_bytes(data, &mut rows[filled..]);
@@ -175,5 +181,14 @@ mod tests {
         assert_eq!(&rows, b"abcabcabc");
         assert_eq!(lzw(&data[..4], &mut rows), None);
         assert_eq!(lzw(&[], &mut rows), None);
+    }
+
+    #[test]
+    fn lzw_of_very_old_files_starts_at_the_lowest_bit() {
+        let mut encoder = weezl::encode::Encoder::new(BitOrder::Lsb, 8);
+        let data = encoder.encode(b"abcabcabc").unwrap();
+        let mut rows = [0; 9];
+        assert_eq!(lzw(&data, &mut rows), Some(()));
+        assert_eq!(&rows, b"abcabcabc");
     }
 }

@@ -31,7 +31,7 @@ pub(super) struct FaxDecoder<'a> {
     bits: Bits<'a>,
     kind: FaxKind,
     width: u32,
-    /// Where the colour changes in the row above, from white at first.
+    /// Where the colour changes in the row above, from white at first. Empty runs stay: modes count them.
     above: Vec<u32>,
     ended: bool,
 }
@@ -93,6 +93,12 @@ impl<'a> FaxDecoder<'a> {
             }
             end += self.run(is_black(&changes))?;
             change(&mut changes, end, self.width);
+            // As in libtiff, modes do not count a pair of empty runs in a row of this kind.
+            let count = changes.len();
+            let before = count.checked_sub(3).map_or(0, |index| changes[index]);
+            if count.is_multiple_of(2) && before == end {
+                changes.truncate(count.saturating_sub(2));
+            }
         }
         Some(changes)
     }
@@ -100,41 +106,51 @@ impl<'a> FaxDecoder<'a> {
     /// A row of changes relative to those of the row above.
     fn modes(&mut self) -> Option<Vec<u32>> {
         let mut changes = Vec::new();
-        // How far the row is decoded. At its start, a change at the first pixel counts.
-        let mut reached: Option<u32> = None;
-        let mut next = 0;
-        while reached.is_none_or(|reached| reached < self.width) {
-            let start = reached.unwrap_or(0);
-            let passed = |&&change: &&u32| reached.is_some_and(|reached| change <= reached);
-            next += self.above[next..].iter().take_while(passed).count();
-            // The next change to the opposite of the colour here. Changes to black have even indices.
-            let opposite = next + usize::from(next.is_multiple_of(2) == is_black(&changes));
+        // How far the row is decoded, and the next change above to the opposite of the colour here.
+        let (mut reached, mut next) = (0, 0);
+        while reached < self.width {
             let above = |index: usize| self.above.get(index).copied().unwrap_or(self.width);
-            let reference = above(opposite);
-            reached = Some(match self.bits.checked(mode::decode)? {
-                Mode::Pass => above(opposite + 1),
+            // At the start of a row, a change at the first pixel counts.
+            while !changes.is_empty() && above(next) <= reached && above(next) < self.width {
+                next += 2;
+            }
+            // Empty runs take no pixels.
+            if changes.len() > 2 * self.width as usize {
+                return None;
+            }
+            let reference = above(next);
+            let passed = above(next + 1);
+            match self.bits.checked(mode::decode)? {
+                Mode::Pass => {
+                    reached = passed;
+                    next += 2;
+                }
                 Mode::Vertical(shift) => {
                     let end = reference.checked_add_signed(shift.into())?;
-                    if end < start {
+                    if end < reached {
                         return None;
                     }
                     change(&mut changes, end, self.width);
-                    end
+                    reached = end;
+                    // A change further left can be above the next one.
+                    next = match next.checked_sub(1) {
+                        Some(before) if shift < 0 => before,
+                        _ => next + 1,
+                    };
                 }
                 Mode::Horizontal => {
                     let black = is_black(&changes);
-                    let first = start + self.run(black)?;
-                    let second = first + self.run(!black)?;
+                    let first = reached + self.run(black)?;
+                    reached = first + self.run(!black)?;
                     change(&mut changes, first, self.width);
-                    change(&mut changes, second, self.width);
-                    second
+                    change(&mut changes, reached, self.width);
                 }
                 Mode::EOF => {
                     self.ended = true;
                     return Some(Vec::new());
                 }
                 Mode::Extension => return None,
-            });
+            }
         }
         Some(changes)
     }
@@ -161,11 +177,9 @@ fn is_black(changes: &[u32]) -> bool {
     !changes.len().is_multiple_of(2)
 }
 
-/// Adds a change. Two changes at one place cancel each other.
+/// Adds a change, unless it is at the end of the row.
 fn change(changes: &mut Vec<u32>, place: u32, width: u32) {
-    if changes.last() == Some(&place) {
-        changes.pop();
-    } else if place < width {
+    if place < width {
         changes.push(place);
     }
 }
@@ -292,6 +306,25 @@ mod tests {
         assert_eq!(found, [0x38, 0x38, 0, 0, 0]);
         assert_eq!(rows("0000001111", FaxKind::Group4, 8, 1), None);
         assert_eq!(rows("", FaxKind::Group4, 8, 1), None);
+    }
+
+    #[test]
+    fn modes_count_empty_runs_of_the_row_above() {
+        // Horizontal, white 0, black 0; horizontal, white 2, black 3; the end. Then a pass over the empty runs, and the
+        // same changes.
+        let bits = "001 00110101 0000110111 001 0111 10 1  0001 1 1 1";
+        let found = rows(bits, FaxKind::Group4, 8, 2);
+        assert_eq!(found.unwrap(), [0x38, 0x38]);
+        // In a row of group 3 without modes, two empty runs are left out: a pass goes over the others.
+        let mark = "0000 00000001";
+        let bits = format!("{mark}1 00110101 0000110111 0111 10 1000 {mark}0 0001 1");
+        let kind = FaxKind::Group3 {
+            two_dimensional: true,
+        };
+        assert_eq!(rows(&bits, kind, 8, 2).unwrap(), [0x38, 0]);
+        // Without an end.
+        let empty = "001 00110101 0000110111".repeat(20);
+        assert_eq!(rows(&empty, FaxKind::Group4, 8, 1), None);
     }
 
     #[test]

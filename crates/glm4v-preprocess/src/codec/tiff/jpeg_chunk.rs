@@ -4,10 +4,11 @@ use super::failed;
 use crate::PreprocessError;
 use crate::codec::{DecodeLimits, DecodeOptions, jpeg};
 
-const START: &[u8] = &[0xff, 0xd8];
-const END: &[u8] = &[0xff, 0xd9];
+pub(super) const START: &[u8] = &[0xff, 0xd8];
+pub(super) const END: &[u8] = &[0xff, 0xd9];
 /// The marker whose last byte tells whether three samples are YCbCr (1) or RGB (0). That byte follows.
-const ADOBE: &[u8] = b"\xff\xee\0\x0eAdobe\0\x64\0\0\0\0";
+pub(super) const ADOBE: &[u8] = b"\xff\xee\0\x0eAdobe\0\x64\0\0\0\0";
+pub(super) const YCBCR: u8 = 1;
 
 /// What all strips and tiles of a file share.
 #[derive(Debug)]

@@ -25,12 +25,15 @@ const TILE_WIDTH: u16 = 322;
 const TILE_HEIGHT: u16 = 323;
 const TILE_OFFSETS: u16 = 324;
 const TILE_BYTES: u16 = 325;
+const EXTRA_SAMPLES: u16 = 338;
 const SAMPLE_FORMAT: u16 = 339;
 
 /// Most samples of a pixel, as in Pillow.
 const MAX_SAMPLES: u64 = 6;
 const SEPARATE_PLANES: u64 = 2;
 const LOW_BIT_FIRST: u64 = 2;
+/// The kind of an extra sample.
+const UNUSED: u64 = 0;
 /// The compressed bytes of all strips or tiles, in file lengths, at most. More are there only if many have the same bytes: a
 /// small file could then take hours.
 const MAX_READS: u64 = 64;
@@ -82,7 +85,7 @@ impl<'a> Layout<'a> {
         limits.check_size(size, area(size).saturating_mul(3))?;
         let compression = Compression::read(directory)?;
         let samples = samples(directory, &compression)?;
-        let sample = sample_type(directory)?;
+        let sample = sample_type(directory, samples)?;
         let layout = Self {
             order: directory.order,
             size,
@@ -91,7 +94,7 @@ impl<'a> Layout<'a> {
             color: ColorModel::read(directory, &compression, samples, sample)?,
             predictor: predictor(directory, &compression, sample)?,
             low_bit_first: directory.integer(FILL_ORDER) == Some(LOW_BIT_FIRST),
-            chunks: Chunks::read(directory, size, samples)?,
+            chunks: Chunks::read(directory, &compression, size, samples)?,
             compression,
         };
         compression_fits(&layout)?;
@@ -124,14 +127,18 @@ impl<'a> Layout<'a> {
 impl<'a> Chunks<'a> {
     fn read(
         directory: &Directory<'a>,
+        compression: &Compression,
         (width, height): (u32, u32),
         samples: usize,
     ) -> Result<Self, PreprocessError> {
-        let tiled = directory.contains(TILE_OFFSETS);
-        let (offsets, bytes) = match tiled {
+        let (offsets, bytes) = match directory.contains(TILE_OFFSETS) {
             true => (TILE_OFFSETS, TILE_BYTES),
             false => (STRIP_OFFSETS, STRIP_BYTES),
         };
+        // Old programs wrote the offsets of tiles as those of strips. Pillow reads such a file as strips if it is not
+        // compressed.
+        let tiled = offsets == TILE_OFFSETS
+            || (!matches!(compression, Compression::None) && directory.contains(TILE_WIDTH));
         let size = if tiled {
             (
                 side(directory, TILE_WIDTH, "tile width")?,
@@ -146,7 +153,7 @@ impl<'a> Chunks<'a> {
         }
         let across = width.div_ceil(size.0) as usize;
         let per_plane = across.saturating_mul(height.div_ceil(size.1) as usize);
-        let separate = directory.integer(PLANAR) == Some(SEPARATE_PLANES);
+        let separate = has_separate_planes(directory);
         let chunks = Self {
             size,
             tiled,
@@ -156,7 +163,9 @@ impl<'a> Chunks<'a> {
             offsets: directory.integers(offsets),
             bytes: directory.integers(bytes),
         };
-        if chunks.offsets.len() < chunks.per_plane.saturating_mul(chunks.planes) {
+        // Of old JPEG, the one strip can be where another tag says.
+        let is_found = matches!(compression, Compression::OldJpeg(_)) && chunks.per_plane == 1;
+        if !is_found && chunks.offsets.len() < chunks.per_plane.saturating_mul(chunks.planes) {
             return Err(failed(
                 "the file has fewer strips or tiles than its size needs",
             ));
@@ -216,6 +225,22 @@ impl<'a> Chunks<'a> {
         if self.tiled { self.size.1 } else { visible }
     }
 
+    /// Rows of all strips, or of all tiles in a column of them.
+    pub(super) fn rows_of_all(&self, height: u32) -> u32 {
+        match self.tiled {
+            true => height.div_ceil(self.size.1).saturating_mul(self.size.1),
+            false => height,
+        }
+    }
+
+    /// The bytes of all chunks that have some, in their order.
+    pub(super) fn all_data<'b>(&self, file: &'b [u8]) -> impl Iterator<Item = &'b [u8]> {
+        let is_given = |&index: &usize| self.offsets.get(index) != Some(0);
+        let data = (0..self.per_plane).filter(is_given);
+        data.filter_map(|index| self.bytes_of(file, index))
+            .filter(|data| !data.is_empty())
+    }
+
     /// The bytes of a chunk in the file. Without a usable length they reach to the end of the file.
     pub(super) fn data<'b>(
         &self,
@@ -246,8 +271,10 @@ fn side(directory: &Directory, tag: u16, name: &str) -> Result<u32, PreprocessEr
     side.ok_or_else(|| failed(format!("no usable {name}")))
 }
 
+/// Samples of a pixel. In planes of their own, unused samples behind the others are not read, as in Pillow.
 fn samples(directory: &Directory, compression: &Compression) -> Result<usize, PreprocessError> {
     let assumed = match compression {
+        Compression::OldJpeg(_) => 3,
         Compression::Jpeg(_) if is_rgb_or_ycbcr(directory) => 3,
         Compression::None
         | Compression::PackBits
@@ -257,17 +284,28 @@ fn samples(directory: &Directory, compression: &Compression) -> Result<usize, Pr
         | Compression::Fax(_)
         | Compression::Jpeg(_) => 1,
     };
-    match directory.integer(SAMPLES).unwrap_or(assumed) {
+    let samples = directory.integer(SAMPLES).unwrap_or(assumed);
+    let extra = directory.integers(EXTRA_SAMPLES);
+    let unused = match has_separate_planes(directory) && extra.iter().all(|kind| kind == UNUSED) {
+        true => extra.len() as u64,
+        false => 0,
+    };
+    match samples.saturating_sub(unused) {
         samples @ 1..=MAX_SAMPLES => Ok(samples as usize),
-        samples => Err(unsupported(format!("{samples} samples a pixel"))),
+        _ => Err(unsupported(format!("{samples} samples a pixel"))),
     }
 }
 
-fn sample_type(directory: &Directory) -> Result<SampleType, PreprocessError> {
+fn has_separate_planes(directory: &Directory) -> bool {
+    directory.integer(PLANAR) == Some(SEPARATE_PLANES)
+}
+
+/// The type of all samples. The numbers of bits behind those of the samples say nothing.
+fn sample_type(directory: &Directory, samples: usize) -> Result<SampleType, PreprocessError> {
     let same = |tag, default| {
         let values = directory.integers(tag);
         let first = values.get(0).unwrap_or(default);
-        if values.iter().all(|value| value == first) {
+        if values.iter().take(samples).all(|value| value == first) {
             return Ok(first);
         }
         Err(unsupported("samples of several types in one pixel".into()))
@@ -311,13 +349,21 @@ fn compression_fits(layout: &Layout<'_>) -> Result<(), PreprocessError> {
         Compression::Jpeg(jpeg) if jpeg.is_ycbcr && (has_planes || samples == 4) => {
             Some("JPEG compression of YCbCr with alpha or in separate planes")
         }
+        Compression::OldJpeg(_) if sample != SampleType::Byte || samples != 3 => {
+            Some("old JPEG compression of other pixels than YCbCr with 8 bits")
+        }
+        // libtiff reads them wrong.
+        Compression::OldJpeg(_) if layout.chunks.across != 1 => {
+            Some("old JPEG compression of several tiles in a row")
+        }
         Compression::None
         | Compression::PackBits
         | Compression::Lzw
         | Compression::Deflate
         | Compression::Zstandard
         | Compression::Fax(_)
-        | Compression::Jpeg(_) => None,
+        | Compression::Jpeg(_)
+        | Compression::OldJpeg(_) => None,
     };
     let is_subsampled = layout.color.subsampling() != (1, 1);
     let of_planes =

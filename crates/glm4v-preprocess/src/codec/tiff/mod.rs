@@ -4,7 +4,9 @@ mod color;
 mod compression;
 mod fax;
 mod jpeg_chunk;
+mod jpeg_header;
 mod layout;
+mod old_jpeg;
 mod photometric;
 mod predictor;
 mod sample;
@@ -24,6 +26,7 @@ use crate::PreprocessError;
 use compression::Compression;
 use jpeg_chunk::JpegSize;
 use layout::Layout;
+use old_jpeg::OldJpeg;
 
 const XMP: u16 = 700;
 
@@ -31,8 +34,17 @@ pub(super) fn header(bytes: &[u8], limits: &DecodeLimits) -> Result<StoredImage,
     let directory = directory(bytes)?;
     let layout = Layout::read(&directory, limits)?;
     Ok(StoredImage {
-        // A strip or tile, its file data with the bits reversed, and a second copy while it is decoded.
-        scratch_bytes: 3 * layout.chunk_bytes(),
+        scratch_bytes: match &layout.compression {
+            Compression::OldJpeg(_) => OldJpeg::stream_bytes(bytes),
+            // A strip or tile, its file data with the bits reversed, and a second copy while it is decoded.
+            Compression::None
+            | Compression::PackBits
+            | Compression::Lzw
+            | Compression::Deflate
+            | Compression::Zstandard
+            | Compression::Fax(_)
+            | Compression::Jpeg(_) => 3 * layout.chunk_bytes(),
+        },
         orientation: orientation(&directory),
         ..StoredImage::rgb(layout.size)
     })
@@ -44,7 +56,12 @@ pub(super) fn decode(
 ) -> Result<(RgbImage, Orientation), PreprocessError> {
     let directory = directory(bytes)?;
     let layout = Layout::read(&directory, limits)?;
+    let mut image = RgbImage::new(layout.size.0, layout.size.1);
     match &layout.compression {
+        Compression::OldJpeg(jpeg) => {
+            jpeg.draw(bytes, &layout, &mut image, limits)?;
+            return Ok((image, orientation(&directory)));
+        }
         // The work is bounded by the number of pixels.
         Compression::None => {}
         Compression::PackBits
@@ -54,7 +71,6 @@ pub(super) fn decode(
         | Compression::Fax(_) => layout.chunks.check_reads(bytes, &[])?,
         Compression::Jpeg(jpeg) => layout.chunks.check_reads(bytes, &jpeg.tables)?,
     }
-    let mut image = RgbImage::new(layout.size.0, layout.size.1);
     for (index, (corner, visible)) in layout.chunks.areas(layout.size).enumerate() {
         let chunk = Chunk::read(bytes, &layout, index, visible.1, limits)?;
         chunk.draw(&layout, &mut image, corner, visible);

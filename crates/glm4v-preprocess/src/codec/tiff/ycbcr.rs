@@ -32,6 +32,8 @@ impl YCbCr {
     ) -> Result<Self, PreprocessError> {
         let found: Vec<u64> = directory.integers(SUBSAMPLING).iter().take(2).collect();
         let subsampling = match found[..] {
+            // The JPEG decoder gives each pixel its colour.
+            _ if matches!(compression, Compression::OldJpeg(_)) => (1, 1),
             [columns @ (1 | 2 | 4), rows @ (1 | 2 | 4)] => (columns as u32, rows as u32),
             [] => (2, 2),
             ref other => return Err(unsupported(format!("the subsampling {other:?}"))),
@@ -40,8 +42,8 @@ impl YCbCr {
         if matches!(compression, Compression::None) && subsampling == (1, 1) {
             return Ok(Self::of_pillow());
         }
-        let shares = directory.ratios(COEFFICIENTS);
-        let levels = directory.ratios(REFERENCE_LEVELS);
+        let shares = directory.floats(COEFFICIENTS);
+        let levels = directory.floats(REFERENCE_LEVELS);
         Ok(Self::of_libtiff(
             subsampling,
             shares.first_chunk().copied().unwrap_or(SHARES),
