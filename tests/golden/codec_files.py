@@ -121,6 +121,10 @@ def write_xmp(folder):
         picture.save(folder / f"xmp-6.{suffix}", xmp=(XMP % 6).encode(), **options)
         picture.save(folder / f"xmp-6-exif-0.{suffix}", xmp=(XMP % 6).encode(), exif=b"Exif\0\0" + zero, **options)
         picture.save(folder / f"xmp-6-exif-other.{suffix}", xmp=(XMP % 6).encode(), exif=other, **options)
+    # EXIF without the magic number of TIFF, and with its bytes swapped.
+    for name, magic in (("other-magic", b"IW*\0"), ("swapped-magic", b"II\0*")):
+        exif = b"Exif\0\0" + magic + exif_block("<", SHORT, [3])[4:]
+        picture.save(folder / f"xmp-6-exif-{name}.jpg", quality=85, xmp=(XMP % 6).encode(), exif=exif)
     once = (folder / "xmp-6.jpg").read_bytes()
     packet = b"http://ns.adobe.com/xap/1.0/\0" + (XMP % 8).encode()
     second = b"\xff\xe1" + struct.pack(">H", len(packet) + 2) + packet

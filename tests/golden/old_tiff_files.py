@@ -34,6 +34,12 @@ def write_old(folder):
     deep = rgb.astype("<u2") * 257 + 40
     for compression, name in ((NONE, ""), (DEFLATE, "-deflate")):
         write(folder / f"tiff-planes-16{name}.tif", deep, eight | {258: [16] * 3}, planes=True, compression=compression)
+    # An entry between others claims more values than the file has bytes.
+    write(folder / "tiff-impossible-count.tif", rgb, eight | {274: 6})
+    file = bytearray((folder / "tiff-impossible-count.tif").read_bytes())
+    place = file.index(struct.pack("<H", 279)) + 4
+    file[place : place + 4] = struct.pack("<I", 1 << 24)
+    (folder / "tiff-impossible-count.tif").write_bytes(file)
     # Horizontal with two empty runs, horizontal with white 2 and black 3, to the end; then a pass over the empty runs, and
     # the same changes.
     rows = "001 00110101 0000110111 001 0111 10 1", "0001 1 1 1"

@@ -71,32 +71,36 @@ const BIG: Widths = Widths {
 };
 
 impl<'a> Directory<'a> {
-    /// `None` for bytes without a directory. The first entry whose values lie beyond the end of the bytes ends it, as
-    /// in Pillow.
+    /// `None` for bytes without a directory. As in Pillow, the first entry whose values lie beyond the end of the bytes
+    /// ends it, and entries whose values are together larger than the bytes are left out.
     pub(super) fn read(bytes: &'a [u8]) -> Option<Self> {
-        let order = ByteOrder::of(bytes)?;
-        let (widths, start) = match order.unsigned(bytes.get(2..4)?) {
-            42 => (CLASSIC, bytes.get(4..8)?),
-            43 => (BIG, bytes.get(8..16)?),
-            _ => return None,
-        };
+        let (order, widths, start) = header(bytes)?;
         let start = usize::try_from(order.unsigned(start)).ok()?;
         let (count, table) = bytes.get(start..)?.split_at_checked(widths.entries)?;
         let count = usize::try_from(order.unsigned(count)).ok()?;
         let mut entries = BTreeMap::new();
+        let mut outside = 0_u64;
         for entry in table.chunks_exact(4 + 2 * widths.value).take(count) {
             let (tag, rest) = entry.split_at(2);
             let (kind, rest) = rest.split_at(2);
             let (count, place) = rest.split_at(widths.value);
-            let Some((kind, size)) = Kind::of(order.unsigned(kind)) else {
+            let tag = order.unsigned(tag) as u16;
+            let kind = Kind::of(order.unsigned(kind)).filter(|_| !entries.contains_key(&tag));
+            let Some((kind, size)) = kind else {
                 continue;
             };
-            let Some(data) = values(bytes, order, order.unsigned(count), size, place) else {
+            let length = order.unsigned(count).saturating_mul(size as u64);
+            if length > widths.value as u64 {
+                outside = outside.saturating_add(length);
+                if outside > bytes.len() as u64 {
+                    continue;
+                }
+            }
+            let Some(data) = values(bytes, order, length, place) else {
                 break;
             };
             if !data.is_empty() {
-                let entry = Entry { kind, size, data };
-                entries.entry(order.unsigned(tag) as u16).or_insert(entry);
+                entries.insert(tag, Entry { kind, size, data });
             }
         }
         Some(Self { order, entries })
@@ -163,6 +167,22 @@ impl<'a> Directory<'a> {
     }
 }
 
+/// Whether the bytes begin as a TIFF file, or as EXIF.
+pub(super) fn has_header(bytes: &[u8]) -> bool {
+    header(bytes).is_some()
+}
+
+/// The byte order, the widths, and the bytes that tell where the directory is.
+fn header(bytes: &[u8]) -> Option<(ByteOrder, Widths, &[u8])> {
+    let order = ByteOrder::of(bytes)?;
+    match order.unsigned(bytes.get(2..4)?) {
+        // Also with its bytes swapped, as in Pillow.
+        42 | 0x2a00 => Some((order, CLASSIC, bytes.get(4..8)?)),
+        43 => Some((order, BIG, bytes.get(8..16)?)),
+        _ => None,
+    }
+}
+
 /// Unsigned integers as the file has them. A large file can have very many. They are read one at a time, which takes no memory.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Integers<'a> {
@@ -188,15 +208,9 @@ impl<'a> Integers<'a> {
     }
 }
 
-/// The bytes of `count` values: in the entry itself if they fit, or else at the offset in it.
-fn values<'a>(
-    bytes: &'a [u8],
-    order: ByteOrder,
-    count: u64,
-    size: usize,
-    place: &'a [u8],
-) -> Option<&'a [u8]> {
-    let length = usize::try_from(count).ok()?.checked_mul(size)?;
+/// The `length` bytes of values: in the entry itself if they fit, or else at the offset in it.
+fn values<'a>(bytes: &'a [u8], order: ByteOrder, length: u64, place: &'a [u8]) -> Option<&'a [u8]> {
+    let length = usize::try_from(length).ok()?;
     if length <= place.len() {
         return Some(&place[..length]);
     }
@@ -265,6 +279,29 @@ mod tests {
         assert_eq!(directory.integer(TAG), Some(1));
         assert_eq!(directory.integers(TAG + 1).len(), 0);
         assert_eq!(directory.integer(TAG + 1), None);
+    }
+
+    #[test]
+    fn values_larger_than_the_file_leave_their_entry_out_and_a_false_offset_ends_it() {
+        let two = |first_count: u32, offset: u32| {
+            let mut bytes = b"II*\0\x08\0\0\0\x02\0\x11\x01\x04\0".to_vec();
+            bytes.extend(first_count.to_le_bytes());
+            bytes.extend(offset.to_le_bytes());
+            bytes.extend(&one(3, 1, [6, 0, 0, 0])[10..]);
+            bytes
+        };
+        assert_eq!(number(&two(2, 8)), Some(6.0));
+        assert_eq!(number(&two(u32::MAX, 8)), Some(6.0));
+        assert_eq!(number(&two(2, 900)), None);
+        assert!(!Directory::read(&two(u32::MAX, 8)).unwrap().contains(0x111));
+    }
+
+    #[test]
+    fn the_magic_number_may_have_its_bytes_swapped() {
+        let mut bytes = one(3, 1, [6, 0, 0, 0]);
+        bytes.swap(2, 3);
+        assert_eq!(number(&bytes), Some(6.0));
+        assert!(!has_header(b"IW*\0\x08\0\0\0"));
     }
 
     #[test]

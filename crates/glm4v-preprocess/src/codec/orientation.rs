@@ -1,6 +1,6 @@
 use image::metadata::Orientation;
 
-use super::directory::Directory;
+use super::directory::{Directory, has_header};
 
 /// The attribute in XMP. Its value follows as `="6"` or `>6<`.
 const XMP_NAME: &[u8] = b"tiff:Orientation";
@@ -12,6 +12,9 @@ pub(super) const EXIF_PREFIX: &[u8] = b"Exif\0\0";
 /// The orientation in the EXIF metadata, or else in the XMP metadata: the order of Pillow's `exif_transpose`.
 pub(super) fn orientation(exif: Option<&[u8]>, xmp: Option<&[u8]>) -> Orientation {
     let exif = exif.map(|exif| without_prefix(without_prefix(exif)));
+    // Pillow does not ask XMP where EXIF is something else.
+    let is_exif = |exif: &[u8]| exif.is_empty() || has_header(exif);
+    let xmp = xmp.filter(|_| exif.is_none_or(is_exif));
     tagged_orientation(exif.and_then(Directory::read).as_ref(), xmp)
 }
 

@@ -240,7 +240,7 @@ mod tests {
     fn an_animation_is_read_to_its_second_frame() {
         let turned = exif(6);
         let second = [
-            (b"acTL", &[0; 8][..]),
+            (b"acTL", &[0, 0, 0, 2, 0, 0, 0, 0][..]),
             (b"fcTL", b""),
             (b"IDAT", b""),
             (b"fcTL", b""),
@@ -248,6 +248,9 @@ mod tests {
         ];
         assert_eq!(found(&second), Orientation::NoTransforms);
         assert_eq!(found(&second[1..]), Orientation::Rotate90);
+        let mut no_frames = second;
+        no_frames[0].1 = &[0; 8];
+        assert_eq!(found(&no_frames), Orientation::Rotate90);
     }
 
     #[test]
