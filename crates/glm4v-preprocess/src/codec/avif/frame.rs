@@ -3,7 +3,7 @@
 use re_rav1d::dav1d::{Decoder, Error, Picture, PixelLayout, PlanarImageComponent, Settings};
 
 use super::coding::Coding;
-use super::failed;
+use super::{failed, sequence};
 use crate::PreprocessError;
 
 /// A decoded frame.
@@ -12,6 +12,7 @@ pub(super) struct Frame {
     pub(super) size: (usize, usize),
     pub(super) bits: u32,
     pub(super) layout: PixelLayout,
+    /// As the frame itself names it.
     pub(super) coding: Coding,
     /// Brightness, and two colour differences unless the frame is gray.
     pub(super) planes: Vec<Plane>,
@@ -31,11 +32,14 @@ impl Plane {
 }
 
 impl Frame {
-    /// Decodes the first frame of AV1 data.
-    pub(super) fn decode(data: Vec<u8>, max_pixels: u64) -> Result<Self, PreprocessError> {
+    /// Decodes the first frame of AV1 data, which must have this size.
+    pub(super) fn decode(data: Vec<u8>, size: (u32, u32)) -> Result<Self, PreprocessError> {
         if data.is_empty() {
             return Err(failed("an image without data"));
         }
+        // A frame that is larger than its header says would take more memory than planned.
+        let max_pixels = u64::from(size.0) * u64::from(size.1);
+        let coding = sequence::coding(&data).unwrap_or(Coding::UNTOLD);
         let mut settings = Settings::new();
         settings.set_n_threads(1);
         settings.set_max_frame_delay(1);
@@ -45,7 +49,10 @@ impl Frame {
         let mut sent = decoder.send_data(data, None, None, None);
         loop {
             match decoder.get_picture() {
-                Ok(picture) => return Ok(Self::of(&picture)),
+                Ok(picture) if (picture.width(), picture.height()) == size => {
+                    return Ok(Self::of(&picture, coding));
+                }
+                Ok(_) => return Err(failed("a frame does not have the size in its header")),
                 Err(error) if !error.is_again() => return Err(failed(error)),
                 Err(_) => {}
             }
@@ -57,7 +64,7 @@ impl Frame {
         }
     }
 
-    fn of(picture: &Picture) -> Self {
+    fn of(picture: &Picture, coding: Coding) -> Self {
         use PlanarImageComponent as Component;
         let layout = picture.pixel_layout();
         let size = (picture.width() as usize, picture.height() as usize);
@@ -82,7 +89,7 @@ impl Frame {
             size,
             bits: picture.bit_depth() as u32,
             layout,
-            coding: Coding::of(picture),
+            coding,
             planes: planes.collect(),
         }
     }
