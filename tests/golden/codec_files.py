@@ -154,6 +154,8 @@ def write_png_metadata(folder):
     }
     for name, chunks in behind.items():
         (folder / f"png-{name}.png").write_bytes(with_chunks(png(picture), chunks, before=b"IEND"))
+    cut_off = b"XML:com.adobe.xmp\0\1\0\0\0" + zlib.compress((XMP % 6).encode())[:-3]
+    (folder / "png-xmp-cut-off.png").write_bytes(with_chunks(png(picture), [(b"iTXt", cut_off)], before=b"IDAT"))
     (folder / "png-raw-exif.png").write_bytes(with_chunks(png(picture), [(b"zTXt", zipped)], before=b"IDAT"))
     frames = io.BytesIO()
     picture.save(frames, "PNG", save_all=True, append_images=[scene(46, 30, seed=14)], duration=100)
@@ -270,6 +272,7 @@ def write_damaged_pngs(folder):
     (folder / "png-many-rows.png").write_bytes(with_rows(whole, lambda rows, row: rows + rows[: 3 * row]))
     (folder / "png-few-rows-interlaced.png").write_bytes(interlaced(picture, 300))
     (folder / "png-interlaced.png").write_bytes(interlaced(picture, None))
+    (folder / "png-interlace-method.png").write_bytes(interlaced(picture, None, method=26))
 
 
 def with_wrong_checksum(file, kind):
@@ -288,7 +291,7 @@ def with_rows(file, change):
     return file[: start - 4] + png_chunk(b"IDAT", pixels) + file[start + 8 + length :]
 
 
-def interlaced(picture, cut):
+def interlaced(picture, cut, method=1):
     """An interlaced RGB file without filters, up to the row before byte `cut`."""
     pixels = np.asarray(picture)
     passes = [(0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2)]
@@ -296,6 +299,6 @@ def interlaced(picture, cut):
     if cut is not None:
         ends = np.cumsum([len(row) for row in rows])
         rows = rows[: int((ends <= cut).sum())]
-    header = struct.pack(">IIBBBBB", *picture.size, 8, 2, 0, 0, 1)
+    header = struct.pack(">IIBBBBB", *picture.size, 8, 2, 0, 0, method)
     chunks = [(b"IHDR", header), (b"IDAT", zlib.compress(b"".join(rows))), (b"IEND", b"")]
     return b"\x89PNG\r\n\x1a\n" + b"".join(png_chunk(*chunk) for chunk in chunks)

@@ -34,6 +34,10 @@ def write_old(folder):
     deep = rgb.astype("<u2") * 257 + 40
     for compression, name in ((NONE, ""), (DEFLATE, "-deflate")):
         write(folder / f"tiff-planes-16{name}.tif", deep, eight | {258: [16] * 3}, planes=True, compression=compression)
+    write(folder / "tiff-signed-predictor.tif", rgb, eight | {278: HEIGHT, 317: 2}, compression=DEFLATE)
+    file = bytearray((folder / "tiff-signed-predictor.tif").read_bytes())
+    file[file.index(struct.pack("<H", 317)) + 2] = 9
+    (folder / "tiff-signed-predictor.tif").write_bytes(file)
     # An entry between others claims more values than the file has bytes.
     write(folder / "tiff-impossible-count.tif", rgb, eight | {274: 6})
     file = bytearray((folder / "tiff-impossible-count.tif").read_bytes())

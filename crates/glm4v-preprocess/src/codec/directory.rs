@@ -131,16 +131,17 @@ impl<'a> Directory<'a> {
         self.entries.get(&tag).map_or(&[], |entry| entry.data)
     }
 
-    /// All values of an entry of unsigned integers. Other entries have none.
+    /// All values of an entry of integers. Other entries have none. A negative one becomes a large number.
     pub(super) fn integers(&self, tag: u16) -> Integers<'a> {
         let entry = self.entries.get(&tag);
-        let entry = entry.filter(|entry| matches!(entry.kind, Kind::Unsigned | Kind::Bytes));
+        let entry =
+            entry.filter(|entry| matches!(entry.kind, Kind::Unsigned | Kind::Signed | Kind::Bytes));
         let (data, size) = entry.map_or((&[][..], 1), |entry| (entry.data, entry.size));
         let order = self.order;
         Integers { order, size, data }
     }
 
-    /// The first value of an entry of unsigned integers.
+    /// The first value of an entry of integers.
     pub(super) fn integer(&self, tag: u16) -> Option<u64> {
         self.integers(tag).get(0)
     }

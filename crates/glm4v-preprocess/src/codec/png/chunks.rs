@@ -8,6 +8,7 @@ const CRITICAL: [&[u8; 4]; 4] = [b"IHDR", b"PLTE", b"IDAT", b"IEND"];
 const HEADER: usize = 13;
 const COLOR_TYPE: usize = 9;
 const COMPRESSION_METHOD: usize = 10;
+const INTERLACE_METHOD: usize = 12;
 /// The colour type of an image with a palette.
 const INDEXED: u8 = 3;
 
@@ -100,11 +101,14 @@ fn palette(png: &[u8]) -> Option<&[u8]> {
     Some(colors.as_flattened())
 }
 
-/// A header of the usual length, with the only method of compression that there is.
+/// A header of the usual length, with the only methods of compression and of interlacing that there are.
 fn plain_header(header: &[u8]) -> Vec<u8> {
     let mut header = header[..HEADER.min(header.len())].to_vec();
     if let Some(method) = header.get_mut(COMPRESSION_METHOD) {
         *method = 0;
+    }
+    if let Some(method) = header.get_mut(INTERLACE_METHOD) {
+        *method = (*method).min(1);
     }
     header
 }

@@ -1,7 +1,7 @@
 //! EXIF and XMP, before the pixels and behind them. The last of several chunks counts, as in Pillow.
 
 use std::borrow::Cow;
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 
 use flate2::read::ZlibDecoder;
 use image::metadata::Orientation;
@@ -143,7 +143,9 @@ fn inflate(data: &[u8]) -> Result<Option<Vec<u8>>, String> {
             "a text of EXIF or XMP has more than {MAX_TEXT} bytes; remove the metadata"
         ));
     }
-    Ok(read.is_ok().then_some(text))
+    // Pillow takes what there is of a text that is cut off.
+    let is_usable = read.map_or_else(|error| error.kind() == ErrorKind::UnexpectedEof, |_| true);
+    Ok(is_usable.then_some(text))
 }
 
 /// The bytes of hexadecimal digits.
