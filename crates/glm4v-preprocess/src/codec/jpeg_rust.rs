@@ -1,11 +1,12 @@
 //! JPEG without libjpeg: the pixels differ from Pillow's by a few levels.
 
 use glm4v_config::Resample;
-use image::RgbImage;
 use image::metadata::Orientation;
+use image::{ImageDecoder, RgbImage};
 
 use super::image_codec::ImageCodec;
 use super::options::{DecodeLimits, DecodeOptions};
+use super::orientation::orientation;
 use super::stored::StoredImage;
 use super::through_image;
 use crate::PreprocessError;
@@ -17,8 +18,11 @@ pub(super) fn header(
     bytes: &[u8],
     options: &DecodeOptions,
 ) -> Result<StoredImage, PreprocessError> {
-    let stored = through_image::header(bytes, ImageCodec::Jpeg, &options.limits)?;
+    let mut decoder = through_image::decoder(bytes, ImageCodec::Jpeg, &options.limits)?;
+    let stored = StoredImage::rgb(decoder.dimensions());
     Ok(StoredImage {
+        decoded_bytes: decoder.total_bytes(),
+        orientation: metadata_orientation(&mut decoder),
         scratch_bytes: COEFFICIENTS * stored.area(),
         ..stored
     })
@@ -28,7 +32,9 @@ pub(super) fn decode(
     bytes: &[u8],
     limits: &DecodeLimits,
 ) -> Result<(RgbImage, Orientation), PreprocessError> {
-    through_image::decode(bytes, ImageCodec::Jpeg, limits)
+    let mut decoder = through_image::decoder(bytes, ImageCodec::Jpeg, limits)?;
+    let orientation = metadata_orientation(&mut decoder);
+    Ok((through_image::rgb(decoder, ImageCodec::Jpeg)?, orientation))
 }
 
 /// This decoder gives RGB only.
@@ -59,4 +65,11 @@ pub(super) fn decode_resized(
     _filter: Resample,
 ) -> Result<Option<RgbImage>, PreprocessError> {
     Ok(None)
+}
+
+/// Unreadable metadata does not matter: the pixels are complete without it.
+fn metadata_orientation(decoder: &mut impl ImageDecoder) -> Orientation {
+    let exif = decoder.exif_metadata().ok().flatten();
+    let xmp = decoder.xmp_metadata().ok().flatten();
+    orientation(exif.as_deref(), xmp.as_deref())
 }

@@ -31,6 +31,18 @@ pub(crate) fn animation(webp: &[u8]) -> Option<((u32, u32), impl Iterator<Item =
     Some((size, frames.map(|(_, data)| data)))
 }
 
+/// EXIF and XMP, which only files with an extended header have.
+pub(super) fn metadata(webp: &[u8]) -> (Option<&[u8]>, Option<&[u8]>) {
+    let is_extended = chunks(webp).next().is_some_and(|(name, _)| name == b"VP8X");
+    let first = |name: &[u8; 4]| {
+        let mut chunks = chunks(webp).filter(|_| is_extended);
+        chunks
+            .find(|(found, _)| *found == name)
+            .map(|(_, data)| data)
+    };
+    (first(b"EXIF"), first(b"XMP "))
+}
+
 /// Whether the pixels of a file have the size (width, height). A decoder allocates memory for the size in front of the pixels, and
 /// compares it with that of the file later.
 pub(super) fn has_pixels_of(webp: &[u8], size: (u32, u32)) -> bool {
@@ -72,6 +84,19 @@ mod tests {
             file.resize(file.len().next_multiple_of(2), 0);
         }
         file
+    }
+
+    #[test]
+    fn the_first_metadata_of_an_extended_file_count() {
+        let extended = (b"VP8X", &[0; 10][..]);
+        let two = [extended, (b"XMP ", b"a"), (b"EXIF", b"b"), (b"EXIF", b"c")];
+        assert_eq!(metadata(&file(&two)), (Some(&b"b"[..]), Some(&b"a"[..])));
+        assert_eq!(metadata(&file(&two[1..])), (None, None));
+        // A chunk that claims more than the file has takes no memory.
+        let mut cut = file(&two[..2]);
+        let claim = cut.len() - 6;
+        cut[claim..claim + 4].copy_from_slice(&u32::MAX.to_le_bytes());
+        assert_eq!(metadata(&cut), (None, None));
     }
 
     #[test]

@@ -6,12 +6,13 @@ use image::{GenericImage, ImageDecoder, RgbImage};
 
 use super::image_codec::ImageCodec;
 use super::options::DecodeLimits;
+use super::orientation::orientation;
 use super::stored::StoredImage;
 use super::through_image;
 use crate::PreprocessError;
 use crate::rgb::{Alpha, into_rgb};
-use container::has_pixels_of;
 pub(crate) use container::{animation, number};
+use container::{has_pixels_of, metadata};
 pub(crate) use frame::WebpFrame;
 
 /// The name of a lossy image's first chunk, and where it is in the file.
@@ -19,10 +20,13 @@ const LOSSY: (std::ops::Range<usize>, &[u8]) = (12..16, b"VP8 ");
 
 pub(super) fn header(bytes: &[u8], limits: &DecodeLimits) -> Result<StoredImage, PreprocessError> {
     check_length(bytes)?;
-    let stored = through_image::header(bytes, ImageCodec::WebP, limits)?;
+    let decoder = through_image::decoder(bytes, ImageCodec::WebP, limits)?;
+    let stored = StoredImage::rgb(decoder.dimensions());
     check_pixels(bytes, stored.size)?;
     let lossy = bytes.get(LOSSY.0) == Some(LOSSY.1);
     Ok(StoredImage {
+        decoded_bytes: decoder.total_bytes(),
+        orientation: metadata_orientation(bytes),
         // Planes of brightness and of colour at half the size, or RGBA.
         scratch_bytes: match lossy {
             true => 3 * stored.area() / 2,
@@ -42,7 +46,8 @@ pub(super) fn decode(
         None => {
             let decoder = through_image::decoder(bytes, ImageCodec::WebP, limits)?;
             check_pixels(bytes, decoder.dimensions())?;
-            through_image::decode(bytes, ImageCodec::WebP, limits)
+            let rgb = through_image::rgb(decoder, ImageCodec::WebP)?;
+            Ok((rgb, metadata_orientation(bytes)))
         }
     }
 }
@@ -53,9 +58,8 @@ fn first_frame(
     frame: Option<&[u8]>,
     limits: &DecodeLimits,
 ) -> Result<(RgbImage, Orientation), PreprocessError> {
-    let mut decoder = through_image::decoder(bytes, ImageCodec::WebP, limits)?;
-    let orientation = through_image::metadata_orientation(&mut decoder);
-    let size = decoder.dimensions();
+    let size = through_image::decoder(bytes, ImageCodec::WebP, limits)?.dimensions();
+    let orientation = metadata_orientation(bytes);
     let frame = WebpFrame::read(frame.unwrap_or_default(), size)?;
     let rgb = into_rgb(frame.decode()?, Alpha::Dropped)?;
     if (frame.width, frame.height) == size {
@@ -66,6 +70,12 @@ fn first_frame(
         .copy_from(&rgb, frame.left, frame.top)
         .expect("the frame lies on the canvas");
     Ok((canvas, orientation))
+}
+
+/// The decoder is not asked for metadata: it allocates what a chunk claims.
+fn metadata_orientation(bytes: &[u8]) -> Orientation {
+    let (exif, xmp) = metadata(bytes);
+    orientation(exif, xmp)
 }
 
 /// Refuses a file that is cut off after its pixels: the metadata behind them, such as the orientation, would be
