@@ -42,7 +42,7 @@ enum Verb {
     TestParity(parity::Args),
     /// Compare random towers, images and videos with transformers
     Differential(differential::Args),
-    /// Compare mutated images and generated videos with Pillow and torchcodec
+    /// Compare mutated images, generated videos or given files with Pillow and torchcodec
     DifferentialMedia(media::Args),
     /// Time the full-size encoder beside transformers
     Bench(bench::Args),

@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
 use crate::{python, shell};
 
@@ -17,13 +17,20 @@ pub(crate) struct Args {
     /// The seed; the same seed gives the same files
     #[arg(long, default_value_t = 1)]
     seed: u32,
-    /// Compare the image files of these folders as they are, and make none
+    /// Compare the images and videos of these folders as they are, and make none
     #[arg(long, value_name = "DIR", num_args = 1.., conflicts_with_all = ["images", "videos", "seed"])]
     files: Vec<PathBuf>,
 }
 
 /// Compares the pixels of mutated images, of generated videos or of given files with those of Pillow and torchcodec.
 pub(crate) fn run(args: &Args) -> Result<()> {
+    for folder in &args.files {
+        ensure!(
+            folder.is_dir(),
+            "{}: there is no such folder",
+            folder.display()
+        );
+    }
     let build = [
         "build",
         "--quiet",
