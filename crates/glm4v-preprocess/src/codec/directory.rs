@@ -61,6 +61,9 @@ struct Widths {
     value: usize,
 }
 
+/// No entry that is read as floats has more. A hostile file can have very many.
+const MOST_FLOATS: usize = 6;
+
 const CLASSIC: Widths = Widths {
     entries: 2,
     value: 4,
@@ -131,7 +134,7 @@ impl<'a> Directory<'a> {
         self.entries.get(&tag).map_or(&[], |entry| entry.data)
     }
 
-    /// All values of an entry of integers. Other entries have none. A negative one becomes a large number.
+    /// All values of an entry of integers. Other entries have none. The bits of a negative one are read as a positive one.
     pub(super) fn integers(&self, tag: u16) -> Integers<'a> {
         let entry = self.entries.get(&tag);
         let entry =
@@ -146,7 +149,7 @@ impl<'a> Directory<'a> {
         self.integers(tag).get(0)
     }
 
-    /// The values of an entry of any numeric type. Other entries have none.
+    /// The first values of an entry of any numeric type. Other entries have none.
     pub(super) fn floats(&self, tag: u16) -> Vec<f32> {
         let Some(entry) = self.entries.get(&tag) else {
             return Vec::new();
@@ -164,7 +167,7 @@ impl<'a> Directory<'a> {
             })
         };
         let values = entry.data.chunks_exact(entry.size);
-        values.map_while(float).collect()
+        values.take(MOST_FLOATS).map_while(float).collect()
     }
 }
 

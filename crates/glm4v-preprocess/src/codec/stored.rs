@@ -19,7 +19,7 @@ impl StoredImage {
     pub(crate) fn rgb(size: (u32, u32)) -> Self {
         Self {
             size,
-            decoded_bytes: 3 * area(size),
+            decoded_bytes: area(size).saturating_mul(3),
             scratch_bytes: 0,
             orientation: Orientation::NoTransforms,
             in_strips: false,

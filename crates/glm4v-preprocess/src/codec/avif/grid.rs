@@ -8,6 +8,9 @@ use super::items::Items;
 use super::{failed, item_frame, unsupported};
 use crate::PreprocessError;
 
+/// The data of all images, in file lengths, at most.
+const MAX_READS: u64 = 4;
+
 /// The frame of an item that is a grid of images of one size.
 pub(super) fn grid(items: &Items, item: u64, size: (u32, u32)) -> Result<Frame, PreprocessError> {
     let parts = items.referred(item, b"dimg");
@@ -18,6 +21,10 @@ pub(super) fn grid(items: &Items, item: u64, size: (u32, u32)) -> Result<Frame, 
     }
     if parts.iter().collect::<BTreeSet<_>>().len() != parts.len() {
         return Err(failed("a grid that names an image twice"));
+    }
+    let claimed = parts.iter().map(|&part| items.claimed_bytes(part));
+    if claimed.fold(0, u64::saturating_add) > MAX_READS * items.file_bytes() {
+        return Err(failed("the images of a grid share their data"));
     }
     let mut whole: Option<(Frame, (usize, usize))> = None;
     for (index, &part) in parts.iter().enumerate() {

@@ -110,13 +110,28 @@ impl<'a> Items<'a> {
                 0 => rest.len(),
                 length => usize::try_from(length).ok()?,
             };
-            data.extend(rest.get(..length)?);
             // Extents can overlap, but an item has no more data than the file.
-            if data.len() > source.len() {
+            if data.len() + length > source.len() {
                 return None;
             }
+            data.extend(rest.get(..length)?);
         }
         Some(data)
+    }
+
+    /// The bytes of an item's data, as its extents claim them.
+    pub(super) fn claimed_bytes(&self, item: u64) -> u64 {
+        let extents = self.items.get(&item).map(|item| item.extents.as_slice());
+        let length = |&(offset, length): &(u64, u64)| match length {
+            0 => (self.file.len() as u64).saturating_sub(offset),
+            length => length,
+        };
+        let lengths = extents.unwrap_or_default().iter().map(length);
+        lengths.fold(0, u64::saturating_add)
+    }
+
+    pub(super) const fn file_bytes(&self) -> u64 {
+        self.file.len() as u64
     }
 
     /// A property that must be understood to show an item, and is not.

@@ -1,8 +1,8 @@
 use super::channel::Channel;
+use super::code::Code;
 use super::failed;
 use super::header::Header;
 use super::palette::Palette;
-use super::runs::Code;
 use crate::PreprocessError;
 use crate::codec::options::DecodeLimits;
 

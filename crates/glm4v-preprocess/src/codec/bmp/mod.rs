@@ -1,6 +1,7 @@
 //! Bitmaps of Windows and OS/2, with Pillow's pixels. Alpha is dropped, as in `load_image`.
 
 mod channel;
+mod code;
 mod header;
 mod layout;
 mod palette;

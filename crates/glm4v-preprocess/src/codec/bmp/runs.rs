@@ -2,6 +2,7 @@
 
 use image::RgbImage;
 
+use super::code::Code;
 use super::failed;
 use super::layout::Layout;
 use super::palette::Palette;
@@ -10,34 +11,6 @@ use crate::PreprocessError;
 const END_OF_ROW: u8 = 0;
 const END: u8 = 1;
 const SKIP: u8 = 2;
-
-/// How indices are stored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Code {
-    /// 4 bits each (RLE4). A run has two indices, which alternate.
-    HalfBytes,
-    /// 8 bits each (RLE8).
-    Bytes,
-}
-
-impl Code {
-    /// Bytes of so many indices.
-    const fn bytes(self, indices: usize) -> usize {
-        match self {
-            Self::HalfBytes => indices.div_ceil(2),
-            Self::Bytes => indices,
-        }
-    }
-
-    /// The indices in a byte.
-    fn indices(self, byte: u8) -> impl Iterator<Item = u8> + Clone {
-        let (indices, count) = match self {
-            Self::HalfBytes => ([byte >> 4, byte & 0xf], 2),
-            Self::Bytes => ([byte; 2], 1),
-        };
-        indices.into_iter().take(count)
-    }
-}
 
 /// What to make of pixels that are missing or too many.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

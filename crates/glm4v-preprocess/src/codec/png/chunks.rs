@@ -67,7 +67,10 @@ pub(super) fn readable(png: &[u8]) -> Cow<'_, [u8]> {
         file.extend((data.len() as u32).to_be_bytes());
         file.extend(kind);
         file.extend(data);
-        file.extend(crc32fast::hash(&[&kind[..], data].concat()).to_be_bytes());
+        let mut checksum = crc32fast::Hasher::new();
+        checksum.update(&kind);
+        checksum.update(data);
+        file.extend(checksum.finalize().to_be_bytes());
     };
     let mut palette = palette(png);
     let mut whole = SIGNATURE;

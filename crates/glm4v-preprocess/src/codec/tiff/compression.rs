@@ -6,7 +6,7 @@ use weezl::BitOrder;
 
 use super::fax::{FaxDecoder, FaxKind};
 use super::jpeg_chunk::JpegChunks;
-use super::old_jpeg::OldJpeg;
+use super::old_jpeg_tags::OldJpeg;
 use super::photometric::{OLD_JPEG, is_ycbcr};
 use super::{failed, unsupported};
 use crate::PreprocessError;

@@ -7,6 +7,7 @@ mod jpeg_chunk;
 mod jpeg_header;
 mod layout;
 mod old_jpeg;
+mod old_jpeg_tags;
 mod photometric;
 mod predictor;
 mod sample;
@@ -26,24 +27,28 @@ use crate::PreprocessError;
 use compression::Compression;
 use jpeg_chunk::JpegSize;
 use layout::Layout;
-use old_jpeg::OldJpeg;
+use old_jpeg_tags::OldJpeg;
 
 const XMP: u16 = 700;
+/// Bytes a pixel of a row: two rows with two changes each, in lists that double as they grow.
+const FAX_CHANGES: u64 = 32;
 
 pub(super) fn header(bytes: &[u8], limits: &DecodeLimits) -> Result<StoredImage, PreprocessError> {
     let directory = directory(bytes)?;
     let layout = Layout::read(&directory, limits)?;
+    // A strip or tile, its file data with the bits reversed, and a second copy while it is decoded.
+    let chunks = layout.chunk_bytes().saturating_mul(3);
     Ok(StoredImage {
         scratch_bytes: match &layout.compression {
             Compression::OldJpeg(_) => OldJpeg::stream_bytes(bytes),
-            // A strip or tile, its file data with the bits reversed, and a second copy while it is decoded.
+            // The places where the colour of a row and of the row above it changes.
+            Compression::Fax(_) => chunks + FAX_CHANGES * u64::from(layout.chunks.size.0),
             Compression::None
             | Compression::PackBits
             | Compression::Lzw
             | Compression::Deflate
             | Compression::Zstandard
-            | Compression::Fax(_)
-            | Compression::Jpeg(_) => 3 * layout.chunk_bytes(),
+            | Compression::Jpeg(_) => chunks,
         },
         orientation: orientation(&directory),
         ..StoredImage::rgb(layout.size)

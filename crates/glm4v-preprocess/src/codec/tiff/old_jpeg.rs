@@ -7,63 +7,16 @@ use super::failed;
 use super::jpeg_chunk::{ADOBE, END, START, YCBCR};
 use super::jpeg_header::{Frame, JpegHeader, ScanSample};
 use super::layout::Layout;
+use super::old_jpeg_tags::OldJpeg;
 use crate::PreprocessError;
-use crate::codec::directory::Directory;
 use crate::codec::{DecodeLimits, jpeg};
-
-const HEADER_OFFSET: u16 = 513;
-const HEADER_BYTES: u16 = 514;
-const RESTART_INTERVAL: u16 = 515;
-const QUANTIZATION_TABLES: u16 = 519;
-const DC_TABLES: u16 = 520;
-const AC_TABLES: u16 = 521;
-const SUBSAMPLING: u16 = 530;
 
 /// The side of a block of coefficients.
 const BLOCK: u32 = 8;
 /// The bytes of the stream, in file lengths, at most: a header that reaches to the end of the file, then all strips.
 const MAX_READS: usize = 2;
 
-/// What the tags say of the stream.
-#[derive(Debug)]
-pub(super) struct OldJpeg {
-    /// (offset, length) of the start of the stream, or of all of it.
-    header: Option<(u64, Option<u64>)>,
-    restart_interval: u16,
-    /// Where the tables of each sample are.
-    quantization: Vec<u64>,
-    dc: Vec<u64>,
-    ac: Vec<u64>,
-    /// (columns, rows) of pixels that share their colour, where the stream has no header that says it.
-    subsampling: (u8, u8),
-}
-
 impl OldJpeg {
-    pub(super) fn read(directory: &Directory) -> Self {
-        let offsets = |tag| directory.integers(tag).iter().take(3).collect();
-        let short = |tag| {
-            directory
-                .integer(tag)
-                .and_then(|value| value.try_into().ok())
-        };
-        let sampling: Vec<u64> = directory.integers(SUBSAMPLING).iter().take(2).collect();
-        let bytes = directory.integer(HEADER_BYTES);
-        let header = directory.integer(HEADER_OFFSET);
-        Self {
-            header: header
-                .filter(|&offset| offset > 0)
-                .map(|offset| (offset, bytes.filter(|&bytes| bytes > 0))),
-            restart_interval: short(RESTART_INTERVAL).unwrap_or(0),
-            quantization: offsets(QUANTIZATION_TABLES),
-            dc: offsets(DC_TABLES),
-            ac: offsets(AC_TABLES),
-            subsampling: match sampling[..] {
-                [columns @ (1 | 2 | 4), rows @ (1 | 2 | 4)] => (columns as u8, rows as u8),
-                _ => (2, 2),
-            },
-        }
-    }
-
     /// Bytes of the stream and of its start, at most.
     pub(super) fn stream_bytes(file: &[u8]) -> u64 {
         2 * MAX_READS as u64 * file.len() as u64
@@ -129,7 +82,7 @@ impl OldJpeg {
             interval => blocks.div_ceil(interval.into()) as usize - 1,
         };
         // libjpeg would guess where the pixels behind a false mark belong.
-        if !are_in_order(&stream[pixels..], marks) {
+        if marks < others.len() || !are_in_order(&stream[pixels..], marks) {
             return Err(failed(
                 "a restart mark of the old JPEG data is missing or at a wrong place",
             ));
@@ -151,7 +104,10 @@ impl OldJpeg {
             if !rows.is_multiple_of(BLOCK * lines) {
                 return Err(failed("strips of old JPEG data that end inside a block"));
             }
-            interval = (width.div_ceil(BLOCK * columns) * (rows / (BLOCK * lines))) as u16;
+            let blocks = width.div_ceil(BLOCK * columns) * (rows / (BLOCK * lines));
+            interval = blocks
+                .try_into()
+                .map_err(|_| failed("strips of old JPEG data with too many blocks"))?;
         }
         Ok(header.restart_interval.unwrap_or(interval))
     }
@@ -162,7 +118,7 @@ impl OldJpeg {
         file: &'a [u8],
         layout: &Layout<'_>,
     ) -> Result<(&'a [u8], Vec<&'a [u8]>), PreprocessError> {
-        // JPEG has no more rows. Every strip has one.
+        // A JPEG has no more rows, and every strip has at least one.
         if layout.size.1 > u16::MAX.into() {
             return Err(failed("old JPEG data cannot have so many rows"));
         }
