@@ -6,6 +6,9 @@ use super::coding::Coding;
 use super::{failed, sequence};
 use crate::PreprocessError;
 
+/// Frames in the data of an image, at most. Layers of a progressive image are up to four.
+const MAX_FRAMES: usize = 8;
+
 /// A decoded frame.
 pub(super) struct Frame {
     /// (width, height).
@@ -36,6 +39,10 @@ impl Frame {
     pub(super) fn decode(data: Vec<u8>, size: (u32, u32)) -> Result<Self, PreprocessError> {
         if data.is_empty() {
             return Err(failed("an image without data"));
+        }
+        // The decoder decodes all frames before the first that is shown. A small file can have very many.
+        if sequence::frames(&data) > MAX_FRAMES {
+            return Err(failed(format!("an image of more than {MAX_FRAMES} frames")));
         }
         // A frame that is larger than its header says would take more memory than planned.
         let max_pixels = u64::from(size.0) * u64::from(size.1);

@@ -61,6 +61,11 @@ pub(super) enum Metadata {
     Xmp,
 }
 
+/// The boxes that list items: their names, places, properties and references.
+const LISTS: [&[u8; 4]; 4] = [b"iinf", b"iloc", b"iprp", b"iref"];
+/// Bytes of these boxes together, at most. The largest grid takes half of it.
+const MAX_LIST_BYTES: usize = 8 << 20;
+
 struct Reference {
     kind: [u8; 4],
     from: u64,
@@ -73,6 +78,11 @@ impl<'a> Items<'a> {
         let mut meta = Reader(meta);
         meta.version()?;
         let meta = meta.0;
+        let list = |kind| find(meta, kind).map_or(0, <[u8]>::len);
+        // In memory they are up to thirty times as large.
+        if LISTS.iter().map(|&kind| list(kind)).sum::<usize>() > MAX_LIST_BYTES {
+            return None;
+        }
         let properties = find(meta, b"iprp").unwrap_or_default();
         let shared = find(properties, b"ipco").unwrap_or_default();
         let mut items = Self {
@@ -372,6 +382,31 @@ mod tests {
         assert_eq!(places(1), Some(vec![(0, 0)]));
         assert_eq!(places(u16::MAX), None);
     }
+
+    #[test]
+    fn long_lists_are_refused_before_they_take_memory() {
+        let a_box = |kind: &[u8; 4], length: usize| {
+            let size = length as u32 + 8;
+            let body = vec![0; length];
+            [&size.to_be_bytes()[..], kind, &body].concat()
+        };
+        let is_read = |length| {
+            let lists = [a_box(b"iinf", length), a_box(b"iloc", 8)];
+            Items::read(&[], &[&[0; 4][..], &lists.concat()].concat()).is_some()
+        };
+        assert!(is_read(MAX_LIST_BYTES - 8) && !is_read(MAX_LIST_BYTES - 7));
+    }
+
+    #[test]
+    fn what_extents_claim_is_added_up() {
+        let mut items = empty();
+        items.file = &[0; 10];
+        items.items.entry(7).or_default().extents = vec![(2, 3), (4, 0), (0, u64::MAX)];
+        assert_eq!(items.claimed_bytes(7), u64::MAX);
+        items.items.entry(7).or_default().extents.pop();
+        assert_eq!(items.claimed_bytes(7), 9);
+    }
+
     #[test]
     fn a_type_of_content_tells_xmp_from_other_texts() {
         let xmp = b"a name\0application/rdf+xml\0";

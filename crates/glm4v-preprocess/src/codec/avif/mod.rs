@@ -34,7 +34,13 @@ use yuv::rgb;
 const SCRATCH: u64 = 24;
 
 pub(super) fn header(bytes: &[u8], limits: &DecodeLimits) -> Result<StoredImage, PreprocessError> {
-    header_of(&Contents::read(bytes)?, limits)
+    let stored = header_of(&Contents::read(bytes)?, limits)?;
+    // Copies of the data of an image and of metadata.
+    let copies = 2 * bytes.len() as u64;
+    Ok(StoredImage {
+        scratch_bytes: stored.scratch_bytes.saturating_add(copies),
+        ..stored
+    })
 }
 
 fn header_of(contents: &Contents, limits: &DecodeLimits) -> Result<StoredImage, PreprocessError> {

@@ -3,13 +3,27 @@
 use super::boxes::Reader;
 use super::coding::Coding;
 
-/// The kind of a unit (OBU) with a sequence header.
+/// Kinds of units (OBU).
 const SEQUENCE_HEADER: u64 = 1;
+const FRAME_HEADER: u64 = 3;
+const FRAME: u64 = 6;
 
 /// The coding in the first sequence header of AV1 data.
 pub(super) fn coding(data: &[u8]) -> Option<Coding> {
+    let (_, body) = units(data).find(|(kind, _)| *kind == SEQUENCE_HEADER)?;
+    Bits { body, place: 0 }.coding()
+}
+
+/// The number of frames in AV1 data, shown or not.
+pub(super) fn frames(data: &[u8]) -> usize {
+    let is_frame = |(kind, _): &(u64, &[u8])| matches!(*kind, FRAME_HEADER | FRAME);
+    units(data).filter(is_frame).count()
+}
+
+/// The kinds and contents of the units, up to the end or to one that is cut off.
+fn units(data: &[u8]) -> impl Iterator<Item = (u64, &[u8])> {
     let mut units = Reader(data);
-    loop {
+    std::iter::from_fn(move || {
         let head = units.number(1)?;
         let (kind, has_extension, has_size) = (head >> 3 & 15, head & 4 != 0, head & 2 != 0);
         units.take(has_extension.into())?;
@@ -17,11 +31,8 @@ pub(super) fn coding(data: &[u8]) -> Option<Coding> {
             true => leb128(&mut units)?,
             false => units.0.len(),
         };
-        let body = units.take(size)?;
-        if kind == SEQUENCE_HEADER {
-            return Bits { body, place: 0 }.coding();
-        }
-    }
+        Some((kind, units.take(size)?))
+    })
 }
 
 /// A number in groups of 7 bits, the lowest first.
@@ -182,6 +193,14 @@ mod tests {
         assert_eq!(named, Some(expected));
         let srgb = coding(&stream("0 0 1 00000001 00001101 00000000 0"));
         assert!(srgb.is_some_and(|coding| coding.full_range && coding.matrix == 0));
+    }
+
+    #[test]
+    fn frames_are_counted_whether_shown_or_not() {
+        // A delimiter, a frame, a header of a frame, a group of tiles, and a frame that is cut off.
+        let data = [0x12, 0, 0x32, 1, 9, 0x1a, 0, 0x22, 0, 0x32, 5, 9];
+        assert_eq!(frames(&data), 2);
+        assert_eq!(frames(&data[..4]), 0);
     }
 
     #[test]

@@ -18,6 +18,9 @@ pub(super) struct Track<'a> {
     pub(super) properties: Vec<([u8; 4], &'a [u8])>,
     /// The AV1 data of the first frame; `None` if they are cut off.
     pub(super) data: Option<&'a [u8]>,
+    /// The box that lists its metadata.
+    meta: Option<&'a [u8]>,
+    /// Read for the track that is shown.
     pub(super) metadata: Option<Items<'a>>,
 }
 
@@ -30,7 +33,8 @@ pub(super) fn tracks<'a>(file: &'a [u8]) -> Option<(Track<'a>, Option<Track<'a>>
     let first = tracks
         .iter()
         .position(|track| track.auxiliary_for.is_none())?;
-    let color = tracks.remove(first);
+    let mut color = tracks.remove(first);
+    color.metadata = color.meta.and_then(|meta| Items::read(file, meta));
     let alpha = tracks.into_iter().find(|track| {
         let kind = track.property(b"auxi");
         // Early encoders left out the kind.
@@ -63,7 +67,8 @@ impl<'a> Track<'a> {
             auxiliary_for: referred(b"auxl"),
             properties: properties(table)?,
             data: data(),
-            metadata: find(body, b"meta").and_then(|meta| Items::read(file, meta)),
+            meta: find(body, b"meta"),
+            metadata: None,
         })
     }
 
