@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::process::processor_seconds;
+use crate::process::{processor_seconds, wait};
 use crate::{release, shell};
 use report::Report;
 
@@ -317,13 +317,8 @@ fn fuzz(
         .spawn()
         .with_context(|| format!("{command:?}"))?;
     let mut used = 0.0;
-    let status = loop {
-        used = processor_seconds(process.id()).unwrap_or(used);
-        if let Some(status) = process.try_wait()? {
-            break status;
-        }
-        std::thread::sleep(POLL);
-    };
+    let look = |id| used = processor_seconds(id).unwrap_or(used);
+    let status = wait(&mut process, POLL, look)?;
     let text = fs::read(&log).with_context(|| log.display().to_string())?;
     let text = String::from_utf8_lossy(&text);
     if !status.success() {

@@ -1,4 +1,4 @@
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
@@ -24,18 +24,27 @@ pub(crate) fn watch(command: &mut Command) -> Result<Usage> {
         .stderr(Stdio::null())
         .spawn()?;
     let mut peak = None;
-    let status = loop {
-        peak = peak_mib(process.id()).or(peak);
-        if let Some(status) = process.try_wait()? {
-            break status;
-        }
-        std::thread::sleep(POLL);
-    };
+    let status = wait(&mut process, POLL, |id| peak = peak_mib(id).or(peak))?;
     ensure!(status.success(), "{command:?}: {status}");
     Ok(Usage {
         seconds: start.elapsed().as_secs_f64(),
         peak_mib: peak,
     })
+}
+
+/// Waits for the end of a process, and looks at it again and again until then.
+pub(crate) fn wait(
+    process: &mut Child,
+    interval: Duration,
+    mut look: impl FnMut(u32),
+) -> Result<ExitStatus> {
+    loop {
+        look(process.id());
+        if let Some(status) = process.try_wait()? {
+            return Ok(status);
+        }
+        std::thread::sleep(interval);
+    }
 }
 
 /// What a process uses at a moment. Only Linux tells it.

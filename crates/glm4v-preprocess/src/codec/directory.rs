@@ -74,8 +74,8 @@ const BIG: Widths = Widths {
 };
 
 impl<'a> Directory<'a> {
-    /// `None` for bytes without a directory. As in Pillow, the first entry whose values lie beyond the end of the bytes
-    /// ends it, and entries whose values are together larger than the bytes are left out.
+    /// `None` for bytes without a directory. As in Pillow, it ends at the first entry whose values lie beyond the end of
+    /// the bytes. Entries whose values are together larger than the bytes are left out.
     pub(super) fn read(bytes: &'a [u8]) -> Option<Self> {
         let (order, widths, start) = header(bytes)?;
         let start = usize::try_from(order.unsigned(start)).ok()?;

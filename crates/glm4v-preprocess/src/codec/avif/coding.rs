@@ -1,9 +1,10 @@
 use super::boxes::Reader;
 
-/// (x, y) of red, green, blue and white, by their number: tables 2 in ITU-T H.273.
+/// (x, y) of red, green, blue and white, by their number: table 2 in ITU-T H.273.
 type Primaries = [(f32, f32); 4];
 const BT709: Primaries = [(0.64, 0.33), (0.3, 0.6), (0.15, 0.06), D65];
 const D65: (f32, f32) = (0.3127, 0.329);
+/// Illuminant C, a white of old television.
 const C: (f32, f32) = (0.31, 0.316);
 const SMPTE170: Primaries = [(0.63, 0.34), (0.31, 0.595), (0.155, 0.07), D65];
 

@@ -91,7 +91,7 @@ impl<'a> Contents<'a> {
         Ok(Alpha::Multiplied(plane))
     }
 
-    /// The coding that the file names, before the one in its frames.
+    /// The coding that the file names. It goes before the one in its frames.
     pub(super) fn coding(&self) -> Option<Coding> {
         let named = |(kind, body): ([u8; 4], &[u8])| {
             let is_coding = kind == *b"colr";

@@ -193,8 +193,8 @@ impl Frame {
         })
     }
 
-    /// How many (columns, rows) of pixels share their colour. `None` for a frame of another width than the strips or
-    /// tiles, for one with fewer rows than the image, and for other ways to share colours than in TIFF.
+    /// How many (columns, rows) of pixels share their colour. A frame needs the width of the strips or tiles, the rows of
+    /// the image, and a way to share colours that TIFF has. Others give `None`.
     pub(super) fn sampling(&self, width: u32, least_rows: u32) -> Option<(u32, u32)> {
         let [brightness, blue, red] = self.samples.map(|sample| u32::from(sample.sampling));
         let (columns, rows) = (brightness >> 4, brightness & 15);

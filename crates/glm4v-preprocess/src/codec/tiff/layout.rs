@@ -164,8 +164,11 @@ impl<'a> Chunks<'a> {
             bytes: directory.integers(bytes),
         };
         // Of old JPEG, the one strip can be where another tag says.
-        let is_found = matches!(compression, Compression::OldJpeg(_)) && chunks.per_plane == 1;
-        if !is_found && chunks.offsets.len() < chunks.per_plane.saturating_mul(chunks.planes) {
+        let may_be_elsewhere =
+            matches!(compression, Compression::OldJpeg(_)) && chunks.per_plane == 1;
+        if !may_be_elsewhere
+            && chunks.offsets.len() < chunks.per_plane.saturating_mul(chunks.planes)
+        {
             return Err(failed(
                 "the file has fewer strips or tiles than its size needs",
             ));

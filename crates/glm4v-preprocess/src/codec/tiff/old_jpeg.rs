@@ -14,12 +14,12 @@ use crate::codec::{DecodeLimits, jpeg};
 /// The side of a block of coefficients.
 const BLOCK: u32 = 8;
 /// The bytes of the stream, in file lengths, at most: a header that reaches to the end of the file, then all strips.
-const MAX_READS: usize = 2;
+const MAX_STREAM_READS: usize = 2;
 
 impl OldJpeg {
     /// Bytes of the stream and of its start, at most.
     pub(super) fn stream_bytes(file: &[u8]) -> u64 {
-        2 * MAX_READS as u64 * file.len() as u64
+        2 * MAX_STREAM_READS as u64 * file.len() as u64
     }
 
     /// Draws the pixels of the whole image.
@@ -132,7 +132,7 @@ impl OldJpeg {
             )
         });
         let start = start.unwrap_or_default();
-        let most = MAX_READS.saturating_mul(file.len());
+        let most = MAX_STREAM_READS.saturating_mul(file.len());
         let (mut parts, mut total) = (Vec::new(), start.len());
         for part in layout.chunks.all_data(file) {
             total += part.len();
